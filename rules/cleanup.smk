@@ -1,0 +1,23 @@
+# The last job: what was only there between jobs goes.
+
+
+rule cleanup:
+    input:
+        f"{WORK}/multires.done",
+        kept_pyramid(),
+    output:
+        touch(f"{WORK}/cleanup.done"),
+    log:
+        f"{LOGS}/cleanup.log",
+    benchmark:
+        f"{BENCHMARKS}/cleanup.tsv"
+    params:
+        multires=MULTIRES,
+        containers=f"{WORK}/mesh",
+        pyramid=jobs.pyramid_group(PLAN).path if SETTINGS.delete_intermediate_scales else None,
+        pyramid_markers=f"{WORK}/pyramid",
+    resources:
+        mem_mb=500,
+        runtime=60,
+    script:
+        "../scripts/cleanup.py"

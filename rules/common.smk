@@ -1,0 +1,55 @@
+# What every rule needs: the plan, the folders, and how jobs are named after their boxes.
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from snakemesh import jobs, lock
+from snakemesh.errors import UserError
+from snakemesh.inputs import EXAMPLE_PATH, source_levels
+from snakemesh.plan import make_plan
+from snakemesh.resources import mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
+from snakemesh.settings import read_settings
+from snakemesh.sharding import shard_name
+
+try:
+    SETTINGS = read_settings(config)
+    PLAN = make_plan(SETTINGS, source_levels(SETTINGS))
+except UserError as error:
+    sys.exit(f"snakemesh: {error}")
+
+OUT = SETTINGS.output_directory.rstrip("/")
+MULTIRES = f"{OUT}/multires"
+WORK = f"{OUT}/work"
+LOGS = f"{OUT}/logs"
+BENCHMARKS = f"{OUT}/benchmarks"
+
+
+wildcard_constraints:
+    stage=r"\d+",
+    lod=r"\d+",
+    box=r"\d+_\d+_\d+",
+    shard=r"[0-9a-f]+",
+
+
+onstart:
+    lock.acquire(Path(WORK))
+
+
+def box_name(index):
+    return "{}_{}_{}".format(*index)
+
+
+def box_index(wildcards):
+    return tuple(map(int, wildcards.box.split("_")))
+
+
+def example_volume(wildcards=None):
+    """The example has to be made first; what is the user's is there already."""
+    return EXAMPLE_PATH if SETTINGS.input_path == EXAMPLE_PATH else []
+
+
+def temp_pyramid(path):
+    """Markers of a pyramid that gets deleted go with it, so that a later run builds it again."""
+    return temp(path) if SETTINGS.delete_intermediate_scales else path

@@ -1,0 +1,16 @@
+# The embedded example: only where the configuration asks for it.
+
+if SETTINGS.input_path == EXAMPLE_PATH:
+
+    rule example:
+        output:
+            directory(EXAMPLE_PATH),
+        log:
+            f"{LOGS}/example.log",
+        benchmark:
+            f"{BENCHMARKS}/example.tsv"
+        resources:
+            mem_mb=1000,
+            runtime=5,
+        script:
+            "../scripts/example.py"

@@ -1,0 +1,52 @@
+# Meshing: blocks of whole cells, each LOD from its own level; one fragment container per block.
+
+
+def block_marker(lod, index):
+    return f"{WORK}/mesh/lod{lod}/{box_name(index)}.done"
+
+
+def all_blocks(wildcards=None):
+    return [
+        block_marker(lod, index)
+        for lod in range(PLAN.num_lods)
+        for index in jobs.indices(PLAN.blocks(lod))
+    ]
+
+
+def level_of_block(wildcards):
+    """The super-chunks that make what a block reads; nothing where the level is there already."""
+    needed = jobs.super_chunks_for_block(PLAN, int(wildcards.lod), box_index(wildcards))
+    return [super_chunk_marker(*chunk) for chunk in needed]
+
+
+rule mesh_block:
+    input:
+        level_of_block,
+        example_volume,
+    output:
+        temp(touch(f"{WORK}/mesh/lod{{lod}}/{{box}}.done")),
+    log:
+        f"{LOGS}/mesh_block/lod{{lod}}/{{box}}.log",
+    benchmark:
+        f"{BENCHMARKS}/mesh_block/lod{{lod}}/{{box}}.tsv"
+    params:
+        job=lambda wildcards: jobs.mesh_block_job(PLAN, int(wildcards.lod), box_index(wildcards)),
+        container=f"{WORK}/mesh/lod{{lod}}/{{box}}.fragments",
+    resources:
+        mem_mb=lambda wildcards: mesh_mem_mb(PLAN, int(wildcards.lod)),
+        runtime=120,
+    script:
+        "../scripts/mesh_block.py"
+
+
+# Every shard needs every container. Waiting for one marker instead keeps the DAG linear in the number
+# of jobs; it is temporary, like the containers it stands for.
+rule fragments:
+    input:
+        all_blocks,
+    output:
+        temp(touch(f"{WORK}/fragments.done")),
+    log:
+        f"{LOGS}/fragments.log",
+    params:
+        made_from=jobs.made_from(PLAN),

@@ -1,0 +1,11 @@
+"""Rule mesh_block: the fragments of one block of one LOD, in one container."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from snakemesh.blocks import mesh_block
+from snakemesh.job_log import job_log
+
+name = f"mesh_block lod {snakemake.wildcards.lod} {snakemake.wildcards.box}"
+with job_log(snakemake.log[0], name) as log:
+    log.facts.update(asdict(mesh_block(snakemake.params.job, Path(snakemake.params.container))))

@@ -1,0 +1,68 @@
+"""What a run is given: the volume's levels and the files beside it, checked before any job runs."""
+
+import os
+from pathlib import Path
+
+from snakemesh.errors import UserError
+from snakemesh.example import (
+    EXAMPLE_CHUNKS,
+    EXAMPLE_DTYPE,
+    EXAMPLE_SHAPE,
+    EXAMPLE_TRANSLATION,
+    EXAMPLE_VOXEL_SIZE,
+)
+from snakemesh.settings import Settings
+from snakemesh.source import SourceLevel, is_local, read_source
+
+# Where config/config.yaml puts the example; a volume at this path is made by the first run.
+EXAMPLE_PATH = "example/segmentation.zarr"
+# Folders that a run fills below output_directory, and may remove again.
+OWN_FOLDERS = ("multires", "work", "_intermediate_scales.zarr", "logs", "benchmarks")
+
+
+def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
+    """The levels of the input volume, finest first, from its metadata or, for the example, without.
+
+    Raises UserError for an input that cannot be meshed, an output that would touch it, or a CSV of
+    segment properties that cannot be read.
+    """
+    if settings.segment_properties_csv is not None:
+        from snakemesh.properties import validate_csv
+
+        validate_csv(settings.segment_properties_csv)
+    if settings.input_path == EXAMPLE_PATH and not Path(EXAMPLE_PATH).exists():
+        return (_example_level(),)
+    levels = read_source(settings.input_path, settings.voxel_size_nm)
+    if is_local(levels[0]):
+        _refuse_overlap(settings)
+    return levels
+
+
+def _example_level() -> SourceLevel:
+    return SourceLevel(
+        path=os.path.abspath(f"{EXAMPLE_PATH}/s0"),
+        name=None,
+        shape=EXAMPLE_SHAPE,
+        chunks=EXAMPLE_CHUNKS,
+        dtype=EXAMPLE_DTYPE,
+        voxel_size=EXAMPLE_VOXEL_SIZE,
+        translation=EXAMPLE_TRANSLATION,
+        format="zarr2",
+    )
+
+
+def _refuse_overlap(settings: Settings) -> None:
+    """The input is never written to: neither may the output lie in it, nor it in our folders."""
+    source = Path(settings.input_path).resolve()
+    output = Path(settings.output_directory).resolve()
+    if output.is_relative_to(source):
+        raise UserError(
+            f"config key output_directory: {settings.output_directory} lies inside the input "
+            f"{settings.input_path}, expected a folder outside it"
+        )
+    for folder in OWN_FOLDERS:
+        if source.is_relative_to(output / folder):
+            raise UserError(
+                f"config key output_directory: the input {settings.input_path} lies in "
+                f"{settings.output_directory}/{folder}, which a run writes to; choose another"
+            )

@@ -1,0 +1,43 @@
+"""The log of a job: one line says what it did, and an error of the user's is one line too."""
+
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from snakemesh.errors import UserError
+
+
+@dataclass
+class JobLog:
+    """What a job has to say of itself, in the order it says it."""
+
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+@contextmanager
+def job_log(path: str, job: str) -> Iterator[JobLog]:
+    """Run a job with its output in its log, closed by a line with its facts, time and peak memory.
+
+    path: the log file. job: what the line begins with. A UserError ends the job with its message
+    alone, any other error with a traceback.
+    """
+    start = time.perf_counter()
+    log = JobLog()
+    with open(path, "w", buffering=1) as file:
+        sys.stdout = sys.stderr = file
+        try:
+            yield log
+        except UserError as error:
+            print(f"{job}: {error}", flush=True)
+            sys.exit(1)
+        except Exception:
+            traceback.print_exc()
+            sys.exit(1)
+        facts = "  ".join(f"{name} {value}" for name, value in log.facts.items())
+        seconds = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        print(f"{job}  {facts}  seconds {seconds:.2f}  peak_mb {peak}", flush=True)

@@ -1,0 +1,24 @@
+"""One run at a time in an output directory, with a lock that dies with the process that holds it."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from snakemesh.errors import UserError
+
+_held: list[int] = []
+
+
+def acquire(folder: Path) -> None:
+    """Take the lock of an output's work folder until this process ends, however it ends.
+
+    Raises UserError when another run holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise UserError(f"another run is writing to {folder.parent}; wait for it to end") from None
+    _held.append(fd)

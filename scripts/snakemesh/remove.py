@@ -1,0 +1,50 @@
+"""Removing what is ours, and never following a link out of it."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from snakemesh.errors import UserError
+
+_THREADS = 16
+
+
+def remove_tree(root: Path) -> None:
+    """Remove a folder and everything in it: links first, then files, in parallel, then folders.
+
+    A link is unlinked, whatever it points to. Nothing happens if the folder is not there. Raises
+    UserError where `root` is itself a link or no folder: that is not something a run has made.
+    """
+    if root.is_symlink() or (root.exists() and not root.is_dir()):
+        raise UserError(f"{root} is not a folder but a link or a file, it is left as it is")
+    if not root.exists():
+        return
+    links, files, folders = _listed(root)
+    for link in links:
+        os.unlink(link)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        # list: an error of a thread shows when its result is taken
+        list(pool.map(os.unlink, files, chunksize=256))
+    for folder in reversed(folders):
+        os.rmdir(folder)
+
+
+def _listed(root: Path) -> tuple[list[str], list[str], list[str]]:
+    """Links, files and folders below and including root, outer folders before inner ones."""
+    links, files, folders = [], [], [os.fspath(root)]
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    links.append(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    files.append(entry.path)
+    return links, files, folders
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed jobs left in a folder, not below it."""
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink()

@@ -1,0 +1,150 @@
+"""The user's table of properties, one row per label: the file `segment_properties_csv`."""
+
+import csv
+import os
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from snakemesh.errors import UserError
+
+_ID_NAMES = ("id", "segment_id", "object_id")
+_LABEL_NAMES = ("label", "name")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its heading, its name in the viewer's queries, and the text of every row.
+
+    A number column holds a number or nothing in every row, and a number in at least one.
+    """
+
+    header: str
+    name: str
+    values: list[str]
+    is_number: bool
+
+
+@dataclass(frozen=True)
+class SegmentTable:
+    """The labels of the rows, the names given to them if there are any, and the other columns."""
+
+    labels: list[int]
+    names: list[str] | None
+    columns: list[Column]
+
+
+def read_segment_table(path: str | os.PathLike, reserved: Collection[str]) -> SegmentTable:
+    """Read a CSV in UTF-8 with a heading line.
+
+    The labels are in the column `id`, `segment_id` or `object_id` (in any case, with blanks or
+    underscores), or else in the first one. `label` or `name` names them. The names of the other
+    columns must not be in `reserved`.
+    Raises UserError naming the file, the line and the key `segment_properties_csv`.
+    """
+    lines, rows = _read_rows(path)
+    headers = [cell.strip() for cell in rows[0]]
+    names = [_query_name(header) for header in headers]
+    folded = [name.lower() for name in names]
+    at_id = next((i for i, name in enumerate(folded) if name in _ID_NAMES), 0)
+    others = [i for i in range(len(headers)) if i != at_id]
+    naming = next((i for known in _LABEL_NAMES for i in others if folded[i] == known), None)
+    properties = [i for i in others if i != naming]
+    _check_names(path, lines[0], headers, folded, properties, reserved)
+    for line, row in zip(lines[1:], rows[1:], strict=True):
+        if len(row) != len(headers):
+            expected = f"expected {len(headers)}, one for each heading"
+            raise _bad(path, line, f"has {len(row)} values, {expected}")
+    labels = _parse_labels(path, lines[1:], [row[at_id].strip() for row in rows[1:]])
+    texts = {i: [_present(row[i]) for row in rows[1:]] for i in others}
+    columns = [Column(headers[i], names[i], texts[i], _is_number(texts[i])) for i in properties]
+    return SegmentTable(labels, None if naming is None else texts[naming], columns)
+
+
+def _read_rows(path: str | os.PathLike) -> tuple[list[int], list[list[str]]]:
+    """The rows that are not blank, and the line each ends on, the headings first."""
+    lines, rows = [], []
+    try:
+        # A byte order mark is what spreadsheets put first.
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            try:
+                for row in reader:
+                    if any(cell.strip() for cell in row):
+                        lines.append(reader.line_num)
+                        rows.append(row)
+            except csv.Error as error:
+                raise _bad(path, reader.line_num, f"is not CSV ({error})") from error
+    except UnicodeDecodeError as error:
+        raise _bad(path, None, "is not text in UTF-8") from error
+    except OSError as error:
+        raise _bad(path, None, f"cannot be read ({error.strerror})") from error
+    if not rows:
+        raise _bad(path, None, "is empty, expected a line of headings")
+    return lines, rows
+
+
+def _query_name(header: str) -> str:
+    """The heading as the viewer's queries can spell it: letters, digits and underscores."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", header).strip("_")
+    return name if not name or name[0].isalpha() else f"column_{name}"
+
+
+def _check_names(
+    path: str | os.PathLike,
+    line: int,
+    headers: list[str],
+    folded: list[str],
+    properties: list[int],
+    reserved: Collection[str],
+) -> None:
+    """Raise UserError where two properties would bear one name, or one none."""
+    seen: dict[str, str] = {}
+    for i in properties:
+        if not folded[i]:
+            raise _bad(path, line, f"has no name for column {i + 1} ('{headers[i]}')")
+        if folded[i] in reserved:
+            raise _bad(path, line, f"names a column '{headers[i]}', which is taken: rename it")
+        if folded[i] in seen:
+            raise _bad(
+                path,
+                line,
+                f"names two columns '{seen[folded[i]]}' and '{headers[i]}', which the viewer "
+                "cannot tell apart: rename one",
+            )
+        seen[folded[i]] = headers[i]
+
+
+def _parse_labels(path: str | os.PathLike, lines: list[int], texts: list[str]) -> list[int]:
+    seen: dict[int, int] = {}
+    for line, text in zip(lines, texts, strict=True):
+        if not (text.isascii() and text.isdigit()) or int(text) >= 1 << 64:
+            raise _bad(path, line, f"has the label '{text}', expected a whole number below 2^64")
+        label = int(text)
+        if label in seen:
+            raise _bad(path, line, f"has label {label} again, after line {seen[label]}")
+        seen[label] = line
+    return list(seen)
+
+
+def _present(text: str) -> str:
+    """The text of a cell, "" for what table libraries write where a number is missing."""
+    text = text.strip()
+    return "" if text.lower() == "nan" else text
+
+
+def _is_number(values: list[str]) -> bool:
+    present = [value for value in values if value]
+    if not present or not all(_NUMBER.fullmatch(value) for value in present):
+        return False
+    # The viewer keeps 32-bit numbers; what does not fit stays text.
+    return max(abs(float(value)) for value in present) <= float(np.finfo(np.float32).max)
+
+
+def _bad(path: str | os.PathLike, line: int | None, found: str) -> UserError:
+    place = f"{Path(path)}" if line is None else f"{Path(path)}, line {line}"
+    return UserError(f"segment_properties_csv: {place} {found}")

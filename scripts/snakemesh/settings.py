@@ -1,0 +1,92 @@
+"""The configuration, checked against its schema and frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from snakemesh.errors import UserError
+
+SCHEMA_PATH = Path(__file__).resolve().parents[2] / "config" / "config.schema.yaml"
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every key of the configuration, as config/README.md explains them."""
+
+    input_path: str
+    output_directory: str
+    num_lods: int
+    roi: tuple[Triple, Triple] | None
+    roi_boundary: str
+    pyramid_alignment_mode: str
+    voxel_size_nm: Triple | None
+    downsample_method: str
+    use_existing_scales: bool
+    delete_intermediate_scales: bool
+    n_smoothing_iter: int
+    target_reduction: float
+    decimation_factor: float
+    max_error: float
+    target_ids: tuple[int, ...] | None
+    sharded: bool
+    segment_properties_csv: str | None
+    cell_size: int
+    max_jobs: int
+
+
+def read_settings(config: Mapping) -> Settings:
+    """The settings of a configuration, with the schema's defaults for what it does not say.
+
+    Raises UserError, one line that names the key, for anything the schema does not allow.
+    """
+    schema = yaml.safe_load(SCHEMA_PATH.read_text())
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(dict(config))
+    # what is wrong with the whole document comes first
+    if first := min(errors, key=lambda error: len(error.absolute_path), default=None):
+        raise UserError(_message(first, schema))
+    values = {key: rule.get("default") for key, rule in schema["properties"].items()}
+    values.update(config)
+    return Settings(**{key: _frozen(value) for key, value in values.items()})
+
+
+def _message(error: jsonschema.ValidationError, schema: dict) -> str:
+    if error.validator == "additionalProperties":
+        unknown = sorted(set(error.instance) - set(schema["properties"]))
+        known = ", ".join(schema["properties"])
+        return f"config: unknown key {unknown[0]!r}; the keys are {known}"
+    if error.validator == "required":
+        missing = [key for key in schema["required"] if key not in error.instance]
+        return f"config: the key {missing[0]} is missing"
+    key = error.absolute_path[0]
+    rule = schema["properties"][key]
+    return f"config key {key}: found {error.instance!r}, expected {_expected(error, rule)}"
+
+
+def _expected(error: jsonschema.ValidationError, rule: dict) -> str:
+    if "description" in rule:
+        return rule["description"]
+    if error.validator == "enum":
+        return "one of " + ", ".join(map(str, rule["enum"]))
+    if error.validator == "type":
+        kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+        return "a value of type " + " or ".join(kinds)
+    bounds = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "more than {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "less than {}",
+        "minLength": "a text of at least {} character",
+        "minItems": "at least {} entry",
+    }
+    if error.validator in bounds:
+        return bounds[error.validator].format(error.validator_value)
+    return "null or a list of whole numbers from 1"
+
+
+def _frozen(value):
+    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,123 @@
+"""What a source volume is, from its metadata documents alone, and reading it.
+
+worldarray finds the levels and places them (OME-NGFF, N5, precomputed, plain zarr; local and
+remote); everything here is z y x and nanometres.
+"""
+
+import os
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tensorstore as ts
+import worldarray as wa
+
+from snakemesh.errors import UserError
+
+Triple = tuple[float, float, float]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class SourceLevel:
+    """One array of the source: where it is, its shape and placement (centre of voxel 0), z y x."""
+
+    path: str
+    name: str | None
+    shape: Shape
+    chunks: Shape
+    dtype: str
+    voxel_size: Triple
+    translation: Triple
+    format: str
+
+
+def read_source(path: str, voxel_size_nm: Triple | None = None) -> tuple[SourceLevel, ...]:
+    """The levels of a volume, finest first; no voxel is read.
+
+    path: a group, an array or a level of a group, local or a URL. voxel_size_nm: z y x, in place of
+    what the metadata say. Raises UserError for what is not there or cannot be meshed.
+    """
+    try:
+        pyramid = wa.open_pyramid(path)
+        names = pyramid.names
+        if wa.detect(path).kind == "array":
+            names = [name for name in names if wa.store.normalize_path(path).endswith("/" + name)]
+        metas = [pyramid.level_meta(name).in_nm() for name in names]
+    except FileNotFoundError as error:
+        raise UserError(
+            f"config key input_path: found no zarr, N5 or precomputed volume at {path}"
+        ) from error
+    except (ValueError, KeyError) as error:
+        raise UserError(f"config key input_path: {path}: {error}") from error
+    levels = [_level(name, meta) for name, meta in zip(names, metas, strict=True)]
+    levels.sort(key=lambda level: np.prod(level.voxel_size))
+    if voxel_size_nm is not None:
+        voxel_size = tuple(float(v) for v in voxel_size_nm)
+        centre = tuple(v / 2 for v in voxel_size)
+        levels = [replace(levels[0], voxel_size=voxel_size, translation=centre)]
+    return tuple(levels)
+
+
+def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
+    kind = np.dtype(meta.dtype).kind
+    if kind not in "ui":
+        raise UserError(
+            f"config key input_path: {meta.path} holds {np.dtype(meta.dtype)}, "
+            "expected a segmentation of signed or unsigned integers"
+        )
+    spatial = meta.spatial
+    others = [meta.shape[i] for i in range(meta.ndim) if i not in spatial]
+    if len(spatial) != 3 or any(n != 1 for n in others):
+        raise UserError(
+            f"config key input_path: {meta.path} has {meta.ndim} axes of {meta.shape} voxels, "
+            "expected three (z y x), any others of length 1"
+        )
+    if 0 in meta.shape:
+        raise UserError(f"config key input_path: {meta.path} has no voxels: {meta.shape}")
+
+    def pick(values):
+        return tuple(values[i] for i in spatial)
+
+    return SourceLevel(
+        path=meta.path,
+        name=name if meta.format == "precomputed" else None,
+        shape=pick(meta.shape),
+        chunks=pick(meta.write_shape if meta.shard_shape is None else meta.chunk_shape),
+        dtype=np.dtype(meta.dtype).name,
+        voxel_size=pick(meta.voxel_size),
+        translation=pick(meta.translation),
+        format=meta.format,
+    )
+
+
+def is_local(level: SourceLevel) -> bool:
+    """Whether a level lies in the local filesystem, where it can be linked to."""
+    return os.path.isabs(level.path)
+
+
+def open_labels(path: str, name: str | None = None) -> ts.TensorStore:
+    """An array of labels, z y x with origin 0; axes of length 1 in front are dropped."""
+    store = wa.open_tensorstore(path, level=name)
+    return store[(0,) * (store.ndim - 3)] if store.ndim > 3 else store
+
+
+def level_store(source: tuple[str, str | None, Shape, Shape]) -> ts.TensorStore:
+    """The part of a level that is meshed, with its first voxel at 0."""
+    path, name, origin, shape = source
+    store = open_labels(path, name)
+    box = tuple(slice(o, o + n) for o, n in zip(origin, shape, strict=True))
+    return store[box][ts.d[:].translate_to[0]]
+
+
+def unsigned(labels: np.ndarray) -> np.ndarray:
+    """Labels as unsigned integers of the same width, without a copy.
+
+    Raises UserError for negative labels, which are not labels.
+    """
+    if labels.dtype.kind == "i":
+        if labels.size and labels.min() < 0:
+            raise UserError(
+                f"config key input_path: found label {labels.min()}, labels cannot be negative"
+            )
+        return labels.view(f"u{labels.dtype.itemsize}")
+    return labels
