@@ -4,6 +4,7 @@ config -> plan -> rules -> scripts -> library. Everything below follows from PLA
 from the configuration and the volume's metadata alone.
 """
 
+
 configfile: "config/config.yaml"
 
 
@@ -30,4 +31,4 @@ rule all:
     input:
         f"{WORK}/multires.done",
         f"{WORK}/cleanup.done",
-        kept_pyramid(),
+        kept_pyramid,

@@ -4,20 +4,22 @@
 rule cleanup:
     input:
         f"{WORK}/multires.done",
-        kept_pyramid(),
+        kept_pyramid,
     output:
         touch(f"{WORK}/cleanup.done"),
     log:
         f"{LOGS}/cleanup.log",
     benchmark:
         f"{BENCHMARKS}/cleanup.tsv"
-    params:
-        multires=MULTIRES,
-        containers=f"{WORK}/mesh",
-        pyramid=jobs.pyramid_group(PLAN).path if SETTINGS.delete_intermediate_scales else None,
-        pyramid_markers=f"{WORK}/pyramid",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=500,
         runtime=60,
+    params:
+        multires=lambda wildcards: MULTIRES,
+        containers=f"{WORK}/mesh",
+        pyramid=jobs.pyramid_group(PLAN).path if SETTINGS.delete_intermediate_scales else None,
+        pyramid_markers=f"{WORK}/pyramid",
     script:
         "../scripts/cleanup.py"

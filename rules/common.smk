@@ -1,4 +1,4 @@
-# What every rule needs: the plan, the folders, and how jobs are named after their boxes.
+# What the rules share: the plan, the folders, and how jobs are named after their boxes.
 
 import sys
 from pathlib import Path
@@ -24,6 +24,7 @@ MULTIRES = f"{OUT}/multires"
 WORK = f"{OUT}/work"
 LOGS = f"{OUT}/logs"
 BENCHMARKS = f"{OUT}/benchmarks"
+ENVIRONMENT = "../envs/environment.yaml"
 
 
 wildcard_constraints:
@@ -53,3 +54,46 @@ def example_volume(wildcards=None):
 def temp_pyramid(path):
     """Markers of a pyramid that gets deleted go with it, so that a later run builds it again."""
     return temp(path) if SETTINGS.delete_intermediate_scales else path
+
+
+def super_chunk_marker(stage, index):
+    return f"{WORK}/pyramid/stage{stage}/{box_name(index)}.done"
+
+
+def all_super_chunks(wildcards=None):
+    return [
+        super_chunk_marker(number, index)
+        for number, stage in enumerate(PLAN.stages)
+        for index in jobs.indices(stage.grid)
+    ]
+
+
+def kept_pyramid(wildcards=None):
+    """A pyramid that is to be kept is a result like the meshes."""
+    return [] if SETTINGS.delete_intermediate_scales else all_super_chunks()
+
+
+def earlier_stage(wildcards):
+    """The super-chunks of earlier stages that make what a super-chunk reads."""
+    stage = PLAN.stages[int(wildcards.stage)]
+    needed = jobs.super_chunks_for_super_chunk(PLAN, stage, box_index(wildcards))
+    return [super_chunk_marker(*chunk) for chunk in needed]
+
+
+def level_of_block(wildcards):
+    """The super-chunks that make what a block reads; nothing where the level is there already."""
+    needed = jobs.super_chunks_for_block(PLAN, int(wildcards.lod), box_index(wildcards))
+    return [super_chunk_marker(*chunk) for chunk in needed]
+
+
+def all_blocks(wildcards):
+    return [
+        f"{WORK}/mesh/lod{lod}/{box_name(index)}.done"
+        for lod in range(PLAN.num_lods)
+        for index in jobs.indices(PLAN.blocks(lod))
+    ]
+
+
+def all_summaries(wildcards):
+    names = (shard_name(shard, PLAN.sharding) for shard in range(PLAN.sharding.num_shards))
+    return [f"{WORK}/shards/{Path(name).stem}.npy" for name in names]

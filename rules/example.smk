@@ -9,6 +9,8 @@ if SETTINGS.input_path == EXAMPLE_PATH:
             f"{LOGS}/example.log",
         benchmark:
             f"{BENCHMARKS}/example.tsv"
+        conda:
+            ENVIRONMENT
         resources:
             mem_mb=1000,
             runtime=5,

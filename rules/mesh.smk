@@ -1,24 +1,6 @@
 # Meshing: blocks of whole cells, each LOD from its own level; one fragment container per block.
 
 
-def block_marker(lod, index):
-    return f"{WORK}/mesh/lod{lod}/{box_name(index)}.done"
-
-
-def all_blocks(wildcards=None):
-    return [
-        block_marker(lod, index)
-        for lod in range(PLAN.num_lods)
-        for index in jobs.indices(PLAN.blocks(lod))
-    ]
-
-
-def level_of_block(wildcards):
-    """The super-chunks that make what a block reads; nothing where the level is there already."""
-    needed = jobs.super_chunks_for_block(PLAN, int(wildcards.lod), box_index(wildcards))
-    return [super_chunk_marker(*chunk) for chunk in needed]
-
-
 rule mesh_block:
     input:
         level_of_block,
@@ -29,12 +11,14 @@ rule mesh_block:
         f"{LOGS}/mesh_block/lod{{lod}}/{{box}}.log",
     benchmark:
         f"{BENCHMARKS}/mesh_block/lod{{lod}}/{{box}}.tsv"
-    params:
-        job=lambda wildcards: jobs.mesh_block_job(PLAN, int(wildcards.lod), box_index(wildcards)),
-        container=f"{WORK}/mesh/lod{{lod}}/{{box}}.fragments",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=lambda wildcards: mesh_mem_mb(PLAN, int(wildcards.lod)),
         runtime=120,
+    params:
+        job=lambda wildcards: jobs.mesh_block_job(PLAN, int(wildcards.lod), box_index(wildcards)),
+        container=f"{WORK}/mesh/lod{{lod}}/{{box}}.fragments",
     script:
         "../scripts/mesh_block.py"
 

@@ -1,42 +1,34 @@
 # What is served: shards of fragments and manifests, then the documents that make them a layer.
 
 
-def shard_summary(shard):
-    return f"{WORK}/shards/{shard}.npy"
-
-
-SHARDS = [
-    shard_name(shard, PLAN.sharding).removesuffix(".shard")
-    for shard in range(PLAN.sharding.num_shards)
-]
-
-
 rule shard:
     input:
         f"{WORK}/fragments.done",
     output:
-        summary=f"{WORK}/shards/{{shard}}.npy",
         **({"shard": f"{MULTIRES}/{{shard}}.shard"} if SETTINGS.sharded else {}),
+        summary=f"{WORK}/shards/{{shard}}.npy",
     log:
         f"{LOGS}/shard/{{shard}}.log",
     benchmark:
         f"{BENCHMARKS}/shard/{{shard}}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=shard_mem_mb(PLAN),
+        runtime=120,
     params:
         made_from=jobs.made_from(PLAN),
         number=lambda wildcards: int(wildcards.shard, 16),
         job=jobs.ShardJob(PLAN.grid, PLAN.sharding, SETTINGS.sharded),
-        multires=MULTIRES,
+        multires=lambda wildcards: MULTIRES,
         containers=f"{WORK}/mesh",
-    resources:
-        mem_mb=shard_mem_mb(PLAN),
-        runtime=120,
     script:
         "../scripts/shard.py"
 
 
 rule multires_index:
     input:
-        summaries=expand(shard_summary("{shard}"), shard=SHARDS),
+        summaries=all_summaries,
         csv=SETTINGS.segment_properties_csv or [],
     output:
         info=f"{MULTIRES}/info",
@@ -46,11 +38,13 @@ rule multires_index:
         f"{LOGS}/multires_index.log",
     benchmark:
         f"{BENCHMARKS}/multires_index.tsv"
-    params:
-        job=jobs.ShardJob(PLAN.grid, PLAN.sharding, SETTINGS.sharded),
-        lod_scale_multiplier=PLAN.lod_scale_multiplier,
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        job=jobs.ShardJob(PLAN.grid, PLAN.sharding, SETTINGS.sharded),
+        lod_scale_multiplier=PLAN.lod_scale_multiplier,
     script:
         "../scripts/multires_index.py"

@@ -1,7 +1,5 @@
 """Rule multires_index: the documents that make the shards a layer."""
 
-from pathlib import Path
-
 import numpy as np
 
 from snakemesh.job_log import job_log

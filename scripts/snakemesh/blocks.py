@@ -1,6 +1,5 @@
 """Meshing a block of an LOD: tile by tile, from the voxels of its level to one container. z y x."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +16,17 @@ from snakemesh.tiles import Tile, mesh_tile
 
 @dataclass(frozen=True)
 class BlockStats:
-    """What a block was: voxels read, dense faces, faces kept, fragments, Draco bytes, seconds."""
+    """What a block was: voxels read, dense faces, faces kept, fragments, Draco bytes."""
 
     voxels: int
     dense_faces: int
     faces: int
     fragments: int
     payload_bytes: int
-    seconds: float
 
 
 def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats:
     """Mesh a block and write its container, whole or not at all."""
-    start = time.perf_counter()
     store = level_store(job.source)
     records, blobs = [np.zeros(0, FRAGMENT)], []
     voxels = dense_faces = 0
@@ -54,7 +51,6 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats:
         faces=int(joined["faces"].sum()),
         fragments=len(joined),
         payload_bytes=sum(map(len, blobs)),
-        seconds=time.perf_counter() - start,
     )
 
 

@@ -181,26 +181,6 @@ def _next_row(r0, r1, r2, r3, s1, s2, s3, step, has_next, n, out):
 
 
 @njit(cache=True, nogil=True)
-def _first_pairs(r0, r1, r2, r3, s1, s2, s3, zero, n, out):
-    _first_row(r0, r1, r2, r3, s1, s2, s3, 2, 1, zero, n, out)
-
-
-@njit(cache=True, nogil=True)
-def _first_singles(r0, r1, r2, r3, s1, s2, s3, zero, n, out):
-    _first_row(r0, r1, r2, r3, s1, s2, s3, 1, 0, zero, n, out)
-
-
-@njit(cache=True, nogil=True)
-def _next_pairs(r0, r1, r2, r3, s1, s2, s3, n, out):
-    _next_row(r0, r1, r2, r3, s1, s2, s3, 2, 1, n, out)
-
-
-@njit(cache=True, nogil=True)
-def _next_singles(r0, r1, r2, r3, s1, s2, s3, n, out):
-    _next_row(r0, r1, r2, r3, s1, s2, s3, 1, 0, n, out)
-
-
-@njit(cache=True, nogil=True)
 def _count(block, box, label):
     """How many voxels of ``box`` (z0, z1, y0, y1, x0, x1) hold ``label``."""
     z0, z1, y0, y1, x0, x1 = box
@@ -269,30 +249,28 @@ def _vote_row(block, levels, k, node, zero, planes, left):
     ``planes``; returns that row and the number of nodes."""
     factor, step, below = levels.factors[k], levels.steps[k], levels.shapes[k - 1]
     z, y, x = node[0] * step[0], node[1] * step[1], node[2] * step[2]
-    dz = 1 if step[0] == 2 and z + 1 < below[0] else 0  # 0: there is no second voxel
-    dy = 1 if step[1] == 2 and y + 1 < below[1] else 0
+    s2 = 1 if step[0] == 2 and z + 1 < below[0] else 0
+    s1 = 1 if step[1] == 2 and y + 1 < below[1] else 0
+    s3 = s1 * s2
     n = min(SPAN * levels.steps[1, 2] // factor[2], levels.shapes[k, 2] - node[2])
     pairs = min(n, (below[2] - x) // 2) if step[2] == 2 else 0
     i = 2 * pairs
-    top = levels.factors[-1]
-    bar = top // factor  # the bar's nodes along z and y
-    row = planes[k - 1, node[0] % bar[0] * bar[1] + node[1] % bar[1]]
+    rows_z, rows_y = levels.factors[-1, 0] // factor[0], levels.factors[-1, 1] // factor[1]
+    row = planes[k - 1, node[0] % rows_z * rows_y + node[1] % rows_y]
     if k == 1:
-        r0, r1 = block[z, y, x:], block[z, y + dy, x:]
-        r2, r3 = block[z + dz, y, x:], block[z + dz, y + dy, x:]
-        _first_pairs(r0, r1, r2, r3, dy, dz, dy * dz, zero, pairs, row)
-        if pairs < n:
-            r0, r1, r2, r3 = r0[i:], r1[i:], r2[i:], r3[i:]
-            _first_singles(r0, r1, r2, r3, dy, dz, dy * dz, zero, n - pairs, row[pairs:])
-        return row, n
-    pitch = bar[1] * step[1]
-    base = z % (bar[0] * step[0]) * pitch + y % pitch
-    r0, r1 = planes[k - 2, base], planes[k - 2, base + dy]
-    r2, r3 = planes[k - 2, base + dz * pitch], planes[k - 2, base + dz * pitch + dy]
-    _next_pairs(r0, r1, r2, r3, dy, dz, dy * dz, pairs, row)
-    if pairs < n:
+        r0, r1 = block[z, y, x:], block[z, y + s1, x:]
+        r2, r3 = block[z + s2, y, x:], block[z + s2, y + s1, x:]
+        _first_row(r0, r1, r2, r3, s1, s2, s3, 2, 1, zero, pairs, row)
         r0, r1, r2, r3 = r0[i:], r1[i:], r2[i:], r3[i:]
-        _next_singles(r0, r1, r2, r3, dy, dz, dy * dz, n - pairs, row[pairs:])
+        _first_row(r0, r1, r2, r3, s1, s2, s3, 1, 0, zero, n - pairs, row[pairs:])
+        return row, n
+    pitch = rows_y * step[1]
+    base = z % (rows_z * step[0]) * pitch + y % pitch
+    r0, r1 = planes[k - 2, base], planes[k - 2, base + s1]
+    r2, r3 = planes[k - 2, base + s2 * pitch], planes[k - 2, base + s2 * pitch + s1]
+    _next_row(r0, r1, r2, r3, s1, s2, s3, 2, 1, pairs, row)
+    r0, r1, r2, r3 = r0[i:], r1[i:], r2[i:], r3[i:]
+    _next_row(r0, r1, r2, r3, s1, s2, s3, 1, 0, n - pairs, row[pairs:])
     corner = (node[0] * factor[0], node[1] * factor[1], node[2] * factor[2])
     _recount_row(block, corner, factor, zero, n, row, left)
     return row, n

@@ -14,7 +14,7 @@ from snakemesh.cutting import facing, split
 from snakemesh.indexing import local_meshes
 
 STEPS = 65535
-# Neuroglancer tells the octants of a fragment apart at 2^15 (neuroglancer_draco.cc), touching is fine
+# Neuroglancer tells a fragment's octants apart at 2^15 (neuroglancer_draco.cc); touching is fine
 HALF = 1 << 15
 # On pinky40 1.7 bytes a face; higher levels take twice the time and save nothing
 DRACO_LEVEL = 7

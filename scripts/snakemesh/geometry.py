@@ -57,8 +57,8 @@ def aligned_roi(
     last = np.minimum(last, shape).astype(int)
     if np.any(last <= first):
         raise UserError(
-            f"config key roi: found {_listed(roi)}, no whole cube of {tuple(factor)} voxels is left "
-            "inside it; use pyramid_alignment_mode: halo, fewer num_lods or a larger roi"
+            f"config key roi: found {_listed(roi)}, no whole cube of {tuple(factor)} voxels is "
+            "left inside it; use pyramid_alignment_mode: halo, fewer num_lods or a larger roi"
         )
     return tuple(first.tolist()), tuple(last.tolist())
 

@@ -1,4 +1,4 @@
-"""One run at a time in an output directory, with a lock that dies with the process that holds it."""
+"""One run at a time in an output directory: a lock that dies with the process that holds it."""
 
 import fcntl
 import os

@@ -47,9 +47,10 @@ class Stage:
 class Plan:
     """What is read, what is built, how it is divided, and where it goes.
 
-    begin, end: the part of s0 that is meshed, in its voxels. chunks: chunk shape of the levels that
-    are built. pyramid_path: the group they are written to. cell_voxels: per LOD, voxels of its level in a cell. n_cells: per LOD, cells that hold
-    data. block_cells: cells of its LOD that one mesh_block job meshes, tile_cells: at once.
+    begin, end: the part of s0 that is meshed, in its voxels. pyramid_path: the group the levels
+    that are built are written to; chunks: their chunk shape. cell_voxels: per LOD, voxels of its
+    level in a cell. n_cells: per LOD, cells that hold data. block_cells: cells of its LOD that one
+    mesh_block job meshes; tile_cells: per LOD, how many of them at once.
     """
 
     settings: Settings
@@ -81,8 +82,10 @@ class Plan:
     def num_jobs(self) -> int:
         """Jobs of the whole run, without the handful there is one of."""
         pyramid = sum(math.prod(stage.grid) for stage in self.stages)
-        return pyramid + sum(math.prod(self.blocks(k)) for k in range(self.num_lods)) + (
-            self.sharding.num_shards
+        return (
+            pyramid
+            + sum(math.prod(self.blocks(k)) for k in range(self.num_lods))
+            + (self.sharding.num_shards)
         )
 
 

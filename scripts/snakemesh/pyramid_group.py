@@ -1,4 +1,4 @@
-"""The group that holds the built levels: its metadata, its empty arrays, its links to the source."""
+"""The group of the built levels: its metadata, its empty arrays, its links to the source."""
 
 import os
 from pathlib import Path
@@ -25,9 +25,7 @@ def create_group(group: PyramidGroup) -> None:
         if not (root / name).is_symlink():
             os.symlink(path, root / name)
     for name, _, voxel_size, translation in sorted((*group.links, *group.arrays)):
-        wa.ensure_group_entry(
-            str(root), name, voxel_size, translation, _AXES, format=group.format
-        )
+        wa.ensure_group_entry(str(root), name, voxel_size, translation, _AXES, format=group.format)
     for name, shape, voxel_size, translation in group.arrays:
         wa.create(
             str(root / name),

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from snakemesh.geometry import halo
+from snakemesh.jobs import smoothing_iterations
 from snakemesh.plan import Plan
 
 # Python with the libraries a job imports
@@ -15,7 +16,7 @@ MESH_BYTES_PER_VOXEL = 22
 
 def mesh_mem_mb(plan: Plan, lod: int) -> int:
     """Peak memory of a mesh_block job: one tile with its halo."""
-    margin = 2 * halo(plan.settings.n_smoothing_iter)
+    margin = 2 * halo(smoothing_iterations(plan, lod))
     voxels = math.prod(
         min(t * c, n) + margin
         for t, c, n in zip(

@@ -82,7 +82,7 @@ def without_opposites(faces):
     table = np.full(size, -1, dtype=np.int32)
     for f in range(n):
         a, b, c = faces[f]
-        if a == b or b == c or a == c:
+        if a in (b, c) or b == c:
             dropped[f] = True
             continue
         low, high = min(a, b, c), max(a, b, c)

@@ -1,8 +1,8 @@
 """One tile of a level: from its labels to finished fragments.
 
-A tile is a box of whole cells. Its surface is cut at the faces it shares with other tiles while it is
-still dense, where both sides see the same integers; then it is simplified with those cuts locked,
-and only then cut to its cells.
+A tile is a box of whole cells. Its surface is cut at the faces it shares with other tiles while it
+is still dense, where both sides see the same integers; then it is simplified with those cuts
+locked, and only then cut to its cells.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def mesh_tile(
     labels: z y x, unsigned, the tile with its halo; beyond the array is background.
     origin: z y x, the voxel of `labels` where the tile begins. keep: part of the dense faces to
     keep. max_error: how far simplification may move a surface, in voxels of this level (the
-    geometric mean of their axes). Returns records, their Draco bytes, and the number of dense faces.
+    geometric mean of their axes). Returns records, Draco bytes and the number of dense faces.
     """
     cell_nm = np.array(tile.cell_nm)
     voxel_nm = np.prod(cell_nm / np.array(tile.cell_voxels)) ** (1 / 3)

@@ -16,7 +16,7 @@ MAX_PUSH = 0.25
 def volumes(
     vertices: np.ndarray, faces: np.ndarray, owners: np.ndarray, n_owners: int, unit: np.ndarray
 ) -> np.ndarray:
-    """Signed volume under each owner's faces; of two surfaces with one border the difference counts.
+    """Signed volume under each owner's faces; of two with one border the difference counts.
 
     vertices: (N, 3) int32. faces: (M, 3). owners: (M,) int32. unit: (3,) size of one step.
     """

@@ -1,0 +1,334 @@
+"""Reading a finished `multires` directory, and what must hold of every label in it.
+
+Written from Neuroglancer's descriptions of the format alone (meshes.md and sharded.md in
+https://github.com/google/neuroglancer/tree/master/src/datasource/precomputed) and from what its
+decoder does (src/mesh/draco/neuroglancer_draco.cc). Nothing of snakemesh is imported, so that a
+mistake would have to be made twice. Everything is x y z; lengths are nanometres.
+"""
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import DracoPy
+import mmh3
+import numpy as np
+
+STEPS = 65535  # of the lattice across a cell, with 16 bits
+HALF = 1 << 15  # where the viewer divides a cell into octants
+DRACO_INT32 = 5  # draco::DT_INT32, the only integer its decoder takes
+ZERO_PROBLEMS = {
+    "out_of_range": 0,
+    "out_of_order": 0,
+    "crossing": 0,
+    "missing_ancestors": 0,
+    "missing_children": 0,
+    "bad_lods": 0,
+}
+
+
+class FormatError(ValueError):
+    """A directory is not what the format says."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the manifest of a label says; per LOD an array of cells (n, 3) and of sizes (n,)."""
+
+    cell_nm: np.ndarray
+    origin_nm: np.ndarray
+    scales: np.ndarray
+    vertex_offsets: np.ndarray
+    cells: tuple[np.ndarray, ...]
+    sizes: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A label: its manifest, the file that holds its fragments, and the byte they begin at."""
+
+    label: int
+    manifest: Manifest
+    file: Path
+    begin: int
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One decoded fragment: positions (n, 3) int64 in its cell, faces (m, 3) int64."""
+
+    cell: np.ndarray
+    positions: np.ndarray
+    faces: np.ndarray
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A label with the fragments that are not empty, per LOD."""
+
+    label: int
+    manifest: Manifest
+    fragments: tuple[tuple[Fragment, ...], ...]
+
+    @property
+    def num_lods(self) -> int:
+        """Number of levels of detail."""
+        return len(self.fragments)
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+def read_info(directory: Path) -> dict:
+    """The `info` document. Raises FormatError where a member is not what the format allows."""
+    info = json.loads((directory / "info").read_text())
+    _require(info["@type"] == "neuroglancer_multilod_draco", f"@type is {info['@type']}")
+    _require(info["vertex_quantization_bits"] == 16, "expected 16 bits")
+    _require(len(info["transform"]) == 12, "transform must have 12 numbers")
+    _require(info["lod_scale_multiplier"] > 0, "lod_scale_multiplier must be positive")
+    return info
+
+
+def read_entries(directory: Path) -> dict[int, Entry]:
+    """Every label of a directory, sharded or not, in ascending order."""
+    sharding = read_info(directory).get("sharding")
+    if sharding is None:
+        found = _unsharded_entries(directory)
+    else:
+        found = _sharded_entries(directory, sharding)
+    return {entry.label: entry for entry in sorted(found, key=lambda entry: entry.label)}
+
+
+def read_meshes(directory: Path) -> Iterator[Mesh]:
+    """Every label with its decoded fragments."""
+    return map(read_mesh, read_entries(directory).values())
+
+
+def read_mesh(entry: Entry) -> Mesh:
+    """The decoded fragments of a label."""
+    levels = []
+    with open(entry.file, "rb") as file:
+        file.seek(entry.begin)
+        for cells, sizes in zip(entry.manifest.cells, entry.manifest.sizes, strict=True):
+            data = [file.read(size) for size in sizes.tolist()]
+            levels.append(
+                tuple(_decode(cell, blob) for cell, blob in zip(cells, data, strict=True) if blob)
+            )
+    return Mesh(entry.label, entry.manifest, tuple(levels))
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """A manifest from its bytes. Raises FormatError where its length is not what it says."""
+    words = np.frombuffer(data, "<u4")
+    floats = words.view("<f4").astype(np.float64)
+    n = int(words[6])
+    counts = words[7 + 4 * n : 7 + 5 * n].astype(int)
+    cells, sizes, at = [], [], 7 + 5 * n
+    for count in counts:
+        cells.append(words[at : at + 3 * count].reshape(3, count).T.astype(np.int64))
+        sizes.append(words[at + 3 * count : at + 4 * count].astype(np.int64))
+        at += 4 * count
+    _require(at == len(words), f"manifest of {len(words)} words, expected {at}")
+    return Manifest(
+        cell_nm=floats[:3],
+        origin_nm=floats[3:6],
+        scales=floats[7 : 7 + n],
+        vertex_offsets=floats[7 + n : 7 + 4 * n].reshape(n, 3),
+        cells=tuple(cells),
+        sizes=tuple(sizes),
+    )
+
+
+def _unsharded_entries(directory: Path) -> Iterator[Entry]:
+    for path in directory.glob("*.index"):
+        manifest = parse_manifest(path.read_bytes())
+        data = path.with_suffix("")
+        _require(data.stat().st_size == _total(manifest), f"{data} has another size")
+        yield Entry(int(path.stem), manifest, data, 0)
+
+
+def _sharded_entries(directory: Path, spec: dict) -> Iterator[Entry]:
+    _require(spec["@type"] == "neuroglancer_uint64_sharded_v1", f"@type is {spec['@type']}")
+    digits = -(-spec["shard_bits"] // 4)
+    shards = [f"{shard:x}".zfill(digits) for shard in range(1 << spec["shard_bits"])]
+    found = {path.stem for path in directory.glob("*.shard")}
+    _require(found == set(shards), f"found shards {sorted(found)}, expected {shards}")
+    for number, name in enumerate(shards):
+        yield from _entries_of_shard(directory / f"{name}.shard", number, spec)
+
+
+def _entries_of_shard(path: Path, shard: int, spec: dict) -> Iterator[Entry]:
+    data = np.memmap(path, np.uint8, "r")
+    index_end = 16 << spec["minishard_bits"]
+    _require(len(data) >= index_end, f"{path} is shorter than its index")
+    ranges = data[:index_end].view("<u8").reshape(-1, 2).astype(int) + index_end
+    for minishard, (begin, end) in enumerate(ranges.tolist()):
+        _require(index_end <= begin <= end <= len(data), f"{path}: minishard {minishard}")
+        raw = _decompressed(data[begin:end].tobytes(), spec.get("minishard_index_encoding"))
+        table = np.frombuffer(raw, "<u8").reshape(3, -1)
+        labels = np.cumsum(table[0], dtype=np.uint64).tolist()
+        starts = (index_end + np.cumsum(table[1]) + np.cumsum(table[2]) - table[2]).tolist()
+        for label, start, size in zip(labels, starts, table[2].tolist(), strict=True):
+            place = _hashed(label, spec) & ((1 << spec["minishard_bits"] + spec["shard_bits"]) - 1)
+            _require(
+                place == (shard << spec["minishard_bits"] | minishard),
+                f"{path}: label {label} does not belong in minishard {minishard}",
+            )
+            manifest = parse_manifest(
+                _decompressed(data[start : start + size].tobytes(), spec.get("data_encoding"))
+            )
+            first = start - _total(manifest)
+            _require(first >= index_end, f"{path}: fragments of {label} begin at {first}")
+            yield Entry(label, manifest, path, first)
+
+
+def _hashed(label: int, spec: dict) -> int:
+    key = label >> spec["preshift_bits"]
+    if spec["hash"] == "identity":
+        return key
+    _require(spec["hash"] == "murmurhash3_x86_128", f"hash is {spec['hash']}")
+    return mmh3.hash64(key.to_bytes(8, "little"), x64arch=False, signed=False)[0]
+
+
+def _decompressed(data: bytes, encoding: str | None) -> bytes:
+    _require(encoding in (None, "raw", "gzip"), f"encoding is {encoding}")
+    return gzip.decompress(data) if encoding == "gzip" and data else data
+
+
+def _decode(cell: np.ndarray, blob: bytes) -> Fragment:
+    mesh = DracoPy.decode(blob)
+    (attribute,) = mesh.attributes
+    _require(attribute["data_type"] == DRACO_INT32, "positions are not INT32")
+    # DracoPy hands them out as float32, which holds every integer up to 2^24
+    return Fragment(cell, attribute["data"].astype(np.int64), mesh.faces.astype(np.int64))
+
+
+def _total(manifest: Manifest) -> int:
+    return sum(int(sizes.sum()) for sizes in manifest.sizes)
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise FormatError(message)
+
+
+# -- surfaces -----------------------------------------------------------------------------------
+
+
+def welded(mesh: Mesh, lod: int) -> tuple[np.ndarray, np.ndarray]:
+    """The whole surface of an LOD: vertices (n, 3) on its lattice and faces (m, 3), int64.
+
+    The lattice runs through all cells: cell * 65535 + position. Vertices are joined where they are
+    exactly equal, and nowhere else.
+    """
+    fragments = mesh.fragments[lod]
+    if not fragments:
+        return np.empty((0, 3), np.int64), np.empty((0, 3), np.int64)
+    first = np.cumsum([0, *(len(f.positions) for f in fragments)])
+    vertices = np.concatenate([f.cell * STEPS + f.positions for f in fragments])
+    faces = np.concatenate([f.faces + n for f, n in zip(fragments, first, strict=False)])
+    lower = vertices.min(axis=0)
+    width = (vertices.max(axis=0) - lower + 1).tolist()
+    _require(width[0] * width[1] * width[2] < 1 << 63, "an object too large for this reader")
+    x, y, z = (vertices - lower).T
+    _, rows, joined = np.unique(
+        (z * width[1] + y) * width[0] + x, return_index=True, return_inverse=True
+    )
+    return vertices[rows], joined[faces]
+
+
+def edge_counts(faces: np.ndarray) -> tuple[int, int]:
+    """Number of edges where the surface is open, and of those with more than two faces.
+
+    faces: (m, 3). An edge is open unless as many faces run along it one way as the other.
+    """
+    begin, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    begin, end = begin[begin != end], end[begin != end]
+    if not len(begin):
+        return 0, 0
+    key = np.minimum(begin, end) * (int(faces.max()) + 1) + np.maximum(begin, end)
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+    balance = np.add.reduceat(np.where(begin < end, 1, -1)[order], starts)
+    sharing = np.diff(starts, append=len(key))
+    return int(np.count_nonzero(balance)), int(np.count_nonzero(sharing > 2))
+
+
+def to_nm(mesh: Mesh, lod: int, vertices: np.ndarray) -> np.ndarray:
+    """Positions in nm of vertices (n, 3) on the lattice of an LOD."""
+    manifest = mesh.manifest
+    corner = manifest.origin_nm + manifest.vertex_offsets[lod]
+    return corner + manifest.cell_nm * 2**lod * vertices / STEPS
+
+
+def volume_and_centroid(points: np.ndarray, faces: np.ndarray) -> tuple[float, np.ndarray]:
+    """Enclosed volume and its centroid (3,), of a closed surface, by the divergence theorem."""
+    middle = points.mean(axis=0)
+    a, b, c = (points[faces[:, i]] - middle for i in range(3))
+    parts = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6
+    volume = float(parts.sum())
+    if volume == 0:
+        return 0.0, middle
+    return volume, middle + (parts[:, None] * (a + b + c)).sum(axis=0) / 4 / volume
+
+
+def area(points: np.ndarray, faces: np.ndarray) -> float:
+    """Surface area."""
+    a, b, c = (points[faces[:, i]] for i in range(3))
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
+
+# -- what must hold -----------------------------------------------------------------------------
+
+
+def problems(mesh: Mesh) -> dict[str, int]:
+    """How often a label breaks a rule of the format, by rule; all 0 where all is well.
+
+    out_of_range: positions beyond the cell. out_of_order: nodes not in Z-order. crossing: triangles
+    that cross the middle of a cell above LOD 0. missing_ancestors: nodes the viewer cannot descend
+    to. missing_children: octants with geometry that it would go on drawing beside finer ones, as
+    there is no node below, not even an empty one. bad_lods: LODs without geometry, or whose scale
+    does not grow.
+    """
+    found = dict(ZERO_PROBLEMS)
+    cells = mesh.manifest.cells
+    found["bad_lods"] += int(np.count_nonzero(np.diff(mesh.manifest.scales) <= 0))
+    for lod, fragments in enumerate(mesh.fragments):
+        found["bad_lods"] += not fragments
+        found["out_of_order"] += _out_of_order(cells[lod])
+        for fragment in fragments:
+            positions = fragment.positions
+            found["out_of_range"] += int(((positions < 0) | (positions > STEPS)).sum())
+        if lod > 0:
+            corners = [f.positions[f.faces] for f in fragments]
+            found["crossing"] += sum(map(_crossing, corners))
+            below = set(map(tuple, cells[lod - 1].tolist()))
+            here = set(map(tuple, cells[lod].tolist()))
+            needed = set(map(tuple, (cells[lod - 1] >> 1).tolist()))
+            found["missing_ancestors"] += len(needed - here)
+            found["missing_children"] += len(_children(fragments, corners) - below)
+    return found
+
+
+def _crossing(corners: np.ndarray) -> int:
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    return int(((low < HALF) & (high > HALF)).any(axis=1).sum())
+
+
+def _children(fragments: tuple[Fragment, ...], corners: list[np.ndarray]) -> set[tuple]:
+    """The cells one LOD below where an LOD has geometry; what lies in the middle belongs below."""
+    found = set()
+    for fragment, triangles in zip(fragments, corners, strict=True):
+        octants = np.unique((triangles > HALF).any(axis=1), axis=0)
+        found.update(map(tuple, (2 * fragment.cell + octants).tolist()))
+    return found
+
+
+def _out_of_order(cells: np.ndarray) -> int:
+    keys = [
+        sum((c >> bit & 1) << (3 * bit + axis) for axis, c in enumerate(cell) for bit in range(32))
+        for cell in cells.tolist()
+    ]
+    return sum(a >= b for a, b in zip(keys, keys[1:], strict=False))
