@@ -75,13 +75,19 @@ def _read_tile(
     box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
     labels = unsigned(store[box].read().result())
     if job.target_ids is not None:
-        wanted = np.array(job.target_ids, dtype=labels.dtype)
-        labels = np.where(np.isin(labels, wanted), labels, labels.dtype.type(0))
-    # objects that are left open go straight on beyond the end of what is meshed
+        # a label that the type cannot hold is in no voxel
+        possible = [i for i in job.target_ids if i <= np.iinfo(labels.dtype).max]
+        wanted = np.isin(labels, np.array(possible, dtype=labels.dtype))
+        labels = np.where(wanted, labels, labels.dtype.type(0))
+    # objects that are left open go straight on beyond the end of what is meshed, for every tile
+    # that looks there
     pads = [
-        (margin * (lower and first == 0), margin * (upper and last == n))
-        for (lower, upper), first, last, n in zip(
-            job.open_sides, begin.tolist(), end.tolist(), store.shape, strict=True
+        (lower * before, upper * after)
+        for (lower, upper), before, after in zip(
+            job.open_sides,
+            (low - (begin - margin)).tolist(),
+            (end + margin - high).tolist(),
+            strict=True,
         )
     ]
     if any(map(any, pads)):

@@ -53,6 +53,8 @@ def aligned_roi(
         first, last = np.floor(begin / step) * step, np.ceil(end / step) * step
     else:
         first, last = np.ceil(begin / step) * step, np.floor(end / step) * step
+        # there, a cube that is cut by the dataset's edge is not cut by the roi
+        last = np.where(end >= shape, shape, last)
     first = np.maximum(first, 0).astype(int)
     last = np.minimum(last, shape).astype(int)
     if np.any(last <= first):

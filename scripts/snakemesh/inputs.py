@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import numpy as np
+
 from snakemesh.errors import UserError
 from snakemesh.example import (
     EXAMPLE_CHUNKS,
@@ -12,7 +14,7 @@ from snakemesh.example import (
     EXAMPLE_VOXEL_SIZE,
 )
 from snakemesh.settings import Settings
-from snakemesh.source import SourceLevel, is_local, read_source
+from snakemesh.source import SourceLevel, is_local, read_source, with_voxel_size
 
 # Where config/config.yaml puts the example; a volume at this path is made by the first run.
 EXAMPLE_PATH = "example/segmentation.zarr"
@@ -23,18 +25,20 @@ OWN_FOLDERS = ("multires", "work", "_intermediate_scales.zarr", "logs", "benchma
 def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
     """The levels of the input volume, finest first, from its metadata or, for the example, without.
 
-    Raises UserError for an input that cannot be meshed, an output that would touch it, or a CSV of
-    segment properties that cannot be read.
+    Raises UserError for an input that cannot be meshed, an output that would touch it, a label that
+    cannot be in it, or a CSV of segment properties that cannot be read.
     """
     if settings.segment_properties_csv is not None:
         from snakemesh.properties import validate_csv
 
         validate_csv(settings.segment_properties_csv)
     if settings.input_path == EXAMPLE_PATH and not Path(EXAMPLE_PATH).exists():
-        return (_example_level(),)
+        level, voxel_size_nm = _example_level(), settings.voxel_size_nm
+        return (level if voxel_size_nm is None else with_voxel_size(level, voxel_size_nm),)
     levels = read_source(settings.input_path, settings.voxel_size_nm)
     if is_local(levels[0]):
         _refuse_overlap(settings)
+    _refuse_impossible_ids(settings, levels[0])
     return levels
 
 
@@ -54,6 +58,8 @@ def _example_level() -> SourceLevel:
 def _refuse_overlap(settings: Settings) -> None:
     """The input is never written to: neither may the output lie in it, nor it in our folders."""
     source = Path(settings.input_path).resolve()
+    # a link to the source in one of our folders would go with the folder
+    as_given = Path(os.path.abspath(settings.input_path))
     output = Path(settings.output_directory).resolve()
     if output.is_relative_to(source):
         raise UserError(
@@ -61,8 +67,17 @@ def _refuse_overlap(settings: Settings) -> None:
             f"{settings.input_path}, expected a folder outside it"
         )
     for folder in OWN_FOLDERS:
-        if source.is_relative_to(output / folder):
+        if any(path.is_relative_to(output / folder) for path in (source, as_given)):
             raise UserError(
                 f"config key output_directory: the input {settings.input_path} lies in "
                 f"{settings.output_directory}/{folder}, which a run writes to; choose another"
             )
+
+
+def _refuse_impossible_ids(settings: Settings, level: SourceLevel) -> None:
+    largest = int(np.iinfo(level.dtype).max)
+    if settings.target_ids is not None and max(settings.target_ids) > largest:
+        raise UserError(
+            f"config key target_ids: found {max(settings.target_ids)}, labels of type {level.dtype} "
+            f"are at most {largest}"
+        )

@@ -5,7 +5,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 
 from snakemesh.errors import UserError
@@ -27,8 +27,7 @@ def job_log(path: str, job: str) -> Iterator[JobLog]:
     """
     start = time.perf_counter()
     log = JobLog()
-    with open(path, "w", buffering=1) as file:
-        sys.stdout = sys.stderr = file
+    with open(path, "w", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
         try:
             yield log
         except UserError as error:

@@ -85,7 +85,7 @@ class Plan:
         return (
             pyramid
             + sum(math.prod(self.blocks(k)) for k in range(self.num_lods))
-            + (self.sharding.num_shards)
+            + self.sharding.num_shards
         )
 
 
@@ -111,7 +111,8 @@ def make_plan(settings: Settings, source_levels: tuple[SourceLevel, ...]) -> Pla
     growth = 0
     while True:
         plan = _divided(settings, source, begin, end, levels, pyramid_path, growth)
-        at_limit = math.prod(plan.blocks(0)) == 1
+        # when every level is one piece there is nothing left to join
+        at_limit = plan.num_jobs == len(plan.stages) + plan.num_lods + plan.sharding.num_shards
         if plan.num_jobs <= settings.max_jobs or at_limit:
             return plan
         growth += 1

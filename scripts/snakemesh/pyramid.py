@@ -16,17 +16,18 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorstore as ts
+import worldarray as wa
 
 from .downsample import Step, downsample
 
 UNIT = 128  # voxels: source chunks are read together up to this length
-BYTES_READING = 40 << 20  # read ahead; one unit always is
-BYTES_WRITING = 40 << 20  # handed to tensorstore and not on disk yet
+BYTES_READING = 64 << 20  # buffers for units: one being voted on, the others being read
+BYTES_WRITING = 32 << 20  # chunks handed to tensorstore and not on disk yet
 
 Box = tuple[slice, slice, slice]
 Index = tuple[int, int, int]
@@ -89,15 +90,14 @@ def fill_super_chunk(
     writer = _Writer()
     chunks: dict[tuple[int, Index], _Chunk] = {}
     uniform, reading, voting = 0, 0.0, 0.0
-    for unit, read in _read_ahead(source, _units(source, begin, end, levels)):
+    for unit, block, read in _read_ahead(source, _units(source, begin, end, levels)):
         t0 = time.perf_counter()
-        block = read.result()
+        read.result()
         t1 = time.perf_counter()
         one_value = _is_uniform(block)
         uniform += block.size if one_value else 0
         # a block of one value is that value at every level: one voxel stands for it
         parts = downsample(block[:1, :1, :1] if one_value else block, steps, method)
-        del block, read
         for level in levels:
             done = _add_part(chunks, level, unit, parts[level.index])
             if done is not None:
@@ -186,16 +186,24 @@ def _cut(lo: int, hi: int, edges: Sequence[int]) -> Iterator[slice]:
 
 
 def _read_ahead(
-    source: ts.TensorStore, units: Iterable[Box]
-) -> Iterator[tuple[Box, ts.Future[np.ndarray]]]:
-    """Each unit with its voxels, as a future, while the next ones are being read."""
-    queue: deque[tuple[Box, ts.Future[np.ndarray]]] = deque()
-    queued = 0
-    for unit in units:
-        queue.append((unit, source[unit].read()))
-        queued += _size(unit) * source.dtype.numpy_dtype.itemsize
-        while len(queue) > 1 and queued > BYTES_READING:
-            queued -= _size(queue[0][0]) * source.dtype.numpy_dtype.itemsize
+    source: ts.TensorStore, units: Sequence[Box]
+) -> Iterator[tuple[Box, np.ndarray, ts.Future]]:
+    """Each unit, the array it is read into and when that is done, while the next are being read.
+
+    The array is only valid until the next unit is asked for: a few buffers are read into over
+    and over, since memory from the system costs as much as decoding into it.
+    """
+    dtype = source.dtype.numpy_dtype
+    largest = max(_size(unit) for unit in units)
+    n = max(2, BYTES_READING // (largest * dtype.itemsize))
+    buffers = [np.empty(largest, dtype) for _ in range(min(n, len(units)))]
+    context = wa.shared_context()
+    queue: deque[tuple[Box, np.ndarray, ts.Future]] = deque()
+    for i, unit in enumerate(units):
+        shape = [s.stop - s.start for s in unit]
+        block = buffers[i % n][: _size(unit)].reshape(shape)
+        queue.append((unit, block, ts.array(block, context=context).write(source[unit]).commit))
+        if len(queue) == n:
             yield queue.popleft()
     while queue:
         yield queue.popleft()

@@ -24,7 +24,7 @@ def remove_tree(root: Path) -> None:
         os.unlink(link)
     with ThreadPoolExecutor(_THREADS) as pool:
         # list: an error of a thread shows when its result is taken
-        list(pool.map(os.unlink, files, chunksize=256))
+        list(pool.map(os.unlink, files))
     for folder in reversed(folders):
         os.rmdir(folder)
 

@@ -68,10 +68,10 @@ def _message(error: jsonschema.ValidationError, schema: dict) -> str:
 
 
 def _expected(error: jsonschema.ValidationError, rule: dict) -> str:
-    if "description" in rule:
-        return rule["description"]
     if error.validator == "enum":
         return "one of " + ", ".join(map(str, rule["enum"]))
+    if "description" in rule:
+        return rule["description"]
     if error.validator == "type":
         kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
         return "a value of type " + " or ".join(kinds)
@@ -81,7 +81,6 @@ def _expected(error: jsonschema.ValidationError, rule: dict) -> str:
         "maximum": "at most {}",
         "exclusiveMaximum": "less than {}",
         "minLength": "a text of at least {} character",
-        "minItems": "at least {} entry",
     }
     if error.validator in bounds:
         return bounds[error.validator].format(error.validator_value)
@@ -89,4 +88,7 @@ def _expected(error: jsonschema.ValidationError, rule: dict) -> str:
 
 
 def _frozen(value):
-    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value
+    """Lists as tuples; 4.0, which to the schema is a whole number, as 4."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_frozen, value))
+    return int(value) if isinstance(value, float) and value.is_integer() else value

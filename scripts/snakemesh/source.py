@@ -16,6 +16,8 @@ from snakemesh.errors import UserError
 Triple = tuple[float, float, float]
 Shape = tuple[int, int, int]
 
+_ZYX = ("z", "y", "x")
+
 
 @dataclass(frozen=True)
 class SourceLevel:
@@ -39,23 +41,38 @@ def read_source(path: str, voxel_size_nm: Triple | None = None) -> tuple[SourceL
     """
     try:
         pyramid = wa.open_pyramid(path)
-        names = pyramid.names
-        if wa.detect(path).kind == "array":
-            names = [name for name in names if wa.store.normalize_path(path).endswith("/" + name)]
+        names = _level_names(path, pyramid)
         metas = [pyramid.level_meta(name).in_nm() for name in names]
     except FileNotFoundError as error:
         raise UserError(
             f"config key input_path: found no zarr, N5 or precomputed volume at {path}"
         ) from error
     except (ValueError, KeyError) as error:
-        raise UserError(f"config key input_path: {path}: {error}") from error
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"config key input_path: the metadata of {path} cannot be read: {reason}"
+        ) from error
     levels = [_level(name, meta) for name, meta in zip(names, metas, strict=True)]
     levels.sort(key=lambda level: np.prod(level.voxel_size))
     if voxel_size_nm is not None:
-        voxel_size = tuple(float(v) for v in voxel_size_nm)
-        centre = tuple(v / 2 for v in voxel_size)
-        levels = [replace(levels[0], voxel_size=voxel_size, translation=centre)]
+        return (with_voxel_size(levels[0], voxel_size_nm),)
     return tuple(levels)
+
+
+def with_voxel_size(level: SourceLevel, voxel_size_nm: Triple) -> SourceLevel:
+    """A level placed by the configuration: voxels of this size z y x, its corner at the origin."""
+    voxel_size = tuple(float(v) for v in voxel_size_nm)
+    return replace(level, voxel_size=voxel_size, translation=tuple(v / 2 for v in voxel_size))
+
+
+def _level_names(path: str, pyramid: wa.Pyramid) -> list[str]:
+    """The levels a path stands for: those of a group, or the one that it leads to."""
+    node = wa.detect(path)
+    if node.scale_key is not None:
+        return [node.scale_key]
+    if node.kind == "array":
+        return [name for name in pyramid.names if node.path.endswith("/" + name)]
+    return pyramid.names
 
 
 def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
@@ -66,11 +83,14 @@ def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
             "expected a segmentation of signed or unsigned integers"
         )
     spatial = meta.spatial
-    others = [meta.shape[i] for i in range(meta.ndim) if i not in spatial]
-    if len(spatial) != 3 or any(n != 1 for n in others):
+    names = tuple(meta.axes[i] for i in spatial)
+    # axes that bear other names altogether are taken in order
+    is_zyx = names == _ZYX or not set(names) & set(_ZYX)
+    is_last = spatial == tuple(range(meta.ndim - 3, meta.ndim))
+    if not (is_zyx and is_last) or any(n != 1 for n in meta.shape[:-3]):
         raise UserError(
-            f"config key input_path: {meta.path} has {meta.ndim} axes of {meta.shape} voxels, "
-            "expected three (z y x), any others of length 1"
+            f"config key input_path: {meta.path} has axes {' '.join(meta.axes)} of {meta.shape} "
+            "voxels, expected three (z y x), any others of length 1 in front of them"
         )
     if 0 in meta.shape:
         raise UserError(f"config key input_path: {meta.path} has no voxels: {meta.shape}")
@@ -82,7 +102,7 @@ def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
         path=meta.path,
         name=name if meta.format == "precomputed" else None,
         shape=pick(meta.shape),
-        chunks=pick(meta.write_shape if meta.shard_shape is None else meta.chunk_shape),
+        chunks=pick(meta.chunk_shape),
         dtype=np.dtype(meta.dtype).name,
         voxel_size=pick(meta.voxel_size),
         translation=pick(meta.translation),

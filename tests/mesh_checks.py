@@ -1,0 +1,134 @@
+"""What must hold of a label that `reading` has read, in plain numpy.
+
+The rules are those of Neuroglancer's meshes.md and of what its decoder does with a fragment
+(src/mesh/draco/neuroglancer_draco.cc). Everything is x y z; lengths are nanometres.
+"""
+
+import numpy as np
+
+from reading import STEPS, Fragment, Mesh
+
+HALF = 1 << 15  # where the viewer divides a cell into octants
+ZERO_PROBLEMS = {
+    "out_of_range": 0,
+    "out_of_order": 0,
+    "crossing": 0,
+    "missing_ancestors": 0,
+    "missing_children": 0,
+    "bad_lods": 0,
+}
+
+
+def welded(mesh: Mesh, lod: int) -> tuple[np.ndarray, np.ndarray]:
+    """The whole surface of an LOD: vertices (n, 3) on its lattice and faces (m, 3), int64.
+
+    The lattice runs through all cells: cell * 65535 + position. Vertices are joined where they are
+    exactly equal, and nowhere else.
+    """
+    fragments = mesh.fragments[lod]
+    if not fragments:
+        return np.empty((0, 3), np.int64), np.empty((0, 3), np.int64)
+    first = np.cumsum([0, *(len(f.positions) for f in fragments)])
+    vertices = np.concatenate([f.cell * STEPS + f.positions for f in fragments])
+    faces = np.concatenate([f.faces + n for f, n in zip(fragments, first, strict=False)])
+    lower = vertices.min(axis=0)
+    width = (vertices.max(axis=0) - lower + 1).tolist()
+    if width[0] * width[1] * width[2] >= 1 << 63:
+        raise ValueError(f"label {mesh.label} is too large for 64-bit keys")
+    x, y, z = (vertices - lower).T
+    _, rows, joined = np.unique(
+        (z * width[1] + y) * width[0] + x, return_index=True, return_inverse=True
+    )
+    return vertices[rows], joined[faces]
+
+
+def edge_counts(faces: np.ndarray) -> tuple[int, int]:
+    """Number of edges where the surface is open, and of those with more than two faces.
+
+    faces: (m, 3). An edge is open unless as many faces run along it one way as the other.
+    """
+    begin, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    begin, end = begin[begin != end], end[begin != end]
+    if not len(begin):
+        return 0, 0
+    key = np.minimum(begin, end) * (int(faces.max()) + 1) + np.maximum(begin, end)
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+    balance = np.add.reduceat(np.where(begin < end, 1, -1)[order], starts)
+    sharing = np.diff(starts, append=len(key))
+    return int(np.count_nonzero(balance)), int(np.count_nonzero(sharing > 2))
+
+
+def to_nm(mesh: Mesh, lod: int, vertices: np.ndarray) -> np.ndarray:
+    """Positions in nm of vertices (n, 3) on the lattice of an LOD."""
+    manifest = mesh.manifest
+    corner = manifest.origin_nm + manifest.vertex_offsets[lod]
+    return corner + manifest.cell_nm * 2**lod * vertices / STEPS
+
+
+def volume_and_centroid(points: np.ndarray, faces: np.ndarray) -> tuple[float, np.ndarray]:
+    """Enclosed volume and its centroid (3,), of a closed surface, by the divergence theorem."""
+    middle = points.mean(axis=0)
+    a, b, c = (points[faces[:, i]] - middle for i in range(3))
+    parts = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6
+    volume = float(parts.sum())
+    if volume == 0:
+        return 0.0, middle
+    return volume, middle + (parts[:, None] * (a + b + c)).sum(axis=0) / 4 / volume
+
+
+def area(points: np.ndarray, faces: np.ndarray) -> float:
+    """Surface area."""
+    a, b, c = (points[faces[:, i]] for i in range(3))
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
+
+def problems(mesh: Mesh) -> dict[str, int]:
+    """How often a label breaks a rule of the format, by rule; all 0 where all is well.
+
+    out_of_range: positions beyond the cell. out_of_order: nodes not in Z-order. crossing: triangles
+    that cross the middle of a cell above LOD 0. missing_ancestors: nodes the viewer cannot descend
+    to. missing_children: octants with geometry that it would go on drawing beside finer ones, as
+    there is no node below, not even an empty one. bad_lods: LODs without geometry, or whose scale
+    does not grow.
+    """
+    found = dict(ZERO_PROBLEMS)
+    cells = mesh.manifest.cells
+    found["bad_lods"] += int(np.count_nonzero(np.diff(mesh.manifest.scales) <= 0))
+    for lod, fragments in enumerate(mesh.fragments):
+        found["bad_lods"] += not fragments
+        found["out_of_order"] += _out_of_order(cells[lod])
+        for fragment in fragments:
+            positions = fragment.positions
+            found["out_of_range"] += int(((positions < 0) | (positions > STEPS)).sum())
+        if lod > 0:
+            corners = [f.positions[f.faces] for f in fragments]
+            found["crossing"] += sum(map(_crossing, corners))
+            below = set(map(tuple, cells[lod - 1].tolist()))
+            here = set(map(tuple, cells[lod].tolist()))
+            needed = set(map(tuple, (cells[lod - 1] >> 1).tolist()))
+            found["missing_ancestors"] += len(needed - here)
+            found["missing_children"] += len(_children(fragments, corners) - below)
+    return found
+
+
+def _crossing(corners: np.ndarray) -> int:
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    return int(((low < HALF) & (high > HALF)).any(axis=1).sum())
+
+
+def _children(fragments: tuple[Fragment, ...], corners: list[np.ndarray]) -> set[tuple]:
+    """The cells one LOD below where an LOD has geometry; what lies in the middle belongs below."""
+    found = set()
+    for fragment, triangles in zip(fragments, corners, strict=True):
+        octants = np.unique((triangles > HALF).any(axis=1), axis=0)
+        found.update(map(tuple, (2 * fragment.cell + octants).tolist()))
+    return found
+
+
+def _out_of_order(cells: np.ndarray) -> int:
+    keys = [
+        sum((c >> bit & 1) << (3 * bit + axis) for axis, c in enumerate(cell) for bit in range(32))
+        for cell in cells.tolist()
+    ]
+    return sum(a >= b for a, b in zip(keys, keys[1:], strict=False))

@@ -1,0 +1,91 @@
+"""Label volumes with known answers, and judging surfaces by other means than the library's own."""
+
+import DracoPy
+import numpy as np
+import trimesh
+
+from snakemesh.fragments import STEPS
+
+
+def noise(shape, n_labels, seed):
+    """Every voxel at random one of `n_labels` labels or background: the worst surfaces there are."""
+    return np.random.default_rng(seed).integers(0, n_labels + 1, shape).astype(np.uint32)
+
+
+def voronoi(shape, n_labels, seed, voxel_size=(1, 1, 1)):
+    """A dense volume: every voxel has the label of the nearest of `n_labels` random points.
+
+    Every fifth point is background. z y x, uint32.
+    """
+    rng = np.random.default_rng(seed)
+    axes = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
+    nearest = np.full(shape, np.inf)
+    labels = np.zeros(shape, np.uint32)
+    for label, point in enumerate(rng.random((n_labels, 3)) * shape, 1):
+        distance = sum(
+            (s * (a - p)) ** 2 for s, a, p in zip(voxel_size, axes, point, strict=True)
+        )
+        labels[distance < nearest] = label if label % 5 else 0
+        np.minimum(nearest, distance, out=nearest)
+    return labels
+
+
+def ball(shape, centre, radius):
+    """Label 1 in a ball, z y x in voxels."""
+    axes = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
+    distance = sum((a - c) ** 2 for a, c in zip(axes, centre, strict=True))
+    return (distance <= radius**2).astype(np.uint32)
+
+
+def weld(triangles):
+    """Vertices (N, 3) and faces (M, 3) of triangles (M, 3, 3): corners that are equal are one."""
+    flat = triangles.reshape(-1, 3).astype(np.int64)
+    offset = flat - flat.min(axis=0)
+    assert offset.max() < 1 << 21
+    _, first, number = np.unique(
+        offset @ [1 << 42, 1 << 21, 1], return_index=True, return_inverse=True
+    )
+    return flat[first], number.reshape(-1, 3)
+
+
+def unbalanced(faces):
+    """Edges (E, 2) that are not met as often in one direction as in the other, ends ascending."""
+    begin, end = faces.ravel().astype(np.int64), np.roll(faces, -1, axis=1).ravel()
+    n = int(faces.max(initial=0)) + 1
+    edges, number = np.unique(
+        np.minimum(begin, end) * n + np.maximum(begin, end), return_inverse=True
+    )
+    net = np.bincount(number, weights=np.sign(end - begin), minlength=len(edges))
+    return np.stack([edges // n, edges % n], axis=1)[net != 0]
+
+
+def open_edges(triangles):
+    """Ends (E, 2, 3) of the edges of triangles (M, 3, 3) where something is open."""
+    if len(triangles) == 0:
+        return np.zeros((0, 2, 3), np.int64)
+    vertices, faces = weld(triangles)
+    return vertices[unbalanced(faces)]
+
+
+def canonical(triangles):
+    """Triangles (M, 9) in an order, and from a first corner, that depends on the corners alone."""
+    rows = np.stack([np.roll(triangles, -i, axis=1).reshape(-1, 9) for i in range(3)])
+    rank = np.stack([np.lexsort(r.T[::-1]) for r in rows.transpose(1, 0, 2)])
+    rows = rows[rank[:, 0], np.arange(len(triangles))]
+    return rows[np.lexsort(rows.T[::-1])]
+
+
+def solid(triangles, unit=(1, 1, 1)):
+    """A trimesh of triangles (M, 3, 3), welded, in another unit."""
+    vertices, faces = weld(triangles)
+    return trimesh.Trimesh(vertices * np.array(unit, float), faces, process=False)
+
+
+def decoded(records, blobs):
+    """Per label its triangles (M, 3, 3) on the lattice of the LOD, as DracoPy decodes them."""
+    found = {}
+    for record, blob in zip(records, blobs, strict=True):
+        mesh = DracoPy.decode(blob)
+        points = mesh.points.astype(np.int64) + record["cell"].astype(np.int64) * STEPS
+        found.setdefault(int(record["label"]), []).append(points[mesh.faces])
+    return {label: np.concatenate(pieces) for label, pieces in found.items()}
