@@ -18,7 +18,6 @@ include: "rules/cleanup.smk"
 
 localrules:
     all,
-    example,
     pyramid,
     pyramid_levels,
     fragments,

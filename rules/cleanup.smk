@@ -5,6 +5,7 @@ rule cleanup:
     input:
         f"{WORK}/multires.done",
         kept_pyramid,
+        summaries=all_summaries,
     output:
         touch(f"{WORK}/cleanup.done"),
     log:
@@ -18,6 +19,7 @@ rule cleanup:
         runtime=60,
     params:
         multires=lambda wildcards: MULTIRES,
+        sharded=SETTINGS.sharded,
         containers=f"{WORK}/mesh",
         pyramid=jobs.pyramid_group(PLAN).path if SETTINGS.delete_intermediate_scales else None,
         pyramid_markers=f"{WORK}/pyramid",

@@ -13,8 +13,28 @@ from snakemesh.resources import mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
 from snakemesh.settings import read_settings
 from snakemesh.sharding import shard_name
 
+
+def typed(value):
+    """Of the values of a --config Snakemake leaves as text: true, false, null, numbers in lists."""
+    if isinstance(value, list):
+        return [typed(entry) if isinstance(entry, list) else number(entry) for entry in value]
+    return WORDS.get(value, value) if isinstance(value, str) else value
+
+
+def number(text):
+    """The number that a text is, or the text."""
+    for kind in (int, float):
+        try:
+            return kind(text) if isinstance(text, str) else text
+        except ValueError:
+            pass
+    return text
+
+
+WORDS = {"true": True, "false": False, "null": None}
+
 try:
-    SETTINGS = read_settings(config)
+    SETTINGS = read_settings({key: typed(value) for key, value in config.items()})
     PLAN = make_plan(SETTINGS, source_levels(SETTINGS))
 except UserError as error:
     sys.exit(f"snakemesh: {error}")

@@ -2,6 +2,9 @@
 
 if SETTINGS.input_path == EXAMPLE_PATH:
 
+    localrules:
+        example,
+
     rule example:
         output:
             directory(EXAMPLE_PATH),

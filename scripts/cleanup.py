@@ -2,13 +2,24 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from snakemesh.job_log import job_log
 from snakemesh.remove import remove_leftovers, remove_tree
 
 params = snakemake.params
+
+
+def wanted_names() -> set[str]:
+    if params.sharded:
+        return {f"{Path(path).stem}.shard" for path in snakemake.input.summaries}
+    labels = (str(label) for path in snakemake.input.summaries for label in np.load(path)["label"])
+    return {name for label in labels for name in (label, f"{label}.index")}
+
+
 with job_log(snakemake.log[0], "cleanup"):
     remove_tree(Path(params.containers))
-    remove_leftovers(Path(params.multires))
+    remove_leftovers(Path(params.multires), wanted_names())
     if params.pyramid is not None:
         remove_tree(Path(params.pyramid))
         remove_tree(Path(params.pyramid_markers))

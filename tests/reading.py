@@ -96,15 +96,23 @@ def read_meshes(directory: Path) -> Iterator[Mesh]:
 
 def read_mesh(entry: Entry) -> Mesh:
     """The decoded fragments of a label."""
+    data, at = read_data(entry), 0
     levels = []
+    for cells, sizes in zip(entry.manifest.cells, entry.manifest.sizes, strict=True):
+        fragments = []
+        for cell, size in zip(cells, sizes.tolist(), strict=True):
+            if size > 0:
+                fragments.append(_decode(cell, data[at : at + size]))
+            at += size
+        levels.append(tuple(fragments))
+    return Mesh(entry.label, entry.manifest, tuple(levels))
+
+
+def read_data(entry: Entry) -> bytes:
+    """The bytes of all fragments of a label."""
     with open(entry.file, "rb") as file:
         file.seek(entry.begin)
-        for cells, sizes in zip(entry.manifest.cells, entry.manifest.sizes, strict=True):
-            data = [file.read(size) for size in sizes.tolist()]
-            levels.append(
-                tuple(_decode(cell, blob) for cell, blob in zip(cells, data, strict=True) if blob)
-            )
-    return Mesh(entry.label, entry.manifest, tuple(levels))
+        return file.read(_total(entry.manifest))
 
 
 def parse_manifest(data: bytes) -> Manifest:

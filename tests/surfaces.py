@@ -5,10 +5,11 @@ import numpy as np
 import trimesh
 
 from snakemesh.fragments import STEPS
+from snakemesh.surface import UNITS, extract_surfaces
 
 
 def noise(shape, n_labels, seed):
-    """Every voxel at random one of `n_labels` labels or background: the worst surfaces there are."""
+    """Every voxel at random one of `n_labels` labels or background: as bad as surfaces get."""
     return np.random.default_rng(seed).integers(0, n_labels + 1, shape).astype(np.uint32)
 
 
@@ -22,9 +23,7 @@ def voronoi(shape, n_labels, seed, voxel_size=(1, 1, 1)):
     nearest = np.full(shape, np.inf)
     labels = np.zeros(shape, np.uint32)
     for label, point in enumerate(rng.random((n_labels, 3)) * shape, 1):
-        distance = sum(
-            (s * (a - p)) ** 2 for s, a, p in zip(voxel_size, axes, point, strict=True)
-        )
+        distance = sum((s * (a - p)) ** 2 for s, a, p in zip(voxel_size, axes, point, strict=True))
         labels[distance < nearest] = label if label % 5 else 0
         np.minimum(nearest, distance, out=nearest)
     return labels
@@ -35,6 +34,13 @@ def ball(shape, centre, radius):
     axes = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
     distance = sum((a - c) ** 2 for a, c in zip(axes, centre, strict=True))
     return (distance <= radius**2).astype(np.uint32)
+
+
+def dense(labels, n_iter, voxel):
+    """Vertices, faces and owners of all dense surfaces, in steps of which a voxel has `voxel`."""
+    (surfaces,) = extract_surfaces(labels, (0, 0, 0), n_iter)
+    owners = np.repeat(np.arange(len(surfaces.labels)), np.diff(surfaces.face_starts))
+    return surfaces.vertices // (UNITS // voxel), surfaces.faces, owners.astype(np.int32)
 
 
 def weld(triangles):
@@ -68,11 +74,14 @@ def open_edges(triangles):
 
 
 def canonical(triangles):
-    """Triangles (M, 9) in an order, and from a first corner, that depends on the corners alone."""
-    rows = np.stack([np.roll(triangles, -i, axis=1).reshape(-1, 9) for i in range(3)])
-    rank = np.stack([np.lexsort(r.T[::-1]) for r in rows.transpose(1, 0, 2)])
-    rows = rows[rank[:, 0], np.arange(len(triangles))]
-    return rows[np.lexsort(rows.T[::-1])]
+    """Triangles, as rows (M, 3) of a number per corner, whatever their order and first corners."""
+    assert np.abs(triangles).max(initial=0) < 1 << 20
+    corners = (triangles.astype(np.int64) + (1 << 20)) @ [1 << 42, 1 << 21, 1]
+    turned = np.concatenate([np.roll(corners, i, axis=1) for i in range(3)])
+    rank = np.empty(len(turned), np.int64)
+    rank[np.lexsort(turned.T[::-1])] = np.arange(len(turned))
+    first = np.sort(rank.reshape(3, -1).min(axis=0))
+    return turned[np.argsort(rank)][first]
 
 
 def solid(triangles, unit=(1, 1, 1)):

@@ -16,7 +16,7 @@ from snakemesh.errors import UserError
 EXAMPLE_SHAPE = (160, 384, 320)
 EXAMPLE_VOXEL_SIZE = (20.0, 8.0, 8.0)  # nm
 EXAMPLE_TRANSLATION = (1010.0, 2004.0, 3004.0)  # nm, the centre of voxel 0: corner 1000, 2000, 3000
-EXAMPLE_CHUNKS = (64, 64, 64)
+EXAMPLE_CHUNKS = (32, 40, 32)
 EXAMPLE_DTYPE = "uint64"
 
 

@@ -1,12 +1,17 @@
 """Removing what is ours, and never following a link out of it."""
 
 import os
+import re
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from snakemesh.errors import UserError
 
 _THREADS = 16
+# As `sharding.shard_name` and `shards.write_unsharded` name meshes, `atomic.replacing` temporaries.
+_MESH_NAME = re.compile(r"[0-9a-f]+\.shard|[0-9]+(\.index)?")
+_TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
 
 
 def remove_tree(root: Path) -> None:
@@ -44,7 +49,13 @@ def _listed(root: Path) -> tuple[list[str], list[str], list[str]]:
     return links, files, folders
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that killed jobs left in a folder, not below it."""
-    for leftover in folder.glob(".*.tmp"):
-        leftover.unlink()
+def remove_leftovers(multires: Path, wanted: Collection[str]) -> None:
+    """Remove what earlier runs left among the meshes: temporaries, and meshes no longer wanted.
+
+    multires: the folder that is served. wanted: names of its shards or, unsharded, of the files of
+    its labels. Only files named as a run names them are touched.
+    """
+    for entry in multires.iterdir():
+        is_ours = _MESH_NAME.fullmatch(entry.name) and entry.name not in wanted
+        if is_ours or _TEMPORARY_NAME.fullmatch(entry.name):
+            entry.unlink()

@@ -10,8 +10,8 @@ from snakemesh.plan import Plan
 
 # Python with the libraries a job imports
 BASE_MB = 400
-# Measured on pinky40, which is dense: extraction and one batch of surfaces, per voxel read
-MESH_BYTES_PER_VOXEL = 22
+# Extraction and surfaces take some 38 bytes a face, and dense tissue has up to 1.2 faces a voxel
+MESH_BYTES_PER_VOXEL = 46
 
 
 def mesh_mem_mb(plan: Plan, lod: int) -> int:

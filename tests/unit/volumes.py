@@ -1,12 +1,20 @@
 """Volumes that are metadata alone, and settings to plan them with. Everything is z y x."""
 
+from dataclasses import replace
+
 from snakemesh.settings import Settings, read_settings
 from snakemesh.source import SourceLevel
 
+DEFAULTS = read_settings({"input_path": "/data/seg", "output_directory": "/meshes"})
+
 
 def settings_with(**changes) -> Settings:
-    """The defaults, with some keys changed."""
-    return read_settings({"input_path": "/data/seg", "output_directory": "/meshes", **changes})
+    """The defaults, with some keys changed; the schema is not asked."""
+    return replace(DEFAULTS, **{key: _frozen(value) for key, value in changes.items()})
+
+
+def _frozen(value):
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def volume(

@@ -1,0 +1,258 @@
+"""Real requests against the real server."""
+
+import http.client
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import serve
+
+CONTENT = bytes(range(256)) * 40
+SIZE = len(CONTENT)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    """A directory to serve, a volume beside it, and secrets around them."""
+    base = tmp_path_factory.mktemp("serve")
+    (base / "secret").write_text("secret")
+    served = base / "served"
+    (served / "multires" / "segment_properties").mkdir(parents=True)
+    (served / "multires" / "0.shard").write_bytes(CONTENT)
+    (served / "multires" / "empty").write_bytes(b"")
+    (served / "multires" / "info").write_text('{"@type": "neuroglancer_multilod_draco"}')
+    (served / "a name").write_text("spaces")
+    (served / "leak").symlink_to(base / "secret")
+    (served / "inside").symlink_to(served / "multires" / "info")
+    (served / "loop").symlink_to(served / "loop")
+    volume = base / "segmentation.zarr"
+    (volume / "s0").mkdir(parents=True)
+    (volume / ".zattrs").write_text("{}")
+    (volume / "s0" / ".zarray").write_text('{"chunks": []}')
+    (served / "s0").symlink_to(volume / "s0")
+    return base
+
+
+@pytest.fixture(scope="module")
+def address(root):
+    mounts = {"": root / "served", "volume": root / "segmentation.zarr"}
+    with serve.Server(("127.0.0.1", 0), mounts) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def ask(address):
+    """A function: method, path and headers to status, headers and body, on one connection."""
+    connection = http.client.HTTPConnection(*address, timeout=10)
+
+    def ask(method: str, path: str, **headers: str):
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+
+    yield ask
+    connection.close()
+
+
+def test_whole_file(ask):
+    status, headers, body = ask("GET", "/multires/0.shard")
+    assert (status, body) == (200, CONTENT)
+    assert headers["Content-Length"] == str(SIZE)
+    assert headers["Accept-Ranges"] == "bytes"
+    assert ask("GET", "/multires/info?x=1")[2].startswith(b"{")
+    assert ask("GET", "/a%20name")[2] == b"spaces"
+    assert ask("GET", "//multires/./empty")[::2] == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("asked", "begin", "end"),
+    [
+        ("bytes=0-0", 0, 1),
+        ("bytes=100-299", 100, 300),
+        ("bytes=10000-", 10000, SIZE),
+        ("bytes=-5", SIZE - 5, SIZE),
+        (f"bytes=-{SIZE + 9}", 0, SIZE),
+        (f"bytes=9-{SIZE + 9}", 9, SIZE),
+        (f"bytes={SIZE - 1}-{SIZE - 1}", SIZE - 1, SIZE),
+    ],
+)
+def test_ranges(ask, asked, begin, end):
+    status, headers, body = ask("GET", "/multires/0.shard", Range=asked)
+    assert (status, body) == (206, CONTENT[begin:end])
+    assert headers["Content-Range"] == f"bytes {begin}-{end - 1}/{SIZE}"
+    assert headers["Content-Length"] == str(end - begin)
+
+
+@pytest.mark.parametrize("asked", [f"bytes={SIZE}-", f"bytes={SIZE}-{SIZE + 5}", "bytes=-0"])
+def test_unsatisfiable_ranges(ask, asked):
+    status, headers, body = ask("GET", "/multires/0.shard", Range=asked)
+    assert (status, body) == (416, b"")
+    assert headers["Content-Range"] == f"bytes */{SIZE}"
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert ask("GET", "/multires/empty", Range="bytes=-5")[0] == 416
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["bytes=5-2", "bytes=0-1,4-5", "lines=1-2", "bytes=-", "bytes=a-b", f"bytes={10**999}-"],
+)
+def test_ranges_that_are_ignored(ask, asked):
+    assert ask("GET", "/multires/0.shard", Range=asked)[::2] == (200, CONTENT)
+
+
+@given(size=st.integers(0, 60), first=st.integers(0, 70), last=st.integers(0, 70))
+def test_range_property(size, first, last):
+    data = bytes(range(size))
+    for header, expected in (
+        (f"bytes={first}-{last}", data[first : last + 1]),
+        (f"bytes={first}-", data[first:]),
+        (f"bytes=-{last}", data[max(size - last, 0) :]),
+    ):
+        try:
+            found = serve.byte_range(header, size)
+        except serve.UnsatisfiableRangeError:
+            assert expected == b""
+        else:
+            # a range that ends before it begins is no range: the whole file
+            assert (found is None and last < first) or data[slice(*found)] == expected != b""
+
+
+def test_cors(ask):
+    for path, status in (("/multires/info", 200), ("/nothing", 404)):
+        found, headers, _ = ask("GET", path, Origin="https://neuroglancer-demo.appspot.com")
+        assert found == status
+        assert headers["Access-Control-Allow-Origin"] == "*"
+        assert "Content-Range" in headers["Access-Control-Expose-Headers"]
+
+
+def test_preflight(ask):
+    headers = {"Origin": "https://example.org", "Access-Control-Request-Headers": "range"}
+    status, headers, body = ask("OPTIONS", "/multires/0.shard", **headers)
+    assert (status, body) == (204, b"")
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert headers["Access-Control-Allow-Headers"] == "Range"
+    assert "GET" in headers["Access-Control-Allow-Methods"]
+    assert headers["Access-Control-Allow-Private-Network"] == "true"
+    assert ask("GET", "/multires/info")[0] == 200  # the connection goes on
+
+
+def test_head(ask):
+    status, headers, body = ask("HEAD", "/multires/0.shard", Range="bytes=0-1")
+    assert (status, body, headers["Content-Length"]) == (200, b"", str(SIZE))
+    assert ask("HEAD", "/nothing")[0] == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+def test_read_only(address, root, method):
+    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection.request(method, "/multires/info")
+    assert connection.getresponse().status == 501
+    connection.close()
+    assert (root / "served" / "multires" / "info").is_file()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret",
+        "/multires/../../secret",
+        "/%2e%2e/secret",
+        "/..%2fsecret",
+        "/volume/../secret",
+        "//etc/passwd",
+        "/%2fetc/passwd",
+        "/leak",
+        "/loop",
+        "/multires",
+        "/",
+        "/multires/info/more",
+        "/multires/in%00fo",
+        "/" + "x" * 5000,
+        "/%ff",
+        "//[",
+    ],
+)
+def test_refused(address, path):
+    with socket.create_connection(address, timeout=10) as connection:  # sends the path as it stands
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert b"secret" not in answer and b"root:" not in answer
+
+
+def test_links_and_the_volume(ask):
+    assert ask("GET", "/inside")[2].startswith(b"{")
+    assert ask("GET", "/volume/.zattrs")[2] == b"{}"
+    assert ask("GET", "/volume/s0/.zarray")[2] == b'{"chunks": []}'
+    assert ask("GET", "/s0/.zarray")[2] == b'{"chunks": []}'  # into what is served as well
+    assert ask("GET", "/volume/s0/0/0/0")[0] == 404
+
+
+def test_many_at_once(address):
+    bodies = []
+
+    def fetch():
+        connection = http.client.HTTPConnection(*address, timeout=10)
+        for _ in range(20):
+            connection.request("GET", "/multires/0.shard", headers={"Range": "bytes=256-511"})
+            bodies.append(connection.getresponse().read())
+        connection.close()
+
+    threads = [threading.Thread(target=fetch) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert bodies == [CONTENT[256:512]] * 160
+
+
+def test_program(root):
+    """What it prints leads to what it serves."""
+    volumes = [float(n % 7) for n in range(60)]
+    document = {
+        "inline": {
+            "ids": [str(2**60 + n) for n in range(60)],
+            "properties": [{"id": "volume", "type": "number", "values": volumes}],
+        }
+    }
+    properties = root / "served" / "multires" / "segment_properties" / "info"
+    properties.write_text(json.dumps(document))
+    command = [sys.executable, serve.__file__, str(root / "served")]
+    command += ["--volume", str(root / "segmentation.zarr"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            lines = [program.stdout.readline().strip() for _ in range(6)]
+            volume, meshes, link = lines[1], lines[2], lines[4]
+            url = re.fullmatch(r"precomputed://(http://127\.0\.0\.1:\d+)/multires", meshes)[1]
+            assert volume == f"zarr://{url}/volume"
+            state = json.loads(unquote(urlsplit(link).fragment).removeprefix("!"))
+            layer = state["layers"][0]
+            assert layer["source"] == [volume, meshes]
+            assert len(layer["segments"]) == serve.SHOWN_AT_FIRST
+            assert all(int(segment) % 7 != 2**60 % 7 for segment in layer["segments"])
+            connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+            connection.request("GET", "/multires/0.shard")
+            assert connection.getresponse().read() == CONTENT
+            connection.close()
+        finally:
+            program.terminate()
+
+
+def test_nothing_there_yet(tmp_path):
+    assert serve.largest_segments(tmp_path) == []
+    assert serve.sources("http://h:1", with_volume=False) == ["precomputed://http://h:1/multires"]
+    with pytest.raises(SystemExit):
+        serve.main([str(tmp_path / "nothing")])

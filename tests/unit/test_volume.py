@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+import trimesh
+
+from snakemesh.cutting import sides, split
+from snakemesh.simplify import simplify
+from snakemesh.volume import MAX_PUSH, ROUNDS, restore_volume, volumes
+from surfaces import ball, dense, voronoi
+
+VOXEL = 256
+UNIT = np.full(3, 1 / VOXEL)
+
+
+def tube():
+    """A bent tube, four voxels thick."""
+    z, y, x = np.ogrid[:64, :24, :24]
+    inside = (y - 12 - 2 * np.sin(z / 7)) ** 2 + (x - 11.5 - 2 * np.cos(z / 9)) ** 2 <= 4.8
+    return (inside & (z > 4) & (z < 60)).astype(np.uint32)
+
+
+def simplified(labels, keep=1 / 15):
+    """Vertices, simplified faces, their owners, and the volumes of the dense surfaces."""
+    vertices, faces, owners = dense(labels, 5, VOXEL)
+    wanted = volumes(vertices, faces, owners, owners.max() + 1, UNIT)
+    return vertices, *simplify(vertices, faces, owners, UNIT, keep, 99.0), wanted
+
+
+# -- volumes ------------------------------------------------------------------------------------
+
+
+def test_volumes_against_trimesh():
+    vertices, faces, owners = dense(voronoi((20, 24, 22), 8, 0), 2, VOXEL)
+    unit = np.array([0.5, 3.0, 0.01])
+    found = volumes(vertices, faces, owners, owners.max() + 2, unit)
+    for owner in range(owners.max() + 1):
+        mesh = trimesh.Trimesh(vertices * unit, faces[owners == owner], process=False)
+        assert found[owner] == pytest.approx(mesh.volume, rel=1e-9)
+    assert found[-1] == 0
+
+
+def test_of_two_surfaces_with_one_border_the_difference_counts():
+    vertices, faces, owners = dense(ball((24, 24, 24), (12, 12, 12), 9), 2, VOXEL)
+    vertices, faces, owners = split(vertices, faces, owners, 2, 9 * VOXEL)
+    above = sides(vertices, faces, 2, 9 * VOXEL)
+    whole, cap, rest = (
+        volumes(vertices, faces[m], owners[m], 1, UNIT)[0] for m in (above | ~above, above, ~above)
+    )
+    assert cap + rest == pytest.approx(whole, rel=1e-12)
+    flat, flat_owners = simplify(vertices, faces[above], owners[above], UNIT, 0.1, 99.0)
+    closed = trimesh.Trimesh(vertices * UNIT, np.concatenate([flat, faces[~above]]), process=False)
+    lost = cap - volumes(vertices, flat, flat_owners, 1, UNIT)[0]
+    assert whole - closed.volume == pytest.approx(lost, rel=1e-6)
+
+
+# -- restore_volume -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "lost"), [(ball((36, 36, 36), (18, 18, 18), 14), 0.01), (tube(), 0.05)]
+)
+def test_a_ball_and_a_thin_tube_get_their_volume_back(labels, lost):
+    vertices, faces, owners, wanted = simplified(labels)
+    assert volumes(vertices, faces, owners, 1, UNIT) < (1 - lost) * wanted
+    before = vertices.copy()
+    restore_volume(vertices, faces, owners, wanted, UNIT, np.zeros(len(vertices), bool))
+    np.testing.assert_allclose(volumes(vertices, faces, owners, 1, UNIT), wanted, rtol=1e-3)
+    moved = np.linalg.norm((vertices - before) * UNIT, axis=1)
+    assert moved.max() < 0.2
+
+
+def test_every_label_gets_its_own_volume_back_wherever_it_lies():
+    vertices, faces, owners, wanted = simplified(voronoi((40, 40, 40), 12, 1), 1 / 30)
+    offset = np.array([0, 70_000, -30_000], np.int32)
+    moved = vertices + offset
+    free = np.zeros(len(vertices), bool)
+    restore_volume(vertices, faces, owners, wanted, UNIT, free)
+    np.testing.assert_allclose(
+        volumes(vertices, faces, owners, len(wanted), UNIT), wanted, rtol=1e-3
+    )
+    restore_volume(moved, faces, owners, wanted, UNIT, free)
+    assert np.abs(moved - offset - vertices).max() <= 1
+
+
+@pytest.mark.parametrize("unit", [(1.0, 1.0, 1.0), (0.8, 0.8, 1.5625)])
+def test_voxels_of_any_shape(unit):
+    unit = np.array(unit) / VOXEL
+    vertices, faces, owners, _ = simplified(ball((36, 36, 36), (18, 18, 18), 14))
+    wanted = 1.02 * volumes(vertices, faces, owners, 1, unit)
+    before = vertices.copy()
+    restore_volume(vertices, faces, owners, wanted, unit, np.zeros(len(vertices), bool))
+    np.testing.assert_allclose(volumes(vertices, faces, owners, 1, unit), wanted, rtol=1e-3)
+    # all by one distance, in voxels, not in steps of the lattice
+    used = np.unique(faces)
+    moved = np.linalg.norm((vertices - before)[used] * unit, axis=1)
+    assert moved.max() - moved.min() < 3 * unit.max()
+
+
+def test_what_is_fixed_or_not_used_never_moves():
+    vertices, faces, owners, wanted = simplified(tube())
+    fixed = vertices[:, 2] < 30 * VOXEL
+    stays = fixed.copy()
+    stays[np.setdiff1d(np.arange(len(vertices)), faces)] = True
+    before = vertices.copy()
+    restore_volume(vertices, faces, owners, wanted, UNIT, fixed)
+    np.testing.assert_array_equal(vertices[stays], before[stays])
+    assert (vertices[~stays] != before[~stays]).any(axis=1).mean() > 0.9
+    np.testing.assert_allclose(volumes(vertices, faces, owners, 1, UNIT), wanted, rtol=1e-3)
+
+
+def test_all_fixed():
+    vertices, faces, owners, wanted = simplified(tube())
+    before = vertices.copy()
+    restore_volume(vertices, faces, owners, wanted, UNIT, np.ones(len(vertices), bool))
+    np.testing.assert_array_equal(vertices, before)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1000.0])
+def test_no_wish_moves_a_vertex_far(factor):
+    vertices, faces, owners, wanted = simplified(ball((24, 24, 24), (12, 12, 12), 9))
+    before = vertices.copy()
+    restore_volume(vertices, faces, owners, factor * wanted, UNIT, np.zeros(len(vertices), bool))
+    moved = np.linalg.norm((vertices - before) * UNIT, axis=1)
+    assert 0.9 * ROUNDS * MAX_PUSH < moved.max() < 1.01 * ROUNDS * MAX_PUSH

@@ -1,0 +1,101 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from running import SMALL, copy_repository, digests, finish
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The volume that most runs mesh. labels, voxel_nm, corner_nm: z y x."""
+
+    path: Path
+    labels: np.ndarray
+    voxel_nm: tuple[int, int, int]
+    corner_nm: tuple[int, int, int]
+
+
+def dense_labels(shape: tuple[int, int, int], voxel_nm: tuple[int, int, int]) -> np.ndarray:
+    """Convex bodies, most of which touch, some beyond 32 bits, and one of a single voxel."""
+    rng = np.random.default_rng(0)
+    extent = np.array(shape) * voxel_nm
+    seeds = rng.uniform(-100, extent + 100, (48, 3))
+    axes = (np.arange(n) * size for n, size in zip(shape, voxel_nm, strict=True))
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    distances = np.stack([np.linalg.norm(points - seed, axis=-1) for seed in seeds])
+    nearest = np.argpartition(distances, 1, axis=0)[:2]
+    first, second = np.take_along_axis(distances, nearest, axis=0)
+    ids = np.arange(1, len(seeds) + 1, dtype=np.uint64) ** np.uint64(11)
+    labels = ids[nearest[0]]
+    labels[np.abs(second - first) < 12] = 0
+    labels[10:13, 10:13, 10:13] = 0
+    labels[11, 11, 11] = 7
+    return labels
+
+
+def write_volume(path: Path, labels: np.ndarray, voxel_nm, translation_nm, chunks) -> None:
+    """An OME-NGFF group with nothing but `s0`. Lengths z y x; the translation is a voxel centre."""
+    group = zarr.create_group(path, zarr_format=2)
+    group.create_array("s0", data=labels, chunks=chunks)
+    placement = [
+        {"type": "scale", "scale": list(voxel_nm)},
+        {"type": "translation", "translation": list(translation_nm)},
+    ]
+    group.attrs["multiscales"] = [
+        {
+            "version": "0.4",
+            "axes": [{"name": n, "type": "space", "unit": "nanometer"} for n in "zyx"],
+            "datasets": [{"path": "s0", "coordinateTransformations": placement}],
+        }
+    ]
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory) -> Path:
+    return copy_repository(tmp_path_factory.mktemp("workflow") / "repository")
+
+
+@pytest.fixture(scope="session")
+def volume(tmp_path_factory):
+    shape, voxel_nm, corner = (70, 80, 60), (20, 8, 8), (1000, 2000, 3000)
+    path = tmp_path_factory.mktemp("volume") / "volume.zarr"
+    labels = dense_labels(shape, voxel_nm)
+    centre = [c + size / 2 for c, size in zip(corner, voxel_nm, strict=True)]
+    write_volume(path, labels, voxel_nm, centre, chunks=(32, 24, 16))
+    before = digests(path)
+    yield Volume(path, labels, voxel_nm, corner)
+    assert digests(path) == before, "a run has changed its input"
+
+
+@pytest.fixture(scope="session")
+def config(volume):
+    """The configuration of a run with its own output folder, changed by what is given."""
+
+    def make(output: Path, **changes) -> dict:
+        return {"input_path": volume.path, "output_directory": output, **SMALL, **changes}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def multires(repository, config, tmp_path_factory) -> Path:
+    """What an undisturbed run on two cores makes of the volume. Not to be written to."""
+    return finish(repository, config(tmp_path_factory.mktemp("undisturbed") / "out"))
+
+
+@pytest.fixture(scope="session")
+def table(volume, tmp_path_factory) -> Path:
+    """A table of properties for the smallest body, the largest label and one that is nowhere."""
+    path = tmp_path_factory.mktemp("table") / "table.csv"
+    rows = ("id,name,synapses", "7,vesicle,12", f"{volume.labels.max()},axon,3", "99,nowhere,1")
+    path.write_text("\n".join(rows))
+    return path
+
+
+@pytest.fixture(scope="session")
+def unsharded(repository, config, table, tmp_path_factory) -> Path:
+    """The same meshes as files of their own, with a table of properties."""
+    output = tmp_path_factory.mktemp("unsharded") / "out"
+    return finish(repository, config(output, sharded=False, segment_properties_csv=table))

@@ -1,0 +1,34 @@
+"""A changed configuration redoes what depends on it, no more and no less."""
+
+from running import digests, finish, planned
+
+MESHING = {"mesh_block": 6, "fragments": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
+PYRAMID = {"pyramid_levels": 1, "pyramid_super_chunk": 2}
+COARSER = {"target_reduction": 0.8}
+
+
+def test_changes_with_and_without_a_kept_pyramid(
+    repository, config, multires, unsharded, table, tmp_path
+):
+    """Each result must be, byte for byte, that of a run that knew nothing of the ones before."""
+    kept, deleted = tmp_path / "kept", tmp_path / "deleted"
+
+    def keeping(**changes):
+        return config(kept, delete_intermediate_scales=False, **changes)
+
+    finish(repository, keeping(downsample_method="nearest"))
+    assert planned(repository, keeping(downsample_method="nearest")) == {}
+    assert planned(repository, keeping()) == PYRAMID | MESHING
+    assert digests(finish(repository, keeping())) == digests(multires)
+    assert planned(repository, keeping()) == {}
+    assert planned(repository, keeping(**COARSER)) == MESHING
+    coarser = digests(finish(repository, keeping(**COARSER)))
+    assert coarser != digests(multires)
+
+    assert digests(finish(repository, config(deleted, **COARSER))) == coarser
+    assert planned(repository, config(deleted, **COARSER)) == {}
+    assert planned(repository, config(deleted)) == PYRAMID | MESHING
+    # and what a run of the other kind leaves behind has to go
+    single = config(deleted, sharded=False, segment_properties_csv=table)
+    assert digests(finish(repository, single)) == digests(unsharded)
+    assert planned(repository, single) == {}

@@ -1,0 +1,41 @@
+from running import digests, finish, kill_when, planned
+
+
+def leftovers(output):
+    """Whatever only a running or a killed job has."""
+    found = [path for path in output.rglob(".*") if path.name.endswith((".tmp", ".unfinished"))]
+    others = (output / "work" / "mesh", output / "work" / "pyramid")
+    pyramid = output / "_intermediate_scales.zarr"
+    return [*found, *(path for path in (*others, pyramid) if path.exists())]
+
+
+def markers(output, n):
+    """The moment when n blocks are meshed."""
+    return lambda: len(list(output.glob("work/mesh/lod*/*.done"))) >= n
+
+
+def test_killed_twice_with_all_its_jobs(repository, config, multires, tmp_path):
+    output = tmp_path / "out"
+    kill_when(repository, config(output), markers(output, 1), whole_group=True)
+    left = planned(repository, config(output))
+    assert 0 < left["mesh_block"] < 6
+    kill_when(repository, config(output), markers(output, 4), whole_group=True)
+    assert planned(repository, config(output))["mesh_block"] < left["mesh_block"]
+    assert digests(finish(repository, config(output))) == digests(multires)
+    assert leftovers(output) == []
+
+
+def test_killed_without_its_jobs(repository, config, multires, tmp_path):
+    """Its jobs go on beside those of the next run: neither may spoil what the other writes."""
+    output = tmp_path / "out"
+    kill_when(repository, config(output), markers(output, 1), whole_group=False)
+    assert digests(finish(repository, config(output))) == digests(multires)
+    assert leftovers(output) == []
+
+
+def test_nothing_changed_nothing_done(repository, config, multires):
+    before = {path: path.stat().st_mtime_ns for path in multires.rglob("*")}
+    assert planned(repository, config(multires.parent)) == {}
+    finish(repository, config(multires.parent))
+    assert {path: path.stat().st_mtime_ns for path in multires.rglob("*")} == before
+    assert leftovers(multires.parent) == []

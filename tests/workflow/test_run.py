@@ -1,0 +1,148 @@
+import dataclasses
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+import zarr
+from cloudvolume import CloudVolume
+from running import finish, planned
+
+from mesh_checks import (
+    ZERO_PROBLEMS,
+    area,
+    edge_counts,
+    problems,
+    to_nm,
+    volume_and_centroid,
+    welded,
+)
+from reading import read_data, read_entries, read_info, read_mesh, read_meshes
+
+RULES = {
+    "example": 1,
+    "pyramid_levels": 1,
+    "pyramid_super_chunk": 1,
+    "mesh_block": 7,
+    "fragments": 1,
+    "shard": 1,
+    "multires_index": 1,
+    "cleanup": 1,
+}
+
+
+def assert_sound(directory, labels):
+    """Every label is there, closed at every LOD, and breaks no rule of the format."""
+    found, opened = Counter(), Counter()
+    meshes = 0
+    for mesh, label in zip(read_meshes(directory), labels, strict=True):
+        assert mesh.label == label
+        found.update(problems(mesh))
+        for lod in range(mesh.num_lods):
+            opened[lod] += edge_counts(welded(mesh, lod)[1])[0]
+        meshes += 1
+    assert found == ZERO_PROBLEMS
+    assert opened.total() == 0, opened
+    assert meshes > 40 and len(opened) > 2
+
+
+def test_example_as_configured(repository):
+    """The first thing a user does: look at the plan, before there is any volume, and run it."""
+    assert not (repository / "example").exists()
+    assert planned(repository, {}) == RULES
+    directory = finish(repository, {"output_directory": repository / "results" / "example"})
+    voxels = zarr.open_array(repository / "example" / "segmentation.zarr" / "s0", mode="r")
+    assert_sound(directory, np.unique(voxels[:])[1:].tolist())
+    assert planned(repository, {}) == {}
+
+
+def test_every_label_is_sound(multires, volume):
+    assert_sound(multires, np.unique(volume.labels)[1:].tolist())
+
+
+def test_meshes_lie_where_the_voxels_are(multires, volume):
+    """Volume and centroid of the larger labels, against their voxels, at every LOD."""
+    voxel_nm, corner = np.array(volume.voxel_nm), np.array(volume.corner_nm)
+    ratios, offsets = {}, {}
+    for mesh in read_meshes(multires):
+        where = np.argwhere(volume.labels == mesh.label)
+        if len(where) < 2000:
+            continue
+        expected = corner + (where.mean(axis=0) + 0.5) * voxel_nm
+        for lod in range(mesh.num_lods):
+            vertices, faces = welded(mesh, lod)
+            size, centroid = volume_and_centroid(to_nm(mesh, lod, vertices), faces)
+            ratios.setdefault(lod, []).append(size / len(where) / np.prod(voxel_nm))
+            offsets.setdefault(lod, []).append((centroid[::-1] - expected) / voxel_nm)
+    assert sorted(ratios) == [0, 1, 2]
+    for lod, least in enumerate([0.99, 0.96, 0.95]):
+        assert least < np.median(ratios[lod]) < 2 - least
+    for lod, most in enumerate([0.05, 0.1, 0.3]):
+        print(lod, len(ratios[lod]), np.median(ratios[lod]), np.median(offsets[lod], axis=0))
+        assert np.all(np.abs(np.median(offsets[lod], axis=0)) < most), offsets[lod]
+
+
+def test_cloudvolume_reads_the_same(multires, tmp_path):
+    """A layer that names the directory as its meshes needs nothing else."""
+    info = CloudVolume.create_new_info(
+        1, "segmentation", "uint64", "raw", (8, 8, 20), (0, 0, 0), (60, 80, 70), mesh="multires"
+    )
+    (tmp_path / "info").write_text(json.dumps(info))
+    (tmp_path / "multires").symlink_to(multires)
+    layer = CloudVolume(f"precomputed://file://{tmp_path}", progress=False)
+    compared = set()
+    for entry in list(read_entries(multires).values())[::4]:
+        mesh = read_mesh(entry)
+        for lod in range(mesh.num_lods):
+            theirs = layer.mesh.get(mesh.label, lod=lod)[mesh.label]
+            vertices, faces = welded(mesh, lod)
+            assert len(theirs.faces) == len(faces)
+            assert len(theirs.vertices) == sum(len(f.positions) for f in mesh.fragments[lod])
+            points = to_nm(mesh, lod, vertices)
+            assert np.allclose(theirs.vertices.min(axis=0), points.min(axis=0), atol=0.01)
+            assert np.allclose(theirs.vertices.max(axis=0), points.max(axis=0), atol=0.01)
+            volume, _ = volume_and_centroid(points, faces)
+            their_volume, _ = volume_and_centroid(theirs.vertices.astype(float), theirs.faces)
+            assert their_volume == pytest.approx(volume, rel=1e-4)
+            compared.add(lod)
+    assert compared == {0, 1, 2}
+
+
+def test_unsharded_twin(multires, unsharded):
+    sharded, files = read_entries(multires), read_entries(unsharded)
+    assert "sharding" in read_info(multires) and "sharding" not in read_info(unsharded)
+    assert list(sharded) == list(files)
+    for label, entry in sharded.items():
+        assert read_data(entry) == read_data(files[label])
+        ours, theirs = (dataclasses.astuple(e.manifest) for e in (entry, files[label]))
+        np.testing.assert_equal(ours, theirs)
+
+
+def test_segment_properties(unsharded):
+    """The numbers are those of the meshes, and the table's columns stand beside them."""
+    document = json.loads((unsharded / "segment_properties" / "info").read_text())
+    assert document["@type"] == "neuroglancer_segment_properties"
+    columns = {p["id"]: p["values"] for p in document["inline"]["properties"]}
+    for i, mesh in enumerate(read_meshes(unsharded)):
+        assert document["inline"]["ids"][i] == str(mesh.label)
+        vertices, faces = welded(mesh, 0)
+        points = to_nm(mesh, 0, vertices)
+        assert columns["faces"][i] == len(faces)
+        volume, _ = volume_and_centroid(points, faces)
+        assert columns["volume"][i] == pytest.approx(volume, rel=1e-4)
+        assert columns["area"][i] == pytest.approx(area(points, faces), rel=1e-4)
+        for axis, name in enumerate("xyz"):
+            assert columns[f"{name}_min"][i] == pytest.approx(points[:, axis].min(), abs=0.01)
+            assert columns[f"{name}_max"][i] == pytest.approx(points[:, axis].max(), abs=0.01)
+    assert len(columns["label"]) == i + 1
+    at = document["inline"]["ids"].index("7")
+    assert (columns["label"][at], columns["synapses"][at]) == ("vesicle", 12)
+    assert (columns["label"][-1], columns["synapses"][-1]) == ("axon", 3)
+    assert (columns["label"][0], columns["synapses"][0]) == (document["inline"]["ids"][0], "NaN")
+
+
+def test_lists_on_the_command_line(repository, config, tmp_path):
+    """What Snakemake hands over as text means the same as in a file."""
+    roi = [[1000, 2000, 3000], [1100.5, 2100, 3100]]
+    changed = config(tmp_path / "out", roi=roi, target_ids=[1, 2048], use_existing_scales=False)
+    assert planned(repository, changed)["mesh_block"] == 3
