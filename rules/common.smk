@@ -1,5 +1,6 @@
 # What the rules share: the plan, the folders, and how jobs are named after their boxes.
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -45,6 +46,9 @@ WORK = f"{OUT}/work"
 LOGS = f"{OUT}/logs"
 BENCHMARKS = f"{OUT}/benchmarks"
 ENVIRONMENT = "../envs/environment.yaml"
+# Snakemake sees changes of plain params only, not of objects: these stand for them. Hashed, as the
+# record of every job holds it.
+MADE_FROM = hashlib.sha256(repr((jobs.made_from(PLAN), PLAN.block_cells)).encode()).hexdigest()
 
 
 wildcard_constraints:
@@ -78,6 +82,10 @@ def temp_pyramid(path):
 
 def super_chunk_marker(stage, index):
     return f"{WORK}/pyramid/stage{stage}/{box_name(index)}.done"
+
+
+def super_chunk(wildcards):
+    return jobs.super_chunk_job(PLAN, PLAN.stages[int(wildcards.stage)], box_index(wildcards))
 
 
 def all_super_chunks(wildcards=None):

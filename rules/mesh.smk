@@ -19,6 +19,7 @@ rule mesh_block:
     params:
         job=lambda wildcards: jobs.mesh_block_job(PLAN, int(wildcards.lod), box_index(wildcards)),
         container=f"{WORK}/mesh/lod{{lod}}/{{box}}.fragments",
+        made_from=MADE_FROM,
     script:
         "../scripts/mesh_block.py"
 
@@ -33,4 +34,4 @@ rule fragments:
     log:
         f"{LOGS}/fragments.log",
     params:
-        made_from=jobs.made_from(PLAN),
+        made_from=MADE_FROM,

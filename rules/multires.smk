@@ -17,11 +17,12 @@ rule shard:
         mem_mb=shard_mem_mb(PLAN),
         runtime=120,
     params:
-        made_from=jobs.made_from(PLAN),
+        made_from=(MADE_FROM, SETTINGS.sharded),
         number=lambda wildcards: int(wildcards.shard, 16),
         job=jobs.ShardJob(PLAN.grid, PLAN.sharding, SETTINGS.sharded),
         multires=lambda wildcards: MULTIRES,
         containers=f"{WORK}/mesh",
+        blocks=[PLAN.blocks(lod) for lod in range(PLAN.num_lods)],
     script:
         "../scripts/shard.py"
 

@@ -22,6 +22,7 @@ rule pyramid_levels:
         runtime=10,
     params:
         group=jobs.pyramid_group(PLAN),
+        made_from=repr(jobs.pyramid_group(PLAN)),
     script:
         "../scripts/pyramid_levels.py"
 
@@ -43,8 +44,7 @@ rule pyramid_super_chunk:
         mem_mb=pyramid_mem_mb(PLAN),
         runtime=60,
     params:
-        job=lambda wildcards: jobs.super_chunk_job(
-            PLAN, PLAN.stages[int(wildcards.stage)], box_index(wildcards)
-        ),
+        job=super_chunk,
+        made_from=lambda wildcards: repr(super_chunk(wildcards)),
     script:
         "../scripts/pyramid_super_chunk.py"

@@ -6,11 +6,17 @@ import numpy as np
 
 from snakemesh.atomic import replacing
 from snakemesh.job_log import job_log
+from snakemesh.jobs import indices
 from snakemesh.shards import write_shard, write_unsharded
 
 params = snakemake.params
 with job_log(snakemake.log[0], f"shard {snakemake.wildcards.shard}") as log:
-    containers = sorted(str(path) for path in Path(params.containers).glob("lod*/*.fragments"))
+    # not what is there: a run that was killed under another configuration leaves its own
+    containers = [
+        f"{params.containers}/lod{lod}/{'_'.join(map(str, index))}.fragments"
+        for lod, grid in enumerate(params.blocks)
+        for index in indices(grid)
+    ]
     job = params.job
     if job.sharded:
         summary = write_shard(

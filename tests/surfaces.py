@@ -4,7 +4,7 @@ import DracoPy
 import numpy as np
 import trimesh
 
-from snakemesh.fragments import STEPS
+from snakemesh.fragments import HALF, STEPS
 from snakemesh.surface import UNITS, extract_surfaces
 
 
@@ -90,11 +90,29 @@ def solid(triangles, unit=(1, 1, 1)):
     return trimesh.Trimesh(vertices * np.array(unit, float), faces, process=False)
 
 
-def decoded(records, blobs):
-    """Per label its triangles (M, 3, 3) on the lattice of the LOD, as DracoPy decodes them."""
-    found = {}
+def fragments(records, blobs):
+    """Each record with its positions (N, 3) and faces (M, 3), as DracoPy decodes them."""
     for record, blob in zip(records, blobs, strict=True):
         mesh = DracoPy.decode(blob)
-        points = mesh.points.astype(np.int64) + record["cell"].astype(np.int64) * STEPS
-        found.setdefault(int(record["label"]), []).append(points[mesh.faces])
+        yield record, mesh.points.astype(np.int64), mesh.faces
+
+
+def decoded(records, blobs):
+    """Per label its triangles (M, 3, 3) on the lattice of the LOD."""
+    found = {}
+    for record, points, faces in fragments(records, blobs):
+        corners = (points + record["cell"].astype(np.int64) * STEPS)[faces]
+        found.setdefault(int(record["label"]), []).append(corners)
     return {label: np.concatenate(pieces) for label, pieces in found.items()}
+
+
+def assert_sound(records, blobs, lod):
+    """What the format asks of fragments: one per label and cell, in range, divided at 2^15."""
+    places = [(r["label"], *r["cell"]) for r in records]
+    assert len(set(places)) == len(places)
+    for record, points, faces in fragments(records, blobs):
+        assert points.min() >= 0 and points.max() <= STEPS
+        assert len(faces) == record["faces"] > 0
+        if lod:
+            low, high = points[faces].min(axis=1), points[faces].max(axis=1)
+            assert ((low >= HALF) | (high <= HALF)).all()

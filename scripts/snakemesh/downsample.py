@@ -1,12 +1,12 @@
 """Downsampling labels: every level of a stage from one look at its full-resolution voxels.
 
 The vote is exact at each level: a voxel of level k is the mode of all source voxels in its
-cube, not the mode of modes. What makes it fast is that most of it can be decided without
-counting. Each cube of the first level (at most 2 x 2 x 2 voxels) is counted outright, in a
-loop without branches that the compiler turns into vector instructions. Above that the votes
-of the children's winners add up to a lower bound for each label, and a label that is sure of
-more than half of the votes cast has won. Only the cubes left over (a few per cent of them in
-dense tissue) are counted voxel by voxel, candidates first.
+cube, not the mode of modes. What makes it fast is that most of it needs no counting of voxels.
+Cubes of the first level (at most 2 x 2 x 2) are voted on in a loop without branches, which the
+compiler turns into vector instructions. Above that the votes of the children's winners add up
+to a lower bound for each label, and a label that is sure of more than half of the votes cast has
+won. The cubes left over (in dense tissue one 4 x 4 x 4 cube in five, two 8 x 8 x 8 cubes in five)
+are settled by counting the likely winner's voxels, and the others' where that is not enough.
 
 Arrays are z y x. A cube that the end of the block cuts votes over the voxels that exist.
 """
@@ -26,7 +26,7 @@ Step = tuple[int, int, int]
 
 # The scratch of a level is one row per row of nodes, three planes of SPAN nodes each: label,
 # votes the label is sure of, votes cast. One array and a constant distance between the planes,
-# because the compiler gives up vectorising where it has too many arrays to prove apart.
+# because the compiler gives up vectorising where it has too many arrays to tell apart.
 SPAN = 128
 ROWS = MAX_FACTOR * MAX_FACTOR
 

@@ -78,6 +78,6 @@ def _refuse_impossible_ids(settings: Settings, level: SourceLevel) -> None:
     largest = int(np.iinfo(level.dtype).max)
     if settings.target_ids is not None and max(settings.target_ids) > largest:
         raise UserError(
-            f"config key target_ids: found {max(settings.target_ids)}, labels of type {level.dtype} "
-            f"are at most {largest}"
+            f"config key target_ids: found {max(settings.target_ids)}, the labels are "
+            f"{level.dtype}, at most {largest}"
         )

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_plan import ISOTROPIC, all_jobs, anisotropic_plan, plan_of, plans
-from volumes import settings_with, volume
+from volumes import (
+    ISOTROPIC,
+    all_jobs,
+    anisotropic_plan,
+    plan_of,
+    plans,
+    settings_with,
+    volume,
+)
 
 from snakemesh import jobs
 from snakemesh.blocks import _tiles
@@ -26,10 +33,7 @@ def written(plan, number, index, level):
 
 
 def overlap(a, b):
-    return all(
-        max(begins) < min(ends)
-        for begins, ends in zip(zip(a[0], b[0], strict=True), zip(a[1], b[1], strict=True))
-    )
+    return bool(np.all(np.maximum(a[0], b[0]) < np.minimum(a[1], b[1])))
 
 
 def makers(plan, level, box):
@@ -341,7 +345,5 @@ def test_voxels_of_all_super_chunks_are_those_of_the_part():
     plan = anisotropic_plan()
     stage = plan.stages[0]
     boxes = [jobs.super_chunk_job(plan, stage, index) for index in jobs.indices(stage.grid)]
-    voxels = sum(
-        math.prod(e - b for b, e in zip(job.begin, job.end, strict=True)) for job in boxes
-    )
+    voxels = sum(math.prod(e - b for b, e in zip(job.begin, job.end, strict=True)) for job in boxes)
     assert voxels == math.prod(plan.levels[0].shape)

@@ -42,8 +42,7 @@ def test_placement_of_every_level(voxel_size, translation, begin_cubes, num_lods
             centres = tr_0[axis] + vs_0[axis] * np.arange(factor[axis])
             assert level.translation[axis] == pytest.approx(centres.mean())
         n_cubes = [
-            len({i // f for i in range(e - b)})
-            for b, e, f in zip(begin, end, factor, strict=True)
+            len({i // f for i in range(e - b)}) for b, e, f in zip(begin, end, factor, strict=True)
         ]
         assert level.shape == tuple(n_cubes)
 
@@ -95,9 +94,7 @@ def test_part_of_an_existing_level():
     for level, own in zip(levels, source, strict=True):
         corner = np.array(level.translation) - np.array(own.translation)
         np.testing.assert_allclose(corner, np.array(level.origin) * own.voxel_size)
-        assert all(
-            o + n <= m for o, n, m in zip(level.origin, level.shape, own.shape, strict=True)
-        )
+        assert all(o + n <= m for o, n, m in zip(level.origin, level.shape, own.shape, strict=True))
 
 
 @pytest.mark.parametrize(

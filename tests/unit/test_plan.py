@@ -11,45 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from volumes import settings_with, volume
+from volumes import (
+    ISOTROPIC,
+    all_jobs,
+    anisotropic_plan,
+    plan_of,
+    plans,
+    settings_with,
+    volume,
+)
 
 from snakemesh.errors import UserError
 from snakemesh.jobs import indices, mesh_block_job, super_chunk_job
 from snakemesh.plan import TILE_VOXELS, VOXELS_PER_SHARD, built_chunks, make_plan
 
 REPO = Path(__file__).resolve().parents[2]
-ISOTROPIC = tuple((2**k,) * 3 for k in range(9))
-
-
-def plan_of(levels, **changes):
-    """The plan of a volume."""
-    return make_plan(settings_with(**changes), levels)
-
-
-@st.composite
-def plans(draw):
-    """Plans of small volumes, some levels there, with fewer jobs than the schema allows."""
-    voxel_size = draw(st.sampled_from([(8, 8, 8), (20, 8, 8), (8, 40, 8), (8, 10, 200)]))
-    shape = draw(st.tuples(*[st.integers(1, 130)] * 3))
-    num_lods = draw(st.integers(1, 6))
-    there = draw(st.sets(st.sampled_from(ISOTROPIC[1:6])))
-    chunks = draw(st.tuples(*[st.sampled_from([8, 33, 64])] * 3))
-    levels = volume(shape, voxel_size, (1004, 4, -36), (ISOTROPIC[0], *sorted(there)), chunks)
-    begin = [draw(st.integers(0, n - 1)) for n in shape]
-    end = [draw(st.integers(b + 1, n)) for b, n in zip(begin, shape, strict=True)]
-    roi = [
-        [t + (p - 0.5) * v for t, p, v in zip((1004, 4, -36), edge, voxel_size, strict=True)]
-        for edge in (begin, end)
-    ]
-    return plan_of(
-        levels,
-        max_jobs=draw(st.integers(1, 60)),
-        num_lods=num_lods,
-        cell_size=32,
-        roi=draw(st.sampled_from([None, roi])),
-        use_existing_scales=draw(st.booleans()),
-    )
 
 
 def count(shape, boxes):
@@ -243,6 +219,14 @@ def test_jobs_grow_with_the_volume(n, changes):
     assert max(plan.block_cells) <= 2 * min(plan.block_cells)
 
 
+def test_super_chunks_grow_on_where_the_octree_is_one_cell():
+    plan = plan_of(
+        volume((1000, 1000, 1000), chunks=(32, 32, 32)), num_lods=2, cell_size=1024, max_jobs=100
+    )
+    assert plan.blocks(0) == (1, 1, 1)
+    assert 30 < plan.num_jobs <= 100
+
+
 def test_small_volumes_are_not_grown():
     assert plan_of(volume((2000, 2000, 2000))).block_cells == (1, 1, 1)
 
@@ -267,26 +251,6 @@ def test_shards_from_the_volume(shape, num_shards):
 
 # -- the plan is a value ----------------------------------------------------------------------
 
-ANISOTROPIC = {"roi": [[0, 0, 0], [2000, 400, 700]], "num_lods": 6, "target_ids": [3, 1]}
-
-
-def anisotropic_plan():
-    return make_plan(
-        settings_with(**ANISOTROPIC), volume((200, 150, 140), (20, 8, 8), (1010, 4.5, -8))
-    )
-
-
-def all_jobs(plan):
-    chunks = [
-        super_chunk_job(plan, stage, index) for stage in plan.stages for index in indices(stage.grid)
-    ]
-    blocks = [
-        mesh_block_job(plan, lod, index)
-        for lod in range(plan.num_lods)
-        for index in indices(plan.blocks(lod))
-    ]
-    return chunks + blocks
-
 
 def test_same_input_same_plan():
     one, other = anisotropic_plan(), anisotropic_plan()
@@ -306,7 +270,7 @@ def test_repr_is_that_of_plain_numbers():
 
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_repr_is_the_same_in_another_process(seed):
-    code = "import test_plan as t; p = t.anisotropic_plan(); print(repr(p), repr(t.all_jobs(p)))"
+    code = "import volumes as v; p = v.anisotropic_plan(); print(repr(p), repr(v.all_jobs(p)))"
     found = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ
@@ -326,7 +290,17 @@ def test_a_roi_outside_is_refused():
 
 # -- what a parse of the Snakefile imports ----------------------------------------------------
 
-HEAVY = "numba llvmlite trimesh scipy pandas zarr serra_mesh meshoptimizer DracoPy".split()
+HEAVY = {
+    "numba",
+    "llvmlite",
+    "trimesh",
+    "scipy",
+    "pandas",
+    "zarr",
+    "serra_mesh",
+    "meshoptimizer",
+    "DracoPy",
+}
 
 
 def test_parsing_imports_nothing_heavy(tmp_path):
@@ -359,4 +333,4 @@ def test_parsing_imports_nothing_heavy(tmp_path):
     )
     modules = found.stdout.split()
     assert "snakemesh.plan" in modules
-    assert not set(HEAVY) & {name.split(".")[0] for name in modules}
+    assert not HEAVY & {name.split(".")[0] for name in modules}

@@ -108,6 +108,7 @@ def test_streaming_equals_the_whole(tmp_path, method, steps, driver):
 @settings(deadline=None, max_examples=25)
 @given(
     shape=st.tuples(*[st.integers(1, 70)] * 3),
+    chunk=st.sampled_from([4, 8]),
     grown=st.tuples(*[st.sampled_from([1, 2, 3])] * 3),
     steps=st.sampled_from([ISOTROPIC, ANISOTROPIC, ((2, 2, 2),), ((1, 1, 2), (2, 2, 2))]),
     origin=st.tuples(*[st.sampled_from([0, 8, 24])] * 3),
@@ -117,15 +118,15 @@ def test_streaming_equals_the_whole(tmp_path, method, steps, driver):
     seed=st.integers(0, 99),
 )
 def test_any_partition_into_super_chunks_gives_the_same(
-    tmp_path_factory, shape, grown, steps, origin, source_chunk, unit, buffered, seed
+    tmp_path_factory, shape, chunk, grown, steps, origin, source_chunk, unit, buffered, seed
 ):
     folder = tmp_path_factory.mktemp("partition")
     volume = labels_of(tuple(o + n for o, n in zip(origin, shape, strict=True)), seed)
     whole = make_array(folder / "s0", volume.shape, source_chunk)
     whole.write(volume).result()
     source = whole[tuple(slice(o, None) for o in origin)][ts.d[:].translate_to[0]]
-    targets = make_levels(folder, shape, steps, (4, 4, 4))
-    size = np.prod(steps, axis=0) * 4 * grown
+    targets = make_levels(folder, shape, steps, (chunk,) * 3)
+    size = np.prod(steps, axis=0) * chunk * grown
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pyramid, "UNIT", unit)
         patch.setattr(pyramid, "BYTES_READING", buffered)

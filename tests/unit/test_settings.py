@@ -100,9 +100,9 @@ def test_nonsense_names_the_key_in_a_line(key, value):
 
 
 def test_an_unknown_key_and_the_known_ones():
-    with pytest.raises(UserError, match="^config: unknown key 'num_lod'; the keys are [^\n]+$") as e:
+    with pytest.raises(UserError, match="^config: unknown key 'num_lod'; [^\n]+$") as error:
         read_settings({**NEEDED, "num_lod": 3})
-    assert all(key in str(e.value) for key in KEYS)
+    assert str(error.value).endswith("the keys are " + ", ".join(KEYS))
 
 
 @pytest.mark.parametrize("key", NEEDED)
@@ -113,9 +113,8 @@ def test_a_missing_key(key):
 
 
 def test_settings_are_frozen_and_hashable():
-    settings = read_settings(
-        {**NEEDED, "roi": [[0, 0, 0], [8, 16, 32.5]], "target_ids": [3, 5], "voxel_size_nm": [1] * 3}
-    )
+    lists = {"roi": [[0, 0, 0], [8, 16, 32.5]], "target_ids": [3, 5], "voxel_size_nm": [1, 2, 3]}
+    settings = read_settings({**NEEDED, **lists})
     assert settings.roi == ((0, 0, 0), (8, 16, 32.5))
     assert settings.target_ids == (3, 5)
     assert hash(settings) == hash(dataclasses.replace(settings))

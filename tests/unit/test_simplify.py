@@ -141,7 +141,7 @@ def without_opposites_twin(faces):
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=40),
-    st.sampled_from([1, 12_345, 2**29]),
+    st.sampled_from([1, 12_345, 2**29 - 1]),
 )
 def test_opposites_cancel_one_for_one(faces, scale):
     found = without_opposites(np.array(faces, np.int32).reshape(-1, 3) * np.int32(scale)) // scale

@@ -36,17 +36,18 @@ def dense_labels(shape: tuple[int, int, int], voxel_nm: tuple[int, int, int]) ->
 
 
 def write_volume(path: Path, labels: np.ndarray, voxel_nm, translation_nm, chunks) -> None:
-    """An OME-NGFF group with nothing but `s0`. Lengths z y x; the translation is a voxel centre."""
+    """An OME-NGFF group with nothing but `s0`; z y x or y x. The translation is a voxel centre."""
     group = zarr.create_group(path, zarr_format=2)
     group.create_array("s0", data=labels, chunks=chunks)
     placement = [
         {"type": "scale", "scale": list(voxel_nm)},
         {"type": "translation", "translation": list(translation_nm)},
     ]
+    axes = "zyx"[-labels.ndim :]
     group.attrs["multiscales"] = [
         {
             "version": "0.4",
-            "axes": [{"name": n, "type": "space", "unit": "nanometer"} for n in "zyx"],
+            "axes": [{"name": n, "type": "space", "unit": "nanometer"} for n in axes],
             "datasets": [{"path": "s0", "coordinateTransformations": placement}],
         }
     ]
