@@ -34,8 +34,10 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
         validate_csv(settings.segment_properties_csv)
     if settings.input_path == EXAMPLE_PATH and not Path(EXAMPLE_PATH).exists():
         level, voxel_size_nm = _example_level(), settings.voxel_size_nm
-        return (level if voxel_size_nm is None else with_voxel_size(level, voxel_size_nm),)
-    levels = read_source(settings.input_path, settings.voxel_size_nm)
+        if voxel_size_nm is not None:
+            level = with_voxel_size(level, voxel_size_nm, settings.translation_nm)
+        return (level,)
+    levels = read_source(settings.input_path, settings.voxel_size_nm, settings.translation_nm)
     if is_local(levels[0]):
         _refuse_overlap(settings)
     _refuse_impossible_ids(settings, levels[0])

@@ -25,6 +25,7 @@ class Settings:
     roi_boundary: str
     pyramid_alignment_mode: str
     voxel_size_nm: Triple | None
+    translation_nm: Triple | None
     downsample_method: str
     use_existing_scales: bool
     delete_intermediate_scales: bool
@@ -51,6 +52,11 @@ def read_settings(config: Mapping) -> Settings:
         raise UserError(_message(first, schema))
     values = {key: rule.get("default") for key, rule in schema["properties"].items()}
     values.update(config)
+    if values["translation_nm"] is not None and values["voxel_size_nm"] is None:
+        raise UserError(
+            f"config key translation_nm: found {values['translation_nm']!r} without a "
+            "voxel_size_nm, expected both or neither; set voxel_size_nm too"
+        )
     return Settings(**{key: _frozen(value) for key, value in values.items()})
 
 

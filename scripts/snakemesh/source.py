@@ -33,11 +33,14 @@ class SourceLevel:
     format: str
 
 
-def read_source(path: str, voxel_size_nm: Triple | None = None) -> tuple[SourceLevel, ...]:
+def read_source(
+    path: str, voxel_size_nm: Triple | None = None, translation_nm: Triple | None = None
+) -> tuple[SourceLevel, ...]:
     """The levels of a volume, finest first; no voxel is read.
 
-    path: a group, an array or a level of a group, local or a URL. voxel_size_nm: z y x, in place of
-    what the metadata say. Raises UserError for what is not there or cannot be meshed.
+    path: a group, an array or a level of a group, local or a URL. voxel_size_nm, translation_nm:
+    z y x, in place of what the metadata say. Raises UserError for what is not there or cannot be
+    meshed.
     """
     try:
         pyramid = wa.open_pyramid(path)
@@ -55,14 +58,23 @@ def read_source(path: str, voxel_size_nm: Triple | None = None) -> tuple[SourceL
     levels = [_level(name, meta) for name, meta in zip(names, metas, strict=True)]
     levels.sort(key=lambda level: np.prod(level.voxel_size))
     if voxel_size_nm is not None:
-        return (with_voxel_size(levels[0], voxel_size_nm),)
+        return (with_voxel_size(levels[0], voxel_size_nm, translation_nm),)
     return tuple(levels)
 
 
-def with_voxel_size(level: SourceLevel, voxel_size_nm: Triple) -> SourceLevel:
-    """A level placed by the configuration: voxels of this size z y x, its corner at the origin."""
+def with_voxel_size(
+    level: SourceLevel, voxel_size_nm: Triple, translation_nm: Triple | None = None
+) -> SourceLevel:
+    """A level placed by the configuration: voxels of this size, z y x.
+
+    translation_nm: the centre of its voxel 0; None puts its corner at the origin.
+    """
     voxel_size = tuple(float(v) for v in voxel_size_nm)
-    return replace(level, voxel_size=voxel_size, translation=tuple(v / 2 for v in voxel_size))
+    if translation_nm is None:
+        translation = tuple(v / 2 for v in voxel_size)
+    else:
+        translation = tuple(float(t) for t in translation_nm)
+    return replace(level, voxel_size=voxel_size, translation=translation)
 
 
 def _level_names(path: str, pyramid: wa.Pyramid) -> list[str]:

@@ -71,6 +71,14 @@ def test_borders_stay_so_that_halves_fit(labels_of, axis, plane):
     np.testing.assert_array_equal(vertices, before)
 
 
+def test_no_two_faces_back_to_back_are_left():
+    vertices, faces, owners = dense(noise((24, 22, 26), 4, 0), 2, VOXEL)
+    kept, _ = simplify(vertices, faces, owners, UNIT, 0.1, FAR)
+    turned = [tuple(np.roll(face, -face.argmin()).tolist()) for face in kept]
+    assert all(a < b and a < c and b != c for a, b, c in turned)
+    assert not set(turned) & {(a, c, b) for a, b, c in turned}
+
+
 def test_labels_do_not_depend_on_each_other():
     vertices, faces, owners = dense(voronoi((24, 22, 26), 9, 2), 2, VOXEL)
     kept, kept_owners = simplify(vertices, faces, owners, UNIT, 0.1, 0.5)
