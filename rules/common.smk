@@ -10,7 +10,9 @@ from snakemesh import jobs, lock
 from snakemesh.errors import UserError
 from snakemesh.inputs import EXAMPLE_PATH, source_levels
 from snakemesh.plan import make_plan
-from snakemesh.resources import mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
+from snakemesh.resources import mesh_mem_mb, mesh_runtime
+from snakemesh.resources import pyramid_mem_mb, pyramid_runtime
+from snakemesh.resources import shard_mem_mb, shard_runtime
 from snakemesh.settings import read_settings
 from snakemesh.sharding import shard_name
 
@@ -88,17 +90,19 @@ def super_chunk(wildcards):
     return jobs.super_chunk_job(PLAN, PLAN.stages[int(wildcards.stage)], box_index(wildcards))
 
 
-def all_super_chunks(wildcards=None):
-    return [
+def whole_pyramid(wildcards=None):
+    """The group and all its super-chunks; nothing where no level is missing."""
+    chunks = [
         super_chunk_marker(number, index)
         for number, stage in enumerate(PLAN.stages)
         for index in jobs.indices(stage.grid)
     ]
+    return [f"{WORK}/pyramid/levels.done", *chunks] if chunks else []
 
 
 def kept_pyramid(wildcards=None):
     """A pyramid that is to be kept is a result like the meshes."""
-    return [] if SETTINGS.delete_intermediate_scales else all_super_chunks()
+    return [] if SETTINGS.delete_intermediate_scales else whole_pyramid()
 
 
 def earlier_stage(wildcards):

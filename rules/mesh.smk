@@ -15,7 +15,7 @@ rule mesh_block:
         ENVIRONMENT
     resources:
         mem_mb=lambda wildcards: mesh_mem_mb(PLAN, int(wildcards.lod)),
-        runtime=120,
+        runtime=lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod)),
     params:
         job=lambda wildcards: jobs.mesh_block_job(PLAN, int(wildcards.lod), box_index(wildcards)),
         container=f"{WORK}/mesh/lod{{lod}}/{{box}}.fragments",

@@ -15,7 +15,7 @@ rule shard:
         ENVIRONMENT
     resources:
         mem_mb=shard_mem_mb(PLAN),
-        runtime=120,
+        runtime=shard_runtime(PLAN),
     params:
         made_from=(MADE_FROM, SETTINGS.sharded),
         number=lambda wildcards: int(wildcards.shard, 16),

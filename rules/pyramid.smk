@@ -3,7 +3,7 @@
 
 rule pyramid:
     input:
-        all_super_chunks,
+        whole_pyramid,
 
 
 rule pyramid_levels:
@@ -42,7 +42,7 @@ rule pyramid_super_chunk:
         ENVIRONMENT
     resources:
         mem_mb=pyramid_mem_mb(PLAN),
-        runtime=60,
+        runtime=pyramid_runtime(PLAN),
     params:
         job=super_chunk,
         made_from=lambda wildcards: repr(super_chunk(wildcards)),

@@ -23,11 +23,11 @@ import numpy as np
 import tensorstore as ts
 import worldarray as wa
 
+from . import units
 from .downsample import Step, downsample
-
-UNIT = 128  # voxels: source chunks are read together up to this length
-BYTES_READING = 64 << 20  # buffers for units: one being voted on, the others being read
-BYTES_WRITING = 32 << 20  # chunks handed to tensorstore and not on disk yet
+from .errors import UserError
+from .source import unsigned
+from .units import Reading, reading
 
 Box = tuple[slice, slice, slice]
 Index = tuple[int, int, int]
@@ -82,7 +82,7 @@ def fill_super_chunk(
     every level written, and so does ``end``, or it is the source's end. Chunks that are all
     background are not stored, and removed where an earlier pyramid left one.
 
-    ValueError: no target, or a box that is not made of whole chunks.
+    ValueError: no target, or a box that is not made of whole chunks. UserError: a negative label.
     """
     started = time.perf_counter()
     levels = _levels(source, targets, begin, end, steps)
@@ -90,10 +90,12 @@ def fill_super_chunk(
     writer = _Writer()
     chunks: dict[tuple[int, Index], _Chunk] = {}
     uniform, reading, voting = 0, 0.0, 0.0
-    for unit, block, read in _read_ahead(source, _units(source, begin, end, levels)):
+    how = _reading(source, levels)
+    for unit, block, read in _read_ahead(source, _units(source, begin, end, levels, how), how):
         t0 = time.perf_counter()
-        read.result()
+        _await(read, unit)
         t1 = time.perf_counter()
+        block = unsigned(block)
         one_value = _is_uniform(block)
         uniform += block.size if one_value else 0
         # a block of one value is that value at every level: one voxel stands for it
@@ -148,8 +150,23 @@ def _levels(
     return levels
 
 
+def _reading(source: ts.TensorStore, levels: Sequence[_Level]) -> Reading:
+    layout = source.chunk_layout
+    block = (levels[0].chunk * levels[0].factor).tolist()
+    # what is not stored in chunks is read as if every block were one
+    stored = [s or b for s, b in zip(layout.read_chunk.shape or (0,) * 3, block, strict=True)]
+    origin = [o or 0 for o in layout.grid_origin or (0,) * 3]
+    return reading(
+        block, stored, origin, levels[-1].factor.tolist(), source.dtype.numpy_dtype.itemsize
+    )
+
+
 def _units(
-    source: ts.TensorStore, begin: Sequence[int], end: Sequence[int], levels: Sequence[_Level]
+    source: ts.TensorStore,
+    begin: Sequence[int],
+    end: Sequence[int],
+    levels: Sequence[_Level],
+    how: Reading,
 ) -> list[Box]:
     """The boxes to read, in an order that completes chunks as early as possible."""
     layout = source.chunk_layout
@@ -162,9 +179,9 @@ def _units(
             hi = min(lo + int(block[a]), end[a])
             edges = range(layout.grid_origin[a] % stored[a], hi, stored[a]) if stored[a] else ()
             factor = int(levels[-1].factor[a])
-            cuts += _cut(lo, hi, [e for e in edges if lo < e and e % factor == 0])
+            inside = [e for e in edges if lo < e and e % factor == 0]
+            cuts += _cut(lo, hi, inside, how.lengths[a])
         axes.append(cuts)
-    units = list(itertools.product(*axes))
 
     def chunks_of(unit: Box) -> tuple[Index, ...]:
         """The chunks that hold ``unit``, coarsest first, and its place in the finest."""
@@ -172,21 +189,21 @@ def _units(
         nested = [tuple(start // (level.chunk * level.factor)) for level in reversed(levels)]
         return (*nested, tuple(start))
 
-    return sorted(units, key=chunks_of)
+    return sorted(itertools.product(*axes), key=chunks_of)
 
 
-def _cut(lo: int, hi: int, edges: Sequence[int]) -> Iterator[slice]:
+def _cut(lo: int, hi: int, edges: Sequence[int], length: int) -> Iterator[slice]:
     """``lo`` .. ``hi`` cut at some of ``edges``, into as few pieces as can be that are at most
-    UNIT long or lie between two edges."""
+    ``length`` long or lie between two edges."""
     while lo < hi:
         ahead = [e for e in edges if e > lo] + [hi]
-        stop = max((e for e in ahead if e <= lo + UNIT), default=ahead[0])
+        stop = max((e for e in ahead if e <= lo + length), default=ahead[0])
         yield slice(lo, stop)
         lo = stop
 
 
 def _read_ahead(
-    source: ts.TensorStore, units: Sequence[Box]
+    source: ts.TensorStore, boxes: Sequence[Box], how: Reading
 ) -> Iterator[tuple[Box, np.ndarray, ts.Future]]:
     """Each unit, the array it is read into and when that is done, while the next are being read.
 
@@ -194,12 +211,12 @@ def _read_ahead(
     and over, since memory from the system costs as much as decoding into it.
     """
     dtype = source.dtype.numpy_dtype
-    largest = max(_size(unit) for unit in units)
-    n = max(2, BYTES_READING // (largest * dtype.itemsize))
-    buffers = [np.empty(largest, dtype) for _ in range(min(n, len(units)))]
+    n = how.at_once
+    largest = max(map(_size, boxes))
+    buffers = [np.empty(largest, dtype) for _ in range(min(n, len(boxes)))]
     context = wa.shared_context()
     queue: deque[tuple[Box, np.ndarray, ts.Future]] = deque()
-    for i, unit in enumerate(units):
+    for i, unit in enumerate(boxes):
         shape = [s.stop - s.start for s in unit]
         block = buffers[i % n][: _size(unit)].reshape(shape)
         queue.append((unit, block, ts.array(block, context=context).write(source[unit]).commit))
@@ -207,6 +224,17 @@ def _read_ahead(
             yield queue.popleft()
     while queue:
         yield queue.popleft()
+
+
+def _await(read: ts.Future, unit: Box) -> None:
+    try:
+        read.result()
+    except (ValueError, OSError) as error:
+        box = f"{[s.start for s in unit]} to {[s.stop for s in unit]}"
+        reason = " ".join(str(error).split()).split(" [source locations=")[0]
+        raise UserError(
+            f"the volume cannot be read at voxels {box} (z y x) of what is meshed: {reason}"
+        ) from error
 
 
 def _is_uniform(block: np.ndarray) -> bool:
@@ -262,7 +290,7 @@ class _Writer:
         self._queue.append((future, values.nbytes))
         self._queued += values.nbytes
         self.chunks += 1
-        self._wait(BYTES_WRITING)
+        self._wait(units.BYTES_WRITING)
 
     def finish(self) -> None:
         self._wait(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import worldarray as wa
 
 from snakemesh.jobs import PyramidGroup
-from snakemesh.remove import remove_tree
+from snakemesh.remove import remove_tree, remove_unfinished
 
 _AXES = ("z", "y", "x")
 
@@ -16,14 +16,17 @@ def create_group(group: PyramidGroup) -> None:
     """Make the group, or adopt it where it is exactly what is wanted; an older one is removed.
 
     Metadata list the levels that are there, finest first: the source's own that are linked to, and
-    the built ones. Raises UserError where something that is not ours stands in the way.
+    the built ones. Raises UserError where something that is not ours stands in the way: a file, or
+    a link, wherever it leads.
     """
     root = Path(group.path)
     links = tuple(link for link in group.links if _is_alike(link[1], group.format))
     group = replace(group, links=links)
-    if os.path.lexists(root) and not _holds(root, group):
+    if root.is_symlink() or (os.path.lexists(root) and not _holds(root, group)):
         remove_tree(root)
     root.mkdir(parents=True, exist_ok=True)
+    for folder in (root, *(root / name for name, *_ in group.arrays)):
+        remove_unfinished(folder)
     for name, path, _, _ in group.links:
         if not (root / name).is_symlink():
             os.symlink(path, root / name)

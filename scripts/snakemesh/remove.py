@@ -12,6 +12,8 @@ _THREADS = 16
 # As `sharding.shard_name` and `shards.write_unsharded` name meshes, `atomic.replacing` temporaries.
 _MESH_NAME = re.compile(r"[0-9a-f]+\.shard|[0-9]+(\.index)?")
 _TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
+# As tensorstore names what it is writing, before it renames it.
+_UNFINISHED_NAME = re.compile(r"(.+?)(_[0-9a-f]+)?\.__lock")
 
 
 def remove_tree(root: Path) -> None:
@@ -47,6 +49,19 @@ def _listed(root: Path) -> tuple[list[str], list[str], list[str]]:
                 else:
                     files.append(entry.path)
     return links, files, folders
+
+
+def remove_unfinished(folder: Path, names: Collection[str] | None = None) -> None:
+    """Remove what killed jobs left of files that they were writing into a folder of an array.
+
+    names: of the files; None for all. A folder that is not there, or a link, is left alone.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for entry in folder.iterdir():
+        found = _UNFINISHED_NAME.fullmatch(entry.name)
+        if found and (names is None or found[1] in names):
+            entry.unlink(missing_ok=True)
 
 
 def remove_leftovers(multires: Path, wanted: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a job asks its machine for, from the plan. Memory in MB."""
+"""What a job asks its machine for, from the plan. Memory in MB, time in minutes."""
 
 import math
 
@@ -6,12 +6,17 @@ import numpy as np
 
 from snakemesh.geometry import halo
 from snakemesh.jobs import smoothing_iterations
-from snakemesh.plan import Plan
+from snakemesh.plan import Plan, Stage
+from snakemesh.units import BYTES_WRITING, reading
 
-# Python with the libraries a job imports
+# Python with the libraries a job imports, 190 MB, and Snakemake beside it, 130
 BASE_MB = 400
 # Extraction and surfaces take some 38 bytes a face, and dense tissue has up to 1.2 faces a voxel
 MESH_BYTES_PER_VOXEL = 46
+# Voxels of the source a second, on one core: a tenth of what dense tissue takes
+PYRAMID_VOXELS_PER_S = 5e6
+MESH_VOXELS_PER_S = 2e5
+SHARD_VOXELS_PER_S = 2e6
 
 
 def mesh_mem_mb(plan: Plan, lod: int) -> int:
@@ -28,15 +33,57 @@ def mesh_mem_mb(plan: Plan, lod: int) -> int:
 
 
 def pyramid_mem_mb(plan: Plan) -> int:
-    """Peak memory of a pyramid_super_chunk job: two blocks of the source, and what is filled."""
-    if not plan.stages:
-        return BASE_MB
-    first = max(math.prod(stage.steps[0]) for stage in plan.stages)
-    block = math.prod(plan.chunks) * first * np.dtype(plan.source.dtype).itemsize
-    return BASE_MB + math.ceil(3 * block / 1e6)
+    """Peak memory of a pyramid_super_chunk job, of the stage that needs most."""
+    return BASE_MB + math.ceil(max((_stage_bytes(plan, s) for s in plan.stages), default=0) / 1e6)
+
+
+def _stage_bytes(plan: Plan, stage: Stage) -> int:
+    """Units being read and the chunks decoded for them, a chunk of every level, and writes."""
+    source = plan.levels[stage.source]
+    itemsize = np.dtype(plan.source.dtype).itemsize
+    first = next(i for i, k in enumerate(stage.targets) if plan.levels[k].is_built)
+    factor = plan.levels[stage.targets[first]].relative_to(source)
+    how = reading(
+        tuple(c * f for c, f in zip(plan.chunks, factor, strict=True)),
+        plan.chunks if source.is_built else plan.source.chunks,
+        source.origin,
+        plan.levels[stage.targets[-1]].relative_to(source),
+        itemsize,
+    )
+    chunk = math.prod(plan.chunks) * itemsize
+    n_units = math.ceil(math.prod(stage.super_chunk) * itemsize / how.unit_bytes)
+    read = min(how.at_once, n_units) * (how.unit_bytes + how.decoded_bytes)
+    # a chunk is encoded beside what it holds
+    written = 2 * (min(BYTES_WRITING, n_units * how.unit_bytes) + chunk)
+    return read + how.unit_bytes // 4 + len(stage.targets) * chunk + written
+
+
+def minutes(voxels: int, voxels_per_s: float) -> int:
+    """Time to ask for, at a rate that slow disks and cores keep; never less than ten minutes."""
+    return max(10, math.ceil(voxels / voxels_per_s / 60))
+
+
+def pyramid_runtime(plan: Plan) -> int:
+    """Minutes of a pyramid_super_chunk job."""
+    voxels = max((math.prod(stage.super_chunk) for stage in plan.stages), default=0)
+    return minutes(voxels, PYRAMID_VOXELS_PER_S)
+
+
+def mesh_runtime(plan: Plan, lod: int) -> int:
+    """Minutes of a mesh_block job."""
+    cells = (min(b, n) for b, n in zip(plan.block_cells, plan.n_cells[lod], strict=True))
+    return minutes(math.prod(cells) * math.prod(plan.cell_voxels[lod]), MESH_VOXELS_PER_S)
+
+
+def shard_runtime(plan: Plan) -> int:
+    """Minutes of a shard job, which copies the fragments of its share of the volume."""
+    return minutes(_voxels(plan) // plan.sharding.num_shards, SHARD_VOXELS_PER_S)
 
 
 def shard_mem_mb(plan: Plan) -> int:
     """Peak memory of a shard job: the records of its fragments, not the fragments."""
-    voxels = math.prod(e - b for b, e in zip(plan.begin, plan.end, strict=True))
-    return BASE_MB + math.ceil(voxels / plan.sharding.num_shards / 50_000 * 4 * 300 / 1e6)
+    return BASE_MB + math.ceil(_voxels(plan) / plan.sharding.num_shards / 50_000 * 4 * 300 / 1e6)
+
+
+def _voxels(plan: Plan) -> int:
+    return math.prod(e - b for b, e in zip(plan.begin, plan.end, strict=True))

@@ -1,23 +1,44 @@
 """Building one super-chunk: its level of the source opened, the arrays it fills opened, filled."""
 
+import itertools
+from pathlib import Path
+
+import numpy as np
+import tensorstore as ts
 import worldarray as wa
 
 from snakemesh.jobs import SuperChunkJob
 from snakemesh.pyramid import fill_super_chunk
+from snakemesh.remove import remove_unfinished
 from snakemesh.source import level_store
 
 
 def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
-    """Read a super-chunk once and write every missing level there; returns what to log of it."""
+    """Read a super-chunk once and write every missing level there; returns what to log of it.
+
+    What an earlier try that was killed left of its writes is removed.
+    """
+    targets = [None if path is None else wa.open(path, mode="r+").ts for path in job.targets]
+    factors = np.cumprod(job.steps, axis=0)
+    for path, target, factor in zip(job.targets, targets, factors, strict=True):
+        if target is not None:
+            box = np.array(job.begin) // factor, -(-np.array(job.end) // factor)
+            _remove_unfinished_chunks(Path(path), target, *box)
     stats = fill_super_chunk(
-        level_store(job.source),
-        [None if path is None else wa.open(path, mode="r+").ts for path in job.targets],
-        job.begin,
-        job.end,
-        job.steps,
-        job.method,
+        level_store(job.source), targets, job.begin, job.end, job.steps, job.method
     )
     return {
         "voxels": stats.voxels,
         "mvoxel_per_s": round(stats.voxels / stats.seconds / 1e6, 1),
     }
+
+
+def _remove_unfinished_chunks(
+    array: Path, store: ts.TensorStore, begin: np.ndarray, end: np.ndarray
+) -> None:
+    """Of the chunks of an array that hold its voxels `begin` to `end`; chunks are `z/y/x` files."""
+    chunk = store.chunk_layout.write_chunk.shape
+    z, y, x = (range(b // c, -(-e // c)) for b, e, c in zip(begin, end, chunk, strict=True))
+    root = array / "c" if (array / "zarr.json").exists() else array
+    for index in itertools.product(z, y):
+        remove_unfinished(root.joinpath(*map(str, index)), {str(i) for i in x})

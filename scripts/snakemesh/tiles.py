@@ -14,7 +14,7 @@ from snakemesh.cutting import sides, split
 from snakemesh.fragments import STEPS, cut_to_cells, encode_fragments, to_lattice
 from snakemesh.simplify import simplify
 from snakemesh.surface import UNITS, Surfaces, extract_surfaces
-from snakemesh.volume import restore_volume, volumes
+from snakemesh.volume import middles, moments, restore_volume
 
 Side = int | None
 
@@ -59,10 +59,11 @@ def mesh_tile(
     for surfaces in extract_surfaces(labels, origin, n_smoothing_iter):
         dense += len(surfaces.faces)
         vertices, faces, owners = _inside(surfaces, tile)
-        wanted = volumes(vertices, faces, owners, len(surfaces.labels), step)
+        origins = middles(vertices, faces, owners, len(surfaces.labels), step)
+        wanted = moments(vertices, faces, owners, origins, step)
         faces, owners = simplify(vertices, faces, owners, step, keep, max_error)
         fixed = _on_tile_faces(vertices, tile)
-        restore_volume(vertices, faces, owners, wanted, step, fixed)
+        restore_volume(vertices, faces, owners, wanted, origins, step, fixed)
         _clamp_to_octree(vertices, tile)
         _clamp_to_seams(vertices, tile)
         vertices, faces, owners = cut_to_cells(

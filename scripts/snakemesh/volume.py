@@ -1,8 +1,10 @@
-"""Giving simplified surfaces the volume back that simplification took.
+"""Giving simplified surfaces back the volume and the centroid that simplification took.
 
-Kept vertices lie on the old surface, so the chords between them cut off what is convex: at a
-fifteenth of the faces the median label of pinky40 loses 2 % of its volume. Pushing the free
-vertices out along their normals, all by the same small distance, brings it back.
+Kept vertices lie on the old surface, so the chords between them cut off what is convex, here more
+and there less: at a fifteenth of the faces the median label of pinky40 loses 2 % of its volume and
+its centroid moves by 0.09 voxel. Pushing the free vertices along their normals, by a distance that
+is an affine function of their position, brings both back: the distance's four coefficients are
+what it takes to restore the volume and its three first moments.
 """
 
 import numpy as np
@@ -11,30 +13,41 @@ from numba import njit
 # The correction is first order: the second round takes what is left. Distances in `unit`.
 ROUNDS = 2
 MAX_PUSH = 0.25
-
-
-def volumes(
-    vertices: np.ndarray, faces: np.ndarray, owners: np.ndarray, n_owners: int, unit: np.ndarray
-) -> np.ndarray:
-    """Signed volume under each owner's faces; of two with one border the difference counts.
-
-    vertices: (N, 3) int32. faces: (M, 3). owners: (M,) int32. unit: (3,) size of one step.
-    """
-    return _volumes(vertices, faces, owners, n_owners) * np.prod(unit)
+# Pieces that lie in a plane or on a line have no say in how the push changes across it.
+RIDGE = 1e-3
 
 
 @njit(cache=True, nogil=True)
-def _volumes(vertices, faces, owners, n_owners):
-    total = np.zeros(n_owners, dtype=np.float64)
+def moments(vertices, faces, owners, origins, unit):
+    """Volume and first moments under each owner's faces; of surfaces with one border they compare.
+
+    vertices: (N, 3) int32. faces: (M, 3). owners: (M,) int32 rows of origins, (O, 3) float64, the
+    points the moments are about, in `unit`. unit: (3,) size of one step. Returns (O, 4) float64:
+    the sum over the tetrahedra from the origin of their signed volume, and of it times centroid.
+    """
+    total = np.zeros((len(origins), 4), dtype=np.float64)
     for f in range(len(faces)):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        ax, ay, az = float(vertices[a, 0]), float(vertices[a, 1]), float(vertices[a, 2])
-        bx, by, bz = float(vertices[b, 0]), float(vertices[b, 1]), float(vertices[b, 2])
-        cx, cy, cz = float(vertices[c, 0]), float(vertices[c, 1]), float(vertices[c, 2])
-        total[owners[f]] += (
-            ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
-        ) / 6.0
+        o = owners[f]
+        ax, ay, az = _at(vertices, faces[f, 0], unit, origins[o])
+        bx, by, bz = _at(vertices, faces[f, 1], unit, origins[o])
+        cx, cy, cz = _at(vertices, faces[f, 2], unit, origins[o])
+        volume = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
+        volume /= 6.0
+        total[o, 0] += volume
+        total[o, 1] += volume * (ax + bx + cx) / 4.0
+        total[o, 2] += volume * (ay + by + cy) / 4.0
+        total[o, 3] += volume * (az + bz + cz) / 4.0
     return total
+
+
+def middles(
+    vertices: np.ndarray, faces: np.ndarray, owners: np.ndarray, n_owners: int, unit: np.ndarray
+) -> np.ndarray:
+    """A point near each owner's faces, (n_owners, 3) in `unit`, for `moments` to be about."""
+    points = np.zeros((n_owners, 3))
+    first, index = np.unique(owners, return_index=True)
+    points[first] = vertices[faces[index, 0]] * unit
+    return points
 
 
 def restore_volume(
@@ -42,23 +55,52 @@ def restore_volume(
     faces: np.ndarray,
     owners: np.ndarray,
     wanted: np.ndarray,
+    origins: np.ndarray,
     unit: np.ndarray,
     fixed: np.ndarray,
 ) -> None:
-    """Move vertices in place until each owner's faces hold the wanted volume again.
+    """Move vertices in place until each owner's faces have the wanted moments again.
 
     vertices: (N, 3) int32, none shared by two owners. faces: (M, 3). owners: (M,) int32.
-    wanted: volume of each owner, as `volumes` gives it. unit: (3,) size of one step of `vertices`,
-    in voxels. fixed: (N,) bool, vertices that must stay where they are.
+    wanted: (O, 4), as `moments` gives it about `origins` (O, 3). unit: (3,) size of one step of
+    `vertices`, in voxels. fixed: (N,) bool, vertices that must stay where they are.
     """
     for _ in range(ROUNDS):
-        missing = wanted - volumes(vertices, faces, owners, len(wanted), unit)
-        _push(vertices, faces, owners, missing, unit, fixed)
+        missing = wanted - moments(vertices, faces, owners, origins, unit)
+        _push(vertices, faces, owners, missing, origins, unit, fixed)
 
 
 @njit(cache=True, nogil=True)
-def _push(vertices, faces, owners, missing, unit, fixed):
-    # the gradient of the volume at a vertex is a sixth of the cross products of its faces
+def _push(vertices, faces, owners, missing, origins, unit, fixed):
+    gradient, owner_of = _gradients(vertices, faces, owners, unit)
+    weight = np.zeros(len(vertices), dtype=np.float64)
+    for v in range(len(vertices)):
+        if owner_of[v] >= 0 and not fixed[v]:
+            g = gradient[v]
+            weight[v] = np.sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2])
+    middle, slope = _affine_push(vertices, weight, owner_of, missing, origins, unit)
+    push = np.zeros(len(vertices), dtype=np.float64)
+    too_far = np.zeros(len(missing), dtype=np.bool_)
+    for v in range(len(vertices)):
+        if weight[v] > 0:
+            o = owner_of[v]
+            push[v] = slope[o, 3]
+            for i in range(3):
+                push[v] += slope[o, i] * (vertices[v, i] * unit[i] - origins[o, i] - middle[o, i])
+            too_far[o] |= abs(push[v]) > MAX_PUSH
+    for v in range(len(vertices)):
+        if weight[v] > 0:
+            o = owner_of[v]
+            # the volume comes first: the same push everywhere, as far as is allowed
+            distance = min(max(slope[o, 3], -MAX_PUSH), MAX_PUSH) if too_far[o] else push[v]
+            for i in range(3):
+                step = distance * gradient[v, i] / (weight[v] * unit[i])
+                vertices[v, i] += int(np.floor(step + 0.5))
+
+
+@njit(cache=True, nogil=True)
+def _gradients(vertices, faces, owners, unit):
+    """How the volume grows as a vertex moves, a sixth of its faces' cross products, and whose."""
     gradient = np.zeros(vertices.shape, dtype=np.float64)
     owner_of = np.full(len(vertices), -1, dtype=np.int32)
     for f in range(len(faces)):
@@ -70,20 +112,77 @@ def _push(vertices, faces, owners, missing, unit, fixed):
             gradient[v, 1] += (uz * wx - ux * wz) / 6.0
             gradient[v, 2] += (ux * wy - uy * wx) / 6.0
             owner_of[v] = owners[f]
-    gain = np.zeros(len(missing), dtype=np.float64)
-    length = np.zeros(len(vertices), dtype=np.float64)
+    return gradient, owner_of
+
+
+@njit(cache=True, nogil=True)
+def _affine_push(vertices, weight, owner_of, missing, origins, unit):
+    """The push that restores the moments: per owner its middle (O, 3) and (slope, value) (O, 4).
+
+    With weights w and positions d from their weighted mean, a push s = p + q d changes the volume
+    by sum(w) p and the moments about the mean by sum(w d d^T) q.
+    """
+    n = len(missing)
+    mass = np.zeros(n, dtype=np.float64)
+    middle = np.zeros((n, 3), dtype=np.float64)
     for v in range(len(vertices)):
-        if owner_of[v] >= 0 and not fixed[v]:
-            g = gradient[v]
-            length[v] = np.sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2])
-            gain[owner_of[v]] += length[v]
-    for v in range(len(vertices)):
-        if length[v] > 0:
-            push = missing[owner_of[v]] / gain[owner_of[v]]
-            push = min(max(push, -MAX_PUSH), MAX_PUSH)
+        if weight[v] > 0:
+            o = owner_of[v]
+            mass[o] += weight[v]
             for i in range(3):
-                step = push * gradient[v, i] / (length[v] * unit[i])
-                vertices[v, i] += int(np.floor(step + 0.5))
+                middle[o, i] += weight[v] * (vertices[v, i] * unit[i] - origins[o, i])
+    for o in range(n):
+        if mass[o] > 0:
+            middle[o] /= mass[o]
+    spread = np.zeros((n, 3, 3), dtype=np.float64)
+    d = np.zeros(3, dtype=np.float64)
+    for v in range(len(vertices)):
+        if weight[v] > 0:
+            o = owner_of[v]
+            for i in range(3):
+                d[i] = vertices[v, i] * unit[i] - origins[o, i] - middle[o, i]
+            for i in range(3):
+                for j in range(3):
+                    spread[o, i, j] += weight[v] * d[i] * d[j]
+    slope = np.zeros((n, 4), dtype=np.float64)
+    for o in range(n):
+        if mass[o] > 0:
+            slope[o, 3] = missing[o, 0] / mass[o]
+            ridge = RIDGE * (spread[o, 0, 0] + spread[o, 1, 1] + spread[o, 2, 2])
+            for i in range(3):
+                spread[o, i, i] += ridge
+                d[i] = missing[o, 1 + i] - middle[o, i] * missing[o, 0]
+            if ridge > 0:
+                slope[o, :3] = _solved(spread[o], d)
+    return middle, slope
+
+
+@njit(cache=True, nogil=True)
+def _solved(m, d):
+    """The solution of m x = d for a symmetric m (3, 3), by Cramer's rule: the same bits always."""
+    a = m[1, 1] * m[2, 2] - m[1, 2] * m[1, 2]
+    b = m[0, 2] * m[1, 2] - m[0, 1] * m[2, 2]
+    c = m[0, 1] * m[1, 2] - m[0, 2] * m[1, 1]
+    e = m[0, 0] * m[2, 2] - m[0, 2] * m[0, 2]
+    f = m[0, 1] * m[0, 2] - m[0, 0] * m[1, 2]
+    g = m[0, 0] * m[1, 1] - m[0, 1] * m[0, 1]
+    scale = 1.0 / (m[0, 0] * a + m[0, 1] * b + m[0, 2] * c)
+    return scale * np.array(
+        [
+            a * d[0] + b * d[1] + c * d[2],
+            b * d[0] + e * d[1] + f * d[2],
+            c * d[0] + f * d[1] + g * d[2],
+        ]
+    )
+
+
+@njit(cache=True, nogil=True)
+def _at(vertices, v, unit, origin):
+    return (
+        vertices[v, 0] * unit[0] - origin[0],
+        vertices[v, 1] * unit[1] - origin[1],
+        vertices[v, 2] * unit[2] - origin[2],
+    )
 
 
 @njit(cache=True, nogil=True)

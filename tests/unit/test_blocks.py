@@ -134,7 +134,7 @@ def test_a_block_in_tiles_is_as_closed_as_in_one(tmp_path, labels_of):
         assert all(len(open_edges(triangles)) == 0 for triangles in found.values())
         volumes.append([records["volume"][records["label"] == label].sum() for label in found])
     if labels_of is voronoi:  # what simplification leaves of noise depends on where it was cut
-        np.testing.assert_allclose(volumes[:2], [volumes[2]] * 2, rtol=2e-3)
+        np.testing.assert_allclose(volumes[:2], [volumes[2]] * 2, rtol=5e-3)
 
 
 # -- open ends ----------------------------------------------------------------------------------

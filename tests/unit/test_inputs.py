@@ -31,10 +31,15 @@ def settings_for(input_path, output_directory="out", **changes):
 # -- the example ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("voxel_size_nm", [None, (30, 10, 10)])
-def test_the_example_is_planned_alike_before_and_after_it_is_made(voxel_size_nm):
+@pytest.mark.parametrize(
+    ("voxel_size_nm", "translation_nm"),
+    [(None, None), ((30, 10, 10), None), ((30, 10, 10), (15, 1005, -5))],
+)
+def test_the_example_is_planned_alike_before_and_after_it_is_made(voxel_size_nm, translation_nm):
     """Every job parses the configuration again, the first time with the example not there."""
-    settings = settings_for(EXAMPLE_PATH, voxel_size_nm=voxel_size_nm)
+    settings = settings_for(
+        EXAMPLE_PATH, voxel_size_nm=voxel_size_nm, translation_nm=translation_nm
+    )
     before = source_levels(settings)
     example._write_group(Path(EXAMPLE_PATH), np.zeros(example.EXAMPLE_SHAPE, example.EXAMPLE_DTYPE))
     after = source_levels(settings)
@@ -117,4 +122,6 @@ def test_what_a_user_writes_is_what_is_read():
     config = {"input_path": path, "output_directory": "out", "voxel_size_nm": [40, 8, 8]}
     (level,) = source_levels(read_settings(config))
     assert (level.voxel_size, level.translation) == ((40, 8, 8), (20, 4, 4))
+    (level,) = source_levels(read_settings(config | {"translation_nm": [1020, -4, 0]}))
+    assert (level.voxel_size, level.translation) == ((40, 8, 8), (1020, -4, 0))
     assert dataclasses.replace(level) == level

@@ -10,7 +10,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snakemesh import pyramid
+from snakemesh import pyramid, units
 from snakemesh.downsample import downsample
 from snakemesh.pyramid import fill_super_chunk
 
@@ -115,10 +115,21 @@ def test_streaming_equals_the_whole(tmp_path, method, steps, driver):
     source_chunk=st.tuples(*[st.sampled_from([4, 7, 16, 64])] * 3),
     unit=st.sampled_from([8, 16, 128]),
     buffered=st.sampled_from([0, 1 << 14, 1 << 20]),
+    decoded=st.sampled_from([0, 1 << 14, 1 << 20]),
     seed=st.integers(0, 99),
 )
 def test_any_partition_into_super_chunks_gives_the_same(
-    tmp_path_factory, shape, chunk, grown, steps, origin, source_chunk, unit, buffered, seed
+    tmp_path_factory,
+    shape,
+    chunk,
+    grown,
+    steps,
+    origin,
+    source_chunk,
+    unit,
+    buffered,
+    decoded,
+    seed,
 ):
     folder = tmp_path_factory.mktemp("partition")
     volume = labels_of(tuple(o + n for o, n in zip(origin, shape, strict=True)), seed)
@@ -128,9 +139,10 @@ def test_any_partition_into_super_chunks_gives_the_same(
     targets = make_levels(folder, shape, steps, (chunk,) * 3)
     size = np.prod(steps, axis=0) * chunk * grown
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pyramid, "UNIT", unit)
-        patch.setattr(pyramid, "BYTES_READING", buffered)
-        patch.setattr(pyramid, "BYTES_WRITING", buffered)
+        patch.setattr(units, "UNIT", unit)
+        patch.setattr(units, "BYTES_READING", buffered)
+        patch.setattr(units, "BYTES_DECODING", decoded)
+        patch.setattr(units, "BYTES_WRITING", buffered)
         for begin, end in super_chunks(shape, size.tolist()):
             fill_super_chunk(source, targets, begin, end, steps, "mode")
     labels = volume[tuple(slice(o, None) for o in origin)]
@@ -233,7 +245,7 @@ def recording(labels, chunk, reads):
 @pytest.mark.parametrize("unit", [16, 40, 128])
 @pytest.mark.parametrize("chunk", [(16, 16, 16), (8, 32, 64), (64, 64, 64), (4, 16, 32)])
 def test_every_source_chunk_is_read_once(tmp_path, monkeypatch, chunk, unit):
-    monkeypatch.setattr(pyramid, "UNIT", unit)
+    monkeypatch.setattr(units, "UNIT", unit)
     labels = labels_of((128, 130, 140))
     reads = []
     source = recording(labels, chunk, reads)

@@ -66,6 +66,8 @@ def test_the_example_says_only_where():
         ({"pyramid_alignment_mode": "x"}, "pyramid_alignment_mode", "one of halo, snap"),
         ({"voxel_size_nm": [8, 8, 0]}, "voxel_size_nm", "[z, y, x]"),
         ({"voxel_size_nm": 8}, "voxel_size_nm", "[z, y, x]"),
+        ({"translation_nm": [4, 4]}, "translation_nm", "[z, y, x], the centre of voxel 0"),
+        ({"translation_nm": [4, -4, 4.5]}, "translation_nm", "set voxel_size_nm too"),
         ({"downsample_method": "mean"}, "downsample_method", "one of mode, "),
         ({"use_existing_scales": "no"}, "use_existing_scales", "a value of type boolean"),
         ({"target_reduction": 1}, "target_reduction", "found 1, expected less than 1"),

@@ -1,3 +1,5 @@
+import time
+
 from running import digests, finish, kill_when, planned
 
 
@@ -9,9 +11,15 @@ def leftovers(output):
     return [*found, *(path for path in (*others, pyramid) if path.exists())]
 
 
-def markers(output, n):
-    """The moment when n blocks are meshed."""
-    return lambda: len(list(output.glob("work/mesh/lod*/*.done"))) >= n
+def meshed(output, n):
+    """The moment when n blocks more are meshed than now, those that are done anew included."""
+    now = time.time()
+
+    def is_there():
+        markers = output.glob("work/mesh/lod*/*.done")
+        return sum(marker.stat().st_mtime > now for marker in markers) >= n
+
+    return is_there
 
 
 def test_killed_again_and_again(repository, config, multires, tmp_path):
@@ -22,11 +30,11 @@ def test_killed_again_and_again(repository, config, multires, tmp_path):
     """
     output = tmp_path / "out"
     other = config(output, cell_size=32, num_lods=4, target_reduction=0.8)
-    kill_when(repository, other, markers(output, 3), whole_group=True)
+    kill_when(repository, other, meshed(output, 3), whole_group=True)
     assert planned(repository, config(output))["mesh_block"] == 6
-    kill_when(repository, config(output), markers(output, 2), whole_group=True)
+    kill_when(repository, config(output), meshed(output, 2), whole_group=True)
     assert 0 < planned(repository, config(output))["mesh_block"] < 6
-    kill_when(repository, config(output), markers(output, 4), whole_group=False)
+    kill_when(repository, config(output), meshed(output, 1), whole_group=False)
     assert digests(finish(repository, config(output))) == digests(multires)
     assert leftovers(output) == []
 

@@ -1,0 +1,196 @@
+"""Check finished meshes against the voxels they were made from, and say what was found.
+
+    python tests/bench/check_output.py results/multires /data/segmentation.zarr/s0
+
+One line for each claim, with its figures; exit code 1 if one does not hold. The volume is a zarr
+array in an OME-NGFF group, in nanometres, meshed as a whole. Only the format's descriptions and the
+voxels are believed: the reader, tests/reading.py, shares nothing with the library.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import zarr
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mesh_checks import edge_counts, problems, to_nm, volume_and_centroid, welded
+from reading import Mesh, read_entries, read_mesh
+
+# Labels from here on are large enough for their volume to say something of every LOD.
+LARGE = 2000
+# The least part of a label's volume that the median label must hold, by LOD.
+LEAST_VOLUME = (0.99, 0.96, 0.95, 0.90)
+MOST_VOLUME_ERROR = 0.01
+MOST_OFFSET = 0.05
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """What the voxels say: labels ascending, voxels of each, centroids (n, 3) x y z in nm."""
+
+    labels: np.ndarray
+    voxels: np.ndarray
+    centroids: np.ndarray
+    voxel_nm: np.ndarray
+
+
+@dataclass
+class Found:
+    """What the meshes say. Lists by LOD hold a figure for every label that has the LOD."""
+
+    rules: Counter = field(default_factory=Counter)
+    open_edges: Counter = field(default_factory=Counter)
+    crowded_edges: Counter = field(default_factory=Counter)
+    labels: Counter = field(default_factory=Counter)
+    faces: Counter = field(default_factory=Counter)
+    bytes: Counter = field(default_factory=Counter)
+    volumes: dict[int, list] = field(default_factory=lambda: defaultdict(list))
+    large: dict[int, list] = field(default_factory=lambda: defaultdict(list))
+    offsets: list = field(default_factory=list)
+
+
+def main() -> int:
+    """Check the meshes named on the command line; the number to exit with."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("multires", type=Path, help="the directory with the meshes' info")
+    parser.add_argument("source", type=Path, help="the zarr array that was meshed")
+    arguments = parser.parse_args()
+    start = time.perf_counter()
+    bodies = read_bodies(arguments.source)
+    seconds_voxels = time.perf_counter() - start
+    entries = read_entries(arguments.multires)
+    rows = {label: row for row, label in enumerate(bodies.labels.tolist())}
+    found = Found()
+    for label, entry in entries.items():
+        measure(read_mesh(entry), bodies, rows.get(label), found)
+    seconds_meshes = time.perf_counter() - start - seconds_voxels
+    holds = report(found, bodies, set(entries))
+    print(f"      voxels {seconds_voxels:.0f} s, meshes {seconds_meshes:.0f} s")
+    return 0 if holds else 1
+
+
+def measure(mesh: Mesh, bodies: Bodies, row: int | None, found: Found) -> None:
+    """Add a label to what was found; row: where it is in the bodies."""
+    found.rules.update(problems(mesh))
+    for lod in range(mesh.num_lods):
+        vertices, faces = welded(mesh, lod)
+        opened, crowded = edge_counts(faces)
+        found.open_edges[lod] += opened
+        found.crowded_edges[lod] += crowded
+        found.labels[lod] += 1
+        found.faces[lod] += len(faces)
+        found.bytes[lod] += int(mesh.manifest.sizes[lod].sum())
+        if row is None or opened or not len(faces):
+            continue
+        volume, centroid = volume_and_centroid(to_nm(mesh, lod, vertices), faces)
+        ratio = volume / (bodies.voxels[row] * np.prod(bodies.voxel_nm))
+        found.volumes[lod].append(ratio)
+        if bodies.voxels[row] >= LARGE:
+            found.large[lod].append(ratio)
+        if lod == 0:
+            found.offsets.append((centroid - bodies.centroids[row]) / bodies.voxel_nm)
+
+
+def report(found: Found, bodies: Bodies, labels: set[int]) -> bool:
+    """Print what was found, claim by claim; whether all of them hold."""
+    expected = set(bodies.labels.tolist())
+    error = np.median(np.abs(np.array(found.volumes[0]) - 1))
+    offset = np.median(np.abs(found.offsets), axis=0)
+    large = {lod: float(np.median(ratios)) for lod, ratios in sorted(found.large.items())}
+    enough = all(large[lod] >= least for lod, least in enumerate(LEAST_VOLUME) if lod in large)
+    claims = [
+        (
+            f"labels: {len(labels)} found, {len(expected)} expected, "
+            f"{len(expected - labels)} missing, {len(labels - expected)} unknown",
+            labels == expected,
+        ),
+        (f"open edges by LOD: {by_lod(found.open_edges)}", not found.open_edges.total()),
+        (
+            f"median |volume / voxels - 1| at LOD 0: {error:.4f}, at most {MOST_VOLUME_ERROR}",
+            error <= MOST_VOLUME_ERROR,
+        ),
+        (
+            f"median volume / voxels by LOD, labels of {LARGE} voxels and more: "
+            + ", ".join(f"{v:.4f} ({len(found.large[lod])})" for lod, v in large.items())
+            + f"; at least {LEAST_VOLUME}",
+            enough,
+        ),
+        (
+            f"median |centroid offset| at LOD 0, voxels x y z: {np.round(offset, 4).tolist()}, "
+            f"at most {MOST_OFFSET}",
+            bool(np.all(offset <= MOST_OFFSET)),
+        ),
+    ]
+    for rule, number in found.rules.items():
+        claims.append((f"{rule.replace('_', ' ')}: {number}", number == 0))
+    for claim, holds in claims:
+        print("ok   " if holds else "FAIL ", claim)
+    print(f"      labels by LOD: {by_lod(found.labels)}")
+    print(f"      faces by LOD: {by_lod(found.faces)}")
+    print(f"      bytes by LOD: {by_lod(found.bytes)}")
+    print(f"      edges with more than two faces by LOD: {by_lod(found.crowded_edges)}")
+    return all(holds for _, holds in claims)
+
+
+def by_lod(counts: Counter) -> str:
+    """A counter's numbers in the order of the LODs."""
+    return ", ".join(f"{counts[lod]:,}" for lod in sorted(counts))
+
+
+def read_bodies(path: Path) -> Bodies:
+    """Voxels and centroid of every label, read in slabs, where the group's metadata place them."""
+    array = zarr.open_array(path, mode="r")
+    voxel_nm, centre_nm = read_placement(path)
+    totals: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(4))
+    depth = array.chunks[0]
+    for z in range(0, array.shape[0], depth):
+        labels, sums = slab_sums(array[z : z + depth], z)
+        for label, row in zip(labels.tolist(), sums, strict=True):
+            totals[label] += row
+    totals.pop(0, None)
+    labels = np.array(sorted(totals), np.uint64)
+    sums = np.array([totals[label] for label in labels.tolist()])
+    mean_index = sums[:, 1:] / sums[:, :1]
+    return Bodies(labels, sums[:, 0], centre_nm + mean_index * voxel_nm, voxel_nm)
+
+
+def slab_sums(voxels: np.ndarray, first_z: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of a slab and, per label, the sums (n, 4) of 1, x, y and z, counted run by run."""
+    flat = voxels.reshape(-1)
+    _, ny, nx = voxels.shape
+    is_start = np.empty(len(flat), bool)
+    is_start[1:] = flat[1:] != flat[:-1]
+    is_start[::nx] = True
+    start = np.flatnonzero(is_start)
+    length = np.diff(start, append=len(flat))
+    x = start % nx + (length - 1) / 2
+    labels, row = np.unique(flat[start], return_inverse=True)
+    positions = (np.ones(len(start)), x, start // nx % ny, start // (nx * ny) + first_z)
+    sums = [np.bincount(row, weights=length * p, minlength=len(labels)) for p in positions]
+    return labels, np.stack(sums, axis=1)
+
+
+def read_placement(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Voxel size and centre of voxel 0, x y z in nm, from the OME-NGFF metadata of the group."""
+    attributes = zarr.open_group(path.parent, mode="r").attrs.asdict()
+    scales = attributes.get("ome", attributes)["multiscales"][0]
+    if any(axis.get("unit", "nanometer") != "nanometer" for axis in scales["axes"]):
+        raise ValueError(f"{path.parent} is not in nanometres: {scales['axes']}")
+    (dataset,) = (d for d in scales["datasets"] if d["path"] == path.name)
+    size, centre = np.ones(3), np.zeros(3)
+    for transform in dataset["coordinateTransformations"]:
+        if transform["type"] == "scale":
+            size = np.array(transform["scale"][-3:][::-1], float)
+        else:
+            centre = np.array(transform["translation"][-3:][::-1], float)
+    return size, centre
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""One volume of labels in every format that is read. Arrays and placements are z y x, in nm."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorstore as ts
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Labels, the size of their voxels, the corner of voxel 0, and their chunk shape."""
+
+    labels: np.ndarray
+    voxel_nm: Triple
+    corner_nm: Triple
+    chunks: tuple[int, int, int]
+
+    @property
+    def centre_nm(self) -> list[float]:
+        """Centre of voxel 0, as OME-NGFF has it."""
+        return [c + v / 2 for c, v in zip(self.corner_nm, self.voxel_nm, strict=True)]
+
+
+def write_zarr(
+    path: Path,
+    levels: Sequence[Placed],
+    version: int = 2,
+    leading: str = "",
+    unit: tuple[str, float] = ("nanometer", 1),
+    sharded: bool = False,
+) -> str:
+    """An OME-NGFF group, 0.4 in zarr v2 or 0.5 in v3, with the levels s0, s1, ...
+
+    leading: names of axes of length 1 in front. unit: its name, and how many nm it is. sharded:
+    shards of 2 chunks along each axis. Returns the path.
+    """
+    datasets = []
+    for k, level in enumerate(levels):
+        write_array(path / f"s{k}", level, version, len(leading), sharded)
+        transforms = [
+            {"type": kind, type_key: [rest] * len(leading) + [v / unit[1] for v in values]}
+            for kind, type_key, rest, values in (
+                ("scale", "scale", 1.0, level.voxel_nm),
+                ("translation", "translation", 0.0, level.centre_nm),
+            )
+        ]
+        datasets.append({"path": f"s{k}", "coordinateTransformations": transforms})
+    kinds = {"t": "time", "c": "channel"}
+    axes = [{"name": name, "type": kinds[name]} for name in leading]
+    axes += [{"name": name, "type": "space", "unit": unit[0]} for name in "zyx"]
+    scales = [{"name": "labels", "axes": axes, "datasets": datasets}]
+    if version == 2:
+        scales[0]["version"] = "0.4"
+        _write_json(path / ".zgroup", {"zarr_format": 2})
+        _write_json(path / ".zattrs", {"multiscales": scales})
+    else:
+        attributes = {"ome": {"version": "0.5", "multiscales": scales}}
+        group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+        _write_json(path / "zarr.json", group)
+    return str(path)
+
+
+def write_array(
+    path: Path, level: Placed, version: int = 2, n_leading: int = 0, sharded: bool = False
+) -> str:
+    """A zarr array that does not say where it is. Returns the path."""
+    labels = level.labels.reshape((1,) * n_leading + level.labels.shape)
+    chunks = [1] * n_leading + list(level.chunks)
+    if version == 2:
+        driver, metadata = "zarr", {"chunks": chunks, "dtype": labels.dtype.str}
+    else:
+        codecs = [{"name": "bytes", "configuration": {"endian": "little"}}]
+        grid = chunks
+        if sharded:
+            inner = {"chunk_shape": chunks, "codecs": codecs}
+            codecs = [{"name": "sharding_indexed", "configuration": inner}]
+            grid = [2 * c for c in chunks]
+        metadata = {
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": grid}},
+            "codecs": codecs,
+            "data_type": labels.dtype.name,
+        }
+        driver = "zarr3"
+    _write(driver, path, labels, {"shape": list(labels.shape), **metadata})
+    return str(path)
+
+
+def write_n5(path: Path, levels: Sequence[Placed]) -> str:
+    """An N5 group with the levels s0, s1, ... whose attributes place them. Returns the path."""
+    for k, level in enumerate(levels):
+        metadata = {
+            "dimensions": level.labels.shape[::-1],
+            "blockSize": level.chunks[::-1],
+            "dataType": level.labels.dtype.name,
+            "compression": {"type": "gzip"},
+        }
+        _write("n5", path / f"s{k}", level.labels.T, metadata)
+        document = path / f"s{k}" / "attributes.json"
+        placed = {"resolution": level.voxel_nm[::-1], "offset": level.corner_nm[::-1]}
+        known = json.loads(document.read_text())
+        _write_json(document, known | placed | {"units": ["nm"] * 3, "axes": ["x", "y", "z"]})
+    return str(path)
+
+
+def write_precomputed(
+    path: Path, levels: Sequence[Placed], encoding: str = "raw", sharded: bool = False
+) -> str:
+    """A Neuroglancer volume; its levels begin a whole number of voxels from 0. Returns the path."""
+    for level in levels:
+        labels = level.labels
+        offset = np.array(level.corner_nm) / level.voxel_nm
+        assert (offset == offset.round()).all()
+        scale = {
+            "size": labels.shape[::-1],
+            "resolution": level.voxel_nm[::-1],
+            "encoding": encoding,
+            "chunk_size": level.chunks[::-1],
+            "voxel_offset": offset[::-1].astype(int).tolist(),
+        }
+        if encoding == "compressed_segmentation":
+            scale["compressed_segmentation_block_size"] = [8, 8, 8]
+        if sharded:
+            scale["sharding"] = {
+                "@type": "neuroglancer_uint64_sharded_v1",
+                "preshift_bits": 1,
+                "hash": "murmurhash3_x86_128",
+                "minishard_bits": 1,
+                "shard_bits": 1,
+                "data_encoding": "gzip",
+                "minishard_index_encoding": "gzip",
+            }
+        spec = {
+            "driver": "neuroglancer_precomputed",
+            "kvstore": {"driver": "file", "path": str(path)},
+            "multiscale_metadata": {
+                "type": "segmentation",
+                "data_type": labels.dtype.name,
+                "num_channels": 1,
+            },
+            "scale_metadata": scale,
+        }
+        ts.open(spec, create=True, open=True).result()[..., 0].write(labels.T).result()
+    return str(path)
+
+
+def coarser(level: Placed, factor: tuple[int, int, int], nearest: bool = False) -> Placed:
+    """A level of `factor` times larger voxels, by another way than the library's.
+
+    A voxel is the most frequent label of its cube, of equals the smallest, or with `nearest` the
+    first; a cube that the end cuts is what there is of it.
+    """
+    return Placed(
+        labels=level.labels[tuple(slice(None, None, f) for f in factor)]
+        if nearest
+        else voted(level.labels, factor),
+        voxel_nm=tuple(v * f for v, f in zip(level.voxel_nm, factor, strict=True)),
+        corner_nm=level.corner_nm,
+        chunks=level.chunks,
+    )
+
+
+def voted(labels: np.ndarray, factor: tuple[int, int, int]) -> np.ndarray:
+    """The most frequent label of every cube of `factor` voxels: one count per label and cube."""
+    ids = np.unique(labels)
+    shape = [-(-n // f) for n, f in zip(labels.shape, factor, strict=True)]
+    ends = [(0, n * f - m) for n, f, m in zip(shape, factor, labels.shape, strict=True)]
+    split = [size for pair in zip(shape, factor, strict=True) for size in pair]
+    most = np.zeros(shape, np.int64)
+    found = np.zeros(shape, labels.dtype)
+    for label in ids:
+        votes = np.pad(labels == label, ends).reshape(split).sum(axis=(1, 3, 5))
+        found[votes > most] = label
+        most = np.maximum(most, votes)
+    return found
+
+
+def _write(driver: str, path: Path, labels: np.ndarray, metadata: dict) -> None:
+    spec = {"driver": driver, "kvstore": {"driver": "file", "path": str(path)}}
+    ts.open({**spec, "metadata": metadata}, create=True).result().write(labels).result()
+
+
+def _write_json(path: Path, document: dict) -> None:
+    path.write_text(json.dumps(document))

@@ -1,0 +1,100 @@
+"""`snakemake pyramid` builds the missing levels, and keeps them whatever the configuration says."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import zarr
+from ome_zarr_models import open_ome_zarr
+from running import digests, finish, planned, run
+
+PYRAMID = {"pyramid_levels", "pyramid_super_chunk"}
+MESHING = {"mesh_block": 6, "fragments": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
+
+
+def build(repository, config):
+    done = run(repository, config, "pyramid")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def mode(labels, factor):
+    """The most frequent label of every cube, of equals the smallest."""
+    shape = [-(-n // f) for n, f in zip(labels.shape, factor, strict=True)]
+    found = np.zeros(shape, labels.dtype)
+    for index in np.ndindex(*shape):
+        box = tuple(slice(i * f, (i + 1) * f) for i, f in zip(index, factor, strict=True))
+        values, counts = np.unique(labels[box], return_counts=True)
+        found[index] = values[counts.argmax()]
+    return found
+
+
+@pytest.fixture(scope="module")
+def built(repository, config, tmp_path_factory):
+    """The output folder of a run that was to build the pyramid alone, and does not keep it."""
+    output = tmp_path_factory.mktemp("pyramid") / "out"
+    build(repository, config(output))
+    return output
+
+
+def test_nothing_but_the_pyramid_and_it_stays(repository, config, built):
+    assert {path.name for path in built.iterdir()} == {
+        *("_intermediate_scales.zarr", "work", "logs", "benchmarks")
+    }
+    before = digests(built)
+    assert "Nothing to be done" in build(repository, config(built))
+    assert digests(built) == before
+
+
+def test_readers_agree_on_what_it_holds(built, volume):
+    """Exactly the levels that are there, finest first, and at every one the mode of its cubes."""
+    path = built / "_intermediate_scales.zarr"
+    assert os.readlink(path / "s0") == str(volume.path / "s0")
+    group = zarr.open_group(path, mode="r")
+    assert group.metadata.zarr_format == 2
+    model = open_ome_zarr(group)
+    (scales,) = model.ome_attributes.multiscales
+    assert [axis.name for axis in scales.axes] == ["z", "y", "x"]
+    assert [dataset.path for dataset in scales.datasets] == ["s0", "s1", "s2"]
+    assert sorted(group.array_keys()) == ["s0", "s1", "s2"]
+    for dataset, factor in zip(scales.datasets, [(1, 1, 1), (1, 2, 2), (2, 4, 4)], strict=True):
+        scale, translation = dataset.coordinateTransformations
+        assert scale.scale == [v * f for v, f in zip(volume.voxel_nm, factor, strict=True)]
+        centre = np.array(volume.corner_nm) + np.array(scale.scale) / 2
+        assert translation.translation == centre.tolist()
+        np.testing.assert_array_equal(group[dataset.path][...], mode(volume.labels, factor))
+    for name in ("s1", "s2"):
+        metadata = json.loads((path / name / ".zarray").read_text())
+        assert metadata["compressor"]["id"] == "zstd"
+        assert metadata["chunks"] == [32, 32, 32]
+        assert metadata["dimension_separator"] == "/"
+
+
+def would_do(repository, config):
+    done = run(repository, config, "pyramid", "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {rule for rule in PYRAMID if rule in done.stdout}
+
+
+def test_another_placement_is_another_pyramid(repository, config, built):
+    """Although each super-chunk's own part would be the same."""
+    assert would_do(repository, config(built)) == set()
+    assert would_do(repository, config(built, voxel_size_nm=[40, 16, 16])) == PYRAMID
+
+
+def test_nothing_is_missing(repository, config, built, tmp_path):
+    """Neither of one level, nor where the source has them all."""
+    before = digests(built)
+    complete = {"input_path": built / "_intermediate_scales.zarr"}
+    for changes in ({"num_lods": 1}, complete):
+        build(repository, config(tmp_path / "out") | changes)
+        assert not (tmp_path / "out" / "_intermediate_scales.zarr").exists()
+    assert digests(built) == before
+
+
+def test_a_run_uses_it_and_removes_it_if_it_is_not_to_be_kept(repository, config, built, multires):
+    assert planned(repository, config(built)) == MESHING
+    assert digests(finish(repository, config(built))) == digests(multires)
+    assert not (built / "_intermediate_scales.zarr").exists()
+    assert not (built / "work" / "pyramid").exists()

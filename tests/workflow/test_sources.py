@@ -1,0 +1,168 @@
+"""Volumes that are not a local group with nothing but s0: the whole workflow on what there is."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import numpy as np
+import pytest
+import zarr
+from moto.server import ThreadedMotoServer
+from running import digests, finish, planned, run
+
+from formats import Placed, coarser, voted, write_array, write_zarr
+from serve import Server
+
+BUCKET = "volumes"
+LODS = {"num_lods": 2}
+FACTOR = (1, 2, 2)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """One volume in zarr v2, and where it can be read. `folder` holds it as seg.zarr."""
+
+    folder: Path
+    volume: Placed
+    http: str
+    s3: str
+
+
+@pytest.fixture(scope="module")
+def sources(volume, tmp_path_factory):
+    """The volume on disk, behind a web server, and in an S3-compatible store."""
+    folder = tmp_path_factory.mktemp("sources")
+    placed = Placed(volume.labels[:40, :60, :50], volume.voxel_nm, volume.corner_nm, (40, 32, 32))
+    write_zarr(folder / "seg.zarr", [placed])
+    before = digests(folder)
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        Server(("127.0.0.1", 0), {"": folder}) as server,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        store.start()
+        host, port = store.get_host_and_port()
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+        }.items():
+            environment.setenv(name, value)
+        upload(folder / "seg.zarr")
+        http = f"http://127.0.0.1:{server.server_port}/seg.zarr"
+        yield Sources(folder, placed, http, f"s3://{BUCKET}/some/seg.zarr")
+        store.stop()
+        server.shutdown()
+    assert digests(folder) == before, "a run has changed its input"
+
+
+def upload(group: Path) -> None:
+    """A group as objects that anyone may read, in a bucket of its own."""
+    client = boto3.client("s3", region_name="us-east-1")
+    client.create_bucket(Bucket=BUCKET)
+    for path in (path for path in group.rglob("*") if path.is_file()):
+        key = f"some/{path.relative_to(group.parent)}"
+        client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes(), ACL="public-read")
+
+
+@pytest.fixture(scope="module")
+def results(repository, config, sources, tmp_path_factory):
+    """Per source the output of a run that keeps what it builds, two runs at a time.
+
+    The local one is an array without metadata, which the configuration places.
+    """
+    folder = tmp_path_factory.mktemp("results")
+    by_hand = {
+        "input_path": write_array(folder / "plain.zarr", sources.volume),
+        "voxel_size_nm": list(sources.volume.voxel_nm),
+        "translation_nm": sources.volume.centre_nm,
+    }
+    inputs = {
+        "http": {"input_path": sources.http},
+        "s3": {"input_path": sources.s3},
+        "local": by_hand,
+    }
+
+    def finished(name):
+        kept = {"delete_intermediate_scales": False}
+        return finish(repository, config(folder / name, **LODS, **kept) | inputs[name]).parent
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(inputs, pool.map(finished, inputs), strict=True))
+
+
+@pytest.mark.parametrize("name", ["http", "s3"])
+def test_meshes_are_those_of_the_local_volume(results, name):
+    expected = digests(results["local"] / "multires")
+    assert len(expected) > 2
+    assert digests(results[name] / "multires") == expected
+
+
+@pytest.mark.parametrize("name", ["http", "s3"])
+def test_what_is_missing_is_built_here(results, sources, name):
+    """From the remote s0 alone, with nothing that points back to it as if it were a folder."""
+    group = results[name] / "_intermediate_scales.zarr"
+    assert not any(Path(at, entry).is_symlink() for at, d, f in os.walk(group) for entry in d + f)
+    built = zarr.open_array(group / "s1", mode="r")
+    np.testing.assert_array_equal(built[:], voted(sources.volume.labels, FACTOR))
+
+
+def test_a_remote_run_is_finished(repository, config, results, sources):
+    """What it was made from is found again: nothing is left to do."""
+    changed = config(results["http"], **LODS, delete_intermediate_scales=False)
+    assert planned(repository, changed | {"input_path": sources.http}) == {}
+
+
+def test_a_gap_between_levels(repository, config, sources, tmp_path):
+    """s0, s1 and s3 are there: `snakemake pyramid` builds s2 alone, from s0, and keeps it."""
+    s0 = sources.volume
+    there = [s0, coarser(s0, FACTOR), coarser(s0, (4, 8, 8))]
+    path = write_zarr(tmp_path / "seg.zarr", there)
+    output = tmp_path / "out"
+    changed = config(output, num_lods=4, delete_intermediate_scales=False) | {"input_path": path}
+    done = run(repository, changed, "pyramid")
+    assert done.returncode == 0, done.stdout + done.stderr
+    group = output / "_intermediate_scales.zarr"
+    folders = [entry for entry in group.iterdir() if entry.is_dir() and not entry.is_symlink()]
+    assert [entry.name for entry in folders] == ["s2"]
+    built = zarr.open_array(group / "s2", mode="r")
+    np.testing.assert_array_equal(built[:], voted(s0.labels, (2, 4, 4)))
+
+
+def refusal(done) -> str:
+    """The line with which a run was refused."""
+    assert done.returncode != 0
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("snakemesh: "))
+    assert "Traceback" not in done.stdout + done.stderr
+    return line
+
+
+def test_a_level_in_the_wrong_place_is_refused_before_any_job(
+    repository, config, sources, tmp_path
+):
+    """Even by a dry run, and without a trace."""
+    labels, chunks = voted(sources.volume.labels, FACTOR), sources.volume.chunks
+    shifted = Placed(labels, (20, 16, 16), (1000, 1996, 2996), chunks)
+    path = write_zarr(tmp_path / "seg.zarr", [sources.volume, shifted])
+    output = tmp_path / "out"
+    line = refusal(run(repository, config(output, **LODS) | {"input_path": path}, "--dry-run"))
+    assert line.startswith(f"snakemesh: config key input_path: {path}/s1 has voxels {FACTOR} times")
+    assert "use_existing_scales: false" in line
+    assert not output.exists()
+
+
+def test_a_negative_label_is_a_line_in_the_log(repository, config, sources, tmp_path):
+    labels = (sources.volume.labels % 1000).astype(np.int32)
+    labels[20, 30, 25] = -7
+    volume = Placed(labels, sources.volume.voxel_nm, sources.volume.corner_nm, (32, 32, 32))
+    path = write_zarr(tmp_path / "seg.zarr", [volume])
+    done = run(repository, config(tmp_path / "out", **LODS) | {"input_path": path})
+    assert done.returncode != 0
+    logs = [p.read_text() for p in (tmp_path / "out" / "logs").rglob("*.log")]
+    said = [text for text in logs if "found label -7, labels cannot be negative" in text]
+    assert said and all(len(text.splitlines()) == 1 for text in said)
