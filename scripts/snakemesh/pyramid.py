@@ -283,7 +283,12 @@ class _Writer:
 
     def write(self, target: ts.TensorStore, chunk: _Chunk) -> None:
         values = chunk.values
-        if values is None:  # tensorstore removes a chunk that is all fill value
+        if values is None:
+            stored = target[chunk.box].storage_statistics(query_not_stored=True)
+            if stored.result().not_stored:
+                self.chunks += 1
+                return
+            # tensorstore removes a chunk that is all fill value, for which it makes its folder
             shape = [s.stop - s.start for s in chunk.box]
             values = np.broadcast_to(target.dtype.numpy_dtype.type(0), shape)
         future = target[chunk.box].write(values, can_reference_source_data_indefinitely=True)

@@ -13,9 +13,9 @@ from snakemesh.units import BYTES_WRITING, reading
 BASE_MB = 400
 # Extraction and surfaces take some 38 bytes a face, and dense tissue has up to 1.2 faces a voxel
 MESH_BYTES_PER_VOXEL = 46
-# Voxels of the source a second, on one core: a tenth of what dense tissue takes
-PYRAMID_VOXELS_PER_S = 5e6
-MESH_VOXELS_PER_S = 2e5
+# Voxels of the source a second on one core: a third of what dense tissue or noise was seen to do
+PYRAMID_VOXELS_PER_S = 2e6
+MESH_VOXELS_PER_S = 4e5
 SHARD_VOXELS_PER_S = 2e6
 
 
@@ -51,11 +51,15 @@ def _stage_bytes(plan: Plan, stage: Stage) -> int:
         itemsize,
     )
     chunk = math.prod(plan.chunks) * itemsize
-    n_units = math.ceil(math.prod(stage.super_chunk) * itemsize / how.unit_bytes)
+    n_units = math.ceil(_super_chunk_voxels(plan, stage) * itemsize / how.unit_bytes)
     read = min(how.at_once, n_units) * (how.unit_bytes + how.decoded_bytes)
     # a chunk is encoded beside what it holds
     written = 2 * (min(BYTES_WRITING, n_units * how.unit_bytes) + chunk)
     return read + how.unit_bytes // 4 + len(stage.targets) * chunk + written
+
+
+def _super_chunk_voxels(plan: Plan, stage: Stage) -> int:
+    return math.prod(map(min, stage.super_chunk, plan.levels[stage.source].shape))
 
 
 def minutes(voxels: int, voxels_per_s: float) -> int:
@@ -65,7 +69,7 @@ def minutes(voxels: int, voxels_per_s: float) -> int:
 
 def pyramid_runtime(plan: Plan) -> int:
     """Minutes of a pyramid_super_chunk job."""
-    voxels = max((math.prod(stage.super_chunk) for stage in plan.stages), default=0)
+    voxels = max((_super_chunk_voxels(plan, stage) for stage in plan.stages), default=0)
     return minutes(voxels, PYRAMID_VOXELS_PER_S)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorstore as ts
 import worldarray as wa
+from worldarray.store import Refused
 
 from snakemesh.errors import UserError
 
@@ -50,7 +51,13 @@ def read_source(
         raise UserError(
             f"config key input_path: found no zarr, N5 or precomputed volume at {path}"
         ) from error
-    except (ValueError, KeyError) as error:
+    except Refused as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"config key input_path: reading {path} is not allowed, to nobody or with the "
+            f"credentials found here: {reason}"
+        ) from error
+    except (ValueError, KeyError, TimeoutError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"config key input_path: the metadata of {path} cannot be read: {reason}"

@@ -2,10 +2,16 @@
 
 PYTHONPATH=scripts python tests/bench/bench_vote.py [--zarr ARRAY] [--steps 2,2,2 2,2,2 2,2,2]
 PYTHONPATH=scripts python tests/bench/bench_vote.py --super-chunk [--size 1024]
+PYTHONPATH=scripts python tests/bench/bench_vote.py --compare --zarr ARRAY
 
 Rates are source voxels over processor time, so that other work on the machine changes them
 little. The synthetic volume is a Voronoi diagram with as much surface in it as dense mouse cortex
 at 40 x 32 x 32 nm: some 17 % of its 2 x 2 x 2 cubes are mixed.
+
+--compare takes 512 voxels a side of an array and prints ratios, of what runs one after the other,
+over and over: to tensorstore's downsample driver, to the 2 x 2 x 2 cascade of tinybrain (which is
+not exact; `pip install tinybrain` for it), and, reading and writing included, to decompressing the
+array and compressing its levels alone.
 """
 
 import argparse
@@ -96,6 +102,54 @@ def bench_vote(array: str | None, steps: tuple[tuple[int, int, int], ...]) -> No
         print_rate("tensorstore mode", block, time.process_time, tensorstore_modes, block, steps)
 
 
+def tinybrain_cascade(block: np.ndarray) -> None:
+    """Three levels by tinybrain, each from the one before."""
+    import tinybrain
+
+    tinybrain.downsample_segmentation(block.T, (2, 2, 2), num_mips=3)
+
+
+def bench_compare(array: str) -> None:
+    """Ratios of processor time, the median over REPEATS rounds."""
+    source = wa.open_tensorstore(array)[:512, :512, :512]
+    block = source.read().result()
+    levels = downsample(block, STEPS, "mode")
+    with tempfile.TemporaryDirectory() as name:
+        shapes = [level.shape for level in levels]
+        stores = [
+            labels_zarr(Path(name) / f"s{k}", shape[0], block.dtype)
+            for k, shape in enumerate(shapes, 1)
+        ]
+
+        def pyramid() -> None:
+            fill_super_chunk(source, stores, (0, 0, 0), source.shape, STEPS, "mode")
+
+        def codecs_alone() -> None:
+            source.read().result()
+            for store, level in zip(stores, levels, strict=True):
+                store.write(level).result()
+
+        rows = {
+            "ours": lambda: downsample(block, STEPS, "mode"),
+            "tensorstore": lambda: tensorstore_modes(block, STEPS),
+            "tinybrain": lambda: tinybrain_cascade(block),
+            "pyramid": pyramid,
+            "codecs alone": codecs_alone,
+        }
+        seconds = {row: [] for row in rows}
+        for _ in range(REPEATS):
+            for row, run in rows.items():
+                started = time.process_time()
+                run()
+                seconds[row].append(time.process_time() - started)
+    least = {row: float(np.median(taken)) for row, taken in seconds.items()}
+    for row, taken in least.items():
+        print(f"{row:14}{block.dtype}  {block.size / taken / 1e6:6.0f} Mvoxel/s of processor time")
+    print(f"{least['tensorstore'] / least['ours']:.1f} times as fast as tensorstore (8 wanted)")
+    print(f"{least['ours'] / least['tinybrain']:.2f} times as long as tinybrain (3 allowed)")
+    print(f"{least['pyramid'] / least['codecs alone']:.2f} times as long as codecs (2 allowed)")
+
+
 def bench_super_chunk(size: int) -> None:
     """Make a volume, and its pyramid in a new process."""
     with tempfile.TemporaryDirectory() as name:
@@ -136,6 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--zarr", help="array to take 256 voxels a side from")
     parser.add_argument("--steps", nargs="+", help="factors z,y,x of each level from the last")
+    parser.add_argument("--compare", action="store_true", help="ratios to others, on --zarr")
     parser.add_argument("--super-chunk", action="store_true")
     parser.add_argument("--size", type=int, default=1024, help="voxels a side of the super-chunk")
     parser.add_argument("--fill", help=argparse.SUPPRESS)
@@ -143,6 +198,8 @@ def main() -> None:
     steps = tuple(tuple(map(int, s.split(","))) for s in args.steps) if args.steps else STEPS
     if args.fill:
         fill(args.fill)
+    elif args.compare:
+        bench_compare(args.zarr)
     elif args.super_chunk:
         bench_super_chunk(args.size)
     else:

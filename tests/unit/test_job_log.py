@@ -1,3 +1,5 @@
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -77,3 +79,27 @@ def test_how_a_script_ends(tmp_path, error, code):
         text=True,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/out/multires/0.shard"),
+        ValueError("RESOURCE_EXHAUSTED: Failed to write:\n No space left on device"),
+        OSError("4096 requested and 0 written"),
+    ],
+    ids=["system", "tensorstore", "numpy"],
+)
+def test_a_full_disk_is_one_line(tmp_path, error):
+    with pytest.raises(SystemExit) as ended, job_log(str(tmp_path / "job.log"), "job"):
+        raise error
+    assert ended.value.code == 1
+    (line,) = (tmp_path / "job.log").read_text().splitlines()
+    assert line.startswith("job: the disk of config key output_directory is full; make room")
+
+
+def test_a_log_on_the_full_disk():
+    """What cannot be logged is said to whoever started the job."""
+    with pytest.raises(SystemExit) as ended, job_log("/dev/full", "job"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(ended.value).startswith("job: the disk of config key output_directory is full")

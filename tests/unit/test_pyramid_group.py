@@ -288,3 +288,15 @@ def test_what_stands_in_the_way_is_left(source, tmp_path, what):
         create_group(group)
     assert contents(source) == before
     assert root.is_symlink() or root.read_text() == "mine"
+
+
+def test_a_link_to_the_very_group_that_is_wanted_is_left(source, tmp_path):
+    """What is behind it is somebody else's, however alike."""
+    group = group_of(source, tmp_path)
+    before = filled(group)
+    root = Path(group.path)
+    root.rename(tmp_path / "theirs.zarr")
+    root.symlink_to(tmp_path / "theirs.zarr")
+    with pytest.raises(UserError, match="^[^\n]*_intermediate_scales.zarr is not a folder[^\n]*$"):
+        create_group(group)
+    assert root.is_symlink() and contents(tmp_path / "theirs.zarr") == before

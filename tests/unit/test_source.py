@@ -204,6 +204,36 @@ def test_over_http(tmp_path):
     np.testing.assert_array_equal(voxels, PYRAMID["s1"])
 
 
+class Closed(SimpleHTTPRequestHandler):
+    """Lets nobody in."""
+
+    def do_GET(self):
+        self.send_error(403)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("address", ["{}/seg.zarr", "s3://closed/seg.zarr"])
+def test_what_may_not_be_read_is_said_in_a_line(monkeypatch, address):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        for name, value in {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+        }.items():
+            monkeypatch.setenv(name, value)
+        path = address.format(url)
+        with pytest.raises(
+            UserError, match=f"^config key input_path: reading {path} is not [^\n]*$"
+        ):
+            read_source(path)
+        server.shutdown()
+
+
 # -- axes -------------------------------------------------------------------------------------
 
 

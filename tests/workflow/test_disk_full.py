@@ -45,7 +45,7 @@ def assert_says_so(done, rule):
 def test_full_while_building_and_full_while_meshing(repository, config, multires, small_disk):
     ours = config(small_disk / "out", delete_intermediate_scales=False)
     (small_disk / "out").mkdir()
-    leave(small_disk, 36)
+    leave(small_disk, 10)
     assert_says_so(run(repository, ours, "pyramid"), "pyramid_super_chunk")
     (small_disk / "filler").unlink()
     done = run(repository, ours, "pyramid")

@@ -13,6 +13,7 @@ import zarr
 from moto.server import ThreadedMotoServer
 from running import digests, finish, planned, run
 
+import in_process
 from formats import Placed, coarser, voted, write_array, write_zarr
 from serve import Server
 
@@ -23,9 +24,8 @@ FACTOR = (1, 2, 2)
 
 @dataclass(frozen=True)
 class Sources:
-    """One volume in zarr v2, and where it can be read. `folder` holds it as seg.zarr."""
+    """One volume: over http a zarr v2 group, in s3 an array that does not say where it is."""
 
-    folder: Path
     volume: Placed
     http: str
     s3: str
@@ -33,10 +33,11 @@ class Sources:
 
 @pytest.fixture(scope="module")
 def sources(volume, tmp_path_factory):
-    """The volume on disk, behind a web server, and in an S3-compatible store."""
+    """The volume behind a web server and in an S3-compatible store."""
     folder = tmp_path_factory.mktemp("sources")
     placed = Placed(volume.labels[:40, :60, :50], volume.voxel_nm, volume.corner_nm, (40, 32, 32))
     write_zarr(folder / "seg.zarr", [placed])
+    write_array(folder / "plain.zarr", placed)
     before = digests(folder)
     with (
         pytest.MonkeyPatch.context() as environment,
@@ -53,40 +54,32 @@ def sources(volume, tmp_path_factory):
             "AWS_SECRET_ACCESS_KEY": "nothing",
         }.items():
             environment.setenv(name, value)
-        upload(folder / "seg.zarr")
+        upload(folder / "plain.zarr")
         http = f"http://127.0.0.1:{server.server_port}/seg.zarr"
-        yield Sources(folder, placed, http, f"s3://{BUCKET}/some/seg.zarr")
+        yield Sources(placed, http, f"s3://{BUCKET}/some/plain.zarr")
         store.stop()
         server.shutdown()
     assert digests(folder) == before, "a run has changed its input"
 
 
-def upload(group: Path) -> None:
-    """A group as objects that anyone may read, in a bucket of its own."""
+def upload(folder: Path) -> None:
+    """A folder as objects that anyone may read, in a bucket of its own."""
     client = boto3.client("s3", region_name="us-east-1")
     client.create_bucket(Bucket=BUCKET)
-    for path in (path for path in group.rglob("*") if path.is_file()):
-        key = f"some/{path.relative_to(group.parent)}"
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        key = f"some/{path.relative_to(folder.parent)}"
         client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes(), ACL="public-read")
 
 
 @pytest.fixture(scope="module")
 def results(repository, config, sources, tmp_path_factory):
-    """Per source the output of a run that keeps what it builds, two runs at a time.
-
-    The local one is an array without metadata, which the configuration places.
-    """
+    """Per source the output of a run that keeps what it builds, both at a time."""
     folder = tmp_path_factory.mktemp("results")
     by_hand = {
-        "input_path": write_array(folder / "plain.zarr", sources.volume),
         "voxel_size_nm": list(sources.volume.voxel_nm),
         "translation_nm": sources.volume.centre_nm,
     }
-    inputs = {
-        "http": {"input_path": sources.http},
-        "s3": {"input_path": sources.s3},
-        "local": by_hand,
-    }
+    inputs = {"http": {"input_path": sources.http}, "s3": {"input_path": sources.s3} | by_hand}
 
     def finished(name):
         kept = {"delete_intermediate_scales": False}
@@ -96,11 +89,20 @@ def results(repository, config, sources, tmp_path_factory):
         return dict(zip(inputs, pool.map(finished, inputs), strict=True))
 
 
+@pytest.fixture(scope="module")
+def local(config, sources, tmp_path_factory):
+    """What the library makes of a local copy, without Snakemake."""
+    folder = tmp_path_factory.mktemp("local")
+    path = write_zarr(folder / "seg.zarr", [sources.volume])
+    plan = in_process.planned(config(str(folder / "out"), **LODS) | {"input_path": path})
+    in_process.build_pyramid(plan)
+    return digests(in_process.mesh(plan))
+
+
 @pytest.mark.parametrize("name", ["http", "s3"])
-def test_meshes_are_those_of_the_local_volume(results, name):
-    expected = digests(results["local"] / "multires")
-    assert len(expected) > 2
-    assert digests(results[name] / "multires") == expected
+def test_meshes_are_those_of_the_local_volume(results, local, name):
+    assert len(local) > 2
+    assert digests(results[name] / "multires") == local
 
 
 @pytest.mark.parametrize("name", ["http", "s3"])

@@ -1,0 +1,137 @@
+"""Peak memory of pyramid jobs against what they ask for, and the time of empty ones and of removal.
+
+PYTHONPATH=scripts python tests/bench/bench_memory.py [--size 1024]
+
+A job is asked to stay below its estimate, which may be three times what it takes. On a cluster
+Snakemake runs beside it and counts, 130 MB.
+"""
+
+import argparse
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import worldarray as wa
+
+from snakemesh import remove
+from snakemesh.jobs import pyramid_group, super_chunk_job
+from snakemesh.plan import Plan, make_plan
+from snakemesh.pyramid_group import create_group
+from snakemesh.resources import pyramid_mem_mb
+from snakemesh.settings import read_settings
+from snakemesh.source import read_source
+from snakemesh.super_chunks import build_super_chunk
+
+SNAKEMAKE_MB = 130
+FILES = 100_000
+
+
+def plan_of(folder: Path, shape: tuple, chunks: tuple, dtype: str, empty: bool = False) -> Plan:
+    """The plan of a new volume of lumps of labels, grown so that a super-chunk is all of it."""
+    array = wa.create(
+        str(folder / "v.zarr/s0"),
+        *(shape, dtype, (8, 8, 8), (0, 0, 0)),
+        axes=("z", "y", "x"),
+        chunks=chunks,
+        codecs="zstd",
+        format="zarr2",
+        separator="/",
+    ).ts
+    rng = np.random.default_rng(0)
+    for z in () if empty else range(0, shape[0], 256):
+        lumps = rng.integers(0, 200, [32, *(n // 8 for n in shape[1:])]).astype(dtype)
+        for axis in range(3):
+            lumps = np.repeat(lumps, 8, axis=axis)
+        array[z : z + 256].write(lumps[: shape[0] - z]).result()
+    config = {"input_path": str(folder / "v.zarr"), "output_directory": str(folder / "out")}
+    config["max_jobs"] = 20_000 if empty else 10
+    plan = make_plan(read_settings(config), read_source(config["input_path"]))
+    create_group(pyramid_group(plan))
+    return plan
+
+
+def job_in_process(plan: Plan) -> dict:
+    """Run the first super-chunk in a new process: its peak in MB and its seconds."""
+    job = pickle.dumps(super_chunk_job(plan, plan.stages[0], (0, 0, 0)))
+    command = [sys.executable, __file__, "--job"]
+    return json.loads(subprocess.run(command, input=job, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def run_job() -> None:
+    """The job that comes from the process that measures."""
+    job = pickle.load(sys.stdin.buffer)
+    started = time.perf_counter()
+    build_super_chunk(job)
+    status = Path("/proc/self/status").read_text()
+    peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024 / 1e6
+    print(json.dumps({"peak": peak, "seconds": time.perf_counter() - started}))
+
+
+def bench_memory(size: int) -> None:
+    """A row for each volume."""
+    cases = [
+        ((256,) * 3, (32,) * 3, "uint8"),
+        ((512,) * 3, (64,) * 3, "uint32"),
+        ((512,) * 3, (128,) * 3, "uint64"),
+        ((512,) * 3, (256,) * 3, "uint64"),
+        ((256, 2048, 2048), (1, 2048, 2048), "uint32"),
+        ((size,) * 3, (128,) * 3, "uint64"),
+    ]
+    for shape, chunks, dtype in cases:
+        with tempfile.TemporaryDirectory() as name:
+            plan = plan_of(Path(name), shape, chunks, dtype)
+            found = job_in_process(plan)
+        asked, peak = pyramid_mem_mb(plan), found["peak"] + SNAKEMAKE_MB
+        print(f"{shape} {dtype} in {chunks}: asked {asked}, took {peak:.0f}, {asked / peak:.2f}")
+
+
+def bench_sparse() -> None:
+    """An empty super-chunk of 4096^3 voxels, beside a full one of as many voxels."""
+    seconds = []
+    for shape, empty in (((4096,) * 3, True), ((512,) * 3, False)):
+        with tempfile.TemporaryDirectory() as name:
+            plan = plan_of(Path(name), shape, (64,) * 3, "uint64", empty)
+            seconds.append(job_in_process(plan)["seconds"])
+    print(
+        f"empty super-chunk: {seconds[0]:.2f} s, {seconds[1] / seconds[0]:.1f} times less than full"
+    )
+
+
+def bench_removal() -> None:
+    """FILES files in 1000 folders, on one thread and on as many as a run takes."""
+    for threads in (1, remove._THREADS):
+        remove._THREADS = threads
+        with tempfile.TemporaryDirectory() as name:
+            root = Path(name) / "root"
+            for folder in range(1000):
+                (root / str(folder)).mkdir(parents=True)
+                for file in range(FILES // 1000):
+                    os.close(os.open(root / str(folder) / str(file), os.O_CREAT))
+            started = time.perf_counter()
+            remove.remove_tree(root)
+            print(f"{FILES} files, {threads} threads: {time.perf_counter() - started:.1f} s")
+
+
+def main() -> None:
+    """Run everything, or the job of another process."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=1024, help="voxels a side of the largest")
+    parser.add_argument("--job", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.job:
+        run_job()
+    else:
+        bench_removal()
+        bench_sparse()
+        bench_memory(args.size)
+
+
+if __name__ == "__main__":
+    main()
