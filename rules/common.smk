@@ -13,31 +13,11 @@ from snakemesh.plan import make_plan
 from snakemesh.resources import mesh_mem_mb, mesh_runtime
 from snakemesh.resources import pyramid_mem_mb, pyramid_runtime
 from snakemesh.resources import shard_mem_mb, shard_runtime
-from snakemesh.settings import read_settings
+from snakemesh.settings import read_settings, typed
 from snakemesh.sharding import shard_name
 
-
-def typed(value):
-    """Of the values of a --config Snakemake leaves as text: true, false, null, numbers in lists."""
-    if isinstance(value, list):
-        return [typed(entry) if isinstance(entry, list) else number(entry) for entry in value]
-    return WORDS.get(value, value) if isinstance(value, str) else value
-
-
-def number(text):
-    """The number that a text is, or the text."""
-    for kind in (int, float):
-        try:
-            return kind(text) if isinstance(text, str) else text
-        except ValueError:
-            pass
-    return text
-
-
-WORDS = {"true": True, "false": False, "null": None}
-
 try:
-    SETTINGS = read_settings({key: typed(value) for key, value in config.items()})
+    SETTINGS = read_settings(typed(config))
     PLAN = make_plan(SETTINGS, source_levels(SETTINGS))
 except UserError as error:
     sys.exit(f"snakemesh: {error}")

@@ -33,5 +33,10 @@ rule fragments:
         temp(touch(f"{WORK}/fragments.done")),
     log:
         f"{LOGS}/fragments.log",
+    benchmark:
+        f"{BENCHMARKS}/fragments.tsv"
+    resources:
+        mem_mb=100,
+        runtime=10,
     params:
         made_from=MADE_FROM,

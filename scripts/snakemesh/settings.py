@@ -40,6 +40,31 @@ class Settings:
     max_jobs: int
 
 
+def typed(config: Mapping) -> dict:
+    """A configuration whose texts are what they say: true, false, null, numbers in lists.
+
+    Of the values of a --config, Snakemake leaves these as text.
+    """
+    return {key: _typed(value) for key, value in config.items()}
+
+
+def _typed(value):
+    if isinstance(value, list):
+        return [_typed(entry) if isinstance(entry, list) else _number(entry) for entry in value]
+    words = {"true": True, "false": False, "null": None}
+    return words.get(value, value) if isinstance(value, str) else value
+
+
+def _number(text):
+    """The number that a text is, or the text."""
+    for kind in (int, float):
+        try:
+            return kind(text) if isinstance(text, str) else text
+        except ValueError:
+            pass
+    return text
+
+
 def read_settings(config: Mapping) -> Settings:
     """The settings of a configuration, with the schema's defaults for what it does not say.
 

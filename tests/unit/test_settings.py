@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from snakemesh.errors import UserError
-from snakemesh.settings import SCHEMA_PATH, Settings, read_settings
+from snakemesh.settings import SCHEMA_PATH, Settings, read_settings, typed
 
 CONFIG = SCHEMA_PATH.parent
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
@@ -137,3 +137,9 @@ def test_whole_numbers_are_ints_however_they_are_written():
 def test_the_schema_is_one():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert Path(SCHEMA_PATH).name == "config.schema.yaml"
+
+
+def test_texts_of_the_command_line_become_what_they_say():
+    found = typed({"sharded": "false", "roi": [["0", "1.5", "2"], [3, 4, 5]], "input_path": "12"})
+    assert found == {"sharded": False, "roi": [[0, 1.5, 2], [3, 4, 5]], "input_path": "12"}
+    assert typed({"segment_properties_csv": "null"}) == {"segment_properties_csv": None}
