@@ -34,7 +34,7 @@ FILES = 100_000
 
 
 def plan_of(folder: Path, shape: tuple, chunks: tuple, dtype: str, empty: bool = False) -> Plan:
-    """The plan of a new volume of lumps of labels, grown so that a super-chunk is all of it."""
+    """The plan of a new volume of lumps of labels, in few jobs."""
     array = wa.create(
         str(folder / "v.zarr/s0"),
         *(shape, dtype, (8, 8, 8), (0, 0, 0)),
@@ -51,7 +51,7 @@ def plan_of(folder: Path, shape: tuple, chunks: tuple, dtype: str, empty: bool =
             lumps = np.repeat(lumps, 8, axis=axis)
         array[z : z + 256].write(lumps[: shape[0] - z]).result()
     config = {"input_path": str(folder / "v.zarr"), "output_directory": str(folder / "out")}
-    config["max_jobs"] = 20_000 if empty else 10
+    config["max_jobs"] = 20_000 if empty else 100
     plan = make_plan(read_settings(config), read_source(config["input_path"]))
     create_group(pyramid_group(plan))
     return plan

@@ -79,7 +79,8 @@ def measured(file: Path) -> tuple[float, float, float]:
 def logged(output: Path, file: Path) -> dict[str, str]:
     """The facts of the last line of a job's log, which come in pairs divided by two spaces."""
     log = output / "logs" / file.relative_to(output / "benchmarks").with_suffix(".log")
-    pairs = (pair.split(" ") for pair in log.read_text().splitlines()[-1].split("  "))
+    lines = log.read_text().splitlines() or [""]
+    pairs = (pair.split(" ") for pair in lines[-1].split("  "))
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 

