@@ -148,6 +148,19 @@ def level_store(source: tuple[str, str | None, Shape, Shape]) -> ts.TensorStore:
     return store[box][ts.d[:].translate_to[0]]
 
 
+def is_background(store: ts.TensorStore) -> bool:
+    """Whether nothing of an array, or of a part of one, is stored, so that all of it is 0.
+
+    Asks for the chunks' files, not for their voxels. What cannot be asked cheaply is taken to be
+    stored: a remote array, and one whose background is not 0.
+    """
+    if store.kvstore is None or store.kvstore.spec().to_json()["driver"] != "file":
+        return False
+    if store.fill_value is not None and store.fill_value != 0:
+        return False
+    return store.storage_statistics(query_not_stored=True).result().not_stored
+
+
 def unsigned(labels: np.ndarray) -> np.ndarray:
     """Labels as unsigned integers of the same width, without a copy.
 

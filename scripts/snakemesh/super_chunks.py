@@ -1,6 +1,7 @@
 """Building one super-chunk: its level of the source opened, the arrays it fills opened, filled."""
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import worldarray as wa
 from snakemesh.jobs import SuperChunkJob
 from snakemesh.pyramid import fill_super_chunk
 from snakemesh.remove import remove_unfinished
-from snakemesh.source import level_store
+from snakemesh.source import is_background, level_store
 
 
 def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
@@ -24,13 +25,32 @@ def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
         if target is not None:
             box = np.array(job.begin) // factor, -(-np.array(job.end) // factor)
             _remove_unfinished_chunks(Path(path), target, *box)
-    stats = fill_super_chunk(
-        level_store(job.source), targets, job.begin, job.end, job.steps, job.method
-    )
+    source = level_store(job.source)
+    if _is_empty(source, targets, factors, job):
+        return {"voxels": math.prod(map(int.__sub__, job.end, job.begin)), "stored": 0}
+    stats = fill_super_chunk(source, targets, job.begin, job.end, job.steps, job.method)
     return {
         "voxels": stats.voxels,
         "mvoxel_per_s": round(stats.voxels / stats.seconds / 1e6, 1),
     }
+
+
+def _is_empty(
+    source: ts.TensorStore,
+    targets: list[ts.TensorStore | None],
+    factors: np.ndarray,
+    job: SuperChunkJob,
+) -> bool:
+    """Whether there is nothing to read, and nothing of an older pyramid to remove."""
+    begin, end = np.array(job.begin), np.array(job.end)
+    boxes = [(source, begin, end)]
+    for target, factor in zip(targets, factors, strict=True):
+        if target is not None:
+            boxes.append((target, begin // factor, -(-end // factor)))
+    return all(
+        is_background(store[tuple(map(slice, low.tolist(), high.tolist()))])
+        for store, low, high in boxes
+    )
 
 
 def _remove_unfinished_chunks(
