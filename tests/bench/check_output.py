@@ -28,7 +28,7 @@ LARGE = 2000
 LEAST_VOLUME = (0.99, 0.96, 0.95, 0.90)
 MOST_VOLUME_ERROR = 0.01
 # Of the centroids, in voxels: what simplification does to a body, and what a wrong placement would.
-MOST_OFFSET = 0.1
+MOST_OFFSET = 0.05
 MOST_SHIFT = 0.02
 
 
