@@ -18,7 +18,9 @@ from snakemesh.source import SourceLevel, is_local, read_source, with_voxel_size
 
 # Where config/config.yaml puts the example; a volume at this path is made by the first run.
 EXAMPLE_PATH = "example/segmentation.zarr"
-# Folders that a run fills below output_directory, and may remove again.
+# What every run leaves below output_directory first of all.
+LOCK = "work/lock"
+# Folders that a run fills there, and may remove again.
 OWN_FOLDERS = ("multires", "work", "_intermediate_scales.zarr", "logs", "benchmarks")
 
 
@@ -36,10 +38,12 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
         level, voxel_size_nm = _example_level(), settings.voxel_size_nm
         if voxel_size_nm is not None:
             level = with_voxel_size(level, voxel_size_nm, settings.translation_nm)
+        _refuse_foreign_output(Path(settings.output_directory))
         return (level,)
     levels = read_source(settings.input_path, settings.voxel_size_nm, settings.translation_nm)
     if is_local(levels[0]):
         _refuse_overlap(settings)
+    _refuse_foreign_output(Path(settings.output_directory))
     _refuse_impossible_ids(settings, levels[0])
     return levels
 
@@ -73,6 +77,18 @@ def _refuse_overlap(settings: Settings) -> None:
             raise UserError(
                 f"config key output_directory: the input {settings.input_path} lies in "
                 f"{settings.output_directory}/{folder}, which a run writes to; choose another"
+            )
+
+
+def _refuse_foreign_output(output: Path) -> None:
+    """Folders that a run replaces or tidies up must be its own: every run leaves its lock."""
+    for folder in ("multires", "_intermediate_scales.zarr"):
+        path = output / folder
+        is_empty = path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+        if os.path.lexists(path) and not is_empty and not (output / LOCK).exists():
+            raise UserError(
+                f"config key output_directory: {path} is there already and not from a run of "
+                f"snakemesh, which leaves {output / LOCK}; choose another folder"
             )
 
 

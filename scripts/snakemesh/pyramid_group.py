@@ -30,7 +30,8 @@ def create_group(group: PyramidGroup) -> None:
     for name, path, _, _ in group.links:
         if not (root / name).is_symlink():
             os.symlink(path, root / name)
-    for name, _, voxel_size, translation in sorted((*group.links, *group.arrays)):
+    in_order = sorted((*group.links, *group.arrays), key=lambda level: int(level[0][1:]))
+    for name, _, voxel_size, translation in in_order:
         wa.ensure_group_entry(str(root), name, voxel_size, translation, _AXES, format=group.format)
     for name, shape, voxel_size, translation in group.arrays:
         wa.create(

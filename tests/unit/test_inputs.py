@@ -10,6 +10,7 @@ from volumes import settings_with
 from snakemesh import example
 from snakemesh.errors import UserError
 from snakemesh.inputs import EXAMPLE_PATH, OWN_FOLDERS, source_levels
+from snakemesh.lock import acquire
 from snakemesh.plan import make_plan
 from snakemesh.settings import SCHEMA_PATH, read_settings
 
@@ -125,3 +126,18 @@ def test_what_a_user_writes_is_what_is_read():
     (level,) = source_levels(read_settings(config | {"translation_nm": [1020, -4, 0]}))
     assert (level.voxel_size, level.translation) == ((40, 8, 8), (1020, -4, 0))
     assert dataclasses.replace(level) == level
+
+
+@pytest.mark.parametrize("folder", ["multires", "_intermediate_scales.zarr"])
+def test_what_another_program_left_is_not_ours_to_tidy(tmp_path, folder):
+    output = tmp_path / "out"
+    theirs = output / folder / "17"
+    theirs.parent.mkdir(parents=True)
+    settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(output))
+    source_levels(settings)  # an empty folder is nobody's
+    theirs.write_text("a mesh")
+    with pytest.raises(UserError, match="output_directory.*not from a run of snakemesh") as error:
+        source_levels(settings)
+    assert "\n" not in str(error.value)
+    acquire(output / "work")
+    source_levels(settings)
