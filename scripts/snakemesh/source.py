@@ -152,9 +152,11 @@ def is_background(store: ts.TensorStore) -> bool:
     """Whether nothing of an array, or of a part of one, is stored, so that all of it is 0.
 
     Asks for the chunks' files, not for their voxels. What cannot be asked cheaply is taken to be
-    stored: a remote array, and one whose background is not 0.
+    stored: a remote array, one whose background is not 0, and precomputed volumes, where
+    tensorstore 0.1.86 looks for the wrong files.
     """
-    if store.kvstore is None or store.kvstore.spec().to_json()["driver"] != "file":
+    spec = store.spec().to_json()
+    if spec["driver"] not in ("zarr", "zarr3", "n5") or spec["kvstore"]["driver"] != "file":
         return False
     if store.fill_value is not None and store.fill_value != 0:
         return False
