@@ -52,6 +52,11 @@ def box_index(wildcards):
     return tuple(map(int, wildcards.box.split("_")))
 
 
+def doubled(amount):
+    """A resource that the plan tells, doubled at each further attempt at a job."""
+    return lambda wildcards, attempt: amount(wildcards) * 2 ** (attempt - 1)
+
+
 def example_volume(wildcards=None):
     """The example has to be made first; what is the user's is there already."""
     return EXAMPLE_PATH if SETTINGS.input_path == EXAMPLE_PATH else []

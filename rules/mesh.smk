@@ -6,16 +6,18 @@ rule mesh_block:
         level_of_block,
         example_volume,
     output:
-        temp(touch(f"{WORK}/mesh/lod{{lod}}/{{box}}.done")),
+        temp(f"{WORK}/mesh/lod{{lod}}/{{box}}.done"),
     log:
         f"{LOGS}/mesh_block/lod{{lod}}/{{box}}.log",
     benchmark:
         f"{BENCHMARKS}/mesh_block/lod{{lod}}/{{box}}.tsv"
+    group:
+        "mesh_lod{lod}"
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=lambda wildcards: mesh_mem_mb(PLAN, int(wildcards.lod)),
-        runtime=lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod)),
+        mem_mb=doubled(lambda wildcards: mesh_mem_mb(PLAN, int(wildcards.lod))),
+        runtime=doubled(lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod))),
     params:
         job=lambda wildcards: jobs.mesh_block_job(PLAN, int(wildcards.lod), box_index(wildcards)),
         container=f"{WORK}/mesh/lod{{lod}}/{{box}}.fragments",

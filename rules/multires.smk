@@ -14,8 +14,8 @@ rule shard:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=shard_mem_mb(PLAN),
-        runtime=shard_runtime(PLAN),
+        mem_mb=doubled(lambda wildcards: shard_mem_mb(PLAN)),
+        runtime=doubled(lambda wildcards: shard_runtime(PLAN)),
     params:
         made_from=(MADE_FROM, SETTINGS.sharded),
         number=lambda wildcards: int(wildcards.shard, 16),

@@ -33,16 +33,18 @@ rule pyramid_super_chunk:
         earlier_stage,
         example_volume,
     output:
-        temp_pyramid(touch(f"{WORK}/pyramid/stage{{stage}}/{{box}}.done")),
+        temp_pyramid(f"{WORK}/pyramid/stage{{stage}}/{{box}}.done"),
     log:
         f"{LOGS}/pyramid_super_chunk/stage{{stage}}/{{box}}.log",
     benchmark:
         f"{BENCHMARKS}/pyramid_super_chunk/stage{{stage}}/{{box}}.tsv"
+    group:
+        "pyramid_stage{stage}"
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=pyramid_mem_mb(PLAN),
-        runtime=pyramid_runtime(PLAN),
+        mem_mb=doubled(lambda wildcards: pyramid_mem_mb(PLAN)),
+        runtime=doubled(lambda wildcards: pyramid_runtime(PLAN)),
     params:
         job=super_chunk,
         made_from=lambda wildcards: repr(super_chunk(wildcards)),

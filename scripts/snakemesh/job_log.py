@@ -28,7 +28,8 @@ _FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "requested and")
 def job_log(path: str, job: str) -> Iterator[JobLog]:
     """Run a job with its output in its log, closed by a line with its facts, time and peak memory.
 
-    path: the log file. job: what the line begins with. A UserError ends the job with its message
+    path: the log file. job: what the line begins with. A fact `voxels` gives their rate as well,
+    in millions a second. A UserError ends the job with its message
     alone, and so does a disk that is full; any other error with a traceback.
     """
     try:
@@ -56,8 +57,10 @@ def _logged(path: str, job: str) -> Iterator[JobLog]:
             else:
                 traceback.print_exc()
             sys.exit(1)
-        facts = "  ".join(f"{name} {value}" for name, value in log.facts.items())
         seconds = time.perf_counter() - start
+        if "voxels" in log.facts:
+            log.facts["mvoxel_per_s"] = round(log.facts["voxels"] / seconds / 1e6, 1)
+        facts = "  ".join(f"{name} {value}" for name, value in log.facts.items())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(f"{job}  {facts}  seconds {seconds:.2f}  peak_mb {peak}", flush=True)
 

@@ -29,10 +29,7 @@ def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
     if _is_empty(source, targets, factors, job):
         return {"voxels": math.prod(map(int.__sub__, job.end, job.begin)), "stored": 0}
     stats = fill_super_chunk(source, targets, job.begin, job.end, job.steps, job.method)
-    return {
-        "voxels": stats.voxels,
-        "mvoxel_per_s": round(stats.voxels / stats.seconds / 1e6, 1),
-    }
+    return {"voxels": stats.voxels, "chunks": stats.chunks}
 
 
 def _is_empty(
