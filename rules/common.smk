@@ -1,20 +1,26 @@
 # What the rules share: the plan, the folders, and how jobs are named after their boxes.
 
+import atexit
 import hashlib
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from snakemake.logging import logger
+
 from snakemesh import jobs, lock
 from snakemesh.errors import UserError
+from snakemesh.estimates import job_work
 from snakemesh.inputs import EXAMPLE_PATH, source_levels
 from snakemesh.plan import make_plan
+from snakemesh.progress import ProgressHandler
 from snakemesh.resources import mesh_mem_mb, mesh_runtime
 from snakemesh.resources import pyramid_mem_mb, pyramid_runtime
 from snakemesh.resources import shard_mem_mb, shard_runtime
 from snakemesh.settings import read_settings, typed
 from snakemesh.sharding import shard_name
+from snakemesh.summary import plan_summary
 
 try:
     SETTINGS = read_settings(typed(config))
@@ -28,6 +34,8 @@ WORK = f"{OUT}/work"
 LOGS = f"{OUT}/logs"
 BENCHMARKS = f"{OUT}/benchmarks"
 ENVIRONMENT = "../envs/environment.yaml"
+# Jobs that take longer than this are not grouped with others into one job of a cluster.
+SHORT_S = 120
 # Snakemake sees changes of plain params only, not of objects: these stand for them. Hashed, as the
 # record of every job holds it.
 MADE_FROM = hashlib.sha256(repr((jobs.made_from(PLAN), PLAN.block_cells)).encode()).hexdigest()
@@ -40,8 +48,23 @@ wildcard_constraints:
     shard=r"[0-9a-f]+",
 
 
+# a dry run lists its jobs first; what it comes to is its last word
+if workflow.output_settings.dryrun:
+    atexit.register(print, f"\n{plan_summary(PLAN)}")
+
+
 onstart:
-    lock.acquire(Path(WORK))
+    try:
+        lock.acquire(Path(WORK))
+    except UserError as error:
+        sys.exit(f"snakemesh: {error}")
+    logger.info(plan_summary(PLAN))
+    works = {job.jobid: work_of(job) for job in workflow.dag.needrun_jobs()}
+    logger.addHandler(ProgressHandler(works, logger.info))
+
+
+def work_of(job):
+    return job_work(PLAN, job.rule.name, job.wildcards_dict)
 
 
 def box_name(index):
@@ -50,6 +73,16 @@ def box_name(index):
 
 def box_index(wildcards):
     return tuple(map(int, wildcards.box.split("_")))
+
+
+def if_short(rule, group):
+    """The group of a job: None where the job takes minutes by itself, as in large volumes."""
+
+    def group_of(wildcards):
+        seconds = job_work(PLAN, rule, dict(wildcards.items())).seconds
+        return group.format(**wildcards) if seconds < SHORT_S else None
+
+    return group_of
 
 
 def doubled(amount):

@@ -12,7 +12,7 @@ rule mesh_block:
     benchmark:
         f"{BENCHMARKS}/mesh_block/lod{{lod}}/{{box}}.tsv"
     group:
-        "mesh_lod{lod}"
+        if_short("mesh_block", "mesh_lod{lod}")
     conda:
         ENVIRONMENT
     resources:

@@ -39,7 +39,7 @@ rule pyramid_super_chunk:
     benchmark:
         f"{BENCHMARKS}/pyramid_super_chunk/stage{{stage}}/{{box}}.tsv"
     group:
-        "pyramid_stage{stage}"
+        if_short("pyramid_super_chunk", "pyramid_stage{stage}")
     conda:
         ENVIRONMENT
     resources:

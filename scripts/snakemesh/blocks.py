@@ -10,7 +10,7 @@ import tensorstore as ts
 from snakemesh.containers import FRAGMENT, write_container
 from snakemesh.geometry import ceil_div, halo
 from snakemesh.jobs import Index, MeshBlockJob, Shape, indices
-from snakemesh.source import level_store, unsigned
+from snakemesh.source import level_store, unreadable, unsigned
 from snakemesh.tiles import Tile, mesh_tile
 
 
@@ -73,7 +73,11 @@ def _read_tile(
     end = np.minimum(begin + np.array(n_cells) * job.cell_voxels, store.shape)
     low, high = np.maximum(begin - margin, 0), np.minimum(end + margin, store.shape)
     box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
-    labels = unsigned(store[box].read().result())
+    try:
+        voxels = store[box].read().result()
+    except (ValueError, OSError) as error:
+        raise unreadable(error, box) from error
+    labels = unsigned(voxels)
     if job.target_ids is not None:
         # a label that the type cannot hold is in no voxel
         possible = [i for i in job.target_ids if i <= np.iinfo(labels.dtype).max]

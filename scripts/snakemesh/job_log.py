@@ -29,8 +29,8 @@ def job_log(path: str, job: str) -> Iterator[JobLog]:
     """Run a job with its output in its log, closed by a line with its facts, time and peak memory.
 
     path: the log file. job: what the line begins with. A fact `voxels` gives their rate as well,
-    in millions a second. A UserError ends the job with its message
-    alone, and so does a disk that is full; any other error with a traceback.
+    in millions a second. A UserError ends the job with its message alone, and so does a disk that
+    is full; any other error with a traceback.
     """
     try:
         with _logged(path, job) as log:

@@ -12,10 +12,15 @@ _held: list[int] = []
 def acquire(folder: Path) -> None:
     """Take the lock of an output's work folder until this process ends, however it ends.
 
-    Raises UserError when another run holds it.
+    Raises UserError when another run holds it, and when nothing can be written there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(
+            f"config key output_directory: {folder.parent} cannot be written to ({error.strerror})"
+        ) from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

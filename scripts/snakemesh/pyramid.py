@@ -25,8 +25,7 @@ import worldarray as wa
 
 from . import units
 from .downsample import Step, downsample
-from .errors import UserError
-from .source import unsigned
+from .source import unreadable, unsigned
 from .units import Reading, reading
 
 Box = tuple[slice, slice, slice]
@@ -230,11 +229,7 @@ def _await(read: ts.Future, unit: Box) -> None:
     try:
         read.result()
     except (ValueError, OSError) as error:
-        box = f"{[s.start for s in unit]} to {[s.stop for s in unit]}"
-        reason = " ".join(str(error).split()).split(" [source locations=")[0]
-        raise UserError(
-            f"the volume cannot be read at voxels {box} (z y x) of what is meshed: {reason}"
-        ) from error
+        raise unreadable(error, unit) from error
 
 
 def _is_uniform(block: np.ndarray) -> bool:

@@ -163,6 +163,18 @@ def is_background(store: ts.TensorStore) -> bool:
     return store.storage_statistics(query_not_stored=True).result().not_stored
 
 
+def unreadable(error: Exception, box: tuple[slice, slice, slice]) -> UserError:
+    """What to say when voxels of a level (z y x, from its origin) cannot be read, a broken chunk.
+
+    error: tensorstore's, which names the file.
+    """
+    voxels = f"{[side.start for side in box]} to {[side.stop for side in box]}"
+    reason = " ".join(str(error).split()).split(" [source locations=")[0]
+    return UserError(
+        f"the volume cannot be read at voxels {voxels} (z y x) of what is meshed: {reason}"
+    )
+
+
 def unsigned(labels: np.ndarray) -> np.ndarray:
     """Labels as unsigned integers of the same width, without a copy.
 
