@@ -19,7 +19,10 @@ def wanted_names() -> set[str]:
 
 with job_log(snakemake.log[0], "cleanup"):
     remove_tree(Path(params.containers))
-    remove_leftovers(Path(params.multires), wanted_names())
+    multires, summaries = Path(params.multires), Path(snakemake.input.summaries[0]).parent
+    remove_leftovers(multires, wanted_names())
+    for folder in (multires / "segment_properties", summaries):
+        remove_leftovers(folder, ())
     if params.pyramid is not None:
         remove_tree(Path(params.pyramid))
         remove_tree(Path(params.pyramid_markers))

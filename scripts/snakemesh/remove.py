@@ -64,13 +64,13 @@ def remove_unfinished(folder: Path, names: Collection[str] | None = None) -> Non
             entry.unlink(missing_ok=True)
 
 
-def remove_leftovers(multires: Path, wanted: Collection[str]) -> None:
-    """Remove what earlier runs left among the meshes: temporaries, and meshes no longer wanted.
+def remove_leftovers(folder: Path, wanted: Collection[str]) -> None:
+    """Remove what earlier runs left in a folder of results: temporaries, and unwanted meshes.
 
-    multires: the folder that is served. wanted: names of its shards or, unsharded, of the files of
-    its labels. Only files named as a run names them are touched.
+    wanted: names of its shards or, unsharded, of the files of its labels. Only files named as a run
+    names them are touched.
     """
-    for entry in multires.iterdir():
+    for entry in folder.iterdir():
         is_ours = _MESH_NAME.fullmatch(entry.name) and entry.name not in wanted
         if is_ours or _TEMPORARY_NAME.fullmatch(entry.name):
             entry.unlink()

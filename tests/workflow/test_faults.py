@@ -1,0 +1,74 @@
+"""What goes wrong outside the jobs: a broken chunk of the input, an output that is read-only."""
+
+import shutil
+import subprocess
+
+import pytest
+from running import digests, finish, planned, run
+
+
+@pytest.fixture
+def broken_chunk(volume, tmp_path):
+    """A copy of the volume, one chunk of which has lost its end, and how it was before."""
+    copy = tmp_path / "volume.zarr"
+    shutil.copytree(volume.path, copy)
+    chunk = copy / "s0" / "0.0.0"
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[: len(whole) // 2])
+    return copy, chunk, whole
+
+
+def test_a_broken_chunk(repository, config, multires, broken_chunk, tmp_path):
+    """Said in one line by the jobs that read it; the others go on, and need not be done again."""
+    source, chunk, whole = broken_chunk
+    ours = config(tmp_path / "out") | {"input_path": source}
+    done = run(repository, ours, "--keep-going")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in said
+    lines = {line for line in said.splitlines() if "the volume cannot be read" in line}
+    assert all(str(chunk) in line for line in lines)
+    jobs = {line.split(":")[0].strip() for line in lines}
+    assert jobs == {"pyramid_super_chunk stage 0 0_0_0", "mesh_block lod 0 0_0_0"}
+
+    left = planned(repository, ours)
+    assert left["pyramid_super_chunk"] == 1
+    # besides the block that failed, those that need the super-chunk that failed
+    assert 1 < left["mesh_block"] < 6
+    chunk.write_bytes(whole)
+    assert digests(finish(repository, ours)) == digests(multires)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of its own, which can be made read-only."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "tmpfs", str(path)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"NOT TESTED: mounting a disk needs root: {mounted.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def remount(disk, how):
+    subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
+
+
+def test_a_read_only_output(repository, config, multires, disk):
+    """Refused before any job, at the first run and at a later one, and nothing is lost."""
+    ours = config(disk / "out")
+    for _ in range(2):
+        remount(disk, "ro")
+        done = run(repository, ours)
+        assert done.returncode != 0
+        (line,) = (line for line in done.stderr.splitlines() if line.startswith("snakemesh: "))
+        assert "config key output_directory" in line and "Read-only file system" in line
+        assert "Traceback" not in done.stdout + done.stderr
+        remount(disk, "rw")
+        built = run(repository, ours, "pyramid")
+        assert built.returncode == 0, built.stdout + built.stderr
+    assert "pyramid_super_chunk" not in planned(repository, ours)
+    assert digests(finish(repository, ours)) == digests(multires)

@@ -1,0 +1,59 @@
+"""Jobs killed in the middle of a write, or just before the file they wrote gets its name.
+
+What they leave must neither be taken for a result nor lie about in the end. The faults happen in
+the real jobs, in the C library's own calls: tests/faults/kill_while_writing.c.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from running import command, digests
+from test_resume import leftovers
+
+SOURCE = Path(__file__).resolve().parents[1] / "faults" / "kill_while_writing.c"
+# One fault a job and attempt: in what order they come does not matter.
+FAULTS = {
+    "half a chunk": "write:_intermediate_scales.zarr/s1/",
+    "a chunk without its name": "rename:_intermediate_scales.zarr/s2/",
+    "half a container": "write:work/mesh/lod0/",
+    "a container without its name": "rename:work/mesh/lod1/",
+    "half a shard": "write:multires/",
+    "a shard without its name": "rename:multires/",
+    "half a summary": "write:work/shards/",
+}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("NOT TESTED: killing jobs while they write needs a C compiler")
+    built = tmp_path_factory.mktemp("faults") / "kill_while_writing.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", built, SOURCE, "-ldl"], check=True)
+    return built
+
+
+def test_another_attempt_makes_it_good(repository, config, multires, library, tmp_path):
+    """In one run, as on a cluster: whatever is killed is tried again."""
+    output, done = tmp_path / "out", tmp_path / "done"
+    done.mkdir()
+    faults = {
+        "LD_PRELOAD": str(library),
+        "KILL_WHILE_WRITING": " ".join(FAULTS.values()),
+        "KILL_DONE": str(done),
+    }
+    ended = subprocess.run(
+        command(config(output), "--retries", "4"),
+        cwd=repository,
+        env=os.environ | faults,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert {path.name for path in done.iterdir()} == {str(i) for i in range(len(FAULTS))}
+    assert digests(output / "multires") == digests(multires)
+    assert leftovers(output) == []
