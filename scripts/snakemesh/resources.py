@@ -11,6 +11,9 @@ from snakemesh.units import BYTES_WRITING, reading
 
 # Python with the libraries a job imports, 190 MB, and Snakemake beside it, 130
 BASE_MB = 400
+# Of the source's chunks that a read touches, those that tensorstore holds at a time: it decodes on
+# as many threads as the job has, and worldarray lets it read 8 files at once
+CHUNKS_IN_FLIGHT = 8
 # Extraction and surfaces take some 38 bytes a face, and dense tissue has up to 1.2 faces a voxel
 MESH_BYTES_PER_VOXEL = 46
 # Voxels of the source a second on one core: a third of what dense tissue or noise was seen to do
@@ -43,16 +46,20 @@ def _stage_bytes(plan: Plan, stage: Stage) -> int:
     itemsize = np.dtype(plan.source.dtype).itemsize
     first = next(i for i, k in enumerate(stage.targets) if plan.levels[k].is_built)
     factor = plan.levels[stage.targets[first]].relative_to(source)
+    stored = plan.chunks if source.is_built else plan.source.chunks
     how = reading(
         tuple(c * f for c, f in zip(plan.chunks, factor, strict=True)),
-        plan.chunks if source.is_built else plan.source.chunks,
+        stored,
         source.origin,
         plan.levels[stage.targets[-1]].relative_to(source),
         itemsize,
     )
     chunk = math.prod(plan.chunks) * itemsize
+    source_chunk = math.prod(stored) * itemsize
     n_units = math.ceil(_super_chunk_voxels(plan, stage) * itemsize / how.unit_bytes)
-    read = min(how.at_once, n_units) * (how.unit_bytes + how.decoded_bytes)
+    at_once = min(how.at_once, n_units)
+    decoded = min(at_once * how.decoded_bytes, CHUNKS_IN_FLIGHT * source_chunk)
+    read = at_once * how.unit_bytes + decoded
     # a chunk is encoded beside what it holds
     written = 2 * (min(BYTES_WRITING, n_units * how.unit_bytes) + chunk)
     return read + how.unit_bytes // 4 + len(stage.targets) * chunk + written

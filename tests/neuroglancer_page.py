@@ -1,0 +1,135 @@
+"""Neuroglancer in a headless browser, and the product's server noting what it is asked for.
+
+Needs the package neuroglancer (which brings the viewer), selenium, and Chromium with its driver
+(apt install chromium chromium-driver): `needed` marks the tests that do.
+"""
+
+import io
+import os
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import serve
+
+neuroglancer = pytest.importorskip("neuroglancer", reason="NOT TESTED: neuroglancer is missing")
+webdriver = pytest.importorskip("selenium.webdriver", reason="NOT TESTED: selenium is missing")
+waiting = pytest.importorskip("selenium.webdriver.support.wait")
+Image = pytest.importorskip("PIL.Image", reason="NOT TESTED: the package pillow is missing")
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+needed = pytest.mark.skipif(
+    not (BROWSER and DRIVER), reason="NOT TESTED: chromium or chromedriver is missing"
+)
+
+PATIENCE = 120  # seconds for one picture, on the slowest machine
+
+
+class Request(NamedTuple):
+    path: str
+    span: str | None
+    status: int
+
+
+class RecordingHandler(serve.Handler):
+    """The product's own server, which also notes what it was asked for and how it answered."""
+
+    def _head(self, status: HTTPStatus, headers: dict[str, str]) -> None:
+        self.server.asked.append(Request(self.path, self.headers.get("Range"), int(status)))
+        super()._head(status, headers)
+
+
+@contextmanager
+def serving(mounts: dict[str, Path]) -> Iterator[serve.Server]:
+    """A server, and in its `asked` every Request so far."""
+    with serve.Server(("127.0.0.1", 0), mounts) as server:
+        server.RequestHandlerClass, server.asked = RecordingHandler, []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+def not_found(server: serve.Server) -> set[str]:
+    """Names of the files that were asked for and are not there."""
+    return {Path(path).name for path, _, status in server.asked if status >= 400}
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator:
+    """A headless browser that draws without a graphics card."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",
+        "--ignore-gpu-blocklist",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={profile}",
+    ):
+        options.add_argument(argument)
+    service = webdriver.chrome.service.Service(DRIVER, log_output=os.devnull)
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def evaluated(browser, script: str) -> object:
+    """What a script returns in the page, once that is not null."""
+    return waiting.WebDriverWait(browser, PATIENCE).until(lambda page: page.execute_script(script))
+
+
+def errors(browser) -> list[str]:
+    """What the page complained of, but for requests, of which the server knows."""
+    lines = (line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE")
+    return [line for line in lines if "Failed to load resource" not in line]
+
+
+def new_viewer(side: int):
+    """A viewer of `side` pixels squared, in nm, with nothing drawn over the data."""
+    neuroglancer.set_server_bind_address("127.0.0.1")
+    viewer = neuroglancer.Viewer()
+    with viewer.config_state.txn() as config:
+        config.show_ui_controls = config.show_panel_borders = False
+        config.viewer_size = [side, side]
+    with viewer.txn() as state:
+        state.dimensions = neuroglancer.CoordinateSpace(names="xyz", units="nm", scales=[1, 1, 1])
+        state.show_axis_lines = state.show_scale_bar = state.show_default_annotations = False
+        state.prefetch = False  # only what is drawn is fetched
+    return viewer
+
+
+def picture(viewer) -> np.ndarray:
+    """Red, green and blue of every pixel, once all that the viewer wants for them is loaded.
+
+    Raises queue.Empty or TimeoutError where that takes too long.
+    """
+    size = tuple(viewer.config_state.state.viewer_size)
+    title = os.urandom(8).hex()  # by which the page's answer tells that it has this very state
+    with viewer.txn() as state:
+        state.title = title
+    replies = queue.SimpleQueue()
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        viewer.async_screenshot(replies.put)
+        reply = replies.get(timeout=PATIENCE)
+        image = reply.screenshot
+        if reply.viewer_state.title == title and (image.width, image.height) == size:
+            return np.asarray(Image.open(io.BytesIO(image.image)))[..., :3].astype(int)
+    raise TimeoutError("the page has not taken on the state that it was to draw")
