@@ -33,7 +33,7 @@ def test_memory_is_that_of_a_block_not_of_a_super_chunk():
 
 
 def test_memory_of_large_source_chunks_is_that_of_the_few_that_are_read_at_a_time():
-    """Although a unit touches 27, of 125 MB each. The job took 950 MB, and 1424 where all is noise."""
+    """Although a unit touches 27, of 125 MB each. The job took 950 MB, and 1424 of pure noise."""
     plan = plan_of(volume((512,) * 3, chunks=(250,) * 3))
     assert 1424 + 130 < pyramid_mem_mb(plan) < 2 * 950
 
