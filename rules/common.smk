@@ -67,6 +67,11 @@ def work_of(job):
     return job_work(PLAN, job.rule.name, job.wildcards_dict)
 
 
+def digest(text):
+    """What a marker holds, as Snakemake checks it: one of another configuration is not taken."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def box_name(index):
     return "{}_{}_{}".format(*index)
 

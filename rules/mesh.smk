@@ -6,7 +6,7 @@ rule mesh_block:
         level_of_block,
         example_volume,
     output:
-        temp(f"{WORK}/mesh/lod{{lod}}/{{box}}.done"),
+        temp(ensure(f"{WORK}/mesh/lod{{lod}}/{{box}}.done", sha256=digest(MADE_FROM))),
     log:
         f"{LOGS}/mesh_block/lod{{lod}}/{{box}}.log",
     benchmark:

@@ -33,7 +33,12 @@ rule pyramid_super_chunk:
         earlier_stage,
         example_volume,
     output:
-        temp_pyramid(f"{WORK}/pyramid/stage{{stage}}/{{box}}.done"),
+        temp_pyramid(
+            ensure(
+                f"{WORK}/pyramid/stage{{stage}}/{{box}}.done",
+                sha256=lambda wildcards: digest(repr(super_chunk(wildcards))),
+            )
+        ),
     log:
         f"{LOGS}/pyramid_super_chunk/stage{{stage}}/{{box}}.log",
     benchmark:

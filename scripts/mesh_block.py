@@ -10,4 +10,4 @@ name = f"mesh_block lod {snakemake.wildcards.lod} {snakemake.wildcards.box}"
 with job_log(snakemake.log[0], name) as log:
     log.facts.update(asdict(mesh_block(snakemake.params.job, Path(snakemake.params.container))))
     # by the job itself: a cluster may take a job for done that was lost
-    Path(snakemake.output[0]).touch()
+    Path(snakemake.output[0]).write_text(snakemake.params.made_from)

@@ -9,8 +9,9 @@ from snakemesh.jobs import smoothing_iterations
 from snakemesh.plan import Plan, Stage
 from snakemesh.units import BYTES_WRITING, reading
 
-# Python with the libraries a job imports, 190 MB, and Snakemake beside it, 130
-BASE_MB = 400
+# Python with the libraries a job imports, 200 MB, and Snakemake beside it, under Slurm two of them,
+# 181 each as a cluster counts
+BASE_MB = 600
 # Of the source's chunks that a read touches, those that tensorstore holds at a time: it decodes on
 # as many threads as the job has, and worldarray lets it read 8 files at once
 CHUNKS_IN_FLIGHT = 8

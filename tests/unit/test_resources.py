@@ -29,13 +29,13 @@ def test_memory_is_that_of_a_block_not_of_a_super_chunk():
         plan_of(volume((40_000,) * 3, chunks=(128, 128, 128)), max_jobs=n) for n in (20_000, 100)
     )
     assert np.prod(large.stages[0].super_chunk) > np.prod(small.stages[0].super_chunk)
-    assert pyramid_mem_mb(small) == pyramid_mem_mb(large) < 1000
+    assert pyramid_mem_mb(small) == pyramid_mem_mb(large) < 1200
 
 
 def test_memory_of_large_source_chunks_is_that_of_the_few_that_are_read_at_a_time():
     """Although a unit touches 27, of 125 MB each. The job took 950 MB, and 1424 of pure noise."""
     plan = plan_of(volume((512,) * 3, chunks=(250,) * 3))
-    assert 1424 + 130 < pyramid_mem_mb(plan) < 2 * 950
+    assert 1424 + 2 * 181 < pyramid_mem_mb(plan) < 3 * 950
 
 
 @given(

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "rules", "scripts", "config", "profiles", "envs")
+PARTS = ("Snakefile", "rules", "scripts", "config", "profiles", "lsf", "slurm", "envs")
 # Few jobs that still cut the test volume along two axes and into two super-chunks, and faces
 # enough for small bodies to have every LOD.
 SMALL = {"cell_size": 64, "num_lods": 3, "target_reduction": 0.5, "decimation_factor": 4}

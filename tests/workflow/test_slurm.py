@@ -1,0 +1,140 @@
+"""The workflow through a real Slurm of one node: `snakemake --profile slurm`, as it is typed."""
+
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from running import copy_repository, digests, finish
+
+from slurm.cluster import missing_programs, slurm_cluster
+
+# A driver that waits for what never comes does so for ever
+AT_MOST_S = 900
+# What the cluster jobs are called: by group and rule, or by rule and wildcards
+PYRAMID = "rule_pyramid_stage0_pyramid_super_chunk"
+MESH = "rule_mesh_lod{lod}_mesh_block"
+SHARD = "rule_shard_wildcards_0"
+
+
+@pytest.fixture
+def slurm():
+    if missing := missing_programs():
+        pytest.skip(
+            f"NOT TESTED: Slurm is not installed here, there is no {', '.join(missing)}; "
+            "apt-get install slurmctld slurmd slurm-client munge"
+        )
+    with slurm_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def too_little(tmp_path) -> Path:
+    """A copy of the repository whose plan is wrong about LOD 0: Python alone takes more."""
+    repository = copy_repository(tmp_path / "repository")
+    with open(repository / "scripts" / "snakemesh" / "resources.py", "a") as module:
+        module.write(
+            "\n_right = mesh_mem_mb\n\n\n"
+            "def mesh_mem_mb(plan, lod):\n"
+            "    return 300 if lod == 0 else _right(plan, lod)\n"
+        )
+    return repository
+
+
+class Driver:
+    """Snakemake, started in `repository`; what it says goes to a file."""
+
+    def __init__(self, slurm, repository: Path, config: dict, said: Path):
+        self.said = said
+        line = [sys.executable, "-m", "snakemake", "--profile", "slurm"]
+        # the queue is looked at sooner than after 40 seconds
+        line += ["--slurm-init-seconds-before-status-checks", "1"]
+        line += ["--config", *(f"{key}={value}" for key, value in config.items())]
+        with open(said, "w") as file:
+            self.process = subprocess.Popen(
+                line, cwd=repository, env=slurm.environment, stdout=file, stderr=file
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def wait_until(self, condition):
+        """The first true value of `condition`, which must come before the run ends."""
+        while not (found := condition()):
+            assert self.process.poll() is None, self.said.read_text()
+            time.sleep(0.2)
+        return found
+
+    def finish(self) -> str:
+        """What was said by a run that succeeded."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(AT_MOST_S)
+        assert self.process.returncode == 0, self.said.read_text()
+        return self.said.read_text()
+
+
+def by_name(slurm) -> dict[str, list]:
+    """The attempts at each cluster job, first to last, by what Snakemake calls it."""
+    attempts = defaultdict(list)
+    for job in slurm.jobs():
+        attempts[job.comment].append(job)
+    return attempts
+
+
+def at_work(slurm, name: str, logs: Path):
+    """A moment: the id of a running cluster job one of whose scripts has begun, else None."""
+
+    def is_at_work():
+        running = (job.id for job in slurm.jobs() if (job.comment, job.state) == (name, "RUNNING"))
+        return next(running, None) if any(logs.rglob("*.log")) else None
+
+    return is_at_work
+
+
+def test_example_as_configured(slurm, repository, tmp_path):
+    """What is no local rule goes through Slurm, short jobs in groups, and makes the same bytes."""
+    ours = {"output_directory": tmp_path / "out"}
+    with Driver(slurm, repository, ours, tmp_path / "said") as driver:
+        said = driver.finish()
+    assert {job.state for job in slurm.jobs()} == {"COMPLETED"}, said
+    jobs = by_name(slurm)
+    assert jobs.keys() == {PYRAMID, *(MESH.format(lod=lod) for lod in range(4)), SHARD}
+    assert len(jobs[PYRAMID]) < 8 and len(jobs[MESH.format(lod=0)]) < 4
+    undisturbed = finish(repository, {"output_directory": repository / "results" / "example"})
+    assert digests(tmp_path / "out" / "multires") == digests(undisturbed)
+
+
+def test_killed_for_memory_cancelled_and_on_a_failed_node(
+    slurm, too_little, config, multires, tmp_path
+):
+    """Slurm kills what takes more than it asked for; we cancel a job, and fail the node of another.
+
+    All are done again by the same run, the first with more memory.
+    """
+    out, lod0, lod1 = tmp_path / "out", MESH.format(lod=0), MESH.format(lod=1)
+    with Driver(slurm, too_little, config(out), tmp_path / "said") as driver:
+        logs = out / "logs"
+        cancelled = driver.wait_until(at_work(slurm, PYRAMID, logs / "pyramid_super_chunk"))
+        slurm.command("scancel", cancelled)
+        driver.wait_until(at_work(slurm, lod1, logs / "mesh_block" / "lod1"))
+        slurm.command("scontrol", "update", "NodeName=localhost", "State=DOWN", "Reason=test")
+        slurm.command("scontrol", "update", "NodeName=localhost", "State=RESUME")
+        said = driver.finish()
+    attempts = by_name(slurm)
+    assert attempts[lod0][0].state in ("FAILED", "OUT_OF_MEMORY"), said
+    assert "exceeded memory limit" in said
+    assert [job.memory_mb for job in attempts[lod0][:2]] == [300, 600]
+    assert attempts[PYRAMID][0].state == "CANCELLED"
+    assert attempts[lod1][0].state == "NODE_FAIL"
+    for jobs in attempts.values():
+        assert jobs[-1].state == "COMPLETED"
+        assert all(later.memory_mb == 2 * job.memory_mb for job, later in pairwise(jobs))
+    assert digests(out / "multires") == digests(multires)
