@@ -39,6 +39,9 @@ SHORT_S = 120
 # Snakemake sees changes of plain params only, not of objects: these stand for them. Hashed, as the
 # record of every job holds it.
 MADE_FROM = hashlib.sha256(repr((jobs.made_from(PLAN), PLAN.block_cells)).encode()).hexdigest()
+# Named after what they are made from: a job of an older configuration that a cluster still runs
+# cannot replace one.
+CONTAINER = f"{WORK}/mesh/lod{{lod}}/{{box}}.{MADE_FROM[:16]}.fragments"
 
 
 wildcard_constraints:

@@ -20,25 +20,31 @@ rule mesh_block:
         runtime=doubled(lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod))),
     params:
         job=lambda wildcards: jobs.mesh_block_job(PLAN, int(wildcards.lod), box_index(wildcards)),
-        container=f"{WORK}/mesh/lod{{lod}}/{{box}}.fragments",
+        container=CONTAINER,
         made_from=MADE_FROM,
     script:
         "../scripts/mesh_block.py"
 
 
 # Every shard needs every container. Waiting for one marker instead keeps the DAG linear in the number
-# of jobs; it is temporary, like the containers it stands for.
+# of jobs; it is temporary, like the containers it stands for. What older ones became is not taken for
+# new where a cluster reports a shard that was lost as done.
 rule fragments:
     input:
         all_blocks,
     output:
-        temp(touch(f"{WORK}/fragments.done")),
+        temp(f"{WORK}/fragments.done"),
     log:
         f"{LOGS}/fragments.log",
     benchmark:
         f"{BENCHMARKS}/fragments.tsv"
+    conda:
+        ENVIRONMENT
     resources:
-        mem_mb=100,
+        mem_mb=500,
         runtime=10,
     params:
         made_from=MADE_FROM,
+        summaries=f"{WORK}/shards",
+    script:
+        "../scripts/fragments.py"

@@ -21,7 +21,7 @@ rule shard:
         number=lambda wildcards: int(wildcards.shard, 16),
         job=jobs.ShardJob(PLAN.grid, PLAN.sharding, SETTINGS.sharded),
         multires=lambda wildcards: MULTIRES,
-        containers=f"{WORK}/mesh",
+        container=lambda wildcards: CONTAINER,
         blocks=[PLAN.blocks(lod) for lod in range(PLAN.num_lods)],
     script:
         "../scripts/shard.py"

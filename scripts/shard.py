@@ -13,7 +13,7 @@ params = snakemake.params
 with job_log(snakemake.log[0], f"shard {snakemake.wildcards.shard}") as log:
     # not what is there: a run that was killed under another configuration leaves its own
     containers = [
-        f"{params.containers}/lod{lod}/{'_'.join(map(str, index))}.fragments"
+        params.container.format(lod=lod, box="_".join(map(str, index)))
         for lod, grid in enumerate(params.blocks)
         for index in indices(grid)
     ]

@@ -1,0 +1,147 @@
+"""The command line of `bsub` as LSF 10.1 documents it, and a reader that refuses any other.
+
+Source: IBM Spectrum LSF 10.1, command reference, `bsub` and the page of each option, at
+https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=bsub-options; for `-R` also "Resource
+requirement strings". Only options that this workflow, the plugin or a user's `lsf_extra` may
+plausibly pass are known; another one is refused although LSF may have it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+# Job names, file names and the command: "up to 4094 characters for UNIX and Linux"
+LONGEST = 4094
+LONGEST_PROJECT = 511
+
+
+class SyntaxRefusedError(ValueError):
+    """A command line that LSF's documentation does not allow."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a `bsub` line asks for.
+
+    options: the value of each option, of `-R` all of them in order. run_minutes, mem: of `-W` and
+    `rusage[mem=]`, in minutes and in the cluster's unit, None where not given. tasks: of `-n`.
+    """
+
+    options: dict[str, str]
+    resources: tuple[str, ...]
+    command: str
+    tasks: int
+    run_minutes: int | None
+    mem: float | None
+
+
+def read_bsub(arguments: Sequence[str]) -> Submission:
+    """Read the arguments of `bsub`, as the shell hands them over.
+
+    Raises SyntaxRefusedError that names the option and what the documentation says of it.
+    """
+    options, resources, rest = {}, [], list(arguments)
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option in FLAGS:
+            options[option] = ""
+            continue
+        if option not in OPTIONS:
+            raise SyntaxRefusedError(f"{option}: not an option known here")
+        if not rest:
+            raise SyntaxRefusedError(f"{option}: its value is missing")
+        value = rest.pop(0)
+        problem = OPTIONS[option](value)
+        if problem:
+            raise SyntaxRefusedError(f"{option} {value[:200]}: {problem}")
+        if option == "-R":
+            resources.append(value)
+        elif option in options:
+            raise SyntaxRefusedError(f"{option}: given twice")
+        else:
+            options[option] = value
+    command = " ".join(rest)
+    if not command.strip():
+        raise SyntaxRefusedError("no command (reading it from standard input is not known here)")
+    if len(command) > LONGEST:
+        raise SyntaxRefusedError(
+            f"the command has {len(command)} characters, and can be up to {LONGEST} characters long"
+        )
+    mem = re.search(r"rusage\[(?:[^\]]*[,:])?mem=([0-9.]+)", " ".join(resources))
+    return Submission(
+        options=options,
+        resources=tuple(resources),
+        command=command,
+        tasks=int(options.get("-n", "1").split(",")[0]),
+        run_minutes=_minutes(options["-W"]) if "-W" in options else None,
+        mem=float(mem[1]) if mem else None,
+    )
+
+
+def _matches(pattern: str, says: str) -> Callable[[str], str | None]:
+    return lambda value: None if re.fullmatch(pattern, value) else says
+
+
+def _at_most(length: int) -> Callable[[str], str | None]:
+    says = f"can have 1 to {length} characters"
+    return lambda value: None if 0 < len(value) <= length else says
+
+
+def _job_name(value: str) -> str | None:
+    """A name, or an array: in the latter square brackets hold the indices."""
+    if "[" in value and not re.fullmatch(r"[^\[\]]+\[[0-9,:-]+\](%[0-9]+)?", value):
+        return "square brackets are for the indices of a job array"
+    return _at_most(LONGEST)(value)
+
+
+def _requirement(value: str) -> str | None:
+    """`section[...] section[...]`, a blank between two; a number may have a decimal part.
+
+    "Usage string": `res=value:res=value`, as in rusage[r1m=0.5:mem=20:swp=40]; the value may bear a
+    unit (from 10.1.0.2) and `/host`, `/job` or `/task` (from 10.1.0.9).
+    """
+    number = r"[0-9]+(\.[0-9]+)?([KMGTPEZ]B?)?(/(host|job|task))?"
+    usage = rf"\w+={number}([,:]\s*\w+={number})*(:duration=[0-9]+[smh]?(:decay=[01])?)?"
+    sections = {
+        "rusage": rf"{usage}(\s*\|\|\s*{usage})*",
+        "span": r"hosts=1|hosts=-1|ptile=[0-9]+|ptile='!'|block=[0-9]+|stripe(=[0-9]+)?",
+        "select": r"[^\[\]]+",
+        "order": r"-?\w+(:-?\w+)*",
+        "same": r"\w+(:\w+)*",
+    }
+    found = re.findall(r"(\w+)\[([^\]]*)\]", value)
+    if not found or " ".join(f"{name}[{text}]" for name, text in found) != value:
+        return "is not section[...] section[...]"
+    for name, text in found:
+        if name not in sections or not re.fullmatch(sections[name], text):
+            return f"{name}[{text}] is not of the documented form"
+    return None
+
+
+def _minutes(value: str) -> int:
+    hours, minutes = re.fullmatch(r"(?:([0-9]+):)?([0-9]+)(?:/.*)?", value).groups()
+    return 60 * int(hours or 0) + int(minutes)
+
+
+# Of each option what is wrong with a value, None where nothing is.
+OPTIONS: dict[str, Callable[[str], str | None]] = {
+    "-J": _job_name,
+    "-o": _at_most(LONGEST),
+    "-oo": _at_most(LONGEST),
+    "-e": _at_most(LONGEST),
+    "-eo": _at_most(LONGEST),
+    "-cwd": _at_most(LONGEST),
+    "-env": _matches(r"none|all(, ?~?\w+(=.*)?)*|\w+(=.*)?(, ?\w+(=.*)?)*", "none, all or names"),
+    "-P": _at_most(LONGEST_PROJECT),
+    "-q": _matches(r"[\w.-]+( [\w.-]+)*", "names of queues, blanks between them"),
+    "-W": _matches(r"([0-9]+:)?[0-9]+(/[\w.-]+)?", "[hour:]minute[/host_name | /host_model]"),
+    "-n": _matches(r"[1-9][0-9]*(,[1-9][0-9]*)?", "min_tasks[,max_tasks]"),
+    "-R": _requirement,
+    "-M": _matches(r"[0-9]+([KMGTPEZ]B?)?!?", "mem_limit[!]"),
+    "-G": _at_most(LONGEST),
+    "-g": _matches(r"/.+", "the path of a job group"),
+    "-app": _at_most(LONGEST),
+    "-m": _at_most(LONGEST),
+    "-sla": _at_most(LONGEST),
+}
+FLAGS = {"-x", "-r", "-rn", "-N", "-B", "-H"}
