@@ -23,7 +23,6 @@ rule pyramid_levels:
     params:
         group=jobs.pyramid_group(PLAN),
         made_from=repr(jobs.pyramid_group(PLAN)),
-        markers=f"{WORK}/pyramid",
     script:
         "../scripts/pyramid_levels.py"
 
