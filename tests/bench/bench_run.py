@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run the workflow on a volume and print, stage by stage, what it cost.
+"""Run the workflow on a volume and print, stage by stage, what it cost, and what Snakemake did.
 
 usage: python tests/bench/bench_run.py INPUT_PATH [--cores 2] [--keep DIR] [key=value ...]
 
@@ -10,7 +10,7 @@ Times mean something in comparison only: run what is compared one after the othe
 
 import argparse
 import csv
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,22 +22,65 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("input_path")
-    parser.add_argument("--cores", default="2")
+    parser.add_argument("input_path", help="a volume, or `example` for the configuration as it is")
+    parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--keep", help="an empty folder for the output")
     parser.add_argument("config", nargs="*", help="further configuration, key=value")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(args.keep or scratch) / "output"
-        command = [sys.executable, "-m", "snakemake", "--cores", args.cores, "--quiet", "all"]
-        command += ["--config", f"input_path={Path(args.input_path).resolve()}"]
-        command += [f"output_directory={output}", *args.config]
+        command = [sys.executable, "-m", "snakemake", "--cores", str(args.cores), "--quiet", "all"]
+        command += ["--config", f"output_directory={output}", *args.config]
+        if args.input_path != "example":
+            command.append(f"input_path={Path(args.input_path).resolve()}")
         start = time.perf_counter()
-        subprocess.run(command, cwd=ROOT, check=True)
+        driver, whole = run(command)
         wall = time.perf_counter() - start
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
         report(output)
-        print(f"\nwhole run: wall {wall:.1f} s, CPU {used.ru_utime + used.ru_stime:.1f} s")
+        report_overhead(output, wall, args.cores, driver, whole)
+
+
+def run(command: list[str]) -> tuple[float, float]:
+    """Run Snakemake; CPU seconds of its own process and of it with all its jobs."""
+    process = subprocess.Popen(command, cwd=ROOT)
+    own = 0.0
+    while True:
+        pid, status, used = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        own = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+        time.sleep(0.1)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(process.returncode)
+    return own, used.ru_utime + used.ru_stime
+
+
+def report_overhead(output: Path, wall: float, cores: int, driver: float, whole: float) -> None:
+    """Print what part of the cores' time went into the jobs' work, and what into the rest.
+
+    A job's start is what Snakemake measured of it beyond what its log says its work took.
+    """
+    taken = started = jobs = 0.0
+    for file in (file for files in stages(output / "benchmarks").values() for file in files):
+        if "seconds" in (facts := logged(output, file)):
+            seconds = measured(file)[0]
+            taken, jobs = taken + seconds, jobs + 1
+            started += seconds - float(facts["seconds"])
+    starting = (whole - driver) * started / taken
+    parts = {
+        "jobs' work": whole - driver - starting,
+        "jobs' start": starting,
+        "Snakemake": driver,
+        "idle, or others'": wall * cores - whole,
+    }
+    shares = ", ".join(f"{what} {part / wall / cores:.0%}" for what, part in parts.items())
+    print(
+        f"\nwhole run: wall {wall:.1f} s, CPU {whole:.1f} s: jobs {whole - driver:.1f}, of it "
+        f"{starting:.1f} for starting {jobs:.0f} of them; Snakemake {driver:.1f}"
+        f"\nof {cores} cores' time: {shares}"
+    )
 
 
 def report(output: Path) -> None:

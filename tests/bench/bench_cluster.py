@@ -1,0 +1,242 @@
+"""A run on a cluster, simulated: how long it takes, how busy its slots are, what its disk sees.
+
+    PYTHONPATH=scripts python tests/bench/bench_cluster.py [RUN ...] [--slots 100 1000]
+
+The plan, the jobs, what each waits for and which are grouped are the workflow's own. Each job takes
+what dense cortex takes: as `snakemesh.estimates` has it, or as the logs of finished runs say whose
+output folders are given; varied at random, as much as the logs of LOD 0 vary. A driver like
+Snakemake's submits one job after the other, those first that wait for something, else in no order;
+it looks for finished ones every ten seconds (later when there are none), and lets no more than
+`--queue` times as many be queued or running as there are slots.
+
+The calls on the shared filesystem are those of each job as strace counted them (bench_operations),
+and of the chunks and containers that the plan has it open. Beside them stands a pipeline that
+writes a file for every label of every block and LOD, each written, read and deleted once, reads s0
+again for every LOD, and does nothing else at all.
+"""
+
+import argparse
+import heapq
+import math
+import random
+import re
+import statistics
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from bench_operations import our_calls, their_calls
+from bench_plan import write_volume
+
+from snakemesh import estimates
+from snakemesh.jobs import (
+    indices,
+    super_chunks_for_block,
+    super_chunks_for_super_chunk,
+)
+from snakemesh.plan import Plan, make_plan
+from snakemesh.settings import read_settings
+from snakemesh.source import read_source
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMMON = (REPOSITORY / "rules" / "common.smk").read_text()
+SHORT_S = int(re.search(r"^SHORT_S = (\d+)", COMMON, re.MULTILINE)[1])
+PYRAMID_FIRST = "priority:" in (REPOSITORY / "rules" / "pyramid.smk").read_text()
+PROFILE = yaml.safe_load((REPOSITORY / "lsf" / "config.yaml").read_text())
+# what one job of the cluster starts with, of the seconds that every job starts with (bench_plan)
+SNAKEMAKE_START_S = 1.5
+# one `bsub` or `sbatch` with what Snakemake does for it; a slot from one job to the next
+SUBMIT_S, DISPATCH_S = 0.2, 5.0
+LOOK_S, LONGEST_LOOK_S = 10.0, 180.0
+SPREAD = 0.3  # of the logarithm of the seconds
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the workflow: seconds without Snakemake's start; jobs (by number) it waits for."""
+
+    rule: str
+    seconds: float
+    group: str | None
+    needs: tuple[int, ...]
+
+
+def plan_of(side: int) -> Plan:
+    """The plan for a volume of which only the documents exist."""
+    with tempfile.TemporaryDirectory() as name:
+        write_volume(Path(name) / "v.zarr", side)
+        config = {"input_path": f"{name}/v.zarr", "output_directory": f"{name}/out"}
+        return make_plan(read_settings(config), read_source(config["input_path"]))
+
+
+def measured_rates(runs: list[Path]) -> tuple[dict[str, float], float]:
+    """Voxels a second by rule and LOD of finished runs, and the spread of LOD 0."""
+    voxels, seconds, lod0 = Counter(), Counter(), []
+    for log in (path for run in runs for path in (run / "logs").rglob("*.log")):
+        found = re.search(r"  voxels (\d+) .*  seconds ([\d.]+)", log.read_text())
+        if found:
+            kind = " ".join(log.relative_to(next(r for r in runs if r in log.parents)).parts[1:-1])
+            voxels[kind] += int(found[1])
+            seconds[kind] += float(found[2])
+            if kind == "mesh_block lod0":
+                lod0.append(math.log(float(found[2])))
+    rates = {kind: voxels[kind] / seconds[kind] for kind in voxels}
+    return rates, statistics.stdev(lod0) if len(lod0) > 1 else SPREAD
+
+
+def workflow_jobs(plan: Plan, rates: dict[str, float], spread: float, seed: int) -> list[Job]:
+    """Every job that is not local, in the order of the workflow; shards wait for all blocks."""
+    rng, jobs, number = random.Random(seed), [], {}
+
+    def add(rule: str, wildcards: dict[str, str], kind: str, needs: list) -> None:
+        work = estimates.job_work(plan, rule, wildcards)
+        seconds = work.voxels / rates[kind] if kind in rates else work.seconds - estimates.START_S
+        seconds *= rng.lognormvariate(-(spread**2) / 2, spread)
+        seconds += estimates.START_S - SNAKEMAKE_START_S
+        is_short = rule != "shard" and work.seconds < SHORT_S
+        group = {"pyramid_super_chunk": "pyramid_stage{stage}", "mesh_block": "mesh_lod{lod}"}
+        name = group[rule].format(**wildcards) if is_short else None
+        jobs.append(Job(rule, seconds, name, tuple(needs)))
+
+    for k, stage in enumerate(plan.stages):
+        for index in indices(stage.grid):
+            needs = [number[n] for n in super_chunks_for_super_chunk(plan, stage, index)]
+            number[k, index] = len(jobs)
+            names = {"stage": str(k), "box": "_".join(map(str, index))}
+            add("pyramid_super_chunk", names, f"pyramid_super_chunk stage{k}", needs)
+    for lod in range(plan.num_lods):
+        for index in indices(plan.blocks(lod)):
+            needs = [number[n] for n in super_chunks_for_block(plan, lod, index)]
+            names = {"lod": str(lod), "box": "_".join(map(str, index))}
+            add("mesh_block", names, f"mesh_block lod{lod}", needs)
+    for _ in range(plan.sharding.num_shards):
+        add("shard", {}, "shard", [])
+    return jobs
+
+
+def cluster_jobs(jobs: list[Job], seed: int) -> list[list[int]]:
+    """The jobs of the cluster, each some jobs by number: groups are put together in no order."""
+    by_group = defaultdict(list)
+    for number, job in enumerate(jobs):
+        by_group[job.group].append(number)
+    found = [[number] for number in by_group.pop(None, [])]
+    for group, numbers in by_group.items():
+        random.Random(seed).shuffle(numbers)
+        size = PROFILE["group-components"].get(group, 1)
+        found += [numbers[i : i + size] for i in range(0, len(numbers), size)]
+    return found
+
+
+class Cluster:
+    """Slots, a queue that is first come first served, and the jobs that are not done yet."""
+
+    def __init__(self, jobs: list[Job], batches: list[list[int]], slots: int) -> None:
+        self.seconds = [SNAKEMAKE_START_S + sum(jobs[n].seconds for n in b) for b in batches]
+        self.rules = [jobs[batch[0]].rule for batch in batches]
+        batch_of = {n: k for k, batch in enumerate(batches) for n in batch}
+        needs = [{batch_of[m] for n in batch for m in jobs[n].needs} for batch in batches]
+        self.waits = [len(needed) for needed in needs]
+        # of jobs that are ready Snakemake takes those first whose inputs are temporary
+        self.rank = [
+            -2 if PYRAMID_FIRST and rule == "pyramid_super_chunk" else -bool(needed)
+            for rule, needed in zip(self.rules, needs, strict=True)
+        ]
+        self.dependents = defaultdict(list)
+        for k, needed in enumerate(needs):
+            for other in needed:
+                self.dependents[other].append(k)
+        self.blocks = self.rules.count("mesh_block")
+        self.free = [0.0] * slots
+        self.running: list[tuple[float, int]] = []
+
+    def submit(self, batch: int, now: float) -> None:
+        """Queue a job: it starts when a slot is free."""
+        start = max(now, heapq.heappop(self.free)) + DISPATCH_S
+        end = start + self.seconds[batch]
+        heapq.heappush(self.free, end)
+        heapq.heappush(self.running, (end, batch))
+
+    def look(self, now: float) -> tuple[int, list[int]]:
+        """How many jobs have ended, and which are ready for that."""
+        ended, ready = 0, []
+        while self.running and self.running[0][0] <= now:
+            _, batch = heapq.heappop(self.running)
+            ended += 1
+            for other in self.dependents[batch]:
+                self.waits[other] -= 1
+                if not self.waits[other]:
+                    ready.append(other)
+            self.blocks -= self.rules[batch] == "mesh_block"
+            if self.rules[batch] == "mesh_block" and not self.blocks:
+                ready += [k for k, rule in enumerate(self.rules) if rule == "shard"]
+        return ended, ready
+
+
+def simulate(cluster: Cluster, most: int, seed: int) -> tuple[float, float]:
+    """Seconds until all is done, and the part of them that the driver spends on submitting."""
+    rng, now, last_look, pause, busy = random.Random(seed), 0.0, 0.0, LOOK_S, 0.0
+    ready: list[tuple] = []
+
+    def add(batches: Iterable[int]) -> None:
+        for k in batches:
+            heapq.heappush(ready, (cluster.rank[k], rng.random(), k))
+
+    rules = enumerate(cluster.rules)
+    add(k for k, rule in rules if rule != "shard" and not cluster.waits[k])
+    while ready or cluster.running:
+        while ready and len(cluster.running) < most:
+            now, busy = now + SUBMIT_S, busy + SUBMIT_S
+            cluster.submit(heapq.heappop(ready)[-1], now)
+        now = last_look = max(now, last_look + pause)
+        ended, more = cluster.look(now)
+        # as the plugins do
+        pause = LOOK_S if ended else min(pause + LOOK_S, LONGEST_LOOK_S)
+        add(more)
+    return now, busy / now
+
+
+def bench(side: int, args: argparse.Namespace) -> None:
+    """Everything on one volume."""
+    plan = plan_of(side)
+    rates, spread = measured_rates(args.runs)
+    jobs = workflow_jobs(plan, rates, spread, seed=0)
+    batches = cluster_jobs(jobs, seed=1)
+    works = sorted(SNAKEMAKE_START_S + sum(jobs[n].seconds for n in b) for b in batches)
+    print(
+        f"\n{side}^3: {len(jobs):,} jobs in {len(batches):,} of the cluster, of "
+        f"{statistics.median(works) / 60:.1f} minutes in the middle and {works[-1] / 60:.0f} at "
+        f"most, {sum(works) / 3600:,.0f} hours in all"
+    )
+    for slots in args.slots:
+        took, driver = simulate(Cluster(jobs, batches, slots), int(args.queue * slots), seed=2)
+        least = sum(works) / slots
+        print(
+            f"  {slots:5,} slots: done after {took / 3600:.2f} h ({least / 3600:.2f} if nothing "
+            f"waited), slots busy {least / took:.1%}, driver {driver:.1%}"
+        )
+    for name, found in (("as here", our_calls(plan)), ("by label", their_calls(plan))):
+        calls, most, kept = found
+        kinds = ", ".join(f"{kind} {n:,}" for kind, n in calls.most_common())
+        print(
+            f"  {name}: {most:,} files at most, {kept:,} in the end besides what is served; "
+            f"{calls.total():,} calls: {kinds}"
+        )
+
+
+def main() -> None:
+    """Print everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="*", type=Path, help="output folders of finished runs")
+    parser.add_argument("--sides", type=int, nargs="+", default=[8192, 32_768])
+    parser.add_argument("--slots", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--queue", type=float, default=2, help="jobs submitted per slot")
+    args = parser.parse_args()
+    for side in args.sides:
+        bench(side, args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""Planning at scale, from metadata alone: what a run costs before and beside its jobs.
+
+    python tests/bench/bench_plan.py [--sides 8192 32768 102400] [--profile lsf]
+
+Volumes are metadata documents without a single chunk. For each: a dry run (seconds, memory, bytes
+and jobs), then the start of a run on a cluster until its first job would be submitted, and what
+each job costs the driver. For one of them, how this grows with `max_jobs`. For the largest, what
+one job of a cluster spends before its first voxel: the very command a cluster is given is started,
+and killed when the job opens its log, which is the last thing it does before it opens the volume.
+
+CPU seconds mean more than seconds where others use the machine too. Python's compiled modules are
+kept in a folder of their own, as an environment that pip has installed has them.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from running import command, copy_repository
+
+VOXEL_NM, CHUNK, DTYPE = 8, 128, "<u8"
+MAX_JOBS = (5000, 10_000, 20_000, 40_000)
+GROWTH_SIDE = 32_768
+# enough for the driver's queue of 500 to be full, and for a hundred jobs to be replaced
+SUBMISSIONS = 620
+FULL = 520
+SLOWEST_START_S = 120
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a process took: seconds, of CPU, peak MB; what it wrote."""
+
+    seconds: float
+    cpu: float
+    peak_mb: float
+    text: str
+
+
+def write_volume(group: Path, side: int) -> None:
+    """An OME-NGFF group of which nothing but the documents exists."""
+    placement = [
+        {"type": "scale", "scale": [VOXEL_NM] * 3},
+        {"type": "translation", "translation": [VOXEL_NM / 2] * 3},
+    ]
+    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
+    datasets = [{"path": "s0", "coordinateTransformations": placement}]
+    array = {
+        "zarr_format": 2,
+        "shape": [side] * 3,
+        "chunks": [CHUNK] * 3,
+        "dtype": DTYPE,
+        "compressor": {"id": "zstd", "level": 3},
+        "fill_value": 0,
+        "order": "C",
+        "filters": None,
+        "dimension_separator": "/",
+    }
+    documents = {
+        ".zgroup": {"zarr_format": 2},
+        ".zattrs": {"multiscales": [{"version": "0.4", "axes": axes, "datasets": datasets}]},
+        "s0/.zarray": array,
+    }
+    (group / "s0").mkdir(parents=True)
+    for name, document in documents.items():
+        (group / name).write_text(json.dumps(document))
+
+
+class Bench:
+    """A copy of the workflow, volumes, and processes that are measured in there."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self.repository = copy_repository(scratch / "repository")
+        self.environment = {
+            **os.environ,
+            "PYTHONPYCACHEPREFIX": str(scratch / "compiled"),
+            "PYTHONPATH": str(Path(__file__).parent / "idle"),
+            "XDG_CACHE_HOME": str(scratch / "cache"),
+            "IDLE_LOG": str(scratch / "submitted"),
+            "IDLE_JOBS": str(SUBMISSIONS),
+        }
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.start([sys.executable, "-m", "snakemake", "--version"])  # compiles
+
+    def start(self, line: list[str]) -> Run:
+        """Run a command to its end."""
+        began = time.perf_counter()
+        with tempfile.TemporaryFile("w+") as out:
+            process = subprocess.Popen(
+                line, cwd=self.repository, env=self.environment, stdout=out, stderr=out
+            )
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            seconds = time.perf_counter() - began
+            out.seek(0)
+            text = out.read()
+        if process.returncode:
+            sys.exit(text[-3000:])
+        cpu = used.ru_utime + used.ru_stime
+        return Run(seconds, cpu, used.ru_maxrss * 1024 / 1e6, text)
+
+    def config(self, side: int, **more: int) -> dict:
+        """The configuration for a volume, which is made if it is not there."""
+        volume = self.scratch / f"{side}.zarr"
+        if not volume.exists():
+            write_volume(volume, side)
+        return {"input_path": volume, "output_directory": self.scratch / "out", **more}
+
+    def dry_run(self, side: int, **more: int) -> tuple[Run, dict[str, int]]:
+        """A dry run, and its jobs by rule."""
+        run = self.start(command(self.config(side, **more), "--dry-run"))
+        table = run.text.split("Job stats:")[-1].split("Reasons:")[0]
+        return run, {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+    def submissions(self, side: int, *arguments: str) -> list[dict]:
+        """What the driver would have submitted, one after the other, and when."""
+        log = Path(self.environment["IDLE_LOG"])
+        log.unlink(missing_ok=True)
+        options = ("--executor", "idle", "--jobs", "500", "--seconds-between-status-checks", "1")
+        began = time.time()
+        self.start(command(self.config(side), *arguments, *options, cores=1))
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        return [{**line, "seconds": line["seconds"] - began} for line in lines]
+
+    def before_first_voxel(self, submitted: str) -> tuple[float, float]:
+        """Seconds until a job's script is started, and until the job opens its log."""
+        lod, box = re.search(r"mesh_block:lod=(\d+),box=(\d+_\d+_\d+)", submitted).groups()
+        log = self.scratch / "out" / "logs" / "mesh_block" / f"lod{lod}" / f"{box}.log"
+        log.unlink(missing_ok=True)
+        scripts = self.repository / ".snakemake" / "scripts"
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            submitted,
+            shell=True,
+            cwd=self.repository,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        script = None
+        while not log.exists():
+            if process.poll() is not None or time.perf_counter() - began > SLOWEST_START_S:
+                sys.exit(f"this job has not begun:\n{submitted}")
+            if script is None and any(scripts.glob("*.mesh_block.py")):
+                script = time.perf_counter() - began
+            time.sleep(0.005)
+        opened = time.perf_counter() - began
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for left in scripts.glob("*.mesh_block.py"):
+            left.unlink()
+        return script or opened, opened
+
+
+def row(what: str, run: Run, jobs: dict[str, int]) -> str:
+    """One line on a dry run."""
+    n = jobs.pop("total")
+    counts = ", ".join(f"{rule} {count:,}" for rule, count in jobs.items() if count > 1)
+    return (
+        f"{what:>9} {run.seconds:6.1f} s, CPU {run.cpu:5.1f} s, {run.peak_mb:5.0f} MB, "
+        f"{n:6,} jobs ({counts}): {1e3 * run.cpu / n:.2f} ms and "
+        f"{1e3 * run.peak_mb / n:.0f} KB a job"
+    )
+
+
+def bench_side(bench: Bench, side: int, profile: str) -> list[dict]:
+    """The dry run and the start of a run; what was submitted."""
+    print(row(f"{side}^3", *bench.dry_run(side)))
+    lines = bench.submissions(side, "--profile", profile)
+    first, last = lines[0], lines[-1]
+    after = lines[FULL:]
+    n = sum(line["jobs"] for line in after)
+    cpu = after[-1]["cpu_seconds"] - after[0]["cpu_seconds"]
+    seconds = after[-1]["seconds"] - after[0]["seconds"]
+    print(
+        f"          --profile {profile}: first job submitted after {first['seconds']:.1f} s, CPU "
+        f"{first['cpu_seconds']:.1f} s; {last['jobs']} jobs in one of the cluster; then the "
+        f"driver takes CPU {1e3 * cpu / n:.0f} ms a job, {100 * cpu / seconds:.0f} % of a core"
+    )
+    return lines
+
+
+def main() -> None:
+    """Print everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sides", type=int, nargs="+", default=[8192, 32_768, 102_400])
+    parser.add_argument("--profile", default="lsf", choices=("lsf", "slurm"))
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(Path(name))
+        for side in args.sides:
+            lines = bench_side(bench, side, args.profile)
+        print(f"\ngrowth, {GROWTH_SIDE}^3:")
+        for most in MAX_JOBS:
+            print(row(f"{most:,}", *bench.dry_run(GROWTH_SIDE, max_jobs=most)))
+        job = next(line["command"] for line in lines if "mesh_block:lod=0" in line["command"])
+        bench.before_first_voxel(job)  # compiles
+        found = sorted(bench.before_first_voxel(job)[::-1] for _ in range(3))
+        print(
+            f"\none job of {args.sides[-1]}^3 on a cluster: its script is started after "
+            f"{found[0][1]:.1f} s, and begins to read after {found[0][0]:.1f} s (best of three)"
+        )
+
+
+if __name__ == "__main__":
+    main()
