@@ -18,7 +18,7 @@ from snakemesh.progress import ProgressHandler
 from snakemesh.resources import mesh_mem_mb, mesh_runtime
 from snakemesh.resources import pyramid_mem_mb, pyramid_runtime
 from snakemesh.resources import shard_mem_mb, shard_runtime
-from snakemesh.settings import read_settings, typed
+from snakemesh.configuration import read_settings, typed
 from snakemesh.sharding import shard_name
 from snakemesh.summary import plan_summary
 

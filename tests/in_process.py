@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.blocks import mesh_block
+from snakemesh.configuration import read_settings
 from snakemesh.inputs import source_levels
 from snakemesh.jobs import indices, mesh_block_job, pyramid_group, super_chunk_job
 from snakemesh.plan import Plan, make_plan
 from snakemesh.properties import multires_info, segment_properties, write_json
 from snakemesh.pyramid_group import create_group
-from snakemesh.settings import read_settings
 from snakemesh.sharding import shard_name
 from snakemesh.shards import write_shard
 from snakemesh.source import open_labels

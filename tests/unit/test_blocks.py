@@ -6,12 +6,12 @@ import pytest
 import tensorstore as ts
 
 from snakemesh.blocks import mesh_block
+from snakemesh.configuration import read_settings
 from snakemesh.containers import payload_blocks, read_section
 from snakemesh.errors import UserError
 from snakemesh.fragments import STEPS
 from snakemesh.jobs import indices, mesh_block_job
 from snakemesh.plan import make_plan
-from snakemesh.settings import read_settings
 from snakemesh.source import read_source
 from surfaces import assert_sound, decoded, noise, open_edges, solid, voronoi
 

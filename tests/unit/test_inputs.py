@@ -8,11 +8,11 @@ import zarr
 from volumes import settings_with
 
 from snakemesh import example
+from snakemesh.configuration import SCHEMA_PATH, read_settings
 from snakemesh.errors import UserError
 from snakemesh.inputs import EXAMPLE_PATH, OWN_FOLDERS, source_levels
 from snakemesh.lock import acquire
 from snakemesh.plan import make_plan
-from snakemesh.settings import SCHEMA_PATH, read_settings
 
 
 @pytest.fixture(autouse=True)

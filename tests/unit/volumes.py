@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from snakemesh.configuration import read_settings
 from snakemesh.jobs import indices, mesh_block_job, super_chunk_job
 from snakemesh.plan import make_plan
-from snakemesh.settings import Settings, read_settings
+from snakemesh.settings import Settings
 from snakemesh.source import SourceLevel
 
 DEFAULTS = read_settings({"input_path": "/data/seg", "output_directory": "/meshes"})

@@ -6,8 +6,9 @@ import jsonschema
 import pytest
 import yaml
 
+from snakemesh.configuration import SCHEMA_PATH, read_settings, typed
 from snakemesh.errors import UserError
-from snakemesh.settings import SCHEMA_PATH, Settings, read_settings, typed
+from snakemesh.settings import Settings
 
 CONFIG = SCHEMA_PATH.parent
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
