@@ -32,19 +32,18 @@ from bench_operations import our_calls, their_calls
 from bench_plan import write_volume
 
 from snakemesh import estimates
+from snakemesh.configuration import read_settings
 from snakemesh.jobs import (
     indices,
     super_chunks_for_block,
     super_chunks_for_super_chunk,
 )
 from snakemesh.plan import Plan, make_plan
-from snakemesh.settings import read_settings
 from snakemesh.source import read_source
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON = (REPOSITORY / "rules" / "common.smk").read_text()
 SHORT_S = int(re.search(r"^SHORT_S = (\d+)", COMMON, re.MULTILINE)[1])
-PYRAMID_FIRST = "priority:" in (REPOSITORY / "rules" / "pyramid.smk").read_text()
 PROFILE = yaml.safe_load((REPOSITORY / "lsf" / "config.yaml").read_text())
 # what one job of the cluster starts with, of the seconds that every job starts with (bench_plan)
 SNAKEMAKE_START_S = 1.5
@@ -140,10 +139,7 @@ class Cluster:
         needs = [{batch_of[m] for n in batch for m in jobs[n].needs} for batch in batches]
         self.waits = [len(needed) for needed in needs]
         # of jobs that are ready Snakemake takes those first whose inputs are temporary
-        self.rank = [
-            -2 if PYRAMID_FIRST and rule == "pyramid_super_chunk" else -bool(needed)
-            for rule, needed in zip(self.rules, needs, strict=True)
-        ]
+        self.rank = [-bool(needed) for needed in needs]
         self.dependents = defaultdict(list)
         for k, needed in enumerate(needs):
             for other in needed:

@@ -21,11 +21,11 @@ import numpy as np
 import worldarray as wa
 
 from snakemesh import remove
+from snakemesh.configuration import read_settings
 from snakemesh.jobs import pyramid_group, super_chunk_job
 from snakemesh.plan import Plan, make_plan
 from snakemesh.pyramid_group import create_group
 from snakemesh.resources import pyramid_mem_mb
-from snakemesh.settings import read_settings
 from snakemesh.source import read_source
 from snakemesh.super_chunks import build_super_chunk
 

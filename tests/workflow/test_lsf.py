@@ -20,10 +20,10 @@ from running import REPOSITORY, command, copy_repository, digests, run
 from lsf.cluster import Cluster
 from lsf.job import Job
 from lsf.syntax import LONGEST, SyntaxRefusedError, read_bsub
+from snakemesh.configuration import read_settings
 from snakemesh.inputs import source_levels
 from snakemesh.plan import make_plan
 from snakemesh.resources import mesh_mem_mb, mesh_runtime, shard_mem_mb, shard_runtime
-from snakemesh.settings import read_settings
 
 # The profile as it is, but for what would only make the tests wait longer
 LINE = ("--profile", "lsf", "--seconds-between-status-checks", "1", "--latency-wait", "3")
