@@ -28,6 +28,6 @@ localrules:
 rule all:
     default_target: True
     input:
-        f"{WORK}/multires.done",
-        f"{WORK}/cleanup.done",
+        served,
         kept_pyramid,
+        f"{WORK}/cleanup.done",

@@ -3,7 +3,7 @@
 
 rule cleanup:
     input:
-        f"{WORK}/multires.done",
+        served,
         kept_pyramid,
         summaries=all_summaries,
     output:
@@ -21,7 +21,7 @@ rule cleanup:
         multires=lambda wildcards: MULTIRES,
         sharded=SETTINGS.sharded,
         containers=f"{WORK}/mesh",
-        pyramid=jobs.pyramid_group(PLAN).path if SETTINGS.delete_intermediate_scales else None,
+        pyramid=GROUP.path if SETTINGS.delete_intermediate_scales else None,
         pyramid_markers=f"{WORK}/pyramid",
     script:
         "../scripts/cleanup.py"

@@ -30,9 +30,15 @@ except UserError as error:
 
 OUT = SETTINGS.output_directory.rstrip("/")
 MULTIRES = f"{OUT}/multires"
+INFO = f"{MULTIRES}/info"
+PROPERTIES = f"{MULTIRES}/segment_properties/info"
+SHARD = f"{MULTIRES}/{{shard}}.shard"
 WORK = f"{OUT}/work"
 LOGS = f"{OUT}/logs"
 BENCHMARKS = f"{OUT}/benchmarks"
+# The group's own document: a group that somebody has removed is missed, whatever the markers say.
+GROUP = jobs.pyramid_group(PLAN)
+PYRAMID_DOCUMENT = f"{GROUP.path}/{'.zattrs' if GROUP.format == 'zarr2' else 'zarr.json'}"
 ENVIRONMENT = "../envs/environment.yaml"
 # Jobs that take longer than this are not grouped with others into one job of a cluster.
 SHORT_S = 120
@@ -53,7 +59,7 @@ wildcard_constraints:
 
 # a dry run lists its jobs first; what it comes to is its last word
 if workflow.output_settings.dryrun:
-    atexit.register(print, f"\n{plan_summary(PLAN)}")
+    atexit.register(lambda: print(f"\n{plan_summary(PLAN, works_left().values())}"))
 
 
 onstart:
@@ -61,13 +67,17 @@ onstart:
         lock.acquire(Path(WORK))
     except UserError as error:
         sys.exit(f"snakemesh: {error}")
-    logger.info(plan_summary(PLAN))
-    works = {job.jobid: work_of(job) for job in workflow.dag.needrun_jobs()}
+    works = works_left()
+    logger.info(plan_summary(PLAN, works.values()))
     logger.addHandler(ProgressHandler(works, logger.info))
 
 
-def work_of(job):
-    return job_work(PLAN, job.rule.name, job.wildcards_dict)
+def works_left():
+    """The work of every job that is to be run, by Snakemake's number of the job."""
+    return {
+        job.jobid: job_work(PLAN, job.rule.name, job.wildcards_dict)
+        for job in workflow.dag.needrun_jobs()
+    }
 
 
 def digest(text):
@@ -117,13 +127,13 @@ def super_chunk(wildcards):
 
 
 def whole_pyramid(wildcards=None):
-    """The group and all its super-chunks; nothing where no level is missing."""
+    """The group with its super-chunks, all filled; nothing where no level is missing."""
     chunks = [
         super_chunk_marker(number, index)
         for number, stage in enumerate(PLAN.stages)
         for index in jobs.indices(stage.grid)
     ]
-    return [f"{WORK}/pyramid/levels.done", *chunks] if chunks else []
+    return [PYRAMID_DOCUMENT, f"{WORK}/pyramid/levels.done", *chunks] if chunks else []
 
 
 def kept_pyramid(wildcards=None):
@@ -141,7 +151,8 @@ def earlier_stage(wildcards):
 def level_of_block(wildcards):
     """The super-chunks that make what a block reads; nothing where the level is there already."""
     needed = jobs.super_chunks_for_block(PLAN, int(wildcards.lod), box_index(wildcards))
-    return [super_chunk_marker(*chunk) for chunk in needed]
+    markers = [super_chunk_marker(*chunk) for chunk in needed]
+    return [PYRAMID_DOCUMENT, *markers] if markers else []
 
 
 def all_blocks(wildcards):
@@ -152,6 +163,16 @@ def all_blocks(wildcards):
     ]
 
 
+def shard_names():
+    shards = range(PLAN.sharding.num_shards)
+    return [Path(shard_name(shard, PLAN.sharding)).stem for shard in shards]
+
+
 def all_summaries(wildcards):
-    names = (shard_name(shard, PLAN.sharding) for shard in range(PLAN.sharding.num_shards))
-    return [f"{WORK}/shards/{Path(name).stem}.npy" for name in names]
+    return [f"{WORK}/shards/{name}.npy" for name in shard_names()]
+
+
+def served(wildcards):
+    """What a viewer needs. Files of single labels are not known before they are made."""
+    shards = [SHARD.format(shard=name) for name in shard_names()] if SETTINGS.sharded else []
+    return [INFO, PROPERTIES, *shards]

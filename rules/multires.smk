@@ -5,7 +5,7 @@ rule shard:
     input:
         f"{WORK}/fragments.done",
     output:
-        **({"shard": f"{MULTIRES}/{{shard}}.shard"} if SETTINGS.sharded else {}),
+        **({"shard": SHARD} if SETTINGS.sharded else {}),
         summary=f"{WORK}/shards/{{shard}}.npy",
     log:
         f"{LOGS}/shard/{{shard}}.log",
@@ -32,9 +32,8 @@ rule multires_index:
         summaries=all_summaries,
         csv=SETTINGS.segment_properties_csv or [],
     output:
-        info=f"{MULTIRES}/info",
-        properties=f"{MULTIRES}/segment_properties/info",
-        marker=touch(f"{WORK}/multires.done"),
+        info=INFO,
+        properties=PROPERTIES,
     log:
         f"{LOGS}/multires_index.log",
     benchmark:

@@ -10,7 +10,8 @@ rule pyramid_levels:
     input:
         example_volume,
     output:
-        temp_pyramid(touch(f"{WORK}/pyramid/levels.done")),
+        document=PYRAMID_DOCUMENT,
+        marker=temp_pyramid(touch(f"{WORK}/pyramid/levels.done")),
     log:
         f"{LOGS}/pyramid_levels.log",
     benchmark:
@@ -21,14 +22,15 @@ rule pyramid_levels:
         mem_mb=500,
         runtime=10,
     params:
-        group=jobs.pyramid_group(PLAN),
-        made_from=repr(jobs.pyramid_group(PLAN)),
+        group=GROUP,
+        made_from=repr(GROUP),
     script:
         "../scripts/pyramid_levels.py"
 
 
 rule pyramid_super_chunk:
     input:
+        PYRAMID_DOCUMENT,
         f"{WORK}/pyramid/levels.done",
         earlier_stage,
         example_volume,

@@ -8,6 +8,6 @@ from snakemesh.remove import remove_tree
 
 with job_log(snakemake.log[0], "pyramid_levels"):
     # what is not filled yet must not look as if it were
-    for stage in Path(snakemake.output[0]).parent.glob("stage*"):
+    for stage in Path(snakemake.output.marker).parent.glob("stage*"):
         remove_tree(stage)
     create_group(snakemake.params.group)

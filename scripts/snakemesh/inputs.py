@@ -90,6 +90,13 @@ def _refuse_foreign_output(output: Path) -> None:
                 f"config key output_directory: {path} is there already and not from a run of "
                 f"snakemesh, which leaves {output / LOCK}; choose another folder"
             )
+    pyramid = output / "_intermediate_scales.zarr"
+    # Snakemake removes what a job is to make, also behind a link
+    if pyramid.is_symlink() or (pyramid.exists() and not pyramid.is_dir()):
+        raise UserError(
+            f"config key output_directory: {pyramid} is a link or a file, expected a folder or "
+            "nothing; move it away, or choose another folder"
+        )
 
 
 def _refuse_impossible_ids(settings: Settings, level: SourceLevel) -> None:

@@ -1,15 +1,18 @@
 """The plan in words, for the person who is about to start it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from snakemesh.estimates import level_bytes, mesh_bytes, plan_work
+from snakemesh.estimates import Work, level_bytes, mesh_bytes, plan_work
 from snakemesh.plan import Plan
 from snakemesh.resources import mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
 
 
-def plan_summary(plan: Plan) -> str:
-    """What a run from scratch does and takes, in lines. Sizes are z y x."""
+def plan_summary(plan: Plan, left: Collection[Work]) -> str:
+    """What a run from scratch does and takes, in lines, and what is left of it. Sizes are z y x.
+
+    left: the work of each job that is still to be run.
+    """
     lines = [
         f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for dense tissue)",
         *_levels(plan),
@@ -18,6 +21,7 @@ def plan_summary(plan: Plan) -> str:
         f"  shards   {plan.sharding.num_shards:,}",
         f"  in all   {plan.num_jobs:,} jobs, about {_cpu_time(plan_work(plan).seconds)}; the "
         f"largest job asks for {_peak_mb(plan) / 1000:.1f} GB of memory",
+        *_left(plan, left),
         f"  disk     about {_bytes(_removed(plan))} between jobs and {_bytes(_kept(plan))} in "
         f"the end, in {plan.settings.output_directory}",
     ]
@@ -52,6 +56,13 @@ def _lods(plan: Plan) -> Iterable[str]:
         )
 
 
+def _left(plan: Plan, left: Collection[Work]) -> Iterable[str]:
+    works = [work for work in left if work.voxels]  # the plan does not count what only gathers
+    if len(works) < plan.num_jobs:
+        time = _cpu_time(sum(work.seconds for work in works))
+        yield f"  left     {len(works):,} of these jobs, about {time}"
+
+
 def _removed(plan: Plan) -> int:
     """Bytes that are gone at the end: fragments between jobs, and levels unless they are kept."""
     return mesh_bytes(plan) + level_bytes(plan) * plan.settings.delete_intermediate_scales
@@ -76,6 +87,8 @@ def _count(grid: Iterable[int], what: str) -> str:
 
 
 def _cpu_time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} CPU seconds"
     if seconds < 7200:
         return f"{seconds / 60:.0f} CPU minutes"
     return f"{seconds / 3600:,.0f} CPU hours"

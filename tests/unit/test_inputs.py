@@ -141,3 +141,18 @@ def test_what_another_program_left_is_not_ours_to_tidy(tmp_path, folder):
     assert "\n" not in str(error.value)
     acquire(output / "work")
     source_levels(settings)
+
+
+@pytest.mark.parametrize("what", ["file", "link", "dangling link"])
+def test_a_pyramid_that_is_no_folder(tmp_path, what):
+    """Before any job, as Snakemake removes what a job is to make, also behind a link."""
+    output = tmp_path / "out"
+    acquire(output / "work")
+    path = output / "_intermediate_scales.zarr"
+    if what == "file":
+        path.write_text("mine")
+    else:
+        path.symlink_to(tmp_path if what == "link" else tmp_path / "nothing")
+    settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(output))
+    with pytest.raises(UserError, match="output_directory.*_scales.zarr is a link or a file"):
+        source_levels(settings)

@@ -2,9 +2,9 @@ import re
 
 from volumes import plan_of, volume
 
-from snakemesh.estimates import level_bytes
+from snakemesh.estimates import Work, level_bytes
 from snakemesh.resources import mesh_mem_mb
-from snakemesh.summary import plan_summary
+from snakemesh.summary import plan_summary as summary_of
 
 COUNTED = """\
 The plan for /data/seg (sizes are z y x, estimates for dense tissue)
@@ -22,6 +22,11 @@ def anisotropic(**changes):
     factors = ((1, 1, 1), (1, 2, 2))
     levels = volume((1000, 2000, 2000), (40, 8, 8), factors=factors, chunks=(64, 128, 128))
     return plan_of(levels, num_lods=3, **changes)
+
+
+def plan_summary(plan):
+    """Of a run that has done nothing yet."""
+    return summary_of(plan, [Work(10, 1)] * plan.num_jobs)
 
 
 def test_what_is_there_what_is_built_and_how_it_is_divided():
@@ -62,3 +67,12 @@ def test_a_large_volume_is_counted_in_hours_and_terabytes():
 def test_nothing_to_be_built():
     text = plan_summary(plan_of(volume((100,) * 3), num_lods=1))
     assert "pyramid" not in text and "to be built" not in text
+
+
+def test_what_is_left_of_a_run():
+    plan = anisotropic()
+    whole = plan_summary(plan).splitlines()
+    left = summary_of(plan, [Work(3600, 1)] * 12 + [Work(2, 0)] * 5).splitlines()
+    assert left.pop(-2) == "  left     12 of these jobs, about 12 CPU hours"
+    assert left == whole
+    assert "  left     0 of these jobs, about 0 CPU seconds" in summary_of(plan, [])

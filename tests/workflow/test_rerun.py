@@ -1,4 +1,6 @@
-"""A changed configuration redoes what depends on it, no more and no less."""
+"""What has changed or is gone is made again with what depends on it, no more and no less."""
+
+import shutil
 
 from running import digests, finish, planned
 
@@ -29,3 +31,16 @@ def test_changes_with_and_without_a_kept_pyramid(
     # and what a run of the other kind leaves behind has to go
     single = config(deleted, sharded=False, segment_properties_csv=table)
     assert digests(finish(repository, single)) == digests(unsharded)
+
+
+def test_what_somebody_has_removed(repository, config, multires, tmp_path):
+    """Of what is served, and of levels that are kept. Work that is done does not count on it."""
+    ours = config(tmp_path / "out", delete_intermediate_scales=False)
+    served = finish(repository, ours)
+    (served / "info").unlink()
+    assert planned(repository, ours) == {"multires_index": 1, "cleanup": 1}
+    (served / "0.shard").unlink()
+    assert planned(repository, ours) == MESHING
+    shutil.rmtree(tmp_path / "out" / "_intermediate_scales.zarr")
+    assert planned(repository, ours) == PYRAMID | MESHING
+    assert digests(finish(repository, ours)) == digests(multires)
