@@ -40,13 +40,18 @@ def read_source(
     """The levels of a volume, finest first; no voxel is read.
 
     path: a group, an array or a level of a group, local or a URL. voxel_size_nm, translation_nm:
-    z y x, in place of what the metadata say. Raises UserError for what is not there or cannot be
-    meshed.
+    z y x, in place of what the metadata say. Raises UserError for what is not there, cannot be
+    meshed, or has a size that nobody says.
     """
     try:
         pyramid = wa.open_pyramid(path)
         names = _level_names(path, pyramid)
-        metas = [pyramid.level_meta(name).in_nm() for name in names]
+        metas = [pyramid.level_meta(name) for name in names]
+        if voxel_size_nm is None:
+            _refuse_unplaced(path, metas)
+            metas = [meta.in_nm() for meta in metas]
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise UserError(
             f"config key input_path: found no zarr, N5 or precomputed volume at {path}"
@@ -82,6 +87,14 @@ def with_voxel_size(
     else:
         translation = tuple(float(t) for t in translation_nm)
     return replace(level, voxel_size=voxel_size, translation=translation)
+
+
+def _refuse_unplaced(path: str, metas: list[wa.ArrayMeta]) -> None:
+    if any(meta.placed_by is None for meta in metas):
+        raise UserError(
+            f"config key voxel_size_nm: the metadata of {path} do not say how large a voxel is; "
+            "set the key to [z, y, x] in nm"
+        )
 
 
 def _level_names(path: str, pyramid: wa.Pyramid) -> list[str]:

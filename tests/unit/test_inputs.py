@@ -25,8 +25,13 @@ def write_labels(path, dtype="uint8"):
     return str(path)
 
 
-def settings_for(input_path, output_directory="out", **changes):
-    return settings_with(input_path=input_path, output_directory=output_directory, **changes)
+def settings_for(input_path, output_directory="out", voxel_size_nm=(40, 8, 8), **changes):
+    return settings_with(
+        input_path=input_path,
+        output_directory=output_directory,
+        voxel_size_nm=voxel_size_nm,
+        **changes,
+    )
 
 
 # -- the example ------------------------------------------------------------------------------

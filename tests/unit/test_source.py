@@ -113,6 +113,8 @@ def test_shards_are_not_chunks(tmp_path):
 
 def test_a_bare_array_needs_its_voxel_size(tmp_path):
     zarr.create_array(tmp_path / "seg.zarr", data=LABELS, chunks=(8, 8, 8), zarr_format=2)
+    with pytest.raises(UserError, match="^config key voxel_size_nm: [^\n]*seg.zarr[^\n]*$"):
+        read_source(str(tmp_path / "seg.zarr"))
     (level,) = read_source(str(tmp_path / "seg.zarr"), (40, 8.0, 4))
     assert level.voxel_size == (40, 8, 4)
     assert level.translation == (20, 4, 2)  # the corner of the volume is at the origin

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import zarr
 from conftest import write_volume
 from running import digests, run
 
@@ -19,6 +20,7 @@ def inputs(volume, tmp_path_factory):
     floats = np.zeros((8, 8, 8), np.float32)
     write_volume(folder / "float.zarr", floats, VOXEL_NM, (0, 0, 0), (8, 8, 8))
     write_volume(folder / "flat.zarr", np.ones((8, 8), np.uint8), (8, 8), (0, 0), (8, 8))
+    zarr.create_array(folder / "bare.zarr", data=np.ones((8, 8, 8), np.uint8), chunks=(8, 8, 8))
     (folder / "broken.csv").write_text("id,name\n1,soma\n2\n")
     return folder
 
@@ -27,6 +29,7 @@ CASES = {
     "no such path": ("input_path", {"input_path": "{inputs}/nowhere.zarr"}),
     "floats": ("input_path", {"input_path": "{inputs}/float.zarr"}),
     "two axes": ("input_path", {"input_path": "{inputs}/flat.zarr"}),
+    "no voxel size": ("voxel_size_nm", {"input_path": "{inputs}/bare.zarr"}),
     "output inside the input": ("output_directory", {"output_directory": "{volume}/meshes"}),
     "unknown key": ("number_of_lods", {"number_of_lods": 3}),
     "no LODs": ("num_lods", {"num_lods": 0}),
