@@ -1,8 +1,23 @@
 """snakemesh: from a segmentation volume to multi-resolution meshes for Neuroglancer.
 
 config -> plan -> rules -> scripts -> library. Everything below follows from PLAN, which is made
-from the configuration and the volume's metadata alone.
+from the configuration and the volume's metadata alone. What a run makes in `output_directory`:
+
+    rule                  what it makes, one job per
+    pyramid_levels        _intermediate_scales.zarr with empty levels         volume
+    pyramid_super_chunk   every missing level there, from one pass over s0    super-chunk
+    mesh_block            work/mesh/lod<n>/*.fragments                        block of an LOD
+    mesh_blocks_done      a marker that every block is meshed                 volume
+    shard                 multires/*.shard and work/shards/*.npy              shard
+    multires_index        multires/info, multires/segment_properties/info     volume
+    cleanup               removes what was only there between jobs            volume
+
+Every name in the output is in scripts/snakemesh/output/folder.py; docs/design.md explains the rest.
 """
+
+from snakemake.utils import min_version
+
+min_version("9.6")
 
 
 configfile: "config/config.yaml"
@@ -10,8 +25,11 @@ configfile: "config/config.yaml"
 
 include: "rules/common.smk"
 include: "rules/example.smk"
+include: "rules/pyramid_inputs.smk"
 include: "rules/pyramid.smk"
+include: "rules/mesh_inputs.smk"
 include: "rules/mesh.smk"
+include: "rules/multires_inputs.smk"
 include: "rules/multires.smk"
 include: "rules/cleanup.smk"
 
@@ -20,7 +38,7 @@ localrules:
     all,
     pyramid,
     pyramid_levels,
-    fragments,
+    mesh_blocks_done,
     multires_index,
     cleanup,
 
@@ -30,4 +48,4 @@ rule all:
     input:
         served,
         kept_pyramid,
-        f"{WORK}/cleanup.done",
+        OUT.cleanup_marker,

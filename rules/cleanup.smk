@@ -1,4 +1,4 @@
-# The last job: what was only there between jobs goes.
+# The last job: it removes what was only there between jobs.
 
 
 rule cleanup:
@@ -7,21 +7,19 @@ rule cleanup:
         kept_pyramid,
         summaries=all_summaries,
     output:
-        touch(f"{WORK}/cleanup.done"),
+        touch(OUT.cleanup_marker),
     log:
-        f"{LOGS}/cleanup.log",
+        OUT.log("cleanup"),
     benchmark:
-        f"{BENCHMARKS}/cleanup.tsv"
+        OUT.benchmark("cleanup")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=500,
         runtime=60,
     params:
-        multires=lambda wildcards: MULTIRES,
+        folder=OUT,
         sharded=SETTINGS.sharded,
-        containers=f"{WORK}/mesh",
         pyramid=GROUP.path if SETTINGS.delete_intermediate_scales else None,
-        pyramid_markers=f"{WORK}/pyramid",
     script:
         "../scripts/cleanup.py"

@@ -1,6 +1,10 @@
 # The embedded example: only where the configuration asks for it.
 
-if SETTINGS.input_path == EXAMPLE_PATH:
+# The example has to be made first. A volume of the user's is there already.
+EXAMPLE = EXAMPLE_PATH if SETTINGS.input_path == EXAMPLE_PATH else []
+
+
+if EXAMPLE:
 
     localrules:
         example,
@@ -9,9 +13,9 @@ if SETTINGS.input_path == EXAMPLE_PATH:
         output:
             directory(EXAMPLE_PATH),
         log:
-            f"{LOGS}/example.log",
+            OUT.log("example"),
         benchmark:
-            f"{BENCHMARKS}/example.tsv"
+            OUT.benchmark("example")
         conda:
             ENVIRONMENT
         resources:

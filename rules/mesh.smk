@@ -4,13 +4,13 @@
 rule mesh_block:
     input:
         level_of_block,
-        example_volume,
+        EXAMPLE,
     output:
-        temp(ensure(f"{WORK}/mesh/lod{{lod}}/{{box}}.done", sha256=digest(MADE_FROM))),
+        temp(ensure(OUT.block_marker("{lod}", "{box}"), sha256=digest(MADE_FROM))),
     log:
-        f"{LOGS}/mesh_block/lod{{lod}}/{{box}}.log",
+        OUT.log("mesh_block/lod{lod}/{box}"),
     benchmark:
-        f"{BENCHMARKS}/mesh_block/lod{{lod}}/{{box}}.tsv"
+        OUT.benchmark("mesh_block/lod{lod}/{box}")
     group:
         if_short("mesh_block", "mesh_lod{lod}")
     conda:
@@ -19,25 +19,26 @@ rule mesh_block:
         mem_mb=doubled(lambda wildcards: mesh_mem_mb(PLAN, int(wildcards.lod))),
         runtime=doubled(lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod))),
     params:
-        job=lambda wildcards: jobs.mesh_block_job(PLAN, int(wildcards.lod), box_index(wildcards)),
-        container=CONTAINER,
+        job=lambda wildcards: jobs.mesh_block_job(
+            PLAN, int(wildcards.lod), box_index(wildcards.box)
+        ),
+        container=OUT.container("{lod}", "{box}", MADE_FROM),
         made_from=MADE_FROM,
     script:
         "../scripts/mesh_block.py"
 
 
-# Every shard needs every container. Waiting for one marker instead keeps the DAG linear in the number
-# of jobs; it is temporary, like the containers it stands for. What older ones became is not taken for
-# new where a cluster reports a shard that was lost as done.
-rule fragments:
+# Every shard needs every container. All shards wait for this one marker instead, so that the DAG
+# grows with the number of jobs and not with its square. The marker is temporary like the containers.
+rule mesh_blocks_done:
     input:
         all_blocks,
     output:
-        temp(f"{WORK}/fragments.done"),
+        temp(OUT.blocks_marker),
     log:
-        f"{LOGS}/fragments.log",
+        OUT.log("mesh_blocks_done"),
     benchmark:
-        f"{BENCHMARKS}/fragments.tsv"
+        OUT.benchmark("mesh_blocks_done")
     conda:
         ENVIRONMENT
     resources:
@@ -45,6 +46,6 @@ rule fragments:
         runtime=10,
     params:
         made_from=MADE_FROM,
-        summaries=f"{WORK}/shards",
+        folder=OUT,
     script:
-        "../scripts/fragments.py"
+        "../scripts/mesh_blocks_done.py"

@@ -3,14 +3,14 @@
 
 rule shard:
     input:
-        f"{WORK}/fragments.done",
+        OUT.blocks_marker,
     output:
-        **({"shard": SHARD} if SETTINGS.sharded else {}),
-        summary=f"{WORK}/shards/{{shard}}.npy",
+        **({"shard": OUT.shard("{shard}")} if SETTINGS.sharded else {}),
+        summary=OUT.summary("{shard}"),
     log:
-        f"{LOGS}/shard/{{shard}}.log",
+        OUT.log("shard/{shard}"),
     benchmark:
-        f"{BENCHMARKS}/shard/{{shard}}.tsv"
+        OUT.benchmark("shard/{shard}")
     conda:
         ENVIRONMENT
     resources:
@@ -19,9 +19,9 @@ rule shard:
     params:
         made_from=(MADE_FROM, SETTINGS.sharded),
         number=lambda wildcards: int(wildcards.shard, 16),
-        job=jobs.ShardJob(PLAN.grid, PLAN.sharding, SETTINGS.sharded),
-        multires=lambda wildcards: MULTIRES,
-        container=lambda wildcards: CONTAINER,
+        job=jobs.shard_job(PLAN),
+        folder=OUT,
+        container_hash=MADE_FROM,
         blocks=[PLAN.blocks(lod) for lod in range(PLAN.num_lods)],
     script:
         "../scripts/shard.py"
@@ -32,19 +32,19 @@ rule multires_index:
         summaries=all_summaries,
         csv=SETTINGS.segment_properties_csv or [],
     output:
-        info=INFO,
-        properties=PROPERTIES,
+        info=OUT.info,
+        properties=OUT.segment_properties,
     log:
-        f"{LOGS}/multires_index.log",
+        OUT.log("multires_index"),
     benchmark:
-        f"{BENCHMARKS}/multires_index.tsv"
+        OUT.benchmark("multires_index")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        job=jobs.ShardJob(PLAN.grid, PLAN.sharding, SETTINGS.sharded),
+        job=jobs.shard_job(PLAN),
         lod_scale_multiplier=PLAN.lod_scale_multiplier,
     script:
         "../scripts/multires_index.py"

@@ -8,14 +8,14 @@ rule pyramid:
 
 rule pyramid_levels:
     input:
-        example_volume,
+        EXAMPLE,
     output:
         document=PYRAMID_DOCUMENT,
-        marker=temp_pyramid(touch(f"{WORK}/pyramid/levels.done")),
+        marker=temp_pyramid(touch(OUT.levels_marker)),
     log:
-        f"{LOGS}/pyramid_levels.log",
+        OUT.log("pyramid_levels"),
     benchmark:
-        f"{BENCHMARKS}/pyramid_levels.tsv"
+        OUT.benchmark("pyramid_levels")
     conda:
         ENVIRONMENT
     resources:
@@ -24,6 +24,7 @@ rule pyramid_levels:
     params:
         group=GROUP,
         made_from=repr(GROUP),
+        folder=OUT,
     script:
         "../scripts/pyramid_levels.py"
 
@@ -31,20 +32,20 @@ rule pyramid_levels:
 rule pyramid_super_chunk:
     input:
         PYRAMID_DOCUMENT,
-        f"{WORK}/pyramid/levels.done",
+        OUT.levels_marker,
         earlier_stage,
-        example_volume,
+        EXAMPLE,
     output:
         temp_pyramid(
             ensure(
-                f"{WORK}/pyramid/stage{{stage}}/{{box}}.done",
+                OUT.super_chunk_marker("{stage}", "{box}"),
                 sha256=lambda wildcards: digest(repr(super_chunk(wildcards))),
             )
         ),
     log:
-        f"{LOGS}/pyramid_super_chunk/stage{{stage}}/{{box}}.log",
+        OUT.log("pyramid_super_chunk/stage{stage}/{box}"),
     benchmark:
-        f"{BENCHMARKS}/pyramid_super_chunk/stage{{stage}}/{{box}}.tsv"
+        OUT.benchmark("pyramid_super_chunk/stage{stage}/{box}")
     group:
         if_short("pyramid_super_chunk", "pyramid_stage{stage}")
     conda:

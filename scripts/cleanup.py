@@ -4,25 +4,26 @@ from pathlib import Path
 
 import numpy as np
 
-from snakemesh.job_log import job_log
-from snakemesh.remove import remove_leftovers, remove_tree
+from snakemesh.output.job_log import job_log
+from snakemesh.output.remove import remove_leftovers, remove_tree
 
 params = snakemake.params
+folder = params.folder
 
 
 def wanted_names() -> set[str]:
+    """The files of `multires/` that this run has made."""
     if params.sharded:
-        return {f"{Path(path).stem}.shard" for path in snakemake.input.summaries}
+        return {Path(folder.shard(Path(path).stem)).name for path in snakemake.input.summaries}
     labels = (str(label) for path in snakemake.input.summaries for label in np.load(path)["label"])
     return {name for label in labels for name in (label, f"{label}.index")}
 
 
 with job_log(snakemake.log[0], "cleanup"):
-    remove_tree(Path(params.containers))
-    multires, summaries = Path(params.multires), Path(snakemake.input.summaries[0]).parent
-    remove_leftovers(multires, wanted_names())
-    for folder in (multires / "segment_properties", summaries):
-        remove_leftovers(folder, ())
+    remove_tree(Path(folder.blocks))
+    remove_leftovers(Path(folder.multires), wanted_names())
+    for other in (Path(folder.segment_properties).parent, Path(folder.summaries)):
+        remove_leftovers(other, ())
     if params.pyramid is not None:
         remove_tree(Path(params.pyramid))
-        remove_tree(Path(params.pyramid_markers))
+        remove_tree(Path(folder.pyramid_markers))

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from snakemesh.blocks import mesh_block
-from snakemesh.job_log import job_log
+from snakemesh.mesh.block import mesh_block
+from snakemesh.output.job_log import job_log
 
 name = f"mesh_block lod {snakemake.wildcards.lod} {snakemake.wildcards.box}"
 with job_log(snakemake.log[0], name) as log:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from snakemesh.job_log import job_log
-from snakemesh.properties import multires_info, segment_properties, write_json
+from snakemesh.multires.documents import multires_info, segment_properties, write_json
+from snakemesh.output.job_log import job_log
 
 with job_log(snakemake.log[0], "multires_index") as log:
     job = snakemake.params.job

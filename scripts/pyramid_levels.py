@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from snakemesh.job_log import job_log
-from snakemesh.pyramid_group import create_group
-from snakemesh.remove import remove_tree
+from snakemesh.output.job_log import job_log
+from snakemesh.output.remove import remove_tree
+from snakemesh.pyramid.group import create_group
 
 with job_log(snakemake.log[0], "pyramid_levels"):
     # what is not filled yet must not look as if it were
-    for stage in Path(snakemake.output.marker).parent.glob("stage*"):
+    for stage in Path(snakemake.params.folder.pyramid_markers).glob("stage*"):
         remove_tree(stage)
     create_group(snakemake.params.group)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from snakemesh.job_log import job_log
-from snakemesh.super_chunks import build_super_chunk
+from snakemesh.output.job_log import job_log
+from snakemesh.pyramid.super_chunk import build_super_chunk
 
 name = f"pyramid_super_chunk stage {snakemake.wildcards.stage} {snakemake.wildcards.box}"
 with job_log(snakemake.log[0], name) as log:

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
-from snakemesh.atomic import replacing
-from snakemesh.job_log import job_log
-from snakemesh.jobs import indices
-from snakemesh.shards import write_shard, write_unsharded
+from snakemesh.boxes import box_name, indices
+from snakemesh.multires.shard import write_shard, write_unsharded
+from snakemesh.output.atomic import replacing
+from snakemesh.output.job_log import job_log
 
 params = snakemake.params
 with job_log(snakemake.log[0], f"shard {snakemake.wildcards.shard}") as log:
-    # not what is there: a run that was killed under another configuration leaves its own
+    # by name: a run of another configuration that was killed may have left containers of its own
     containers = [
-        params.container.format(lod=lod, box="_".join(map(str, index)))
+        params.folder.container(lod, box_name(index), params.container_hash)
         for lod, grid in enumerate(params.blocks)
         for index in indices(grid)
     ]
@@ -23,9 +23,9 @@ with job_log(snakemake.log[0], f"shard {snakemake.wildcards.shard}") as log:
             snakemake.output.shard, params.number, containers, job.grid, job.sharding
         )
     else:
-        Path(params.multires).mkdir(parents=True, exist_ok=True)
+        Path(params.folder.multires).mkdir(parents=True, exist_ok=True)
         summary = write_unsharded(
-            params.multires, params.number, containers, job.grid, job.sharding
+            params.folder.multires, params.number, containers, job.grid, job.sharding
         )
     with replacing(snakemake.output.summary) as temporary, open(temporary, "wb") as file:
         np.save(file, summary)

@@ -3,7 +3,6 @@
 import csv
 import os
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,19 @@ import numpy as np
 
 from snakemesh.errors import UserError
 
+# What a run says of every segment, and what the viewer's queries mean by other names.
+MEASURE_NAMES = (
+    "volume",
+    "area",
+    "faces",
+    "x_min",
+    "y_min",
+    "z_min",
+    "x_max",
+    "y_max",
+    "z_max",
+)
+RESERVED_NAMES = frozenset(["id", "label", *MEASURE_NAMES])
 _ID_NAMES = ("id", "segment_id", "object_id")
 _LABEL_NAMES = ("label", "name")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -38,12 +50,12 @@ class SegmentTable:
     columns: list[Column]
 
 
-def read_segment_table(path: str | os.PathLike, reserved: Collection[str]) -> SegmentTable:
+def read_segment_table(path: str | os.PathLike) -> SegmentTable:
     """Read a CSV in UTF-8 with a heading line.
 
     The labels are in the column `id`, `segment_id` or `object_id` (in any case, with blanks or
     underscores), or else in the first one. `label` or `name` names them. The names of the other
-    columns must not be in `reserved`.
+    columns must not be in RESERVED_NAMES.
     Raises UserError naming the file, the line and the key `segment_properties_csv`.
     """
     lines, rows = _read_rows(path)
@@ -54,7 +66,7 @@ def read_segment_table(path: str | os.PathLike, reserved: Collection[str]) -> Se
     others = [i for i in range(len(headers)) if i != at_id]
     naming = next((i for known in _LABEL_NAMES for i in others if folded[i] == known), None)
     properties = [i for i in others if i != naming]
-    _check_names(path, lines[0], headers, folded, properties, reserved)
+    _check_names(path, lines[0], headers, folded, properties)
     for line, row in zip(lines[1:], rows[1:], strict=True):
         if len(row) != len(headers):
             expected = f"expected {len(headers)}, one for each heading"
@@ -100,14 +112,13 @@ def _check_names(
     headers: list[str],
     folded: list[str],
     properties: list[int],
-    reserved: Collection[str],
 ) -> None:
     """Raise UserError where two properties would bear one name, or one none."""
     seen: dict[str, str] = {}
     for i in properties:
         if not folded[i]:
             raise _bad(path, line, f"has no name for column {i + 1} ('{headers[i]}')")
-        if folded[i] in reserved:
+        if folded[i] in RESERVED_NAMES:
             raise _bad(path, line, f"names a column '{headers[i]}', which is taken: rename it")
         if folded[i] in seen:
             raise _bad(

@@ -3,8 +3,8 @@
     PYTHONPATH=scripts python tests/bench/bench_cluster.py [RUN ...] [--slots 100 1000]
 
 The plan, the jobs, what each waits for and which are grouped are the workflow's own. Each job takes
-what dense cortex takes: as `snakemesh.estimates` has it, or as the logs of finished runs say whose
-output folders are given; varied at random, as much as the logs of LOD 0 vary. A driver like
+what dense cortex takes: as `snakemesh.plan.estimates` has it, or as the logs of finished runs say
+whose output folders are given; varied at random, as much as the logs of LOD 0 vary. A driver like
 Snakemake's submits one job after the other, those first that wait for something, else in no order;
 it looks for finished ones every ten seconds (later when there are none), and lets no more than
 `--queue` times as many be queued or running as there are slots.
@@ -31,15 +31,12 @@ import yaml
 from bench_operations import our_calls, their_calls
 from bench_plan import write_volume
 
-from snakemesh import estimates
-from snakemesh.configuration import read_settings
-from snakemesh.jobs import (
-    indices,
-    super_chunks_for_block,
-    super_chunks_for_super_chunk,
-)
-from snakemesh.plan import Plan, make_plan
-from snakemesh.source import read_source
+from snakemesh.boxes import indices
+from snakemesh.plan import estimates
+from snakemesh.plan.configuration import read_settings
+from snakemesh.plan.jobs import super_chunks_for_block, super_chunks_for_super_chunk
+from snakemesh.plan.plan import Plan, make_plan
+from snakemesh.plan.source import read_source
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON = (REPOSITORY / "rules" / "common.smk").read_text()

@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import worldarray as wa
 
-from snakemesh import remove
-from snakemesh.configuration import read_settings
-from snakemesh.jobs import pyramid_group, super_chunk_job
-from snakemesh.plan import Plan, make_plan
-from snakemesh.pyramid_group import create_group
-from snakemesh.resources import pyramid_mem_mb
-from snakemesh.source import read_source
-from snakemesh.super_chunks import build_super_chunk
+from snakemesh.output import remove
+from snakemesh.plan.configuration import read_settings
+from snakemesh.plan.jobs import pyramid_group, super_chunk_job
+from snakemesh.plan.plan import Plan, make_plan
+from snakemesh.plan.resources import pyramid_mem_mb
+from snakemesh.plan.source import read_source
+from snakemesh.pyramid.group import create_group
+from snakemesh.pyramid.super_chunk import build_super_chunk
 
 SNAKEMAKE_MB = 2 * 124  # what they do not share
 FILES = 100_000

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from snakemesh.geometry import halo
-from snakemesh.jobs import smoothing_iterations
-from snakemesh.plan import Plan
+from snakemesh.job_records import halo_voxels
+from snakemesh.plan.jobs import smoothing_iterations
+from snakemesh.plan.plan import Plan
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 from running import command, copy_repository
 
@@ -173,11 +173,11 @@ def our_calls(plan: Plan) -> tuple[Counter, int, int]:
     for rule, n in counts.items():
         calls += Counter({kind: n * k for kind, k in (CALLS[rule] + DRIVER_CALLS).items()})
     for stage in plan.stages:
-        level = levels[stage.source]
+        level = levels[stage.base]
         calls["open"] += chunks_read(level.shape, stage.super_chunk, 0, plan.chunks)
     for lod, level in enumerate(levels):
         pairs = zip(plan.tile_cells[lod], plan.cell_voxels[lod], strict=True)
-        margin = halo(smoothing_iterations(plan, lod))
+        margin = halo_voxels(smoothing_iterations(plan, lod))
         calls["open"] += chunks_read(level.shape, [t * c for t, c in pairs], margin, plan.chunks)
     built = sum(chunks_read(a.shape, plan.chunks, 0, plan.chunks) for a in levels if a.is_built)
     calls += Counter({kind: built * k for kind, k in CHUNK_WRITTEN.items()})

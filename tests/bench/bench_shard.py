@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from snakemesh.containers import FRAGMENT, write_container
-from snakemesh.octree import OctreeGrid
-from snakemesh.sharding import Sharding
-from snakemesh.shards import write_shard, write_unsharded
+from snakemesh.job_records import OctreeGrid, Sharding
+from snakemesh.multires.container import FRAGMENT, write_container
+from snakemesh.multires.shard import write_shard, write_unsharded
 
 GRID = OctreeGrid((0.0, 0.0, 0.0), (8192.0, 8192.0, 10240.0), (1, 2, 4))
 SHARDING = Sharding(shard_bits=0, minishard_bits=9)

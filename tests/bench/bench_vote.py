@@ -27,8 +27,8 @@ import numpy as np
 import tensorstore as ts
 import worldarray as wa
 
-from snakemesh.downsample import METHODS, downsample
-from snakemesh.pyramid import fill_super_chunk
+from snakemesh.pyramid.downsample import METHODS, downsample
+from snakemesh.pyramid.fill import fill_super_chunk
 
 STEPS = ((2, 2, 2),) * 3
 TILE = 128

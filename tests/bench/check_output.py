@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 from mesh_checks import edge_counts, problems, to_nm, volume_and_centroid, welded
 from reading import Mesh, read_entries, read_mesh

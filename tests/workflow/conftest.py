@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+
 from running import SMALL, copy_repository, digests, finish
 
 

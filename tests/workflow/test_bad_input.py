@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zarr
 from conftest import write_volume
+
 from running import digests, run
 
 VOXEL_NM = (20, 8, 8)

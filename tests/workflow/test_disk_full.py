@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+
 from running import digests, finish, run
 
 PAGE = 4096

@@ -10,8 +10,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import command, digests
 from test_resume import leftovers
+
+from running import command, digests
 
 SOURCE = Path(__file__).resolve().parents[1] / "faults" / "kill_while_writing.c"
 # One fault a job and attempt: in what order they come does not matter.

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from running import REPOSITORY, command, copy_repository, digests, run
 
 from lsf.cluster import Cluster
 from lsf.job import Job
 from lsf.syntax import LONGEST, SyntaxRefusedError, read_bsub
-from snakemesh.configuration import read_settings
-from snakemesh.inputs import source_levels
-from snakemesh.plan import make_plan
-from snakemesh.resources import mesh_mem_mb, mesh_runtime, shard_mem_mb, shard_runtime
+from running import REPOSITORY, command, copy_repository, digests, run
+from snakemesh.plan.configuration import read_settings
+from snakemesh.plan.inputs import source_levels
+from snakemesh.plan.plan import make_plan
+from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime, shard_mem_mb, shard_runtime
 
 # The profile as it is, but for what would only make the tests wait longer
 LINE = ("--profile", "lsf", "--seconds-between-status-checks", "1", "--latency-wait", "3")

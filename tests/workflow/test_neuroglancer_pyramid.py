@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import run
 
 import in_process
 import serve
@@ -23,6 +22,7 @@ from neuroglancer_page import (
     picture,
     serving,
 )
+from running import run
 
 pytestmark = needed
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import zarr
 from ome_zarr_models import open_ome_zarr
+
 from running import digests, finish, planned, run
 
 PYRAMID = {"pyramid_levels", "pyramid_super_chunk"}

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import zarr
 from cloudvolume import CloudVolume
-from running import finish, planned
 
 from mesh_checks import (
     ZERO_PROBLEMS,
@@ -18,6 +17,7 @@ from mesh_checks import (
     welded,
 )
 from reading import read_data, read_entries, read_info, read_mesh, read_meshes
+from running import finish, planned
 
 RULES = {
     "example",

@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from running import copy_repository, digests, finish
 
+from running import copy_repository, digests, finish
 from slurm.cluster import missing_programs, slurm_cluster
 
 # A driver that waits for what never comes does so for ever
@@ -36,7 +36,7 @@ def slurm():
 def too_little(tmp_path) -> Path:
     """A copy of the repository whose plan is wrong about LOD 0: Python alone takes more."""
     repository = copy_repository(tmp_path / "repository")
-    with open(repository / "scripts" / "snakemesh" / "resources.py", "a") as module:
+    with open(repository / "scripts" / "snakemesh" / "plan" / "resources.py", "a") as module:
         module.write(
             "\n_right = mesh_mem_mb\n\n\n"
             "def mesh_mem_mb(plan, lod):\n"

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import zarr
 from moto.server import ThreadedMotoServer
-from running import digests, finish, planned, run
 
 import in_process
 from formats import Placed, coarser, voted, write_array, write_zarr
+from running import digests, finish, planned, run
 from serve import Server
 
 BUCKET = "volumes"

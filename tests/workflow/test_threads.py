@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 from conftest import write_volume
+
 from running import command
 
 # Python runs this before each of the run's scripts; what it tells is what the script did.

@@ -1,0 +1,37 @@
+"""The lattice that finished vertices lie on: a cell is 65535 steps wide on every axis.
+
+It is the lattice of the output format (`octree.CELL_STEPS`). Surfaces are put on it before they are
+cut, so nothing is rounded after a cut. A position on the face between two cells is 65535 in one of
+them and 0 in the other, exactly.
+"""
+
+import numpy as np
+from numba import njit
+
+from snakemesh.multires.octree import CELL_STEPS
+
+
+def to_lattice(vertices: np.ndarray, per_cell: np.ndarray) -> np.ndarray:
+    """Positions on the lattice, rounded to the nearest step.
+
+    vertices: (N, 3) int32, of which a cell has per_cell (3,) on each axis. Returns (N, 3) int32.
+    """
+    return _to_lattice(vertices, np.asarray(per_cell, dtype=np.int64))
+
+
+@njit(cache=True, nogil=True)
+def nearest_step(position, per_cell):
+    """The step of the lattice that is nearest to a position, of which a cell has `per_cell`.
+
+    In integers: a multiplication by the reciprocal would not round the same everywhere.
+    """
+    return (2 * CELL_STEPS * position + per_cell) // (2 * per_cell)
+
+
+@njit(cache=True, nogil=True)
+def _to_lattice(vertices, per_cell):
+    lattice = np.empty_like(vertices)
+    for v in range(len(vertices)):
+        for i in range(3):
+            lattice[v, i] = nearest_step(np.int64(vertices[v, i]), per_cell[i])
+    return lattice

@@ -1,0 +1,165 @@
+"""Finished shards: the fragments of all containers, each written once to its final place."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from snakemesh.job_records import OctreeGrid, Sharding
+from snakemesh.multires.container import payload_blocks
+from snakemesh.multires.sections import Sections, read_sections
+from snakemesh.multires.shard_layout import ShardLayout, lay_out
+from snakemesh.multires.sharding import minishard_of
+from snakemesh.output.atomic import replacing
+
+
+def write_shard(
+    path: str | os.PathLike,
+    shard: int,
+    container_paths: Sequence[str],
+    grid: OctreeGrid,
+    sharding: Sharding,
+) -> np.ndarray:
+    """Write one shard file, whole or not at all, from its section of every container.
+
+    Only the records are held in memory; the payload is streamed. A shard without labels becomes a
+    valid file of empty minishards.
+    Returns one SUMMARY row per label, in ascending order.
+    """
+    sections = read_sections(container_paths, shard, grid, sharding)
+    layout = lay_out(sections, grid, sharding.index_bytes)
+    with replacing(path) as temporary:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            _scatter_fragments(fd, sections, layout.destination)
+            _scatter_manifests(fd, layout)
+            shard_index, minishards = _encode_index(layout, sharding)
+            _write(fd, _bytes(minishards), int(layout.data_begin[-1]))
+            _write(fd, _bytes(shard_index), 0)
+        finally:
+            os.close(fd)
+    return layout.summary
+
+
+def write_unsharded(
+    directory: str | os.PathLike,
+    shard: int,
+    container_paths: Sequence[str],
+    grid: OctreeGrid,
+    sharding: Sharding,
+) -> np.ndarray:
+    """Write `<label>` (fragments) and `<label>.index` (manifest) of every label of a shard.
+
+    Each file appears whole or not at all, and the manifest, which is what the viewer asks for
+    first, after the fragments. Returns one SUMMARY row per label, in ascending order.
+    """
+    sections = read_sections(container_paths, shard, grid, sharding)
+    layout = lay_out(sections, grid, 0)
+    manifests = _bytes(layout.words)
+    # A label's fragments come from many containers: put them together in a file without a name
+    # first, so that memory stays bounded and a killed job leaves nothing.
+    with tempfile.TemporaryFile(dir=directory) as scratch:
+        _scatter_fragments(scratch.fileno(), sections, layout.destination)
+        rows = zip(
+            layout.labels.tolist(),
+            layout.data_begin.tolist(),
+            layout.manifest_begin.tolist(),
+            (4 * layout.word_begin[:-1]).tolist(),
+            (4 * layout.word_begin[1:]).tolist(),
+            strict=False,
+        )
+        for label, begin, end, manifest_begin, manifest_end in rows:
+            with replacing(Path(directory) / str(label)) as data:
+                _copy(scratch, begin, end, data)
+            with replacing(Path(directory) / f"{label}.index") as index:
+                index.write_bytes(manifests[manifest_begin:manifest_end])
+    return layout.summary
+
+
+def _scatter_fragments(fd: int, sections: Sections, destination: np.ndarray) -> None:
+    """Stream every container once and write each of its fragments to its place in `fd`."""
+    for path, payload_begin, first, last in zip(
+        sections.paths, sections.payload_begin, sections.begin, sections.begin[1:], strict=False
+    ):
+        records, target = sections.records[first:last], destination[first:last]
+        for begin, end, data in payload_blocks(path, records, payload_begin):
+            _scatter_block(fd, data, records["size"][begin:end], target[begin:end])
+
+
+def _scatter_block(fd: int, data: memoryview, sizes: np.ndarray, target: np.ndarray) -> None:
+    """Write the fragments that lie one after another in `data`, neighbours in `fd` at once."""
+    ends = np.cumsum(sizes, dtype=np.int64)
+    begins = ends - sizes
+    # A run goes on where both sides go on, that is while the shift between them stays.
+    shift = np.where(target < 0, np.iinfo(np.int64).min, target - begins)
+    starts = np.flatnonzero(np.concatenate([[True], shift[1:] != shift[:-1]]))
+    run_ends = ends[np.append(starts[1:], len(ends)) - 1]
+    kept = target[starts] >= 0
+    runs = zip(
+        begins[starts[kept]].tolist(),
+        run_ends[kept].tolist(),
+        target[starts[kept]].tolist(),
+        strict=True,
+    )
+    for begin, end, place in runs:
+        _write(fd, data[begin:end], place)
+
+
+def _scatter_manifests(fd: int, layout: ShardLayout) -> None:
+    manifests = _bytes(layout.words)
+    ends = (4 * layout.word_begin).tolist()
+    for begin, end, place in zip(ends, ends[1:], layout.manifest_begin.tolist(), strict=False):
+        _write(fd, manifests[begin:end], place)
+
+
+def _encode_index(layout: ShardLayout, sharding: Sharding) -> tuple[np.ndarray, np.ndarray]:
+    """The shard index and all minishard indices, uint64, the latter to follow the data.
+
+    A minishard index is `[3, n]`: labels, starts and sizes of the manifests, the labels as
+    differences, each start relative to the end of the manifest before. The data are in the order
+    of the labels and not of the minishards, which the format leaves open; a minishard's own labels
+    ascend all the same, so that no difference is negative.
+    """
+    minishard = minishard_of(layout.labels, sharding)
+    order = np.argsort(minishard, kind="stable")
+    counts = np.bincount(minishard, minlength=1 << sharding.minishard_bits)
+    first = np.cumsum(counts) - counts
+    start = layout.manifest_begin[:-1][order] - sharding.index_bytes
+    size = 4 * np.diff(layout.word_begin)[order]
+    rows = np.stack([layout.labels[order], start.astype(np.uint64), size.astype(np.uint64)])
+    previous = np.zeros((2, len(order)), np.uint64)
+    previous[0, 1:] = rows[0, :-1]
+    previous[1, 1:] = rows[1, :-1] + rows[2, :-1]
+    previous[:, first[counts > 0]] = 0
+    rows[:2] -= previous
+
+    group = minishard[order]
+    minishards = np.empty(3 * len(order), np.dtype("<u8"))
+    for i in range(3):
+        minishards[np.arange(len(order)) + 2 * first[group] + i * counts[group]] = rows[i]
+    begin = int(layout.data_begin[-1]) - sharding.index_bytes + 24 * first
+    index = np.stack([begin, begin + 24 * counts], axis=1)
+    index[counts == 0] = 0
+    return index.astype("<u8"), minishards
+
+
+def _bytes(array: np.ndarray) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _write(fd: int, data: memoryview, place: int) -> None:
+    """Write all of `data` at byte `place`."""
+    done = os.pwrite(fd, data, place)
+    while done < len(data):
+        done += os.pwrite(fd, data[done:], place + done)
+
+
+def _copy(source: BinaryIO, begin: int, end: int, target: Path, block: int = 16 << 20) -> None:
+    """Copy bytes `begin` to `end` of `source` to the new file `target`."""
+    source.seek(begin)
+    with open(target, "xb") as file:
+        for at in range(begin, end, block):
+            file.write(source.read(min(block, end - at)))

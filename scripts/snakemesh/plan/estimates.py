@@ -1,0 +1,85 @@
+"""What jobs cost, from the plan: seconds on one core, voxels, bytes. Measured on dense cortex.
+
+512 x 512 x 512 voxels of mouse cortex (uint32, zstd; tests/bench/bench_run.py): every voxel
+belongs to some neurite, so that most volumes take less.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from snakemesh.boxes import box_index
+from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
+from snakemesh.plan.plan import Plan
+
+# Snakemake and Python starting, libraries imported
+START_S = 2.0
+MEASURED_PYRAMID_VOXELS_PER_S = 4e7
+MEASURED_MESH_VOXELS_PER_S = 1e6
+MEASURED_SHARD_VOXELS_PER_S = 5e7
+# Of a voxel: of a level that is built; of the level that is meshed, in fragments
+LEVEL_BYTES_PER_VOXEL = 0.17
+FRAGMENT_BYTES_PER_VOXEL = 0.14
+
+
+@dataclass(frozen=True)
+class Work:
+    """Seconds on one core and voxels of a job, or of several."""
+
+    seconds: float
+    voxels: int
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(self.seconds + other.seconds, self.voxels + other.voxels)
+
+
+def job_work(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Work:
+    """The work of one job of the workflow; of a rule that only gathers, its start."""
+    if rule == "pyramid_super_chunk":
+        job = super_chunk_job(
+            plan, plan.stages[int(wildcards["stage"])], box_index(wildcards["box"])
+        )
+        return _work(_box_voxels(job.begin, job.end), MEASURED_PYRAMID_VOXELS_PER_S)
+    if rule == "mesh_block":
+        job = mesh_block_job(plan, int(wildcards["lod"]), box_index(wildcards["box"]))
+        begin = [f * c for f, c in zip(job.first_cell, job.cell_voxels, strict=True)]
+        end = [b + n * c for b, n, c in zip(begin, job.n_cells, job.cell_voxels, strict=True)]
+        end = list(map(min, end, plan.levels[job.lod].shape))
+        return _work(_box_voxels(begin, end), MEASURED_MESH_VOXELS_PER_S)
+    if rule == "shard":
+        return _work(meshed_voxels(plan) // plan.sharding.num_shards, MEASURED_SHARD_VOXELS_PER_S)
+    return Work(START_S, 0)
+
+
+def plan_work(plan: Plan) -> Work:
+    """The work of all jobs of a plan that has done none yet."""
+    passes = [math.prod(plan.levels[stage.base].shape) for stage in plan.stages]
+    works = [_work(voxels, MEASURED_PYRAMID_VOXELS_PER_S) for voxels in passes]
+    works.append(_work(meshed_voxels(plan), MEASURED_MESH_VOXELS_PER_S))
+    works.append(_work(meshed_voxels(plan), MEASURED_SHARD_VOXELS_PER_S))
+    more_starts = START_S * (plan.num_jobs - len(works))
+    return sum(works, Work(more_starts, 0))
+
+
+def meshed_voxels(plan: Plan) -> int:
+    """Voxels of all levels together, each of which is meshed once."""
+    return sum(math.prod(level.shape) for level in plan.levels)
+
+
+def level_bytes(plan: Plan) -> int:
+    """Bytes of the levels that are built."""
+    built = sum(math.prod(level.shape) for level in plan.levels if level.is_built)
+    return round(built * LEVEL_BYTES_PER_VOXEL)
+
+
+def mesh_bytes(plan: Plan) -> int:
+    """Bytes of all fragments, in the containers and again in the shards."""
+    return round(meshed_voxels(plan) * FRAGMENT_BYTES_PER_VOXEL)
+
+
+def _work(voxels: int, voxels_per_s: float) -> Work:
+    return Work(START_S + voxels / voxels_per_s, voxels)
+
+
+def _box_voxels(begin: Sequence[int], end: Sequence[int]) -> int:
+    return math.prod(e - b for b, e in zip(begin, end, strict=True))

@@ -1,0 +1,102 @@
+"""The plan in words, for the person who is about to start it."""
+
+import math
+from collections.abc import Collection, Iterable
+
+from snakemesh.plan.estimates import Work, level_bytes, mesh_bytes, plan_work
+from snakemesh.plan.plan import Plan
+from snakemesh.plan.resources import mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
+
+
+def plan_summary(plan: Plan, left: Collection[Work]) -> str:
+    """What a run from scratch does and takes, in lines, and what is left of it. Sizes are z y x.
+
+    left: the work of each job that is still to be run.
+    """
+    lines = [
+        f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for dense tissue)",
+        *_levels(plan),
+        *_stages(plan),
+        *_lods(plan),
+        f"  shards   {plan.sharding.num_shards:,}",
+        f"  in all   {plan.num_jobs:,} jobs, about {_cpu_time(plan_work(plan).seconds)}; the "
+        f"largest job asks for {_peak_mb(plan) / 1000:.1f} GB of memory",
+        *_left(plan, left),
+        f"  disk     about {_bytes(_removed(plan))} between jobs and {_bytes(_kept(plan))} in "
+        f"the end, in {plan.settings.output_directory}",
+    ]
+    return "\n".join(lines)
+
+
+def _levels(plan: Plan) -> Iterable[str]:
+    for k, level in enumerate(plan.levels):
+        voxel_size = " x ".join(f"{size:g}" for size in level.voxel_size)
+        where = "to be built" if level.is_built else f"exists: {level.path}"
+        yield (
+            f"  level s{k} {_size(level.shape)} voxels of {voxel_size} nm, "
+            f"factor {_size(level.factor)}, {where}"
+        )
+
+
+def _stages(plan: Plan) -> Iterable[str]:
+    for stage in plan.stages:
+        built = ", ".join(f"s{k}" for k in stage.targets if plan.levels[k].is_built)
+        super_chunk = map(min, stage.super_chunk, plan.levels[stage.base].shape)
+        yield (
+            f"  pyramid  {_count(stage.grid, 'super-chunk')} of {_size(super_chunk)} voxels of "
+            f"s{stage.base}, read once for {built}"
+        )
+
+
+def _lods(plan: Plan) -> Iterable[str]:
+    for lod in range(plan.num_lods):
+        yield (
+            f"  LOD {lod}    {_count(plan.n_cells[lod], 'cell')} of {_size(plan.cell_voxels[lod])} "
+            f"voxels of s{lod}, in {_count(plan.blocks(lod), 'block')}"
+        )
+
+
+def _left(plan: Plan, left: Collection[Work]) -> Iterable[str]:
+    works = [work for work in left if work.voxels]  # the plan does not count what only gathers
+    if len(works) < plan.num_jobs:
+        time = _cpu_time(sum(work.seconds for work in works))
+        yield f"  left     {len(works):,} of these jobs, about {time}"
+
+
+def _removed(plan: Plan) -> int:
+    """Bytes that are gone at the end: fragments between jobs, and levels unless they are kept."""
+    return mesh_bytes(plan) + level_bytes(plan) * plan.settings.delete_intermediate_scales
+
+
+def _kept(plan: Plan) -> int:
+    return mesh_bytes(plan) + level_bytes(plan) * (not plan.settings.delete_intermediate_scales)
+
+
+def _peak_mb(plan: Plan) -> int:
+    meshing = (mesh_mem_mb(plan, lod) for lod in range(plan.num_lods))
+    return max(pyramid_mem_mb(plan), shard_mem_mb(plan), *meshing)
+
+
+def _size(numbers: Iterable[int]) -> str:
+    return " x ".join(map(str, numbers))
+
+
+def _count(grid: Iterable[int], what: str) -> str:
+    n = math.prod(grid)
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def _cpu_time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} CPU seconds"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} CPU minutes"
+    return f"{seconds / 3600:,.0f} CPU hours"
+
+
+def _bytes(n: int) -> str:
+    return next(
+        f"{n / size:,.3g} {unit}"
+        for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB"))
+        if n >= size or unit == "KB"
+    )

@@ -1,0 +1,59 @@
+"""A whole run in this process: the jobs of a plan, one after the other, without Snakemake."""
+
+from pathlib import Path
+
+import numpy as np
+
+from snakemesh.boxes import indices
+from snakemesh.mesh.block import mesh_block
+from snakemesh.multires.documents import multires_info, segment_properties, write_json
+from snakemesh.multires.shard import write_shard
+from snakemesh.output.folder import shard_name
+from snakemesh.plan.configuration import read_settings
+from snakemesh.plan.inputs import source_levels
+from snakemesh.plan.jobs import mesh_block_job, pyramid_group, super_chunk_job
+from snakemesh.plan.plan import Plan, make_plan
+from snakemesh.pyramid.group import create_group
+from snakemesh.pyramid.super_chunk import build_super_chunk
+from snakemesh.voxels import open_labels
+
+
+def planned(config: dict) -> Plan:
+    """The plan of a configuration."""
+    settings = read_settings(config)
+    return make_plan(settings, source_levels(settings))
+
+
+def build_pyramid(plan: Plan) -> None:
+    """Every level that is missing."""
+    if plan.stages:
+        create_group(pyramid_group(plan))
+    for stage in plan.stages:
+        for index in indices(stage.grid):
+            build_super_chunk(super_chunk_job(plan, stage, index))
+
+
+def mesh(plan: Plan) -> Path:
+    """The meshes of a plan whose levels are there. Returns what is to be served."""
+    output = Path(plan.settings.output_directory)
+    containers = []
+    for lod in range(plan.num_lods):
+        for index in indices(plan.blocks(lod)):
+            path = output / "work" / f"lod{lod}_{'_'.join(map(str, index))}"
+            mesh_block(mesh_block_job(plan, lod, index), path)
+            containers.append(str(path))
+    multires = output / "multires"
+    summaries = []
+    for number in range(plan.sharding.num_shards):
+        path = multires / f"{shard_name(number, plan.sharding)}.shard"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        summaries.append(write_shard(path, number, containers, plan.grid, plan.sharding))
+    write_json(multires / "segment_properties" / "info", segment_properties(summaries, None))
+    write_json(multires / "info", multires_info(plan.sharding, plan.lod_scale_multiplier))
+    return multires
+
+
+def level_labels(plan: Plan, level: int) -> np.ndarray:
+    """The voxels of the array that holds a level, all of them."""
+    chosen = plan.levels[level]
+    return open_labels(chosen.path, chosen.name).read().result()

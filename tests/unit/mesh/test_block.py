@@ -1,0 +1,221 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorstore as ts
+
+from snakemesh.boxes import indices
+from snakemesh.errors import UserError
+from snakemesh.mesh.block import mesh_block
+from snakemesh.multires.container import payload_blocks, read_section
+from snakemesh.multires.octree import CELL_STEPS
+from snakemesh.plan.configuration import read_settings
+from snakemesh.plan.jobs import mesh_block_job
+from snakemesh.plan.plan import make_plan
+from snakemesh.plan.source import read_source
+from surfaces import assert_sound, decoded, noise, open_edges, solid, voronoi
+
+VOXEL_NM = (16, 8, 8)
+CORNER_NM = (80, -40, 0)
+FACTOR = (1, 2, 2)
+
+
+def write_levels(path, *levels):
+    """An OME-NGFF group of levels (z y x), each FACTOR times coarser than the one before."""
+    datasets = []
+    for k, labels in enumerate(levels):
+        spec = {"driver": "zarr", "kvstore": {"driver": "file", "path": f"{path}/s{k}"}}
+        spec["metadata"] = {"shape": labels.shape, "chunks": [32] * 3, "dtype": labels.dtype.str}
+        ts.open(spec, create=True).result().write(labels).result()
+        size = np.multiply(VOXEL_NM, np.power(FACTOR, k))
+        placement = [
+            {"type": "scale", "scale": size.tolist()},
+            {"type": "translation", "translation": (CORNER_NM + size / 2).tolist()},
+        ]
+        datasets.append({"path": f"s{k}", "coordinateTransformations": placement})
+    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
+    scales = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    (path / ".zgroup").write_text('{"zarr_format": 2}')
+    (path / ".zattrs").write_text(json.dumps({"multiscales": scales}))
+
+
+def plan_of(tmp_path, *levels, **config):
+    path = tmp_path / "volume.zarr"
+    if not path.exists():
+        path.mkdir()
+        write_levels(path, *levels)
+    config = {"num_lods": len(levels), "cell_size": 32} | config
+    settings = read_settings(
+        {"input_path": str(path), "output_directory": str(tmp_path / "out"), **config}
+    )
+    return make_plan(settings, read_source(settings.input_path, settings.voxel_size_nm))
+
+
+def read_container(path, sharding):
+    """Records and bytes of all shards of a container, and its LOD."""
+    sections, blobs = [], []
+    for shard in range(sharding.num_shards):
+        lod, records, begin = read_section(path, shard)
+        sections.append(records)
+        for first, last, data in payload_blocks(path, records, begin):
+            sizes = records["size"][first:last]
+            blobs += [bytes(data[e - n : e]) for e, n in zip(np.cumsum(sizes), sizes, strict=True)]
+    return lod, np.concatenate(sections), blobs
+
+
+def meshed(tmp_path, plan, lod, **changes):
+    """Records and bytes of all blocks of an LOD, with the jobs changed."""
+    all_records, all_blobs = [], []
+    for index in indices(plan.blocks(lod)):
+        job = replace(mesh_block_job(plan, lod, index), **changes)
+        path = tmp_path / "containers" / "_".join(map(str, index))
+        stats = mesh_block(job, path)
+        written_lod, records, blobs = read_container(path, job.sharding)
+        assert written_lod == lod
+        assert stats.fragments == len(records) == len(blobs)
+        assert stats.faces == records["faces"].sum() <= stats.dense_faces
+        assert stats.payload_bytes == sum(map(len, blobs))
+        first = np.array(job.first_cell[::-1])
+        assert (records["cell"] >= first).all()
+        assert (records["cell"] < first + job.n_cells[::-1]).all()
+        all_records.append(records)
+        all_blobs += blobs
+    records = np.concatenate(all_records)
+    assert_sound(records, all_blobs, lod)
+    return records, all_blobs
+
+
+def nm_per_step(plan, lod):
+    return np.array(plan.grid.cell_nm) * 2**lod / CELL_STEPS
+
+
+# -- whole volumes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lod", [0, 1])
+@pytest.mark.parametrize("roi", [None, [[240, 24, 40], [1000, 600, 568]]])
+def test_blocks_give_closed_surfaces_that_hold_their_voxels(tmp_path, lod, roi):
+    labels = voronoi((68, 86, 75), 25, 3, VOXEL_NM)
+    plan = plan_of(tmp_path, labels, labels[:, ::2, ::2], roi=roi)
+    assert not plan.stages and len(list(indices(plan.blocks(lod)))) > 1
+    records, blobs = meshed(tmp_path, plan, lod)
+    level = plan.levels[lod]
+    part = labels[:, ::2, ::2] if lod else labels
+    part = part[tuple(slice(o, o + n) for o, n in zip(level.origin, level.shape, strict=True))]
+    ids, counts = np.unique(part[part > 0], return_counts=True)
+    found = decoded(records, blobs)
+    assert sorted(found) == ids.tolist()
+    ratios = []
+    for label, count in zip(ids.tolist(), counts.tolist(), strict=True):
+        assert len(open_edges(found[label])) == 0
+        surface = solid(found[label], nm_per_step(plan, lod))
+        ratios.append(surface.volume / (count * np.prod(level.voxel_size)))
+        centre = plan.grid.origin_nm + surface.center_mass
+        at = np.argwhere(part == label).mean(axis=0) * level.voxel_size + level.translation
+        if count > 500:
+            np.testing.assert_allclose(centre, at[::-1], atol=0.3 * max(level.voxel_size))
+    assert np.median(ratios) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("labels_of", [noise, voronoi])
+def test_a_block_in_tiles_is_as_closed_as_in_one(tmp_path, labels_of):
+    labels = labels_of((36, 40, 34), 4, 0)
+    plan = plan_of(tmp_path, labels, n_smoothing_iter=1)
+    whole = {"first_cell": (0, 0, 0), "n_cells": (2, 2, 2)}
+    job = mesh_block_job(plan, 0, (0, 0, 0))
+    volumes = []
+    for tile_cells in ((1, 1, 1), (2, 1, 2), (2, 2, 4)):
+        path = tmp_path / "container"
+        mesh_block(replace(job, **whole, tile_cells=tile_cells), path)
+        _, records, blobs = read_container(path, job.sharding)
+        assert_sound(records, blobs, 0)
+        found = decoded(records, blobs)
+        assert sorted(found) == np.unique(labels[labels > 0]).tolist()
+        assert all(len(open_edges(triangles)) == 0 for triangles in found.values())
+        volumes.append([records["volume"][records["label"] == label].sum() for label in found])
+    if labels_of is voronoi:  # what simplification leaves of noise depends on where it was cut
+        np.testing.assert_allclose(volumes[:2], [volumes[2]] * 2, rtol=5e-3)
+
+
+# -- open ends ----------------------------------------------------------------------------------
+
+
+def test_open_objects_are_open_in_the_planes_of_the_roi_alone(tmp_path):
+    # the last cells hold 3 voxels, fewer than their neighbours' tiles look beyond them
+    labels = noise((46, 80, 80), 2, 5)
+    begin, end = np.array([6, 0, 10]), np.array([6 + 32 + 3, 67, 10 + 32 + 3])
+    roi = [(np.multiply(at, VOXEL_NM) + CORNER_NM).tolist() for at in (begin, end)]
+    plan = plan_of(tmp_path, labels, roi=roi, roi_boundary="open", n_smoothing_iter=3)
+    assert plan.begin == tuple(begin) and plan.end == tuple(end)
+    records, blobs = meshed(tmp_path, plan, 0)
+    planes = {0: (0, 35), 1: (67,), 2: (0, 35)}  # x y z; y begins where the volume does
+    met = set()
+    for triangles in decoded(records, blobs).values():
+        ends = open_edges(triangles) * 32 / CELL_STEPS
+        on = [
+            (axis, at, np.abs(ends[..., axis] - at).max(axis=1) < 1e-3)
+            for axis, positions in planes.items()
+            for at in positions
+        ]
+        assert np.any([mask for _, _, mask in on], axis=0).all()
+        met.update((axis, at) for axis, at, mask in on if mask.any())
+    assert met == {(axis, at) for axis, positions in planes.items() for at in positions}
+
+
+def test_an_open_object_goes_straight_through_the_roi(tmp_path):
+    labels = np.zeros((40, 40, 60), np.uint16)
+    labels[10:30, 12:28, :] = 3
+    roi = [[CORNER_NM[0], CORNER_NM[1], 80], [CORNER_NM[0] + 640, CORNER_NM[1] + 320, 400]]
+    plan = plan_of(tmp_path, labels, roi=roi, roi_boundary="open", target_reduction=0.0)
+    (triangles,) = decoded(*meshed(tmp_path, plan, 0)).values()
+    x = np.unique(open_edges(triangles)[..., 0]) * nm_per_step(plan, 0)[0]
+    np.testing.assert_allclose(x, [0, 320], atol=0.01)
+    y, z = (np.ptp(triangles[..., axis]) * nm_per_step(plan, 0)[axis] for axis in (1, 2))
+    assert y == pytest.approx(16 * 8, abs=1) and z == pytest.approx(20 * 16, abs=2)
+    # its walls run to the planes without narrowing
+    ends = open_edges(triangles)
+    assert np.ptp(ends[..., 1]) == pytest.approx(np.ptp(triangles[..., 1]), rel=1e-3)
+
+
+# -- which labels -------------------------------------------------------------------------------
+
+
+def test_only_what_is_wanted(tmp_path):
+    labels = noise((20, 33, 20), 6, 1).astype(np.uint8)
+    for name in ("all", "some"):
+        (tmp_path / name).mkdir()
+    some = np.where(np.isin(labels, (2, 5)), labels, 0).astype(np.uint8)
+    expected, expected_blobs = meshed(tmp_path, plan_of(tmp_path / "some", some), 0)
+    # 300 is beyond what the type of the volume can hold
+    plan = plan_of(tmp_path / "all", labels, target_ids=[300, 5, 2])
+    records, blobs = meshed(tmp_path, plan, 0)
+    assert set(records["label"].tolist()) == {2, 5}
+    np.testing.assert_array_equal(records, expected)
+    assert blobs == expected_blobs
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "u8", "i4", "i8"])
+def test_labels_of_every_type(tmp_path, dtype):
+    labels = np.zeros((12, 12, 12), dtype)
+    largest = np.iinfo(dtype).max
+    labels[2:8, 2:8, 2:8] = largest
+    records, _ = meshed(tmp_path, plan_of(tmp_path, labels), 0)
+    assert records["label"].tolist() == [largest]
+
+
+def test_negative_labels_are_refused(tmp_path):
+    labels = np.full((12, 12, 12), -1, np.int32)
+    plan = plan_of(tmp_path, labels)
+    with pytest.raises(UserError, match="input_path: found label -1"):
+        mesh_block(mesh_block_job(plan, 0, (0, 0, 0)), tmp_path / "container")
+    assert not (tmp_path / "container").exists()
+
+
+def test_a_block_of_background(tmp_path):
+    plan = plan_of(tmp_path, np.zeros((40, 12, 12), np.uint16))
+    job = mesh_block_job(plan, 0, (1, 0, 0))
+    stats = mesh_block(job, tmp_path / "container")
+    assert stats.fragments == stats.faces == stats.dense_faces == stats.payload_bytes == 0
+    assert stats.voxels == (8 + 13) * 12 * 12
+    assert len(read_container(tmp_path / "container", job.sharding)[1]) == 0

@@ -1,0 +1,167 @@
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+import pytest
+import trimesh
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snakemesh.mesh.cutting import facing, sides, split
+from surfaces import canonical, open_edges, unbalanced
+
+SPHERE = trimesh.creation.icosphere(subdivisions=1)
+axes = st.integers(0, 2)
+
+
+@st.composite
+def closed_meshes(draw):
+    """A closed mesh of 80 faces with corners anywhere, mostly on few planes, and its two owners.
+
+    It cuts through itself and has faces without area: what holds for it holds for anything.
+    """
+    width = draw(st.sampled_from([1, 2, 5, 40, 100_000]))
+    rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    vertices = rng.integers(-width, width + 1, SPHERE.vertices.shape).astype(np.int32)
+    owners = np.arange(len(SPHERE.faces), dtype=np.int32) // 40
+    return vertices, SPHERE.faces.astype(np.int32), owners, draw(st.integers(-width, width))
+
+
+def shuffled(vertices, faces, owners, seed):
+    """The same mesh, its vertices numbered and its faces ordered and begun otherwise."""
+    rng = np.random.default_rng(seed)
+    number = rng.permutation(len(vertices)).astype(np.int32)
+    renumbered = np.empty_like(vertices)
+    renumbered[number] = vertices
+    order = rng.permutation(len(faces))
+    turned = [np.roll(face, rng.integers(3)) for face in number[faces[order]]]
+    return renumbered, np.array(turned, np.int32), owners[order]
+
+
+def area(triangles):
+    a, b, c = triangles.astype(float).transpose(1, 0, 2)
+    return np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
+
+
+def volume(triangles):
+    return np.linalg.det(triangles.astype(float)).sum() / 6
+
+
+# -- split --------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(closed_meshes(), axes)
+def test_no_piece_crosses_and_nothing_opens(mesh, axis):
+    vertices, faces, owners, plane = mesh
+    new_vertices, pieces, piece_owners = split(vertices, faces, owners, axis, plane)
+    low, high = (f(new_vertices[pieces][..., axis], axis=1) for f in (np.min, np.max))
+    assert ((high <= plane) | (low >= plane)).all()
+    assert len(unbalanced(pieces)) == 0
+    np.testing.assert_array_equal(new_vertices[: len(vertices)], vertices)
+    assert (new_vertices[len(vertices) :, axis] == plane).all()
+    assert new_vertices.dtype == pieces.dtype == piece_owners.dtype == np.int32
+
+
+@settings(deadline=None)
+@given(closed_meshes(), axes)
+def test_a_cut_is_where_each_edge_meets_the_plane_and_nowhere_else(mesh, axis):
+    vertices, faces, owners, plane = mesh
+    expected = []
+    for u, v in {(u, v) for f in faces.tolist() for u, v in zip(f, f[1:] + f[:1], strict=True)}:
+        low, high = vertices[u].tolist(), vertices[v].tolist()
+        if low[axis] < plane < high[axis]:
+            part = Fraction(plane - low[axis], high[axis] - low[axis])
+            at = [a + part * (b - a) for a, b in zip(low, high, strict=True)]
+            expected.append([floor(p + Fraction(1, 2)) for p in at])
+    found = split(vertices, faces, owners, axis, plane)[0][len(vertices) :]
+    assert sorted(found.tolist()) == sorted(expected)
+
+
+@settings(deadline=None)
+@given(closed_meshes(), axes, st.integers(0, 99))
+def test_a_cut_does_not_depend_on_place_or_numbering(mesh, axis, seed):
+    vertices, faces, owners, plane = mesh
+    new_vertices, pieces, piece_owners = split(vertices, faces, owners, axis, plane)
+    offset = np.array([3, -700_001, 65_535], np.int32)
+    other = shuffled(vertices + offset, faces, owners, seed)
+    moved = split(*other, axis, plane + int(offset[axis]))
+    for owner in (0, 1):
+        np.testing.assert_array_equal(
+            canonical(moved[0][moved[1][moved[2] == owner]] - offset),
+            canonical(new_vertices[pieces[piece_owners == owner]]),
+        )
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("at", [-0.9, -0.3, 0.0, 0.5])
+def test_area_and_volume_of_every_owner_are_kept(axis, at):
+    radius = 1 << 18
+    sphere = trimesh.creation.icosphere(subdivisions=3)
+    vertices = np.rint(sphere.vertices * radius).astype(np.int32)
+    faces = sphere.faces.astype(np.int32)
+    owners = (np.arange(len(faces)) % 3).astype(np.int32)
+    new_vertices, pieces, piece_owners = split(vertices, faces, owners, axis, int(at * radius))
+    assert len(pieces) > len(faces)
+    for owner in range(3):
+        before, after = (
+            vertices[faces[owners == owner]],
+            new_vertices[pieces[piece_owners == owner]],
+        )
+        assert area(after) == pytest.approx(area(before), rel=1e-5)
+        assert volume(after) == pytest.approx(volume(before), rel=1e-5)
+    below = new_vertices[pieces[~sides(new_vertices, pieces, axis, int(at * radius))]]
+    # the ring that the plane leaves is a circle, as far as 1280 faces are a sphere
+    ring = np.unique(open_edges(below).reshape(-1, 3), axis=0)
+    distance = np.linalg.norm(ring[:, [i for i in range(3) if i != axis]], axis=1)
+    np.testing.assert_allclose(distance / radius, (1 - at**2) ** 0.5, rtol=0.02)
+
+
+@settings(deadline=None)
+@given(closed_meshes(), axes)
+def test_a_second_cut_at_the_same_plane_finds_nothing(mesh, axis):
+    cut = split(*mesh[:3], axis, mesh[3])
+    again = split(*cut, axis, mesh[3])
+    assert all(a is b for a, b in zip(cut, again, strict=True))
+
+
+def test_a_mesh_without_faces():
+    empty = np.zeros((0, 3), np.int32), np.zeros((0, 3), np.int32), np.zeros(0, np.int32)
+    assert [len(part) for part in split(*empty, 0, 5)] == [0, 0, 0]
+    assert len(sides(*empty[:2], 0, 5)) == 0
+
+
+# -- sides --------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=200)
+@given(closed_meshes(), axes, st.integers(0, 99))
+def test_the_two_sides_of_copies_that_were_cut_apart_fit(mesh, axis, seed):
+    vertices, faces, owners, plane = mesh
+    halves, whole = [], []
+    for above, copy in ((False, (vertices, faces, owners)), (True, shuffled(*mesh[:3], seed))):
+        cut_vertices, pieces, _ = split(*copy, axis, plane)
+        half = pieces[sides(cut_vertices, pieces, axis, plane) == above]
+        halves.append(cut_vertices[half])
+        whole = cut_vertices[pieces]
+    # every piece is on one of the sides, also those in the plane, and nothing is left open
+    joined = np.concatenate(halves)
+    np.testing.assert_array_equal(canonical(joined), canonical(whole))
+    assert len(open_edges(joined)) == 0
+    for half in halves:
+        assert (open_edges(half)[..., axis] == plane).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_faces_in_the_plane_are_on_the_side_of_their_object(axis):
+    box = trimesh.creation.box(bounds=[[0, 0, 0], [10, 10, 10]])
+    vertices, faces = box.vertices.astype(np.int32), box.faces.astype(np.int32)
+    assert not sides(vertices, faces, axis, 10).any()
+    assert sides(vertices, faces, axis, 0).all()
+    up = np.array([facing(vertices, face, axis) for face in faces])
+    np.testing.assert_array_equal(up, 100 * np.sign(np.rint(box.face_normals[:, axis])))
+
+
+def test_a_face_without_area_is_below():
+    vertices = np.array([[0, 0, 5], [3, 3, 5], [6, 6, 5]], np.int32)
+    assert not sides(vertices, np.array([[0, 1, 2], [0, 0, 1]], np.int32), 2, 5).any()

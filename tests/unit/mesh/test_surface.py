@@ -1,0 +1,169 @@
+from math import floor
+
+import numpy as np
+import pytest
+import trimesh
+
+from snakemesh.job_records import halo_voxels
+from snakemesh.mesh import surface
+from snakemesh.mesh.surface import EXPAND, SHRINK, VOXEL_STEPS, extract_surfaces, smooth
+from surfaces import ball, canonical, noise, solid, voronoi
+
+
+def extracted(labels, origin=(0, 0, 0), n_iter=0):
+    """Per label its triangles (M, 3, 3) in 1/4096 voxel; each surface is closed and manifold."""
+    found = {}
+    for batch in extract_surfaces(labels, origin, n_iter):
+        assert batch.vertices.dtype == batch.faces.dtype == np.int32
+        for i, label in enumerate(batch.labels.tolist()):
+            faces = batch.faces[batch.face_starts[i] : batch.face_starts[i + 1]]
+            first, last = batch.vertex_starts[i : i + 2]
+            assert faces.min() >= first and faces.max() < last
+            mesh = trimesh.Trimesh(batch.vertices, faces, process=False)
+            assert mesh.is_watertight and mesh.is_winding_consistent
+            assert label not in found
+            found[label] = batch.vertices[faces]
+    return found
+
+
+# -- where surfaces are -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_iter", [0, 5])
+def test_a_box_is_centred_where_its_voxels_are(n_iter):
+    labels = np.zeros((20, 24, 30), np.uint16)
+    labels[3:9, 8:19, 7:21] = 9
+    triangles = extracted(labels, (1, 2, 4), n_iter)[9]
+    mesh = solid(triangles, [1 / VOXEL_STEPS] * 3)
+    begin, end = np.array([7 - 4, 8 - 2, 3 - 1]), np.array([21 - 4, 19 - 2, 9 - 1])
+    np.testing.assert_allclose(mesh.center_mass, (begin + end) / 2, atol=0.01)
+    np.testing.assert_allclose(mesh.bounds, [begin, end], atol=0.1 if n_iter else 0)
+    assert mesh.volume == pytest.approx(np.prod(end - begin), rel=0.04)
+
+
+@pytest.mark.parametrize("n_iter", [0, 5])
+def test_a_ball_keeps_its_place_and_volume(n_iter):
+    labels = ball((31, 33, 35), (14, 16, 17.5), 11)
+    mesh = solid(extracted(labels, n_iter=n_iter)[1], [1 / VOXEL_STEPS] * 3)
+    np.testing.assert_allclose(mesh.center_mass, (18, 16.5, 14.5), atol=0.005)
+    assert mesh.volume == pytest.approx(labels.sum(), rel=0.01)
+
+
+def test_smoothing_makes_a_ball_rounder():
+    labels = ball((31, 31, 31), (15, 15, 15), 11)
+    off = []
+    for n_iter in (0, 5):
+        mesh = solid(extracted(labels, n_iter=n_iter)[1] - int(15.5 * VOXEL_STEPS))
+        outward = mesh.triangles_center / np.linalg.norm(mesh.triangles_center, axis=1)[:, None]
+        off.append(np.degrees(np.arccos((mesh.face_normals * outward).sum(axis=1))).mean())
+    assert off[1] < 0.6 * off[0]
+
+
+@pytest.mark.parametrize("n_iter", [0, 2])
+def test_every_label_is_closed_and_holds_its_voxels_up_to_the_edge_of_the_array(n_iter):
+    labels = voronoi((30, 35, 40), 25, seed=1)
+    found = extracted(labels, n_iter=n_iter)
+    counts = dict(zip(*map(np.ndarray.tolist, np.unique(labels, return_counts=True)), strict=True))
+    del counts[0]
+    assert list(found) == list(counts)
+    for label, triangles in found.items():
+        volume = solid(triangles, [1 / VOXEL_STEPS] * 3).volume
+        assert volume == pytest.approx(counts[label], rel=0.03)
+
+
+def test_labels_of_any_width_in_batches(monkeypatch):
+    labels = np.zeros((12, 12, 12), np.uint64)
+    ids = [1, 3, 2**31, 2**63, 2**64 - 1]
+    for i, label in enumerate(reversed(ids)):
+        labels[2 * i + 1, 2:6, 2 * i + 1] = label
+    whole = list(extract_surfaces(labels, (0, 0, 0), 1))
+    assert [batch.labels.tolist() for batch in whole] == [ids]
+    monkeypatch.setattr(surface, "BATCH_FACES", len(whole[0].faces) // 2)
+    batches = list(extract_surfaces(labels, (0, 0, 0), 1))
+    assert [batch.labels.tolist() for batch in batches] == [ids[:3], ids[3:]]
+    joined = np.concatenate([batch.vertices[batch.faces] for batch in batches])
+    np.testing.assert_array_equal(joined, whole[0].vertices[whole[0].faces])
+
+
+def test_background_has_no_surface():
+    assert list(extract_surfaces(np.zeros((5, 5, 5), np.uint8), (0, 0, 0), 5)) == []
+
+
+# -- smoothing ----------------------------------------------------------------------------------
+
+
+def smoothed_twin(vertices, faces, n_iter):
+    """Taubin's filter from its definition: edge by outgoing edge, in plain Python."""
+    neighbours = [[] for _ in vertices]
+    for a, b, c in faces.tolist():
+        neighbours[a].append(b)
+        neighbours[b].append(c)
+        neighbours[c].append(a)
+    at = vertices.tolist()
+    for step in (SHRINK, EXPAND) * n_iter:
+        moved = []
+        for own, near in zip(at, neighbours, strict=True):
+            # an edge has two faces, and the kernel meets its neighbours once per face
+            total = [2 * sum(at[n][i] - own[i] for n in near) for i in range(3)]
+            weight = 1 / (2 * len(near))
+            moved.append(
+                [p + floor(step * (t * weight) + 0.5) for p, t in zip(own, total, strict=True)]
+            )
+        at = moved
+    return np.array(at)
+
+
+@pytest.mark.parametrize("n_iter", [1, 3])
+def test_smoothing_against_its_definition(n_iter):
+    (dense,) = extract_surfaces(noise((7, 8, 9), 2, seed=n_iter), (0, 0, 0), 0)
+    expected = smoothed_twin(dense.vertices, dense.faces, n_iter)
+    smooth(dense.vertices, dense.faces, n_iter)
+    np.testing.assert_array_equal(dense.vertices, expected)
+
+
+def test_no_sweep_moves_nothing():
+    (dense,) = extract_surfaces(noise((6, 6, 6), 2, seed=0), (0, 0, 0), 0)
+    before = dense.vertices.copy()
+    smooth(dense.vertices, dense.faces, 0)
+    np.testing.assert_array_equal(dense.vertices, before)
+
+
+def test_smoothing_does_not_depend_on_place_or_numbering():
+    rng = np.random.default_rng(5)
+    (dense,) = extract_surfaces(noise((9, 9, 9), 3, seed=4), (0, 0, 0), 0)
+    number = rng.permutation(len(dense.vertices))
+    faces = number[rng.permutation(np.roll(dense.faces, 1, axis=1))].astype(np.int32)
+    vertices = np.empty_like(dense.vertices)
+    vertices[number] = dense.vertices + np.array([1, -70_000, 2_000_000], np.int32)
+    smooth(vertices, faces, 4)
+    smooth(dense.vertices, dense.faces, 4)
+    np.testing.assert_array_equal(vertices[number] - [1, -70_000, 2_000_000], dense.vertices)
+
+
+# -- seams --------------------------------------------------------------------------------------
+
+
+def touching(triangles, begin, end):
+    """The triangles that reach into a box, x y z in voxels."""
+    low, high = triangles.min(axis=1), triangles.max(axis=1)
+    begin, end = np.array(begin) * VOXEL_STEPS, np.array(end) * VOXEL_STEPS
+    return triangles[((high >= begin) & (low <= end)).all(axis=1)]
+
+
+@pytest.mark.parametrize("n_iter", [0, 1, 5])
+@pytest.mark.parametrize("labels_of", [noise, voronoi])
+def test_arrays_that_overlap_give_the_same_integers(labels_of, n_iter):
+    shape, begin, end = np.array([36, 35, 40]), np.array([15, 14, 14]), np.array([21, 19, 24])
+    labels = labels_of(shape, 6, 3)
+    whole = extracted(labels, n_iter=n_iter)
+    margin = halo_voxels(n_iter)
+    box = tuple(slice(b - margin, e + margin) for b, e in zip(begin, end, strict=True))
+    part = extracted(np.ascontiguousarray(labels[box]), [margin] * 3, n_iter)
+    offset = begin[::-1]
+    seen = 0
+    for label, triangles in whole.items():
+        expected = touching(triangles - offset * VOXEL_STEPS, [0, 0, 0], (end - begin)[::-1])
+        found = touching(part.get(label, triangles[:0]), [0, 0, 0], (end - begin)[::-1])
+        np.testing.assert_array_equal(canonical(found), canonical(expected))
+        seen += len(expected)
+    assert seen > 100

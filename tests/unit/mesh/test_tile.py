@@ -1,0 +1,161 @@
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+
+from snakemesh.job_records import halo_voxels
+from snakemesh.mesh.tile import Tile, mesh_tile
+from snakemesh.multires.container import FRAGMENT
+from snakemesh.multires.octree import CELL_STEPS
+from surfaces import assert_sound, canonical, decoded, noise, open_edges, solid, voronoi
+
+VOXEL_NM = (40.0, 32.0, 32.0)  # z y x
+FAR = 99.0
+
+
+def one_tile(labels, cell, begin, end, seams, lod=0, n_iter=0, keep=1.0, max_error=FAR):
+    """Records and bytes of the tile from cell `begin` to cell `end`. All z y x."""
+    low = np.maximum(np.multiply(begin, cell) - halo_voxels(n_iter), 0)
+    high = np.minimum(np.multiply(end, cell) + halo_voxels(n_iter), labels.shape)
+    tile = Tile(
+        lod=lod,
+        first_cell=tuple(begin[::-1]),
+        n_cells=tuple(e - b for b, e in zip(begin[::-1], end[::-1], strict=True)),
+        cell_voxels=tuple(cell[::-1]),
+        cell_nm=tuple(c * v for c, v in zip(cell[::-1], VOXEL_NM[::-1], strict=True)),
+        seams=tuple(seams[::-1]),
+    )
+    seen = np.ascontiguousarray(labels[tuple(map(slice, low, high))])
+    origin = tuple((np.multiply(begin, cell) - low).tolist())
+    records, blobs, _ = mesh_tile(seen, origin, tile, n_iter, keep, max_error)
+    assert (records["cell"] >= tile.first_cell).all()
+    assert (records["cell"] < np.add(tile.first_cell, tile.n_cells)).all()
+    return records, blobs
+
+
+def all_tiles(labels, cell, parts, **options):
+    """Records and bytes of a volume meshed in tiles, which begin at the cells `parts` (z y x)."""
+    n_cells = [-(-n // c) for n, c in zip(labels.shape, cell, strict=True)]
+    spans = [list(pairwise([*part, n])) for part, n in zip(parts, n_cells, strict=True)]
+    records, blobs = [], []
+    for box in product(*spans):
+        begin, end = zip(*box, strict=True)
+        seams = [
+            (0 if b > 0 else None, (e - b) * c if e < n else None)
+            for b, e, n, c in zip(begin, end, n_cells, cell, strict=True)
+        ]
+        tile_records, tile_blobs = one_tile(labels, cell, begin, end, seams, **options)
+        records.append(tile_records)
+        blobs += tile_blobs
+    return np.concatenate(records), blobs
+
+
+# -- whole volumes ------------------------------------------------------------------------------
+
+# Of 4 x 5 x 3 cells, none of which ends where the volumes do.
+PARTITIONS = {
+    "one tile": ((0,), (0,), (0,)),
+    "halves": ((0, 2), (0, 2), (0, 2)),
+    "every cell": ((0, 1, 2, 3), (0, 1, 2, 3, 4), (0, 1, 2)),
+    "uneven": ((0, 1), (0, 3, 4), (0, 2)),
+}
+DENSE, DENSE_CELL = voronoi((76, 90, 94), 40, 7, VOXEL_NM), (20, 20, 32)
+NOISE, NOISE_CELL = noise((22, 27, 25), 3, 1), (6, 6, 9)
+
+
+@pytest.mark.parametrize("parts", PARTITIONS.values(), ids=PARTITIONS)
+@pytest.mark.parametrize(("lod", "n_iter", "keep"), [(0, 5, 1 / 15), (2, 1, 1 / 6)])
+def test_any_tiles_give_closed_surfaces_that_hold_their_voxels(parts, lod, n_iter, keep):
+    records, blobs = all_tiles(
+        DENSE, DENSE_CELL, parts, lod=lod, n_iter=n_iter, keep=keep, max_error=0.75
+    )
+    assert_sound(records, blobs, lod)
+    found = decoded(records, blobs)
+    ids, counts = np.unique(DENSE[DENSE > 0], return_counts=True)
+    assert sorted(found) == ids.tolist()
+    ratios, off = [], []
+    for label, count in zip(ids.tolist(), counts.tolist(), strict=True):
+        assert len(open_edges(found[label])) == 0
+        surface = solid(found[label], np.array(DENSE_CELL[::-1]) / CELL_STEPS)
+        ratios.append(surface.volume / count)
+        centre = np.argwhere(label == DENSE).mean(axis=0)[::-1] + 0.5
+        off.append(np.abs(surface.center_mass - centre).max())
+        volume_nm = records["volume"][records["label"] == label].sum()
+        assert volume_nm == pytest.approx(surface.volume * np.prod(VOXEL_NM), rel=1e-4)
+    assert np.median(ratios) == pytest.approx(1, abs=0.015) and min(ratios) > 0.98
+    assert np.median(off) < 0.05 and max(off) < 0.2
+
+
+@pytest.mark.parametrize("parts", PARTITIONS.values(), ids=PARTITIONS)
+@pytest.mark.parametrize(("lod", "n_iter", "keep"), [(0, 0, 0.2), (1, 2, 0.1)])
+def test_any_tiles_of_noise_give_closed_surfaces(parts, lod, n_iter, keep):
+    records, blobs = all_tiles(NOISE, NOISE_CELL, parts, lod=lod, n_iter=n_iter, keep=keep)
+    assert_sound(records, blobs, lod)
+    for triangles in decoded(records, blobs).values():
+        assert len(open_edges(triangles)) == 0
+
+
+@pytest.mark.parametrize(("labels", "n_iter"), [(NOISE, 0), (NOISE, 2), (DENSE[:24, :30, :27], 2)])
+def test_dense_surfaces_of_cells_are_those_of_the_whole_volume(labels, n_iter):
+    cells = [range(-(-n // c)) for n, c in zip(labels.shape, NOISE_CELL, strict=True)]
+    whole = decoded(*all_tiles(labels, NOISE_CELL, PARTITIONS["one tile"], n_iter=n_iter))
+    pieces = decoded(*all_tiles(labels, NOISE_CELL, cells, n_iter=n_iter))
+    assert whole.keys() == pieces.keys()
+    for label, triangles in whole.items():
+        np.testing.assert_array_equal(canonical(pieces[label]), canonical(triangles))
+
+
+# -- ends ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_iter", [0, 5])
+@pytest.mark.parametrize("parts", [((0,), (0,), (0,)), ((0, 1), (0, 1), (0, 1))])
+def test_what_fills_the_dataset_is_closed_at_its_edge(parts, n_iter):
+    shape = (32, 30, 24)  # ends with its cells along z and x
+    records, blobs = all_tiles(
+        np.ones(shape, np.uint8), (16, 16, 12), parts, n_iter=n_iter, keep=0.1
+    )
+    assert_sound(records, blobs, 0)
+    triangles = decoded(records, blobs)[1]
+    assert len(open_edges(triangles)) == 0
+    surface = solid(triangles, np.array([12, 16, 16]) / CELL_STEPS)
+    assert surface.volume == pytest.approx(np.prod(shape), rel=0.02)
+    np.testing.assert_allclose(surface.bounds, [[0, 0, 0], shape[::-1]], atol=0.1)
+    if n_iter == 0:
+        np.testing.assert_allclose(surface.center_mass, np.divide(shape, 2)[::-1], atol=0.02)
+
+
+@pytest.mark.parametrize(("labels", "cell"), [(NOISE, NOISE_CELL), (DENSE, DENSE_CELL)])
+@pytest.mark.parametrize(("lod", "n_iter", "keep"), [(0, 0, 1.0), (1, 2, 0.1)])
+def test_seams_leave_nothing_open_but_in_their_planes(labels, cell, lod, n_iter, keep):
+    # one at a cell's face on most sides, one inside the last cell along y
+    seams = [(0, cell[0]), (0, 2 * cell[1] - 3), (0, cell[2])]
+    records, blobs = one_tile(
+        labels, cell, (1, 2, 1), (2, 4, 2), seams, lod=lod, n_iter=n_iter, keep=keep
+    )
+    assert_sound(records, blobs, lod)
+    planes = [
+        (axis, first * CELL_STEPS + int(seam * CELL_STEPS / c + 0.5))
+        for axis, (first, c, sides) in enumerate(
+            zip((1, 2, 1), cell[::-1], seams[::-1], strict=True)
+        )
+        for seam in sides
+    ]
+    met = set()
+    for triangles in decoded(records, blobs).values():
+        ends = open_edges(triangles)
+        in_plane = np.array([(ends[..., axis] == plane).all(axis=1) for axis, plane in planes])
+        assert in_plane.any(axis=0).all()
+        met.update(np.flatnonzero(in_plane.any(axis=1)).tolist())
+        for axis in range(3):
+            low, high = (plane for a, plane in planes if a == axis)
+            assert triangles[..., axis].min() >= low and triangles[..., axis].max() <= high
+    assert met == set(range(6))
+
+
+def test_a_tile_of_background():
+    tile = Tile(0, (0, 0, 0), (1, 1, 1), (8, 8, 8), (1.0, 1.0, 1.0), ((None, None),) * 3)
+    records, blobs, dense_faces = mesh_tile(
+        np.zeros((8, 8, 8), np.uint8), (0, 0, 0), tile, 5, 0.1, 1.0
+    )
+    assert records.dtype == FRAGMENT and len(records) == len(blobs) == dense_faces == 0

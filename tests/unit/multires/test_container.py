@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snakemesh.errors import UserError
+from snakemesh.job_records import Sharding
+from snakemesh.multires.container import FRAGMENT, payload_blocks, read_section, write_container
+from snakemesh.multires.octree import morton
+from snakemesh.multires.sharding import shard_of
+
+SHARDING = Sharding(shard_bits=2, minishard_bits=3)
+FIELDS = [name for name in FRAGMENT.names if name not in ("offset", "size")]
+
+
+def random_records(count, seed=0, labels=50):
+    """Records with distinct (label, cell), in no order, and bytes of many sizes."""
+    rng = np.random.default_rng(seed)
+    records = np.zeros(count, FRAGMENT)
+    records["label"] = rng.integers(1, labels + 1, count) * np.uint64(0x1234567890AB)
+    place = rng.permutation(max(count, 1) * 3)[:count]
+    records["cell"] = np.stack([place % 7, place // 7 % 7, place // 49], axis=1)
+    records["faces"] = rng.integers(1, 1000, count)
+    records["octants"] = rng.integers(1, 256, count)
+    records["volume"], records["area"] = rng.normal(size=count), rng.random(count)
+    records["lower"], records["upper"] = rng.integers(0, 65536, (2, count, 3))
+    return records, [rng.bytes(int(n)) for n in rng.integers(1, 200, count)]
+
+
+def by_place(records, blobs):
+    return {
+        (int(r["label"]), *map(int, r["cell"])): ([r[field].tolist() for field in FIELDS], blob)
+        for r, blob in zip(records, blobs, strict=True)
+    }
+
+
+def read_back(path, shard, block_bytes):
+    lod, records, begin = read_section(path, shard)
+    blobs, at = [], 0
+    for first, last, data in payload_blocks(path, records, begin, block_bytes):
+        assert first == len(blobs) and len(data) == records["size"][first:last].sum()
+        at = 0
+        for size in records["size"][first:last].tolist():
+            blobs.append(bytes(data[at : at + size]))
+            at += size
+    return lod, records, blobs
+
+
+@settings(max_examples=25)
+@given(count=st.integers(0, 200), seed=st.integers(0, 9), block=st.sampled_from([1, 300, 1 << 20]))
+def test_every_fragment_is_in_its_shard(tmp_path_factory, count, seed, block):
+    path = tmp_path_factory.mktemp("container") / "a"
+    records, blobs = random_records(count, seed)
+    write_container(path, 3, records, blobs, SHARDING)
+    found = {}
+    for shard in range(SHARDING.num_shards):
+        lod, section, section_blobs = read_back(path, shard, block)
+        assert lod == 3
+        assert (shard_of(section["label"], SHARDING) == shard).all()
+        place = list(zip(section["label"].tolist(), morton(section["cell"]).tolist(), strict=True))
+        assert place == sorted(place)
+        found |= by_place(section, section_blobs)
+    assert found == by_place(records, blobs)
+    assert [p.name for p in path.parent.iterdir()] == ["a"]
+
+
+def test_equal_fragments_in_another_order_give_equal_bytes(tmp_path):
+    records, blobs = random_records(100)
+    write_container(tmp_path / "a", 0, records, blobs, SHARDING)
+    write_container(tmp_path / "b", 0, records[::-1], blobs[::-1], SHARDING)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_what_cannot_be_a_fragment(tmp_path):
+    records, blobs = random_records(10)
+    with pytest.raises(ValueError, match="without bytes"):
+        write_container(tmp_path / "a", 0, records, [*blobs[:9], b""], SHARDING)
+    with pytest.raises(ValueError, match="of one cell"):
+        write_container(tmp_path / "a", 0, records[[0, 1, 0]], blobs[:3], SHARDING)
+    with pytest.raises(ValueError, match="10 records"):
+        write_container(tmp_path / "a", 0, records, blobs[:9], SHARDING)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    records, blobs = random_records(10)
+    write_container(tmp_path / "a", 0, records, blobs, SHARDING)
+    before = (tmp_path / "a").read_bytes()
+    with pytest.raises(TypeError):
+        write_container(tmp_path / "a", 0, records, ["text"] * 10, SHARDING)
+    assert (tmp_path / "a").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda data: b"", "no fragment container"),
+        (lambda data: data[:20], "no fragment container"),
+        (lambda data: b"\x89PNG" + data[4:], "no fragment container"),
+        (lambda data: data[:-1], "its header says"),
+        (lambda data: data + b"!", "its header says"),
+        (lambda data: data[:8] + b"\x07" + data[9:], "version 7"),
+        (lambda data: data[:48] + b"\xff" * 8 + data[56:], "table"),
+        (lambda data: data[:-5000] + data[-4900:] + data[-100:], "records"),
+    ],
+)
+def test_a_damaged_container_is_named(tmp_path, damage, says):
+    path = tmp_path / "lod0_7.fragments"
+    records, blobs = random_records(200)
+    # Few bytes of payload, so that the tail of the file is records.
+    write_container(path, 0, records, [blob[:1] for blob in blobs], SHARDING)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match=says) as caught:
+        for shard in range(SHARDING.num_shards):
+            read_section(path, shard)
+    assert str(path) in str(caught.value)
+
+
+def test_a_container_of_fewer_shards_is_named(tmp_path):
+    write_container(tmp_path / "a", 0, *random_records(10), SHARDING)
+    with pytest.raises(UserError, match="no shard 4"):
+        read_section(tmp_path / "a", 4)
+
+
+def test_a_payload_cut_while_it_is_read(tmp_path):
+    path = tmp_path / "a"
+    records, blobs = random_records(50)
+    write_container(path, 0, records, blobs, Sharding(0, 0))
+    _, section, begin = read_section(path, 0)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(UserError, match="in the middle"):
+        list(payload_blocks(path, section, begin))

@@ -1,0 +1,220 @@
+import json
+
+import numpy as np
+import pytest
+
+from snakemesh.errors import UserError
+from snakemesh.job_records import Sharding
+from snakemesh.multires.documents import multires_info, segment_properties, write_json
+from snakemesh.multires.shard_layout import SUMMARY
+from snakemesh.segment_table import read_segment_table
+
+MEASURES = ["volume", "area", "faces", "x_min", "y_min", "z_min", "x_max", "y_max", "z_max"]
+
+
+def summary(*labels):
+    rows = np.zeros(len(labels), SUMMARY)
+    rows["label"], rows["faces"], rows["lods"] = labels, np.arange(len(labels)) + 100, 2
+    rows["volume"], rows["area"] = np.arange(len(labels)) + 0.1, 1e12 / 3
+    rows["lower"], rows["upper"] = [1.5, 2.5, 3.5], [4, 5, 2**24 + 1]
+    return rows
+
+
+def csv(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def by_id(doc):
+    return {found["id"]: found for found in doc["inline"]["properties"]}
+
+
+def check(doc):
+    """The rules of segment_properties.md, and of the viewer's reader of it."""
+    assert doc["@type"] == "neuroglancer_segment_properties"
+    inline = doc["inline"]
+    assert all(isinstance(label, str) for label in inline["ids"])
+    ids = [int(label) for label in inline["ids"]]
+    assert ids == sorted(set(ids))
+    names = [found["id"].lower() for found in inline["properties"]]
+    assert len(set(names)) == len(names)
+    assert [found["type"] for found in inline["properties"]].count("label") == 1
+    for found in inline["properties"]:
+        assert len(found["values"]) == len(ids)
+        assert found["id"].isascii() and found["id"].isidentifier()
+        if found["type"] == "number":
+            values = np.array(found["values"], dtype=float)
+            typed = values.astype(found["data_type"])
+            np.testing.assert_array_equal(
+                typed.astype(float),
+                values.astype(np.float32) if found["data_type"] == "float32" else values,
+            )
+        else:
+            assert "data_type" not in found
+            assert all(isinstance(value, str) for value in found["values"])
+
+
+def test_info():
+    sharding = Sharding(3, 5)
+    assert multires_info(sharding, 35.2) == {
+        "@type": "neuroglancer_multilod_draco",
+        "vertex_quantization_bits": 16,
+        "transform": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0],
+        "lod_scale_multiplier": 35.2,
+        "segment_properties": "segment_properties",
+        "sharding": {
+            "@type": "neuroglancer_uint64_sharded_v1",
+            "preshift_bits": 0,
+            "hash": "murmurhash3_x86_128",
+            "minishard_bits": 5,
+            "shard_bits": 3,
+            "minishard_index_encoding": "raw",
+            "data_encoding": "raw",
+        },
+    }
+    assert "sharding" not in multires_info(None, 1.0)
+
+
+def test_measures_of_all_shards():
+    doc = segment_properties([summary(10, 2**64 - 1), summary(), summary(9)], None)
+    check(doc)
+    assert doc["inline"]["ids"] == ["9", "10", str(2**64 - 1)]
+    found = by_id(doc)
+    assert list(found) == ["label", *MEASURES]
+    assert found["label"]["values"] == doc["inline"]["ids"]
+    assert found["faces"]["values"] == [100, 100, 101]
+    # The shortest decimals of the nearest 32-bit float, and not its double in full.
+    assert found["volume"]["values"] == [0.1, 0.1, 1.1]
+    assert found["area"]["values"] == [3.3333333e11] * 3
+    assert found["z_max"]["values"] == [2.0**24] * 3
+    assert found["x_min"]["values"] == [1.5] * 3
+    assert {found[name]["data_type"] for name in MEASURES} == {"float32", "uint32"}
+
+
+def test_no_labels_at_all():
+    for summaries in ([], [summary()]):
+        doc = segment_properties(summaries, None)
+        check(doc)
+        assert doc["inline"]["ids"] == []
+
+
+def test_a_label_in_two_shards():
+    with pytest.raises(ValueError, match="label 7 "):
+        segment_properties([summary(7), summary(8, 7)], None)
+
+
+def test_columns_of_a_csv(tmp_path):
+    path = csv(
+        tmp_path,
+        "\ufeffkind,Segment ID,name,Length (nm),parent,depth,2nd,empty,big,code\r\n"
+        '"a, b",10,Anna,1.5,4294967295,-3,7,,1e300,1_2\r\n'
+        "\r\n"
+        "é,11,,2,0,4,8,,1,3_4\r\n"
+        ",12,Cleo,NaN,1,,9,,2,5\r\n"
+        "unused,99,Dora,x,1,1,1,,1,1\r\n",
+    )
+    read_segment_table(path)
+    # The row of a label without a mesh decides too: a column does not change with the ROI.
+    found = by_id(segment_properties([summary(10, 11, 12)], path))
+    assert found["Length_nm"]["type"] == "string"
+    path.write_text(path.read_text(encoding="utf-8").replace("Dora,x", "Dora,3"), encoding="utf-8")
+    doc = segment_properties([summary(10, 11, 12, 13)], path)
+    check(doc)
+    found = by_id(doc)
+    assert list(found)[10:] == [
+        "kind",
+        "Length_nm",
+        "parent",
+        "depth",
+        "column_2nd",
+        "empty",
+        "big",
+        "code",
+    ]
+    assert found["label"]["values"] == ["Anna", "11", "Cleo", "13"]
+    assert found["kind"] == {"id": "kind", "type": "string", "values": ["a, b", "é", "", ""]}
+    assert found["Length_nm"] == {
+        "id": "Length_nm",
+        "type": "number",
+        "data_type": "float32",
+        "values": [1.5, 2.0, "NaN", "NaN"],
+        "description": "Length (nm)",
+    }
+    assert found["big"]["type"] == found["code"]["type"] == "string"
+    assert found["empty"]["values"] == ["", "", "", ""]
+    complete = by_id(segment_properties([summary(10, 11)], path))
+    assert complete["parent"]["data_type"] == "uint32"
+    assert complete["parent"]["values"] == [4294967295, 0]
+    assert complete["depth"]["data_type"] == "int32" and complete["depth"]["values"] == [-3, 4]
+    assert complete["column_2nd"]["description"] == "2nd"
+
+
+@pytest.mark.parametrize(
+    ("header", "labels"),
+    [("label,type", "7,8"), (",id", "0,7"), ("x,Object ID", "0,7"), ("type,segment_id", "x,7")],
+)
+def test_which_column_holds_the_labels(tmp_path, header, labels):
+    path = csv(tmp_path, f"{header}\n{labels}\n")
+    if header == ",id":
+        with pytest.raises(UserError, match="line 1 has no name for column 1"):
+            read_segment_table(path)
+    else:
+        values = [
+            found["values"] for found in by_id(segment_properties([summary(7)], path)).values()
+        ]
+        assert len(values) == 11 and values[-1] != [""]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("id,a\n1,2\n\n3\n", "line 4 has 1 values, expected 2"),
+        ("id,a\n1,2\n-3,4\n", "line 3 has the label '-3'"),
+        ("id,a\n1.0,2\n", "line 2 has the label '1.0'"),
+        ("id,a\n,2\n", "line 2 has the label ''"),
+        (f"id,a\n{2**64},2\n", f"line 2 has the label '{2**64}'"),
+        ("id,a\n5,2\n6,2\n05,2\n", "line 4 has label 5 again, after line 2"),
+        ('id,a\n5,"2\n6,2\n', "is not CSV"),
+        ("id,a,A\n5,2,3\n", "'a' and 'A'"),
+        ("id,a b,a-b\n5,2,3\n", "'a b' and 'a-b'"),
+        ("id,volume\n5,2\n", "line 1 names a column 'volume'"),
+        ("id,x max\n5,2\n", "line 1 names a column 'x max'"),
+        ("segment_id,id\n5,2\n", "line 1 names a column 'id'"),
+        ("id,label,label\n5,2,3\n", "line 1 names a column 'label'"),
+        ("id,%\n5,2\n", "line 1 has no name for column 2"),
+    ],
+)
+def test_bad_csv(tmp_path, text, says):
+    path = csv(tmp_path, text)
+    for use in (read_segment_table, lambda path: segment_properties([summary(5)], path)):
+        with pytest.raises(UserError) as caught:
+            use(path)
+        message = str(caught.value)
+        assert says in message and str(path) in message and "segment_properties_csv" in message
+        assert "\n" not in message
+
+
+def test_csv_that_is_no_text(tmp_path):
+    with pytest.raises(UserError, match="table.csv is not text in UTF-8"):
+        read_segment_table(csv(tmp_path, "id,é\n1,2\n", "latin-1"))
+    with pytest.raises(UserError, match="none.csv cannot be read .No such file"):
+        read_segment_table(tmp_path / "none.csv")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_segment_table(tmp_path)
+
+
+def test_documents_are_written_whole(tmp_path):
+    path = tmp_path / "multires" / "segment_properties" / "info"
+    doc = segment_properties([summary(3, 4)], csv(tmp_path, "id,name\n3,é\n"))
+    write_json(path, doc)
+    assert json.loads(path.read_text(encoding="utf-8")) == doc
+    first = path.read_bytes()
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, {"value": float("nan")})
+    assert path.read_bytes() == first
+    assert [p.name for p in path.parent.iterdir()] == ["info"]
+    write_json(path, doc)
+    assert path.read_bytes() == first

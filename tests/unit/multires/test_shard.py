@@ -1,0 +1,345 @@
+import itertools
+import json
+import os
+
+import mmh3
+import numpy as np
+import pytest
+import tensorstore as ts
+from cloudvolume import CloudVolume
+from cloudvolume.datasource.precomputed.mesh.multilod import MultiLevelPrecomputedMeshManifest
+from cloudvolume.datasource.precomputed.sharding import ShardingSpecification
+from hypothesis import given
+from hypothesis import strategies as st
+
+from box_meshes import STEPS, box_fragments, box_triangles
+from snakemesh.errors import UserError
+from snakemesh.job_records import OctreeGrid, Sharding
+from snakemesh.multires.container import write_container
+from snakemesh.multires.documents import multires_info, sharding_info, write_json
+from snakemesh.multires.manifests import encode_manifests
+from snakemesh.multires.octree import Nodes, morton
+from snakemesh.multires.shard import write_shard, write_unsharded
+from snakemesh.multires.sharding import minishard_of, murmurhash3_x86_128, shard_of
+from snakemesh.output.folder import shard_name
+
+uint64s = st.integers(0, 2**64 - 1)
+GRID = OctreeGrid((-1000.0, 250.0, 40.5), (6553.5, 13107.0, 6553.5), (1, 2, 4, 8))
+SHARDING = Sharding(shard_bits=2, minishard_bits=2)
+# Label: the bounds of its box in LOD-0 lattice steps, all multiples of 8.
+BOXES = {
+    7: ((80, 80, 80), (40_000, 20_000, 30_000)),
+    8: ((60_000, 100_000, 8), (280_000, 120_000, 200_000)),
+    2**64 - 1: ((200_000, 200_000, 200_000), (200_800, 200_400, 200_160)),
+    123_456_789_012: ((8, 8, 8), (520_000, 520_000, 24)),
+    5: ((300_000, 80, 80), (340_000, 300_000, 140_000)),
+}
+
+
+# -- hashing ----------------------------------------------------------------------------------
+
+
+@given(st.lists(uint64s, max_size=20))
+def test_hash_against_mmh3(keys):
+    expected = [
+        mmh3.hash64(key.to_bytes(8, "little"), x64arch=False, signed=False)[0] for key in keys
+    ]
+    assert murmurhash3_x86_128(np.array(keys, np.uint64)).tolist() == expected
+
+
+@given(uint64s, st.integers(0, 14), st.integers(0, 10), st.integers(0, 20))
+def test_places_against_cloudvolume(label, shard_bits, minishard_bits, preshift_bits):
+    sharding = Sharding(shard_bits, minishard_bits, preshift_bits)
+    place = ShardingSpecification.from_dict(sharding_info(sharding)).compute_shard_location(label)
+    (shard,) = shard_of(np.array([label], np.uint64), sharding).tolist()
+    assert shard_name(shard, sharding) == place.shard_number
+    assert minishard_of(np.array([label], np.uint64), sharding).tolist() == [place.minishard_number]
+
+
+def test_shard_names():
+    assert shard_name(0, Sharding(0, 3)) == "0"
+    assert shard_name(10, Sharding(4, 3)) == "a"
+    assert shard_name(10, Sharding(5, 3)) == "0a"
+
+
+@pytest.mark.parametrize("bits", [(-1, 0), (0, -1), (0, 0, -1), (30, 3), (0, 0, 64)])
+def test_impossible_sharding(bits):
+    with pytest.raises(ValueError, match="bits"):
+        Sharding(*bits)
+
+
+# -- manifests --------------------------------------------------------------------------------
+
+
+def test_manifests_as_cloudvolume_reads_them():
+    nodes = [
+        [[((1, 0, 0), 10), ((0, 1, 0), 0), ((9, 7, 5), 12)], [((0, 0, 0), 5), ((4, 3, 2), 0)]],
+        [[((2, 2, 2), 1)], [], []],
+    ]
+    flat = [
+        (label, lod, *node)
+        for label, levels in enumerate(nodes)
+        for lod, level in enumerate(levels)
+        for node in level
+    ]
+    label, lod, cells, sizes = (np.array(column) for column in zip(*flat, strict=True))
+    words, begin = encode_manifests(
+        GRID, np.array([2, 3]), Nodes(label, lod, morton(cells), label), sizes
+    )
+    for i, levels in enumerate(nodes):
+        binary = words[begin[i] : begin[i + 1]].tobytes()
+        manifest = MultiLevelPrecomputedMeshManifest.from_binary(binary, i)
+        assert manifest.num_lods == len(levels)
+        assert manifest.chunk_shape.tolist() == np.float32(GRID.cell_nm).tolist()
+        assert manifest.grid_origin.tolist() == np.float32(GRID.origin_nm).tolist()
+        assert manifest.lod_scales.tolist() == [1, 2, 4][: len(levels)]
+        assert not manifest.vertex_offsets.any()
+        for level, positions, offsets in zip(
+            levels, manifest.fragment_positions, manifest.fragment_offsets, strict=True
+        ):
+            assert positions.tolist() == [list(cell) for cell, _ in level]
+            assert offsets.tolist() == [size for _, size in level]
+
+
+def pieces_of(label, lod):
+    """How finely a box is triangulated: less with every LOD, and too little for the tiny one."""
+    return max(1, {8: 24, 2**64 - 1: 2}.get(label, 12) >> lod)
+
+
+# -- whole directories ------------------------------------------------------------------------
+
+
+def write_containers(directory, boxes, lods=4, sharding=SHARDING):
+    """Containers as mesh_block jobs leave them: per LOD, one for even and one for odd cells."""
+    paths = []
+    for lod in range(lods):
+        records, blobs = [], []
+        for label, (lower, upper) in boxes.items():
+            found = box_fragments(label, lower, upper, lod, GRID, pieces_of(label, lod))
+            records.append(found[0])
+            blobs.extend(found[1])
+        records = np.concatenate(records)
+        for side in (0, 1):
+            mine = np.flatnonzero(records["cell"].sum(axis=1) % 2 == side)
+            paths.append(directory / f"lod{lod}_{side}")
+            write_container(paths[-1], lod, records[mine], [blobs[i] for i in mine], sharding)
+    return [str(path) for path in paths]
+
+
+def write_layer(root, sharding):
+    """The `info` of a segmentation whose meshes are in `multires`, for CloudVolume."""
+    layer = CloudVolume.create_new_info(
+        1, "segmentation", "uint64", "raw", (1, 1, 1), (0, 0, 0), (8, 8, 8)
+    )
+    write_json(root / "info", layer | {"mesh": "multires"})
+    write_json(root / "multires" / "info", multires_info(sharding, 40.0))
+    return CloudVolume(f"precomputed://file://{root}", progress=False).mesh
+
+
+@pytest.fixture(scope="module")
+def containers(tmp_path_factory):
+    return write_containers(tmp_path_factory.mktemp("containers"), BOXES)
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory, containers):
+    root = tmp_path_factory.mktemp("sharded")
+    mesh = write_layer(root, SHARDING)
+    summaries = [
+        write_shard(
+            root / "multires" / f"{shard_name(s, SHARDING)}.shard", s, containers, GRID, SHARDING
+        )
+        for s in range(SHARDING.num_shards)
+    ]
+    return root / "multires", mesh, np.concatenate(summaries)
+
+
+@pytest.fixture(scope="module")
+def unsharded(tmp_path_factory, containers):
+    root = tmp_path_factory.mktemp("unsharded")
+    mesh = write_layer(root, None)
+    summaries = [
+        write_unsharded(root / "multires", s, containers, GRID, SHARDING)
+        for s in range(SHARDING.num_shards)
+    ]
+    return root / "multires", mesh, np.concatenate(summaries)
+
+
+def corners_nm(triangles):
+    return triangles * (np.array(GRID.cell_nm) / STEPS) + GRID.origin_nm
+
+
+def triangle_set(corners):
+    """The triangles, sorted, in whole steps of the LOD-0 lattice, each from its least corner.
+
+    A reader's 32-bit floats are off by less than a fifth of a step here, and every corner is whole.
+    """
+    steps = (corners - GRID.origin_nm) * (STEPS / np.array(GRID.cell_nm))
+    turned = np.stack([np.roll(np.rint(steps).astype(int), r, axis=1) for r in range(3)])
+    return sorted(map(min, zip(*turned.reshape(3, -1, 9).tolist(), strict=True)))
+
+
+def read_mesh(mesh, label, lod):
+    found = mesh.get(label, lod=lod)[label]
+    return found.vertices.astype(float)[found.faces]
+
+
+@pytest.mark.parametrize("kind", ["sharded", "unsharded"])
+def test_whole_meshes_through_cloudvolume(kind, request):
+    _, mesh, summary = request.getfixturevalue(kind)
+    assert sorted(summary["label"].tolist()) == sorted(BOXES)
+    kept = dict(zip(summary["label"].tolist(), summary["lods"].tolist(), strict=True))
+    assert kept == {7: 3, 8: 4, 2**64 - 1: 1, 123_456_789_012: 3, 5: 3}
+    for label, (lower, upper) in BOXES.items():
+        for lod in range(kept[label]):
+            expected = corners_nm(box_triangles(lower, upper, lod, pieces_of(label, lod)))
+            assert triangle_set(read_mesh(mesh, label, lod)) == triangle_set(expected)
+        with pytest.raises(Exception, match="out of range"):
+            mesh.get(label, lod=kept[label])
+
+
+@pytest.mark.parametrize("kind", ["sharded", "unsharded"])
+def test_summaries(kind, request):
+    summary = request.getfixturevalue(kind)[2]
+    for row in summary:
+        lower, upper = (corners_nm(np.array(b)) for b in BOXES[int(row["label"])])
+        size = upper - lower
+        np.testing.assert_allclose(row["lower"], lower, atol=1e-9)
+        np.testing.assert_allclose(row["upper"], upper, atol=1e-9)
+        np.testing.assert_allclose(row["volume"], size.prod(), rtol=1e-9)
+        np.testing.assert_allclose(row["area"], 2 * (size.prod() / size).sum(), rtol=1e-9)
+        lower, upper = BOXES[int(row["label"])]
+        expected = box_triangles(lower, upper, 0, pieces_of(int(row["label"]), 0))
+        assert row["faces"] == len(expected)
+
+
+def test_both_kinds_hold_the_same(sharded, unsharded):
+    directory, mesh, _ = sharded
+    plain, _, _ = unsharded
+    assert sorted(p.name for p in plain.iterdir()) == sorted(
+        ["info", *(f"{label}{end}" for label in BOXES for end in ("", ".index"))]
+    )
+    for label in BOXES:
+        manifest = mesh.get_manifest(label)
+        data, index = ((plain / f"{label}{end}").read_bytes() for end in ("", ".index"))
+        shard = (directory / os.path.basename(manifest.path)).read_bytes()
+        begin = manifest.shard_offset
+        assert shard[begin : begin + len(index)] == index
+        assert shard[begin - len(data) : begin] == data
+        assert len(data) == sum(int(sizes.sum()) for sizes in manifest.fragment_offsets)
+
+
+def test_shards_through_tensorstore(sharded, unsharded):
+    directory, _, _ = sharded
+    plain, _, _ = unsharded
+    store = ts.KvStore.open(
+        {
+            "driver": "neuroglancer_uint64_sharded",
+            "base": f"file://{directory}/",
+            "metadata": sharding_info(SHARDING),
+        }
+    ).result()
+    assert sorted(store.list().result()) == sorted(label.to_bytes(8, "big") for label in BOXES)
+    for label in BOXES:
+        data, index = ((plain / f"{label}{end}").read_bytes() for end in ("", ".index"))
+        key = label.to_bytes(8, "big")
+        assert store[key] == index
+        # This longer key asks for the bytes in front of the value.
+        assert store[key + len(data).to_bytes(8, "big")] == data
+
+
+def test_manifests_are_in_z_order_and_complete(sharded):
+    _, mesh, summary = sharded
+    for label, lods in summary[["label", "lods"]].tolist():
+        manifest = mesh.get_manifest(label)
+        levels = [morton(positions).tolist() for positions in manifest.fragment_positions]
+        assert len(levels) == lods
+        for below, above in itertools.pairwise(levels):
+            assert {key >> 3 for key in below} <= set(above)
+        for level in levels:
+            assert level == sorted(set(level))
+
+
+def test_a_piece_lost_at_coarse_levels_stays_reachable(tmp_path):
+    sharding = Sharding(0, 1)
+    mesh = write_layer(tmp_path, sharding)
+    for lod in range(3):
+        records, blobs = box_fragments(1, *BOXES[7], lod, GRID, pieces=12 >> lod)
+        if lod == 0:
+            far = box_fragments(1, (400_000, 400_000, 8), (401_600, 401_600, 800), 0, GRID)
+            records, blobs = np.concatenate([records, far[0]]), blobs + far[1]
+        write_container(tmp_path / str(lod), lod, records, blobs, sharding)
+    paths = [str(tmp_path / str(lod)) for lod in range(3)]
+    write_shard(tmp_path / "multires" / "0.shard", 0, paths, GRID, sharding)
+    manifest = mesh.get_manifest(1)
+    assert [positions.tolist() for positions in manifest.fragment_positions] == [
+        [[0, 0, 0], [6, 6, 0]],
+        [[0, 0, 0], [3, 3, 0]],
+        [[0, 0, 0], [1, 1, 0]],
+    ]
+    has_bytes = [(sizes > 0).tolist() for sizes in manifest.fragment_offsets]
+    assert has_bytes == [[True, True], [True, False], [True, False]]
+    assert len(read_mesh(mesh, 1, 0)) == len(box_triangles(*BOXES[7], 0, 12)) + 12
+
+
+def test_an_empty_shard_is_a_valid_file(tmp_path, containers):
+    mesh = write_layer(tmp_path, Sharding(0, 3))
+    path = tmp_path / "multires" / "0.shard"
+    summary = write_shard(path, 0, [], GRID, Sharding(0, 3))
+    assert summary.shape == (0,) and path.read_bytes() == bytes(8 * 16)
+    assert mesh.get_manifest(7) is None
+    assert write_unsharded(tmp_path, 0, [], GRID, Sharding(0, 3)).shape == (0,)
+
+
+def test_the_order_of_containers_does_not_matter(tmp_path, containers):
+    for name, paths in (("a", containers), ("b", containers[::-1])):
+        summary = write_shard(tmp_path / name, 1, paths, GRID, SHARDING)
+        np.save(tmp_path / f"{name}.npy", summary)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+def test_a_label_without_base_geometry_has_no_mesh(tmp_path):
+    sharding = Sharding(0, 0)
+    for lod, label in ((0, 7), (1, 8)):
+        found = box_fragments(label, *BOXES[label], lod, GRID)
+        write_container(tmp_path / str(lod), lod, *found, sharding)
+    paths = [str(tmp_path / "0"), str(tmp_path / "1")]
+    summary = write_shard(tmp_path / "0.shard", 0, paths, GRID, sharding)
+    assert summary["label"].tolist() == [7]
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path, containers):
+    target = tmp_path / "target"
+    target.mkdir()
+    with pytest.raises(ValueError, match="two containers hold"):
+        write_shard(target / "0.shard", 0, containers + containers[:2], GRID, SHARDING)
+    other = write_containers(tmp_path, {7: BOXES[7]}, lods=1, sharding=Sharding(2, 9))
+    with pytest.raises(UserError, match="lod0_0.*number of LODs or shards"):
+        for shard in range(4):
+            write_shard(target / "0.shard", shard, other, GRID, SHARDING)
+    grid = OctreeGrid(GRID.origin_nm, GRID.cell_nm, GRID.lod_scales[:2])
+    with pytest.raises(UserError, match="lod2_.*number of LODs or shards"):
+        for shard in range(4):
+            write_shard(target / "0.shard", shard, containers[4:], grid, SHARDING)
+    assert not [p for p in target.iterdir() if p.name != "0.shard"]
+
+
+def test_a_payload_that_ends_early_leaves_nothing(tmp_path, monkeypatch):
+    found = box_fragments(7, *BOXES[7], 0, GRID)
+    write_container(tmp_path / "c", 0, *found, Sharding(0, 0))
+    directory = tmp_path / "out"
+    directory.mkdir()
+    data = (tmp_path / "c").read_bytes()
+    # A header that speaks of the bytes there are, but records that speak of more.
+    (tmp_path / "c").write_bytes(data[:40] + (len(data) - 9).to_bytes(8, "little") + data[48:-9])
+    for write in (write_unsharded, lambda d, *rest: write_shard(d / "0.shard", *rest)):
+        with pytest.raises(UserError, match="payload"):
+            write(directory, 0, [str(tmp_path / "c")], GRID, Sharding(0, 0))
+    assert not list(directory.iterdir())
+
+
+def test_info_documents(sharded, unsharded):
+    info = json.loads((sharded[0] / "info").read_text())
+    assert info["sharding"] == sharding_info(SHARDING)
+    assert "sharding" not in json.loads((unsharded[0] / "info").read_text())

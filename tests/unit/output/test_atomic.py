@@ -1,0 +1,99 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from snakemesh.output.atomic import replacing
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+
+
+def names(folder):
+    return sorted(os.listdir(folder))
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+@pytest.mark.parametrize("as_path", [str, Path])
+def test_the_file_appears_when_it_is_whole(tmp_path, before, as_path):
+    target = tmp_path / "info"
+    if before is not None:
+        target.write_text(before)
+    with replacing(as_path(target)) as temporary:
+        temporary.write_text("ne")
+        assert (target.read_text() if target.exists() else None) == before
+        with temporary.open("a") as file:
+            file.write("w")
+    assert target.read_text() == "new"
+    assert names(tmp_path) == ["info"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("before", [None, "old"])
+def test_an_error_leaves_everything_as_it_was(tmp_path, before, error):
+    target = tmp_path / "info"
+    if before is not None:
+        target.write_text(before)
+    with pytest.raises(error), replacing(target) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert names(tmp_path) == ([] if before is None else ["info"])
+    assert before is None or target.read_text() == before
+
+
+def test_nothing_written_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "info"):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_killed_job_leaves_only_what_looks_unfinished(tmp_path):
+    (tmp_path / "0.shard").write_text("old")
+    code = (
+        "import os, signal, sys; from snakemesh.output.atomic import replacing\n"
+        "with replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "0.shard")],
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "0.shard").read_text() == "old"
+    leftover, found = names(tmp_path)
+    assert found == "0.shard"
+    assert re.fullmatch(r"\.0\.shard\.[0-9a-f]{32}\.tmp", leftover)
+
+
+def test_writers_replace_each_other_and_never_mix(tmp_path):
+    target = tmp_path / "info"
+    contents = {letter * 10_000 for letter in "abcd"}
+    target.write_text("a" * 10_000)
+    seen = set()
+
+    def write(content):
+        for _ in range(50):
+            with replacing(target) as temporary, temporary.open("w") as file:
+                file.write(content[:5_000])
+                file.write(content[5_000:])
+
+    writers = [threading.Thread(target=write, args=(content,)) for content in contents]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        seen.add(target.read_text())
+    assert seen <= contents
+    assert names(tmp_path) == ["info"]
+
+
+def test_a_link_is_replaced_and_what_it_points_to_is_not(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "info").symlink_to("mine")
+    with replacing(tmp_path / "info") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "info").is_symlink()

@@ -1,0 +1,74 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from snakemesh.errors import UserError
+from snakemesh.output.lock import acquire
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+
+# Takes the lock and says so, then starts a child that lives longer, and waits.
+HOLD = """
+import subprocess, sys, time
+from pathlib import Path
+from snakemesh.output.lock import acquire
+acquire(Path(sys.argv[1]))
+child = subprocess.Popen(["sleep", "60"])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+TRY = """
+import sys
+from pathlib import Path
+from snakemesh.errors import UserError
+from snakemesh.output.lock import acquire
+try:
+    acquire(Path(sys.argv[1]))
+    print("taken")
+except UserError as error:
+    print(error)
+"""
+ENV = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+
+
+def attempt(folder):
+    found = subprocess.run(
+        [sys.executable, "-c", TRY, str(folder)], env=ENV, stdout=subprocess.PIPE, text=True
+    )
+    return found.stdout.strip()
+
+
+@pytest.fixture
+def holder(tmp_path):
+    folder = tmp_path / "out" / "work"
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], env=ENV, stdout=subprocess.PIPE, text=True
+    )
+    child = int(process.stdout.readline())
+    yield folder, process, child
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    os.kill(child, signal.SIGKILL)
+
+
+def test_one_run_at_a_time_and_none_after_a_kill(holder):
+    folder, process, child = holder
+    message = f"another run is writing to {folder.parent}; wait for it to end"
+    assert attempt(folder) == message
+    with pytest.raises(UserError, match="^another run is writing to [^\n]*$"):
+        acquire(folder)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    os.kill(child, 0)  # a job it started is still there, and does not hold the lock
+    assert attempt(folder) == "taken"
+    assert attempt(folder) == "taken"  # let go when the process before ended
+
+
+def test_another_output_is_another_lock(holder):
+    folder, _, _ = holder
+    assert attempt(folder.parents[1] / "other" / "work") == "taken"

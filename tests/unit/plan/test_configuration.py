@@ -1,0 +1,146 @@
+import dataclasses
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from snakemesh.errors import UserError
+from snakemesh.plan.configuration import SCHEMA_PATH, read_settings, typed
+from snakemesh.plan.settings import Settings
+
+CONFIG = SCHEMA_PATH.parent
+SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
+KEYS = SCHEMA["properties"]
+NEEDED = {"input_path": "/data/seg", "output_directory": "/meshes"}
+
+
+def documented() -> dict[str, str]:
+    """Per key of the tables in config/README.md, what is in the column of its default."""
+    lines = (CONFIG / "README.md").read_text().splitlines()
+    rows = [re.match(r"\| `(\w+)` \| (.+?) \| \S.*\|$", line) for line in lines]
+    found = [row.groups() for row in rows if row]
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+def test_every_key_is_a_field():
+    assert [field.name for field in dataclasses.fields(Settings)] == list(KEYS)
+
+
+def test_every_key_is_documented_with_its_default():
+    expected = {
+        key: f"`{yaml.safe_dump(rule['default']).splitlines()[0]}`"
+        if "default" in rule
+        else "required"
+        for key, rule in KEYS.items()
+    }
+    assert documented() == expected
+
+
+def test_what_is_not_required_has_a_default_that_is_allowed():
+    assert {key for key, rule in KEYS.items() if "default" not in rule} == set(SCHEMA["required"])
+    for key, rule in KEYS.items():
+        if "default" in rule:
+            jsonschema.validate(rule["default"], rule)
+            assert getattr(read_settings(NEEDED), key) == rule["default"]
+
+
+def test_the_example_says_only_where():
+    config = yaml.safe_load((CONFIG / "config.yaml").read_text())
+    assert list(config) == SCHEMA["required"]
+    assert read_settings(config).input_path == config["input_path"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "expected"),
+    [
+        ({"num_lods": 0}, "num_lods", "found 0, expected at least 1"),
+        ({"num_lods": 17}, "num_lods", "found 17, expected at most 16"),
+        ({"num_lods": 2.5}, "num_lods", "found 2.5, expected a value of type integer"),
+        ({"num_lods": None}, "num_lods", "found None, expected a value of type integer"),
+        ({"roi": [[0, 0, 0]]}, "roi", "begin and end in nm"),
+        ({"roi": [[0, 0, 0], [1, 1]]}, "roi", "begin and end in nm"),
+        ({"roi": [[0, 0, 0], [1, 1, "a"]]}, "roi", "begin and end in nm"),
+        ({"roi_boundary": "half"}, "roi_boundary", "one of closed, open"),
+        ({"pyramid_alignment_mode": "x"}, "pyramid_alignment_mode", "one of halo, snap"),
+        ({"voxel_size_nm": [8, 8, 0]}, "voxel_size_nm", "[z, y, x]"),
+        ({"voxel_size_nm": 8}, "voxel_size_nm", "[z, y, x]"),
+        ({"translation_nm": [4, 4]}, "translation_nm", "[z, y, x], the centre of voxel 0"),
+        ({"translation_nm": [4, -4, 4.5]}, "translation_nm", "set voxel_size_nm too"),
+        ({"downsample_method": "mean"}, "downsample_method", "one of mode, "),
+        ({"use_existing_scales": "no"}, "use_existing_scales", "a value of type boolean"),
+        ({"target_reduction": 1}, "target_reduction", "found 1, expected less than 1"),
+        ({"target_reduction": -0.1}, "target_reduction", "at least 0"),
+        ({"decimation_factor": 0.5}, "decimation_factor", "at least 1"),
+        ({"max_error": 0}, "max_error", "more than 0"),
+        ({"target_ids": []}, "target_ids", "a list of whole numbers from 1"),
+        ({"target_ids": [0]}, "target_ids", "a list of whole numbers from 1"),
+        ({"target_ids": 3}, "target_ids", "a list of whole numbers from 1"),
+        ({"segment_properties_csv": 3}, "segment_properties_csv", "string or null"),
+        ({"cell_size": 2048}, "cell_size", "one of 32, 64, 128, 256, 512, 1024"),
+        ({"max_jobs": 99}, "max_jobs", "at least 100"),
+        ({"input_path": ""}, "input_path", "a text of at least 1 character"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(changes, key, expected):
+    with pytest.raises(UserError) as error:
+        read_settings({**NEEDED, **changes})
+    message = str(error.value)
+    assert message.startswith(f"config key {key}: found ")
+    assert expected in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", [{"a": 1}, "line one\nline two", ["x", "y"], [[["x"]]]])
+def test_nonsense_names_the_key_in_a_line(key, value):
+    if KEYS[key].get("type") in ("string", ["string", "null"]) and isinstance(value, str):
+        return
+    with pytest.raises(UserError, match=f"^config key {key}: found [^\n]*$"):
+        read_settings({**NEEDED, key: value})
+
+
+def test_an_unknown_key_and_the_known_ones():
+    with pytest.raises(UserError, match="^config: unknown key 'num_lod'; [^\n]+$") as error:
+        read_settings({**NEEDED, "num_lod": 3})
+    assert str(error.value).endswith("the keys are " + ", ".join(KEYS))
+
+
+@pytest.mark.parametrize("key", NEEDED)
+def test_a_missing_key(key):
+    config = {name: value for name, value in NEEDED.items() if name != key}
+    with pytest.raises(UserError, match=f"^config: the key {key} is missing$"):
+        read_settings({**config, "num_lods": 0})
+
+
+def test_settings_are_frozen_and_hashable():
+    lists = {"roi": [[0, 0, 0], [8, 16, 32.5]], "target_ids": [3, 5], "voxel_size_nm": [1, 2, 3]}
+    settings = read_settings({**NEEDED, **lists})
+    assert settings.roi == ((0, 0, 0), (8, 16, 32.5))
+    assert settings.target_ids == (3, 5)
+    assert hash(settings) == hash(dataclasses.replace(settings))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.num_lods = 3
+
+
+def test_whole_numbers_are_ints_however_they_are_written():
+    written = {"num_lods": 3.0, "cell_size": 128.0, "decimation_factor": 6.0, "target_ids": [7.0]}
+    settings = read_settings({**NEEDED, **written})
+    same = read_settings(
+        {**NEEDED, "num_lods": 3, "cell_size": 128, "decimation_factor": 6, "target_ids": [7]}
+    )
+    assert repr(settings) == repr(same)
+    assert len(range(settings.num_lods)) == 3
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert Path(SCHEMA_PATH).name == "config.schema.yaml"
+
+
+def test_texts_of_the_command_line_become_what_they_say():
+    found = typed({"sharded": "false", "roi": [["0", "1.5", "2"], [3, 4, 5]], "input_path": "12"})
+    assert found == {"sharded": False, "roi": [[0, 1.5, 2], [3, 4, 5]], "input_path": "12"}
+    assert typed({"segment_properties_csv": "null"}) == {"segment_properties_csv": None}

@@ -1,0 +1,164 @@
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from snakemesh.errors import UserError
+from snakemesh.example import volume as example
+from snakemesh.output.folder import OWN_FOLDERS
+from snakemesh.output.lock import acquire
+from snakemesh.plan.configuration import SCHEMA_PATH, read_settings
+from snakemesh.plan.inputs import EXAMPLE_PATH, source_levels
+from snakemesh.plan.plan import make_plan
+from volumes import settings_with
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write_labels(path, dtype="uint8"):
+    zarr.create_array(path, data=np.ones((4, 5, 6), dtype), chunks=(4, 4, 4), zarr_format=2)
+    return str(path)
+
+
+def settings_for(input_path, output_directory="out", voxel_size_nm=(40, 8, 8), **changes):
+    return settings_with(
+        input_path=input_path,
+        output_directory=output_directory,
+        voxel_size_nm=voxel_size_nm,
+        **changes,
+    )
+
+
+# -- the example ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("voxel_size_nm", "translation_nm"),
+    [(None, None), ((30, 10, 10), None), ((30, 10, 10), (15, 1005, -5))],
+)
+def test_the_example_is_planned_alike_before_and_after_it_is_made(voxel_size_nm, translation_nm):
+    """Every job parses the configuration again, the first time with the example not there."""
+    settings = settings_for(
+        EXAMPLE_PATH, voxel_size_nm=voxel_size_nm, translation_nm=translation_nm
+    )
+    before = source_levels(settings)
+    example._write_group(Path(EXAMPLE_PATH), np.zeros(example.EXAMPLE_SHAPE, example.EXAMPLE_DTYPE))
+    after = source_levels(settings)
+    assert before == after
+    assert repr(make_plan(settings, before)) == repr(make_plan(settings, after))
+
+
+def test_the_example_is_that_of_the_configuration():
+    config = f"input_path: {EXAMPLE_PATH}\n"
+    assert config in (SCHEMA_PATH.parent / "config.yaml").read_text()
+
+
+# -- where the output may go ------------------------------------------------------------------
+
+
+def test_labels_beside_the_output():
+    path = write_labels("seg.zarr")
+    (level,) = source_levels(settings_for(path, "seg.zarr.meshes"))
+    assert level.shape == (4, 5, 6)
+
+
+@pytest.mark.parametrize("output", ["seg.zarr", "seg.zarr/meshes", "./seg.zarr/../seg.zarr/a/b"])
+def test_output_in_the_input_is_refused(output):
+    path = write_labels("seg.zarr")
+    with pytest.raises(UserError, match="^config key output_directory: [^\n]*inside the input"):
+        source_levels(settings_for(path, output))
+    os.symlink("seg.zarr", "link")
+    with pytest.raises(UserError, match="^config key output_directory: "):
+        source_levels(settings_for("link", output))
+    with pytest.raises(UserError, match="^config key output_directory: "):
+        source_levels(settings_for(path, output.replace("seg.zarr", "link")))
+
+
+@pytest.mark.parametrize("folder", OWN_FOLDERS)
+def test_input_in_what_a_run_writes_is_refused(folder):
+    path = write_labels(f"out/{folder}/seg.zarr")
+    with pytest.raises(UserError, match=f"^config key output_directory: .*out/{folder}, which"):
+        source_levels(settings_for(path))
+    assert source_levels(settings_for(path, "elsewhere"))
+
+
+def test_a_link_to_the_source_in_a_kept_pyramid_is_refused():
+    write_labels("seg.zarr/s0")
+    os.makedirs("out/_intermediate_scales.zarr")
+    os.symlink("../../seg.zarr/s0", "out/_intermediate_scales.zarr/s0")
+    with pytest.raises(UserError, match="^config key output_directory: "):
+        source_levels(settings_for("out/_intermediate_scales.zarr/s0"))
+
+
+def test_input_in_the_output_directory_is_fine_elsewhere():
+    path = write_labels("out/seg.zarr")
+    assert source_levels(settings_for(path))
+
+
+# -- labels and their properties --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fits", "does_not"), [("uint8", 255, 256), ("int16", 32767, 32768)]
+)
+def test_ids_that_no_voxel_can_hold_are_refused(dtype, fits, does_not):
+    path = write_labels("seg.zarr", dtype)
+    assert source_levels(settings_for(path, target_ids=(1, fits)))
+    with pytest.raises(UserError, match=f"^config key target_ids: found {does_not}, [^\n]*{fits}$"):
+        source_levels(settings_for(path, target_ids=(does_not, 1)))
+
+
+def test_a_csv_is_read_before_anything_runs():
+    path = write_labels("seg.zarr")
+    Path("good.csv").write_text("id,type\n1,axon\n")
+    Path("bad.csv").write_text("id,type\none,axon\n")
+    assert source_levels(settings_for(path, segment_properties_csv="good.csv"))
+    for name in ("bad.csv", "missing.csv"):
+        with pytest.raises(UserError, match=f"segment_properties_csv: [^\n]*{name}[^\n]*$"):
+            source_levels(settings_for(path, segment_properties_csv=name))
+
+
+def test_what_a_user_writes_is_what_is_read():
+    path = write_labels("seg.zarr")
+    config = {"input_path": path, "output_directory": "out", "voxel_size_nm": [40, 8, 8]}
+    (level,) = source_levels(read_settings(config))
+    assert (level.voxel_size, level.translation) == ((40, 8, 8), (20, 4, 4))
+    (level,) = source_levels(read_settings(config | {"translation_nm": [1020, -4, 0]}))
+    assert (level.voxel_size, level.translation) == ((40, 8, 8), (1020, -4, 0))
+    assert dataclasses.replace(level) == level
+
+
+@pytest.mark.parametrize("folder", ["multires", "_intermediate_scales.zarr"])
+def test_what_another_program_left_is_not_ours_to_tidy(tmp_path, folder):
+    output = tmp_path / "out"
+    theirs = output / folder / "17"
+    theirs.parent.mkdir(parents=True)
+    settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(output))
+    source_levels(settings)  # an empty folder is nobody's
+    theirs.write_text("a mesh")
+    with pytest.raises(UserError, match="output_directory.*not from a run of snakemesh") as error:
+        source_levels(settings)
+    assert "\n" not in str(error.value)
+    acquire(output / "work")
+    source_levels(settings)
+
+
+@pytest.mark.parametrize("what", ["file", "link", "dangling link"])
+def test_a_pyramid_that_is_no_folder(tmp_path, what):
+    """Before any job, as Snakemake removes what a job is to make, also behind a link."""
+    output = tmp_path / "out"
+    acquire(output / "work")
+    path = output / "_intermediate_scales.zarr"
+    if what == "file":
+        path.write_text("mine")
+    else:
+        path.symlink_to(tmp_path if what == "link" else tmp_path / "nothing")
+    settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(output))
+    with pytest.raises(UserError, match="output_directory.*_scales.zarr is a link or a file"):
+        source_levels(settings)

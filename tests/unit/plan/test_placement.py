@@ -1,0 +1,157 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snakemesh.errors import UserError
+from snakemesh.job_records import halo_voxels
+from snakemesh.plan.placement import aligned_roi, level_factors
+
+sizes = st.sampled_from([1.0, 4.0, 8.0, 10.0, 12.0, 20.0, 31.5, 40.0, 200.0])
+
+
+# -- factors ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("z", "expected"),
+    [
+        (8, [(1, 1, 1), (2, 2, 2), (4, 4, 4), (8, 8, 8), (16, 16, 16)]),
+        (10, [(1, 1, 1), (2, 2, 2), (4, 4, 4), (8, 8, 8), (16, 16, 16)]),
+        (12, [(1, 1, 1), (2, 2, 2), (4, 4, 4), (8, 8, 8), (16, 16, 16)]),
+        (12.5, [(1, 1, 1), (1, 2, 2), (2, 4, 4), (4, 8, 8), (8, 16, 16)]),
+        (20, [(1, 1, 1), (1, 2, 2), (2, 4, 4), (4, 8, 8), (8, 16, 16)]),
+        (40, [(1, 1, 1), (1, 2, 2), (1, 4, 4), (2, 8, 8), (4, 16, 16)]),
+    ],
+)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_factors_of_anisotropic_voxels(z, expected, axis):
+    voxel_size = [8.0, 8.0, 8.0]
+    voxel_size[axis] = float(z)
+    order = [1, 2]
+    order.insert(axis, 0)
+    wanted = tuple(tuple(factor[i] for i in order) for factor in expected)
+    assert level_factors(tuple(voxel_size), 5) == wanted
+
+
+@given(st.tuples(sizes, sizes, sizes), st.integers(1, 16))
+def test_factors_double_what_is_fine(voxel_size, num_lods):
+    factors = level_factors(voxel_size, num_lods)
+    assert len(factors) == num_lods
+    assert factors[0] == (1, 1, 1)
+    for before, after in itertools.pairwise(factors):
+        current = np.array(before) * voxel_size
+        is_fine = current <= 1.5 * current.min() * (1 + 1e-6)
+        assert after == tuple((np.array(before) * np.where(is_fine, 2, 1)).tolist())
+    for order in itertools.permutations(range(3)):
+        turned = level_factors(tuple(voxel_size[i] for i in order), num_lods)
+        assert turned == tuple(tuple(factor[i] for i in order) for factor in factors)
+
+
+# -- region of interest -----------------------------------------------------------------------
+
+
+def chosen(n, factor, begin, end, mode):
+    """Along one axis, by looking at every cube: those that a roi in voxels touches or holds."""
+    found = []
+    for first in range(0, n, factor):
+        last = min(first + factor, n)
+        touched = first < end and begin < last
+        held = begin <= first and last <= end
+        if touched if mode == "halo" else held:
+            found.append((first, last))
+    return (found[0][0], found[-1][1]) if found else None
+
+
+axes = st.tuples(
+    st.integers(1, 60),  # voxels
+    st.sampled_from([1, 2, 4, 8, 16]),  # factor
+    st.sampled_from([4.0, 8.0, 31.5]),  # voxel size
+    st.sampled_from([0.0, 4.0, -1004.0, 12345.5]),  # translation
+    st.integers(-40, 240),  # begin, in quarters of a voxel
+    st.integers(1, 240),  # length
+)
+
+
+@given(st.tuples(axes, axes, axes), st.sampled_from(["halo", "snap"]))
+def test_roi_against_every_cube(axes, mode):
+    shape, factor, voxel_size, translation, begins, lengths = zip(*axes, strict=True)
+    begin = [b / 4 for b in begins]
+    end = [(b + n) / 4 for b, n in zip(begins, lengths, strict=True)]
+    expected = [
+        chosen(n, f, b, e, mode) for n, f, b, e in zip(shape, factor, begin, end, strict=True)
+    ]
+
+    def to_nm(position):
+        return tuple(
+            t + (p - 0.5) * v for t, p, v in zip(translation, position, voxel_size, strict=True)
+        )
+
+    arguments = ((to_nm(begin), to_nm(end)), shape, voxel_size, translation, factor, mode)
+    if None in expected:
+        with pytest.raises(UserError, match="^config key roi: found [^\n]*$"):
+            aligned_roi(*arguments)
+    else:
+        assert aligned_roi(*arguments) == tuple(zip(*expected, strict=True))
+
+
+def roi(begin, end, mode="halo", shape=(100, 100, 100)):
+    """In nm, of voxels of 10 nm whose volume begins at 1000, 2000, 3000, with a factor of 8."""
+    return aligned_roi((begin, end), shape, (10.0,) * 3, (1005.0, 2005.0, 3005.0), (8, 8, 8), mode)
+
+
+def test_no_roi_is_everything_whatever_the_factor():
+    for mode in ("halo", "snap"):
+        found = aligned_roi(None, (100, 7, 1), (8.0,) * 3, (4.0,) * 3, (16, 16, 16), mode)
+        assert found == ((0, 0, 0), (100, 7, 1))
+
+
+def test_roi_is_in_nm_from_the_corner_of_the_volume():
+    begin, end = (1000 + 160, 2000 + 165, 3000 + 239), (1000 + 400, 2000 + 401, 3000 + 399)
+    assert roi(begin, end) == ((16, 16, 16), (40, 48, 40))
+    assert roi(begin, end, "snap") == ((16, 24, 24), (40, 40, 32))
+
+
+def test_roi_past_the_edge_is_cut_to_the_data():
+    assert roi((0, 0, 0), (1e6, 1e6, 1e6)) == ((0, 0, 0), (100, 100, 100))
+    assert roi((0, 0, 0), (1e6, 1e6, 1e6), "snap") == ((0, 0, 0), (100, 100, 100))
+    assert roi((1000, 2000, 3000), (2000, 3000, 4000), "snap") == ((0, 0, 0), (100, 100, 100))
+    assert roi((1900, 2000, 3000), (2500, 2080, 3080)) == ((88, 0, 0), (100, 8, 8))
+
+
+def test_roi_on_an_edge_is_on_it_in_spite_of_rounding():
+    voxel_size = (0.1, 0.7, 3.3)
+    begin, end = (tuple(n * v for v in voxel_size) for n in (24, 80))
+    centre = tuple(v / 2 for v in voxel_size)
+    for mode in ("halo", "snap"):
+        found = aligned_roi((begin, end), (100,) * 3, voxel_size, centre, (8, 8, 8), mode)
+        assert found == ((24, 24, 24), (80, 80, 80))
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "mode", "expected"),
+    [
+        (
+            (2000, 2000, 3000),
+            (3000, 3000, 4000),
+            "halo",
+            r"outside the volume.*\[1000.0, 2000.0",
+        ),
+        ((0, 2000, 3000), (1000, 3000, 4000), "halo", "outside the volume"),
+        ((1000, 2000, 3000), (1000, 3000, 4000), "halo", "its end is not beyond its begin"),
+        ((1500, 2000, 3000), (1100, 3000, 4000), "snap", "its end is not beyond its begin"),
+        ((1010, 2000, 3000), (1150, 3000, 4000), "snap", "no whole cube.*pyramid_alignment_mode"),
+    ],
+)
+def test_roi_of_nothing_is_refused(begin, end, mode, expected):
+    with pytest.raises(UserError, match=f"^config key roi: found [^\n]*{expected}[^\n]*$"):
+        roi(begin, end, mode)
+
+
+# -- small things -----------------------------------------------------------------------------
+
+
+def test_halo_is_two_cells_a_sweep_and_three():
+    assert [halo_voxels(n) for n in (0, 1, 5)] == [3, 5, 13]

@@ -1,0 +1,286 @@
+import dataclasses
+import itertools
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from snakemesh.boxes import indices
+from snakemesh.errors import UserError
+from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
+from snakemesh.plan.plan import TILE_VOXELS, VOXELS_PER_SHARD, built_chunks, make_plan
+from volumes import (
+    ISOTROPIC,
+    all_jobs,
+    anisotropic_plan,
+    plan_of,
+    plans,
+    settings_with,
+    volume,
+)
+
+REPO = Path(__file__).resolve().parents[3]
+
+
+def count(shape, boxes):
+    """How many of the boxes each element of an array lies in."""
+    found = np.zeros(shape, np.uint8)
+    for begin, end in boxes:
+        assert all(0 <= b < e <= n for b, e, n in zip(begin, end, shape, strict=True))
+        found[tuple(map(slice, begin, end))] += 1
+    return found
+
+
+# -- stages and super-chunks ------------------------------------------------------------------
+
+
+def check_stages(plan):
+    targets = [k for stage in plan.stages for k in stage.targets]
+    assert len(set(targets)) == len(targets)
+    assert {k for k, level in enumerate(plan.levels) if level.is_built} <= set(targets)
+    made = {k for k, level in enumerate(plan.levels) if not level.is_built}
+    for stage in plan.stages:
+        assert stage.base in made
+        assert any(plan.levels[k].is_built for k in stage.targets)
+        assert stage.targets == tuple(range(stage.base + 1, stage.base + 1 + len(stage.targets)))
+        total = (1, 1, 1)
+        for k, step in zip(stage.targets, stage.steps, strict=True):
+            total = tuple(t * s for t, s in zip(total, step, strict=True))
+            assert total == plan.levels[k].relative_to(plan.levels[stage.base])
+            assert set(step) <= {1, 2}
+        assert max(total) <= 8
+        made |= set(stage.targets)
+    assert made == set(range(plan.num_lods))
+
+
+@pytest.mark.parametrize("num_lods", range(1, 13))
+@pytest.mark.parametrize("voxel_size", [(8, 8, 8), (20, 8, 8), (8, 40, 8), (400, 400, 8)])
+def test_stages(num_lods, voxel_size):
+    plan = plan_of(volume((5000, 5000, 5000), voxel_size), num_lods=num_lods)
+    check_stages(plan)
+    assert all(level.is_built for level in plan.levels[1:])
+
+
+def test_eight_lods_take_three_stages():
+    stages = plan_of(volume(), num_lods=8).stages
+    assert [(stage.base, stage.targets) for stage in stages] == [
+        (0, (1, 2, 3)),
+        (3, (4, 5, 6)),
+        (6, (7,)),
+    ]
+
+
+def test_stages_around_what_is_there():
+    for there in itertools.product([False, True], repeat=7):
+        factors = (ISOTROPIC[0], *itertools.compress(ISOTROPIC[1:], there))
+        plan = plan_of(volume(factors=factors), num_lods=8)
+        assert [not level.is_built for level in plan.levels] == [True, *there]
+        check_stages(plan)
+
+
+@settings(deadline=None, max_examples=60)
+@given(plans())
+def test_super_chunks_tile_every_level_exactly(plan):
+    check_stages(plan)
+    for stage in plan.stages:
+        all_jobs = [super_chunk_job(plan, stage, index) for index in indices(stage.grid)]
+        source = plan.levels[stage.base]
+        assert (count(source.shape, [(job.begin, job.end) for job in all_jobs]) == 1).all()
+        for k in stage.targets:
+            level = plan.levels[k]
+            factor = level.relative_to(source)
+            boxes = []
+            for job in all_jobs:
+                begin = tuple(b // f for b, f in zip(job.begin, factor, strict=True))
+                end = tuple(-(-e // f) for e, f in zip(job.end, factor, strict=True))
+                # whole cubes, and whole chunks on disk but at the end of the array
+                assert all(b % f == 0 for b, f in zip(job.begin, factor, strict=True))
+                assert all(b % c == 0 for b, c in zip(begin, plan.chunks, strict=True))
+                assert all(
+                    e % c == 0 or e == n
+                    for e, c, n in zip(end, plan.chunks, level.shape, strict=True)
+                )
+                boxes.append((begin, end))
+            assert (count(level.shape, boxes) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "built"),
+    [
+        ((64, 64, 64), (64, 64, 64)),
+        ((1, 8, 31), (32, 32, 32)),
+        ((33, 100, 127), (32, 96, 120)),
+        ((128, 129, 4096), (128, 128, 128)),
+    ],
+)
+def test_built_chunks(source, built):
+    assert built_chunks(source) == built
+
+
+# -- the octree -------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(plans())
+def test_blocks_tile_the_octree_exactly(plan):
+    for lod, level in enumerate(plan.levels):
+        boxes = []
+        for index in indices(plan.blocks(lod)):
+            job = mesh_block_job(plan, lod, index)
+            end = tuple(f + n for f, n in zip(job.first_cell, job.n_cells, strict=True))
+            boxes.append((job.first_cell, end))
+        assert (count(plan.n_cells[lod], boxes) == 1).all()
+        for cells, cell, n in zip(
+            plan.n_cells[lod], plan.cell_voxels[lod], level.shape, strict=True
+        ):
+            assert (cells - 1) * cell < n <= cells * cell
+
+
+@settings(deadline=None, max_examples=60)
+@given(plans())
+def test_a_cell_is_eight_of_the_lod_below(plan):
+    for lod in range(1, plan.num_lods):
+        step = plan.levels[lod].relative_to(plan.levels[lod - 1])
+        below, cell = plan.cell_voxels[lod - 1], plan.cell_voxels[lod]
+        assert tuple(c * s for c, s in zip(cell, step, strict=True)) == tuple(2 * b for b in below)
+        size = np.array(cell) * plan.levels[lod].voxel_size
+        np.testing.assert_allclose(size[::-1], np.array(plan.grid.cell_nm) * 2**lod)
+
+
+@settings(deadline=None, max_examples=60)
+@given(plans())
+def test_tiles_divide_blocks(plan):
+    for cell, tile in zip(plan.cell_voxels, plan.tile_cells, strict=True):
+        assert all(b % t == 0 for b, t in zip(plan.block_cells, tile, strict=True))
+        assert tile == (1, 1, 1) or math.prod(tile) * math.prod(cell) <= TILE_VOXELS
+
+
+def test_tiles_are_as_large_as_memory_allows():
+    plan = plan_of(volume((32768,) * 3, chunks=(128, 128, 128)))
+    assert plan.block_cells == (8, 4, 4)
+    for cell, tile in zip(plan.cell_voxels, plan.tile_cells, strict=True):
+        voxels = math.prod(cell) * math.prod(tile)
+        assert voxels <= TILE_VOXELS < 2 * voxels
+
+
+def test_octree_lies_at_the_corner_of_the_part():
+    # voxels of 40 32 16 nm whose corner is at 1000 2000 3000; the part begins at voxel 8 16 32
+    levels = volume((200, 200, 200), (40, 32, 16), (1020, 2016, 3008))
+    roi = [[1000 + 8 * 40, 2000 + 16 * 32, 3000 + 32 * 16], [5000, 6000, 6000]]
+    plan = plan_of(levels, roi=roi, cell_size=64)
+    assert plan.begin == (8, 16, 32)
+    assert plan.grid.origin_nm == (3512.0, 2512.0, 1320.0)
+    assert plan.grid.cell_nm == (64 * 16, 64 * 32, 64 * 40)
+    assert plan.levels[0].translation == (1340.0, 2528.0, 3520.0)
+
+
+def test_lod_scales_are_resolutions():
+    plan = plan_of(volume(voxel_size=(8, 8, 8)), num_lods=8)
+    assert plan.grid.lod_scales == (1, 2, 4, 8, 16, 32, 64, 128)
+    assert plan.lod_scale_multiplier == pytest.approx(8)
+    plan = plan_of(volume(voxel_size=(20, 8, 8)), num_lods=3)
+    assert plan.grid.lod_scales == pytest.approx((1, 4 ** (1 / 3), 32 ** (1 / 3)))
+    for level, scale in zip(plan.levels, plan.grid.lod_scales, strict=True):
+        mean = math.prod(level.voxel_size) ** (1 / 3)
+        assert scale * plan.lod_scale_multiplier == pytest.approx(mean)
+
+
+# -- how many jobs ----------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(plans())
+def test_num_jobs_counts_jobs(plan):
+    jobs = sum(len(list(indices(stage.grid))) for stage in plan.stages)
+    jobs += sum(len(list(indices(plan.blocks(lod)))) for lod in range(plan.num_lods))
+    assert plan.num_jobs == jobs + plan.sharding.num_shards
+    one_each = len(plan.stages) + plan.num_lods + plan.sharding.num_shards
+    assert plan.num_jobs <= max(plan.settings.max_jobs, one_each)
+
+
+@pytest.mark.parametrize("n", [8_192, 32_768, 100_000])
+@pytest.mark.parametrize("changes", [{}, {"num_lods": 10}, {"cell_size": 32}, {"max_jobs": 5000}])
+def test_jobs_grow_with_the_volume(n, changes):
+    levels = volume((n, n, n), chunks=(32, 32, 32))
+    start = time.perf_counter()
+    plan = make_plan(settings_with(**changes), levels)
+    assert time.perf_counter() - start < 0.5
+    assert plan.num_jobs <= plan.settings.max_jobs
+    # no larger than they have to be: three doublings are an eighth of the jobs, one about half
+    assert plan.num_jobs - plan.sharding.num_shards > plan.settings.max_jobs / 3
+    assert max(plan.block_cells) <= 2 * min(plan.block_cells)
+
+
+def test_super_chunks_grow_on_where_the_octree_is_one_cell():
+    plan = plan_of(
+        volume((1000, 1000, 1000), chunks=(32, 32, 32)), num_lods=2, cell_size=1024, max_jobs=100
+    )
+    assert plan.blocks(0) == (1, 1, 1)
+    assert 30 < plan.num_jobs <= 100
+
+
+def test_small_volumes_are_not_grown():
+    assert plan_of(volume((2000, 2000, 2000))).block_cells == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_shards"),
+    [
+        ((1, 1, 1), 1),
+        ((1 << 10, 1 << 11, 1 << 11), 1),
+        (((1 << 10) + 1, 1 << 11, 1 << 11), 2),
+        ((8192, 8192, 8192), 128),
+        ((100_000, 100_000, 100_000), 1024),
+    ],
+)
+def test_shards_from_the_volume(shape, num_shards):
+    sharding = plan_of(volume(shape)).sharding
+    assert sharding.num_shards == num_shards
+    n_voxels = math.prod(shape)
+    assert n_voxels <= num_shards * VOXELS_PER_SHARD or num_shards == 1024
+    assert n_voxels / 50_000 <= (num_shards << sharding.minishard_bits) * 1000
+
+
+# -- the plan is a value ----------------------------------------------------------------------
+
+
+def test_same_input_same_plan():
+    one, other = anisotropic_plan(), anisotropic_plan()
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one is not other
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.begin = (0, 0, 0)
+
+
+def test_repr_is_that_of_plain_numbers():
+    text = repr(anisotropic_plan()) + repr(all_jobs(anisotropic_plan()))
+    assert "np." not in text
+    assert "array" not in text
+    assert " at 0x" not in text
+
+
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_repr_is_the_same_in_another_process(seed):
+    code = "import volumes as v; p = v.anisotropic_plan(); print(repr(p), repr(v.all_jobs(p)))"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ
+        | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{REPO}/scripts:{REPO}/tests/helpers"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    plan = anisotropic_plan()
+    assert found.stdout.strip() == f"{plan!r} {all_jobs(plan)!r}"
+
+
+def test_a_roi_outside_is_refused():
+    with pytest.raises(UserError, match="config key roi"):
+        plan_of(volume(), roi=[[9000, 0, 0], [9999, 9, 9]])

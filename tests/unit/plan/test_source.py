@@ -1,0 +1,329 @@
+import json
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorstore as ts
+import zarr
+
+from snakemesh.errors import UserError
+from snakemesh.job_records import LevelPart
+from snakemesh.plan.source import is_local, read_source
+from snakemesh.voxels import open_labels, open_part, unsigned
+
+LABELS = np.arange(10 * 20 * 30, dtype=np.uint32).reshape(10, 20, 30)
+
+
+def multiscales(levels, version, axes="zyx", unit="nanometer"):
+    """OME-NGFF metadata; levels: (path, scale, translation) over the axes."""
+    kinds = {"t": "time", "c": "channel"}
+    axis_list = [
+        {"name": a, "type": kinds[a]} if a in kinds else {"name": a, "type": "space", "unit": unit}
+        for a in axes
+    ]
+    datasets = [
+        {
+            "path": path,
+            "coordinateTransformations": [
+                {"type": "scale", "scale": scale},
+                {"type": "translation", "translation": translation},
+            ],
+        }
+        for path, scale, translation in levels
+    ]
+    scales = [{"axes": axis_list, "datasets": datasets, "name": "", "version": "0.4"}]
+    if version == 2:
+        return {"multiscales": scales}
+    return {"ome": {"version": "0.5", "multiscales": scales}}
+
+
+def write_zarr(path, arrays, levels, version=2, **axes):
+    """A group as zarr-python writes it; arrays: by name."""
+    group = zarr.create_group(path, zarr_format=version)
+    group.attrs.update(multiscales(levels, version, **axes))
+    for name, array in arrays.items():
+        group.create_array(name, data=array, chunks=tuple(min(8, n) for n in array.shape))
+    return str(path)
+
+
+S0 = ("s0", [40, 8, 8], [1020, 4, 2004])
+S1 = ("s1", [40, 16, 16], [1020, 8, 2008])
+PYRAMID = {"s0": LABELS, "s1": LABELS[:, ::2, ::2]}
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_zarr_group(tmp_path, version):
+    path = write_zarr(tmp_path / "seg.zarr", PYRAMID, [S0, S1], version)
+    fine, coarse = read_source(path)
+    assert fine.path == f"{path}/s0"
+    assert fine.name is None
+    assert (fine.shape, fine.chunks, fine.dtype) == ((10, 20, 30), (8, 8, 8), "uint32")
+    assert (fine.voxel_size, fine.translation) == ((40, 8, 8), (1020, 4, 2004))
+    assert fine.format == f"zarr{version}"
+    assert (coarse.path, coarse.shape) == (f"{path}/s1", (10, 10, 15))
+    assert (coarse.voxel_size, coarse.translation) == ((40, 16, 16), (1020, 8, 2008))
+    assert is_local(fine)
+    np.testing.assert_array_equal(open_labels(coarse.path).read().result(), PYRAMID["s1"])
+
+
+def test_finest_first_however_listed_and_named(tmp_path):
+    arrays = {"coarse": PYRAMID["s1"], "fine": LABELS}
+    levels = [("coarse", *S1[1:]), ("fine", *S0[1:])]
+    path = write_zarr(tmp_path / "seg.zarr", arrays, levels)
+    assert [Path(level.path).name for level in read_source(path)] == ["fine", "coarse"]
+
+
+def test_one_level_of_a_group(tmp_path):
+    path = write_zarr(tmp_path / "seg.zarr", PYRAMID, [S0, S1])
+    assert read_source(f"{path}/s1/") == read_source(path)[1:]
+
+
+def test_units_other_than_nm(tmp_path):
+    level = ("s0", [0.04, 0.008, 0.008], [1.02, 0.004, 2.004])
+    path = write_zarr(tmp_path / "seg.zarr", {"s0": LABELS}, [level], unit="micrometer")
+    (found,) = read_source(path)
+    assert found.voxel_size == pytest.approx((40, 8, 8))
+    assert found.translation == pytest.approx((1020, 4, 2004))
+
+
+def test_no_voxel_is_read(tmp_path):
+    path = write_zarr(tmp_path / "seg.zarr", PYRAMID, [S0, S1], version=3)
+    expected = read_source(path)
+    chunks = [file for file in Path(path).rglob("c/**/*") if file.is_file()]
+    assert len(chunks) == 24 + 8
+    for chunk in chunks:
+        chunk.write_bytes(b"not a chunk")
+    assert read_source(path) == expected
+
+
+def test_shards_are_not_chunks(tmp_path):
+    group = zarr.create_group(tmp_path / "seg.zarr", zarr_format=3)
+    group.attrs.update(multiscales([S0], 3))
+    group.create_array("s0", data=LABELS, chunks=(4, 4, 4), shards=(16, 16, 16))
+    (level,) = read_source(str(tmp_path / "seg.zarr"))
+    assert level.chunks == (4, 4, 4)
+
+
+def test_a_bare_array_needs_its_voxel_size(tmp_path):
+    zarr.create_array(tmp_path / "seg.zarr", data=LABELS, chunks=(8, 8, 8), zarr_format=2)
+    with pytest.raises(UserError, match="^config key voxel_size_nm: [^\n]*seg.zarr[^\n]*$"):
+        read_source(str(tmp_path / "seg.zarr"))
+    (level,) = read_source(str(tmp_path / "seg.zarr"), (40, 8.0, 4))
+    assert level.voxel_size == (40, 8, 4)
+    assert level.translation == (20, 4, 2)  # the corner of the volume is at the origin
+    assert all(type(v) is float for v in (*level.voxel_size, *level.translation))
+
+
+def test_a_voxel_size_replaces_what_the_metadata_say(tmp_path):
+    path = write_zarr(tmp_path / "seg.zarr", PYRAMID, [S0, S1])
+    (level,) = read_source(path, (30, 5, 5))
+    assert level.path == f"{path}/s0"
+    assert (level.voxel_size, level.translation) == ((30, 5, 5), (15, 2.5, 2.5))
+
+
+def test_n5(tmp_path):
+    spec = {
+        "driver": "n5",
+        "kvstore": {"driver": "file", "path": f"{tmp_path}/seg.n5/s0"},
+        "metadata": {
+            "dimensions": [30, 20, 10],
+            "blockSize": [16, 8, 4],
+            "dataType": "uint32",
+            "compression": {"type": "gzip"},
+        },
+    }
+    ts.open(spec, create=True).result()[...].write(LABELS.T).result()
+    document = tmp_path / "seg.n5" / "s0" / "attributes.json"
+    placed = {"resolution": [8, 8, 40], "units": ["nm"] * 3}
+    document.write_text(json.dumps(json.loads(document.read_text()) | placed))
+    (level,) = read_source(str(tmp_path / "seg.n5"))
+    assert (level.shape, level.chunks, level.format) == ((10, 20, 30), (4, 8, 16), "n5")
+    assert (level.voxel_size, level.translation) == ((40, 8, 8), (20, 4, 4))
+    np.testing.assert_array_equal(open_labels(level.path).read().result(), LABELS)
+
+
+def write_precomputed(path):
+    for step, offset in ((1, [6, 4, 7]), (2, [3, 2, 7])):
+        array = LABELS[:, ::step, ::step]
+        spec = {
+            "driver": "neuroglancer_precomputed",
+            "kvstore": {"driver": "file", "path": str(path)},
+            "multiscale_metadata": {
+                "type": "segmentation",
+                "data_type": "uint32",
+                "num_channels": 1,
+            },
+            "scale_metadata": {
+                "size": list(array.shape[::-1]),
+                "resolution": [8 * step, 8 * step, 40],
+                "encoding": "raw",
+                "chunk_size": [16, 8, 4],
+                "voxel_offset": offset,
+            },
+        }
+        ts.open(spec, create=True, open=True).result()[..., 0].write(array.T).result()
+    return str(path)
+
+
+@pytest.mark.parametrize("prefix", ["", "precomputed://"])
+def test_precomputed(tmp_path, prefix):
+    path = write_precomputed(tmp_path / "seg")
+    fine, coarse = read_source(prefix + path)
+    assert (fine.shape, fine.chunks, fine.format) == ((10, 20, 30), (4, 8, 16), "precomputed")
+    assert fine.voxel_size == (40, 8, 8)
+    assert fine.translation == (7.5 * 40, 4.5 * 8, 6.5 * 8)
+    assert coarse.translation == (7.5 * 40, 2.5 * 16, 3.5 * 16)
+    for level, expected in ((fine, LABELS), (coarse, LABELS[:, ::2, ::2])):
+        found = open_labels(level.path, level.name).read().result()
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_one_scale_of_precomputed(tmp_path):
+    path = write_precomputed(tmp_path / "seg")
+    assert read_source(f"{path}/16_16_40") == read_source(path)[1:]
+    with pytest.raises(UserError, match="config key input_path"):
+        read_source(f"{path}/mesh")
+
+
+def test_over_http(tmp_path):
+    write_zarr(tmp_path / "seg.zarr", PYRAMID, [S0, S1])
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    handler.log_message = lambda *_: None
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        levels = read_source(f"http://127.0.0.1:{server.server_port}/seg.zarr")
+        voxels = open_labels(levels[1].path).read().result()
+        server.shutdown()
+    assert [level.voxel_size for level in levels] == [(40, 8, 8), (40, 16, 16)]
+    assert not is_local(levels[0])
+    np.testing.assert_array_equal(voxels, PYRAMID["s1"])
+
+
+class Closed(SimpleHTTPRequestHandler):
+    """Lets nobody in."""
+
+    def do_GET(self):
+        self.send_error(403)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("address", ["{}/seg.zarr", "s3://closed/seg.zarr"])
+def test_what_may_not_be_read_is_said_in_a_line(monkeypatch, address):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        for name, value in {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+        }.items():
+            monkeypatch.setenv(name, value)
+        path = address.format(url)
+        with pytest.raises(
+            UserError, match=f"^config key input_path: reading {path} is not [^\n]*$"
+        ):
+            read_source(path)
+        server.shutdown()
+
+
+# -- axes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_axes_of_length_one_in_front(tmp_path, version):
+    level = ("s0", [1, 1, 40, 8, 8], [0, 0, 1020, 4, 2004])
+    arrays = {"s0": LABELS[None, None]}
+    path = write_zarr(tmp_path / "seg.zarr", arrays, [level], version, axes="tczyx")
+    (found,) = read_source(path)
+    assert (found.shape, found.chunks) == ((10, 20, 30), (8, 8, 8))
+    assert (found.voxel_size, found.translation) == ((40, 8, 8), (1020, 4, 2004))
+    np.testing.assert_array_equal(open_labels(found.path).read().result(), LABELS)
+    store = open_part(LevelPart(found.path, None, (2, 3, 4), (5, 6, 7)))
+    np.testing.assert_array_equal(store.read().result(), LABELS[2:7, 3:9, 4:11])
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((20, 30), "yx"),
+        ((2, 10, 20, 30), "czyx"),
+        ((10, 20, 30, 1), "zyxc"),
+        ((10, 20, 30), "xyz"),
+        ((10, 1, 20, 30), "zcyx"),
+        ((10, 20, 30), "tyx"),
+    ],
+)
+def test_other_axes_are_refused(tmp_path, shape, axes):
+    level = ("s0", [1] * len(shape), [0] * len(shape))
+    arrays = {"s0": np.zeros(shape, np.uint8)}
+    path = write_zarr(tmp_path / "seg.zarr", arrays, [level], axes=axes)
+    with pytest.raises(UserError, match=r"^config key input_path: .* axes [^\n]*z y x[^\n]*$") as e:
+        read_source(path)
+    assert str(shape) in str(e.value)
+    assert " ".join(axes) in str(e.value)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bool", "complex64"])
+def test_what_is_not_labels_is_refused(tmp_path, dtype):
+    arrays = {"s0": np.zeros((4, 4, 4), dtype)}
+    path = write_zarr(tmp_path / "seg.zarr", arrays, [S0])
+    with pytest.raises(UserError, match=f"^config key input_path: .*holds {dtype}, [^\n]*$"):
+        read_source(path)
+
+
+def test_no_voxels(tmp_path):
+    path = write_zarr(tmp_path / "seg.zarr", {}, [S0])
+    zarr.open_group(path).create_array("s0", shape=(4, 0, 4), chunks=(4, 4, 4), dtype="u1")
+    with pytest.raises(UserError, match="^config key input_path: .* has no voxels"):
+        read_source(path)
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(UserError, match="^config key input_path: found no zarr, N5 .*/nothing$"):
+        read_source(str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("document", ['{"shape": [4,\n4', '{"zarr_format": 2}'])
+def test_broken_metadata_in_a_line(tmp_path, document):
+    (tmp_path / ".zarray").write_text(document)
+    with pytest.raises(UserError, match="^config key input_path: the metadata of [^\n]*$"):
+        read_source(str(tmp_path))
+
+
+def test_an_empty_group(tmp_path):
+    zarr.create_group(tmp_path / "seg.zarr", zarr_format=2)
+    with pytest.raises(UserError, match="^config key input_path: [^\n]*no levels found[^\n]*$"):
+        read_source(str(tmp_path / "seg.zarr"))
+
+
+# -- voxels -----------------------------------------------------------------------------------
+
+
+def test_the_part_that_is_meshed_begins_at_zero(tmp_path):
+    path = write_zarr(tmp_path / "seg.zarr", {"s0": LABELS}, [S0])
+    store = open_part(LevelPart(f"{path}/s0", None, (2, 0, 8), (8, 20, 15)))
+    assert store.domain.origin == (0, 0, 0)
+    np.testing.assert_array_equal(store[1:4].read().result(), LABELS[3:6, :, 8:23])
+
+
+@pytest.mark.parametrize("width", [8, 16, 32, 64])
+def test_unsigned_is_the_same_memory(width):
+    labels = np.array([[0, 1, np.iinfo(f"int{width}").max]], f"int{width}")
+    found = unsigned(labels)
+    assert found.dtype == f"uint{width}"
+    assert np.shares_memory(found, labels)
+    np.testing.assert_array_equal(found, labels)
+    already = labels.astype(f"uint{width}")
+    assert unsigned(already) is already
+    assert unsigned(labels[:0]).shape == (0, 3)
+
+
+def test_negative_labels_are_refused():
+    with pytest.raises(UserError, match="^config key input_path: found label -7, labels cannot"):
+        unsigned(np.array([3, -7, -2], np.int32))

@@ -1,0 +1,298 @@
+"""Jobs of a plan: stages, kills, chunks that are not there, chunks that are broken, memory."""
+
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import worldarray as wa
+import zarr
+
+from snakemesh.boxes import indices
+from snakemesh.errors import UserError
+from snakemesh.plan.jobs import pyramid_group, super_chunk_job
+from snakemesh.plan.plan import make_plan
+from snakemesh.plan.resources import pyramid_mem_mb
+from snakemesh.plan.source import read_source
+from snakemesh.pyramid.downsample import METHODS
+from snakemesh.pyramid.group import create_group
+from snakemesh.pyramid.super_chunk import build_super_chunk
+from volumes import settings_with
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+
+
+def make_source(path, shape, chunk=32, voxel_size=(8, 8, 8), dtype="uint32", version=2):
+    """An array that can be written to, all of it background."""
+    return wa.create(
+        f"{path}/s0",
+        shape,
+        dtype,
+        voxel_size,
+        (0, 0, 0),
+        axes=("z", "y", "x"),
+        chunks=(chunk,) * 3,
+        codecs="zstd",
+        format=f"zarr{version}",
+        separator="/",
+    ).ts
+
+
+def plan_for(source, output, **changes):
+    settings = settings_with(input_path=str(source), output_directory=str(output), **changes)
+    return make_plan(settings, read_source(str(source)))
+
+
+def all_super_chunks(plan):
+    return [super_chunk_job(plan, stage, i) for stage in plan.stages for i in indices(stage.grid)]
+
+
+def build(plan):
+    create_group(pyramid_group(plan))
+    for job in all_super_chunks(plan):
+        build_super_chunk(job)
+
+
+def files(folder):
+    """Every file, by its path in there, links not followed."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in Path(folder).rglob("*")
+        if path.is_file() and not path.is_symlink() and "s0" not in path.parts
+    }
+
+
+def lumps(shape, seed=0, dtype=np.uint32):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 5, np.array(shape) // 3 + 1)
+    for axis in range(3):
+        labels = np.repeat(labels, 3, axis=axis)
+    noise = rng.integers(0, 3, shape)
+    labels = labels[tuple(map(slice, shape))]
+    return np.where(rng.random(shape) < 0.3, noise, labels).astype(dtype)
+
+
+# -- stages -----------------------------------------------------------------------------------
+
+
+def voted(labels, factor, method):
+    """By the definition of the method, cube by cube of the voxels given."""
+    shape = [-(-n // f) for n, f in zip(labels.shape, factor, strict=True)]
+    found = np.zeros(shape, labels.dtype)
+    for index in np.ndindex(*shape):
+        cube = labels[tuple(slice(i * f, (i + 1) * f) for i, f in zip(index, factor, strict=True))]
+        if method == "nearest":
+            found[index] = cube[0, 0, 0]
+        elif method == "binary":
+            found[index] = 2 * np.count_nonzero(cube) > cube.size
+        else:
+            values, counts = np.unique(cube, return_counts=True)
+            if method == "mode_suppress_zero" and len(values) > 1 and values[0] == 0:
+                values, counts = values[1:], counts[1:]
+            found[index] = values[counts.argmax()]
+    return found
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("num_lods", "voxel_size"),
+    [(2, (8, 8, 8)), (4, (20, 8, 8)), (8, (8, 8, 8)), (8, (8, 10, 40))],
+)
+def test_every_level_of_every_stage(tmp_path, method, num_lods, voxel_size):
+    """Each stage is the vote over the level that it reads, the first of which is s0."""
+    labels = lumps((75, 50, 70))
+    make_source(tmp_path / "seg.zarr", labels.shape, voxel_size=voxel_size).write(labels).result()
+    plan = plan_for(
+        tmp_path / "seg.zarr", tmp_path / "out", num_lods=num_lods, downsample_method=method
+    )
+    build(plan)
+    group = zarr.open_group(plan.pyramid_path, mode="r")
+    assert len(list(group.array_keys())) == num_lods
+    assert len(plan.stages) == {2: 1, 4: 1, 8: 3}[num_lods]
+    for stage in plan.stages:
+        above = group[f"s{stage.base}"][...]
+        for k in stage.targets:
+            factor = plan.levels[k].relative_to(plan.levels[stage.base])
+            np.testing.assert_array_equal(group[f"s{k}"][...], voted(above, factor, method))
+
+
+# -- kills ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory):
+    """A volume of chunks that take a while to write, and its pyramid, undisturbed."""
+    folder = tmp_path_factory.mktemp("noisy")
+    labels = np.random.default_rng(0).integers(0, 1 << 60, (256, 256, 192), dtype=np.uint64)
+    labels[:64] = 0
+    made = {}
+    for version in (2, 3):
+        source = folder / f"{version}.zarr"
+        array = make_source(source, labels.shape, chunk=64, dtype="uint64", version=version)
+        array.write(labels).result()
+        plan = plan_for(source, folder / f"out{version}", num_lods=4)
+        build(plan)
+        made[version] = source, files(plan.pyramid_path)
+    return made
+
+
+def killed(job, moment):
+    """Run a job in a new process that is killed, unasked, once there is what `moment` looks for."""
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=build_super_chunk, args=(job,))
+    process.start()
+    while process.is_alive() and not moment():
+        time.sleep(0.0005)
+    was_alive = process.is_alive()
+    process.kill()
+    process.join()
+    return was_alive
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_killed_in_the_middle(noisy, tmp_path, version):
+    """Only whole chunks are left, and after the job has run again nothing else."""
+    source, expected = noisy[version]
+    plan = plan_for(source, tmp_path / "out", num_lods=4)
+    create_group(pyramid_group(plan))
+    (job,) = all_super_chunks(plan)
+    root = Path(plan.pyramid_path)
+    caught = 0
+    for wanted in (1, 4):
+        started = time.time()
+
+        def moment(wanted=wanted, started=started):
+            chunks = (p for p in root.glob("s[12]/**/*") if p.name.isdigit() and p.is_file())
+            return sum(p.stat().st_mtime > started for p in chunks) >= wanted
+
+        caught += killed(job, moment)
+        for name, data in files(root).items():
+            assert name.endswith(".__lock") or data == expected[name], name
+    assert caught > 0
+    build_super_chunk(job)
+    assert files(root) == expected
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_unfinished_files_go(noisy, tmp_path, version):
+    """As tensorstore names them: of chunks of this super-chunk, and of metadata."""
+    source, expected = noisy[version]
+    plan = plan_for(source, tmp_path / "out", num_lods=4)
+    create_group(pyramid_group(plan))
+    root = Path(plan.pyramid_path)
+    chunks = root / "s1" / ("c" if version == 3 else ".")
+    for folder in ("0/0", "1/1", "7/7"):  # the first all background, the last of no chunk
+        (chunks / folder).mkdir(parents=True)
+        (chunks / folder / "0_0123456789abcdef.__lock").write_bytes(b"half a chu")
+    (root / "s1" / ".zarray.__lock").write_bytes(b"{")
+    (root / ".zattrs_0123456789abcdef.__lock").write_bytes(b"{")
+    build(plan)
+    strange = {name for name in files(root) if name not in expected}
+    assert strange == {str((chunks / "7/7/0_0123456789abcdef.__lock").relative_to(root))}
+    assert {name: data for name, data in files(root).items() if name in expected} == expected
+
+
+# -- what is not there, and what is broken ----------------------------------------------------
+
+
+def test_a_job_costs_what_is_in_it_not_what_the_volume_spans(tmp_path):
+    """4096^3 voxels with two chunks that are there: only their own chunks come to be."""
+    source = make_source(tmp_path / "seg.zarr", (4096,) * 3, chunk=64, dtype="uint64")
+    source[1024:1088, 64:128, :64].write(7).result()
+    source[1088:1152, 64:128, :64].write(8).result()
+    plan = plan_for(tmp_path / "seg.zarr", tmp_path / "out", num_lods=4)
+    create_group(pyramid_group(plan))
+    empty = set(files(plan.pyramid_path))
+    (stage,) = plan.stages
+    assert stage.super_chunk == (512, 512, 512) and len(empty) < 8
+    started = time.process_time()
+    build_super_chunk(super_chunk_job(plan, stage, (0, 0, 0)))
+    assert time.process_time() - started < 20
+    assert set(files(plan.pyramid_path)) == empty
+    assert not list(Path(plan.pyramid_path).glob("s1/*/"))
+    build_super_chunk(super_chunk_job(plan, stage, (2, 0, 0)))
+    assert set(files(plan.pyramid_path)) - empty == {"s1/8/0/0", "s2/4/0/0", "s3/2/0/0"}
+    found = zarr.open_array(f"{plan.pyramid_path}/s3", mode="r")[128:144, :16, :8]
+    assert np.unique(found[:8, 8:]).tolist() == [7] and np.unique(found[8:, 8:]).tolist() == [8]
+    assert not found[:, :8].any()
+
+
+def test_where_nothing_is_stored_only_an_older_pyramid_is_looked_at(tmp_path):
+    source = make_source(tmp_path / "v.zarr", (64, 64, 64))
+    plan = plan_for(tmp_path / "v.zarr", tmp_path / "out", num_lods=2)
+    source.write(5).result()
+    build(plan)
+    built = files(plan.pyramid_path)
+    source.write(0).result()
+    (job,) = all_super_chunks(plan)
+    assert "stored" not in build_super_chunk(job)
+    assert len(files(plan.pyramid_path)) < len(built)
+    assert build_super_chunk(job) == {"voxels": 64**3, "stored": 0}
+    assert not zarr.open_array(f"{plan.pyramid_path}/s1", mode="r")[:].any()
+
+
+def test_a_broken_chunk_is_named_in_one_line(tmp_path):
+    labels = lumps((64, 64, 64))
+    make_source(tmp_path / "seg.zarr", labels.shape).write(labels).result()
+    broken = tmp_path / "seg.zarr" / "s0" / "1" / "0" / "1"
+    broken.write_bytes(b"no zstd")
+    plan = plan_for(tmp_path / "seg.zarr", tmp_path / "out", num_lods=2)
+    with pytest.raises(UserError) as raised:
+        build(plan)
+    message = str(raised.value)
+    assert "\n" not in message
+    assert str(broken) in message and "voxels [0, 0, 0] to [64, 64, 64]" in message
+
+
+# -- memory -----------------------------------------------------------------------------------
+
+MEASURE = """
+import pickle, re, sys
+from pathlib import Path
+from snakemesh.pyramid.super_chunk import build_super_chunk
+build_super_chunk(pickle.loads(sys.stdin.buffer.read()))
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))
+"""
+SNAKEMAKE_MB = 130  # a job on a cluster runs beside the Snakemake that started it
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "chunk"),
+    [
+        ("uint8", (256, 256, 256), (32, 32, 32)),
+        ("uint32", (256, 512, 512), (64, 64, 64)),
+        ("uint64", (256, 256, 512), (128, 128, 128)),
+        ("uint64", (256, 256, 512), (256, 256, 256)),
+        ("uint32", (64, 1024, 1024), (1, 1024, 1024)),
+    ],
+)
+def test_memory_stays_below_what_is_asked_for(tmp_path, dtype, shape, chunk):
+    labels = np.tile(lumps((64, 64, 64), dtype=dtype), [n // 64 for n in shape])
+    array = zarr.create_group(tmp_path / "seg.zarr", zarr_format=2).create_array(
+        "s0", data=labels, chunks=chunk
+    )
+    assert array.chunks == chunk
+    plan = make_plan(
+        settings_with(
+            input_path=str(tmp_path / "seg.zarr/s0"),
+            output_directory=str(tmp_path / "out"),
+            num_lods=4,
+            voxel_size_nm=[8, 8, 8],
+        ),
+        read_source(str(tmp_path / "seg.zarr/s0"), (8, 8, 8)),
+    )
+    create_group(pyramid_group(plan))
+    ended = subprocess.run(
+        [sys.executable, "-c", MEASURE],
+        input=pickle.dumps(all_super_chunks(plan)[0]),
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+        capture_output=True,
+        check=True,
+    )
+    peak = int(ended.stdout) * 1024 / 1e6 + SNAKEMAKE_MB
+    assert peak < pyramid_mem_mb(plan) < 3 * peak

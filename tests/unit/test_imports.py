@@ -1,0 +1,137 @@
+"""Who may import whom, and what nobody has to pay for.
+
+Planning and workers share only what lies at the root of the package: the job records and the words
+that these are written in. `multires` knows neither planning nor meshing.
+"""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LIBRARY = REPOSITORY / "scripts" / "snakemesh"
+MAX_LINES = 300
+
+# By wing ("" is the root of the package), the wings that it may import from.
+MAY_IMPORT = {
+    "": {""},
+    "output": {"", "output"},
+    "example": {"", "example"},
+    "plan": {"", "output", "example", "plan"},
+    "pyramid": {"", "output", "pyramid"},
+    "mesh": {"", "output", "multires", "mesh"},
+    "multires": {"", "output", "multires"},
+}
+# What a parse of the Snakefile, and so every job of a cluster, must not wait for.
+HEAVY = {
+    "numba",
+    "llvmlite",
+    "trimesh",
+    "scipy",
+    "pandas",
+    "zarr",
+    "serra_mesh",
+    "meshoptimizer",
+    "DracoPy",
+}
+WORKERS = {"pyramid", "mesh", "multires"}
+
+
+def wing_of(module: str) -> str:
+    """The wing of "snakemesh.wing.module"; "" at the root."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in MAY_IMPORT else ""
+
+
+def imported(source: str) -> set[str]:
+    """The modules of snakemesh that a source names, wherever in it the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where a thing comes from"
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+    return {name for name in found if name.split(".")[0] == "snakemesh"}
+
+
+def violations(wing: str, source: str) -> set[str]:
+    """The imports of a module of `wing` that break the law."""
+    return {name for name in imported(source) if wing_of(name) not in MAY_IMPORT[wing]}
+
+
+def modules() -> list[Path]:
+    return sorted(LIBRARY.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_the_law_of_imports(path):
+    wing = path.relative_to(LIBRARY).parts[0] if path.parent != LIBRARY else ""
+    assert wing in MAY_IMPORT
+    assert violations(wing, path.read_text()) == set()
+
+
+@pytest.mark.parametrize(
+    ("wing", "line"),
+    [
+        ("plan", "from snakemesh.mesh.tile import Tile"),
+        ("plan", "from snakemesh.multires import container"),
+        ("mesh", "from snakemesh.plan.plan import Plan"),
+        ("multires", "def f():\n    import snakemesh.mesh.surface"),
+        ("pyramid", "import snakemesh.plan.source as source"),
+        ("output", "from snakemesh.plan.settings import Settings"),
+        ("", "from snakemesh.output.folder import WORK"),
+    ],
+)
+def test_the_law_is_seen_to_be_broken(wing, line):
+    assert violations(wing, line) == imported(line) != set()
+
+
+def test_wings_cost_nothing_by_themselves():
+    for wing in MAY_IMPORT:
+        if wing:
+            assert (LIBRARY / wing / "__init__.py").read_text() == ""
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_every_module_can_be_read_in_one_go(path):
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+def test_parsing_the_snakefile_imports_nothing_heavy(tmp_path):
+    """Every job of a cluster parses the Snakefile again: its imports, a plan and a CSV."""
+    rules = [REPOSITORY / "Snakefile", *sorted((REPOSITORY / "rules").glob("*.smk"))]
+    imports = [
+        line
+        for path in rules
+        for line in path.read_text().splitlines()
+        if re.match(r"(from \S+ import|import \w+$)", line)
+    ]
+    assert "from snakemesh.plan.plan import make_plan" in imports
+    (tmp_path / "properties.csv").write_text("id,name\n1,one\n")
+    code = [
+        *imports,
+        "config = dict(input_path='example/segmentation.zarr', output_directory='out',",
+        "              segment_properties_csv='properties.csv')",
+        "settings = read_settings(config)",
+        "plan = make_plan(settings, source_levels(settings))",
+        "mesh_mem_mb(plan, 0), pyramid_mem_mb(plan), shard_mem_mb(plan)",
+        "for name in sys.modules: print(name)",
+    ]
+    found = subprocess.run(
+        [sys.executable, "-c", "\n".join(code)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{REPOSITORY}/scripts"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = found.stdout.split()
+    assert "snakemesh.plan.plan" in names
+    assert not HEAVY & {name.split(".")[0] for name in names}
+    assert not WORKERS & {wing_of(name) for name in names}
