@@ -1,8 +1,10 @@
 """Boxes of voxels, cells and blocks: their types and names. Three parts are always z y x here."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
+T = TypeVar("T")
 Shape = tuple[int, int, int]
 Index = tuple[int, int, int]
 # The first corner, and the one after the last.
@@ -12,21 +14,25 @@ Slices = tuple[slice, slice, slice]
 Nanometres = tuple[float, float, float]
 
 
-def ceil_div(a: Sequence[int], b: Sequence[int]) -> Shape:
-    """Per axis, a / b rounded up."""
-    z, y, x = (-(-n // d) for n, d in zip(a, b, strict=True))
+def triple(values: Iterable[T]) -> tuple[T, T, T]:
+    """Three values, one for each axis. Raises ValueError for any other number of them."""
+    z, y, x = values
     return z, y, x
+
+
+def ceil_div(a: Iterable[int], b: Iterable[int]) -> Shape:
+    """Per axis, a / b rounded up."""
+    return triple(-(-n // d) for n, d in zip(a, b, strict=True))
 
 
 def indices(grid: Shape) -> Iterator[Index]:
     """Every index of a grid, x fastest."""
-    return itertools.product(*map(range, grid))
+    return itertools.product(range(grid[0]), range(grid[1]), range(grid[2]))
 
 
-def slices(begin: Sequence[int], end: Sequence[int]) -> Slices:
+def slices(begin: Iterable[int], end: Iterable[int]) -> Slices:
     """A box as an array is indexed with it."""
-    z, y, x = (slice(int(b), int(e)) for b, e in zip(begin, end, strict=True))
-    return z, y, x
+    return triple(slice(int(b), int(e)) for b, e in zip(begin, end, strict=True))
 
 
 def box_name(index: Index) -> str:
@@ -36,5 +42,4 @@ def box_name(index: Index) -> str:
 
 def box_index(name: str) -> Index:
     """The index that a box is named after."""
-    z, y, x = map(int, name.split("_"))
-    return z, y, x
+    return triple(map(int, name.split("_")))
