@@ -46,6 +46,8 @@ localrules:
 rule all:
     default_target: True
     input:
-        served,
+        all_shard_markers,
+        documents_marker,
         kept_pyramid,
-        OUT.cleanup_marker,
+        kept_containers,
+        result_marker,

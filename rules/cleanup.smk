@@ -1,17 +1,18 @@
-# The last job: it removes what was only there between jobs.
+# The last job: it looks at what is served, and removes what was only there between jobs.
 
 
 rule cleanup:
     input:
-        served,
+        documents_marker,
         kept_pyramid,
-        summaries=all_summaries,
+        containers=kept_containers,
+        shards=all_shard_markers,
     output:
-        touch(OUT.cleanup_marker),
+        OUT.result_marker("{made_from}"),
     log:
-        OUT.log("cleanup"),
+        OUT.log("cleanup.{made_from}"),
     benchmark:
-        OUT.benchmark("cleanup")
+        OUT.benchmark("cleanup.{made_from}")
     conda:
         ENVIRONMENT
     resources:
@@ -20,6 +21,7 @@ rule cleanup:
     params:
         folder=OUT,
         sharded=SETTINGS.sharded,
+        keep_fragments=SETTINGS.keep_fragments,
         pyramid=GROUP.path if SETTINGS.delete_intermediate_scales else None,
     script:
         "../scripts/cleanup.py"

@@ -1,7 +1,6 @@
-# What every stage needs: the plan, the output folder, and what is said before and during a run.
+# What every stage needs: the plan, what its products are made from, and the output folder.
 
 import atexit
-import hashlib
 import sys
 from pathlib import Path
 
@@ -16,18 +15,27 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.plan import jobs
 from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.estimates import job_work
+from snakemesh.plan.input_state import look_at_input, read_state, write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, source_levels
+from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.progress import ProgressHandler
+from snakemesh.plan.provenance import run_document, write_document
 from snakemesh.plan.summary import plan_summary
 
 try:
     SETTINGS = read_settings(typed(config))
     PLAN = make_plan(SETTINGS, source_levels(SETTINGS))
+    OUT = OutputFolder(SETTINGS.output_directory.rstrip("/"))
+    # A job takes what the run that plans has seen: what changes meanwhile must not split the run.
+    if workflow.is_main_process:
+        INPUT_STATE = look_at_input(PLAN)
+    else:
+        INPUT_STATE = read_state(OUT.input_state, PLAN)
 except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
-OUT = OutputFolder(SETTINGS.output_directory.rstrip("/"))
+MADE_FROM = MadeFrom(PLAN, INPUT_STATE)
 ENVIRONMENT = "../envs/environment.yaml"
 # Jobs that take longer than this are not grouped with others into one job of a cluster.
 SHORT_S = 120
@@ -38,6 +46,7 @@ wildcard_constraints:
     lod=r"\d+",
     box=r"\d+_\d+_\d+",
     shard=r"[0-9a-f]+",
+    made_from=r"[0-9a-f]{16}",
 
 
 # A dry run lists its jobs first. The plan in words is the last that it prints.
@@ -50,22 +59,30 @@ onstart:
         lock.acquire(Path(OUT.work))
     except UserError as error:
         sys.exit(f"snakemesh: {error}")
+    write_state(OUT.input_state, INPUT_STATE)
+    write_document(OUT.run_document, run_document(MADE_FROM))
     works = works_left()
     logger.info(plan_summary(PLAN, works.values()))
     logger.addHandler(ProgressHandler(works, logger.info))
 
 
 def works_left():
-    """The work of every job of this run, by Snakemake's number of the job; a dry run finishes them all."""
+    """The work of every job of this run, by Snakemake's number of the job.
+
+    A dry run finishes them all.
+    """
     return {
         job.jobid: job_work(PLAN, job.rule.name, job.wildcards_dict)
         for job in workflow.dag.needrun_jobs(exclude_finished=False)
     }
 
 
-def digest(text):
-    """The checksum of a text, as Snakemake compares it with that of a marker."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def refuse_older_plan(wildcards, made_from):
+    """Raise where a job was planned for another configuration or another state of the input."""
+    if wildcards.made_from != made_from:
+        raise WorkflowError(
+            "this job belongs to an earlier run, whose configuration or input was another"
+        )
 
 
 def if_short(rule, group):

@@ -3,14 +3,15 @@
 
 rule mesh_block:
     input:
-        level_of_block,
+        group_of_block,
         EXAMPLE,
+        super_chunks=level_of_block,
     output:
-        temp(ensure(OUT.block_marker("{lod}", "{box}"), sha256=digest(MADE_FROM))),
+        OUT.container("{lod}", "{box}", "{made_from}"),
     log:
-        OUT.log("mesh_block/lod{lod}/{box}"),
+        OUT.log("mesh_block/lod{lod}/{box}.{made_from}"),
     benchmark:
-        OUT.benchmark("mesh_block/lod{lod}/{box}")
+        OUT.benchmark("mesh_block/lod{lod}/{box}.{made_from}")
     group:
         if_short("mesh_block", "mesh_lod{lod}")
     conda:
@@ -19,33 +20,28 @@ rule mesh_block:
         mem_mb=doubled(lambda wildcards: mesh_mem_mb(PLAN, int(wildcards.lod))),
         runtime=doubled(lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod))),
     params:
-        job=lambda wildcards: jobs.mesh_block_job(
-            PLAN, int(wildcards.lod), box_index(wildcards.box)
-        ),
-        container=OUT.container("{lod}", "{box}", MADE_FROM),
-        made_from=MADE_FROM,
+        job=block,
     script:
         "../scripts/mesh_block.py"
 
 
 # Every shard needs every container. All shards wait for this one marker instead, so that the DAG
-# grows with the number of jobs and not with its square. The marker is temporary like the containers.
+# grows with the number of jobs and not with its square.
 rule mesh_blocks_done:
     input:
-        all_blocks,
+        all_containers,
     output:
-        temp(OUT.blocks_marker),
+        OUT.blocks_marker("{made_from}"),
     log:
-        OUT.log("mesh_blocks_done"),
+        OUT.log("mesh_blocks_done.{made_from}"),
     benchmark:
-        OUT.benchmark("mesh_blocks_done")
+        OUT.benchmark("mesh_blocks_done.{made_from}")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=500,
         runtime=10,
     params:
-        made_from=MADE_FROM,
         folder=OUT,
     script:
         "../scripts/mesh_blocks_done.py"

@@ -1,22 +1,34 @@
-# What the rules of meshing wait for, and what meshes are made from.
+# What the rules of meshing wait for.
 
 from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime
-
-# Snakemake sees changes of plain params, not of objects. This hash stands for the objects; it is
-# short because the record of every job holds it.
-MADE_FROM = digest(repr((jobs.made_from(PLAN), PLAN.block_cells)))
 
 
 def level_of_block(wildcards):
     """The super-chunks that make what a block reads; nothing where the level is there already."""
     lod, index = int(wildcards.lod), box_index(wildcards.box)
-    markers = super_chunk_markers(jobs.super_chunks_for_block(PLAN, lod, index))
-    return [PYRAMID_DOCUMENT, *markers] if markers else []
+    return super_chunk_markers(jobs.super_chunks_for_block(PLAN, lod, index))
 
 
-def all_blocks(wildcards):
+def group_of_block(wildcards):
+    """The document of the group, where a block reads a level of it."""
+    return ancient(PYRAMID_DOCUMENT) if PLAN.levels[int(wildcards.lod)].is_built else []
+
+
+def block(wildcards):
+    lod, index = int(wildcards.lod), box_index(wildcards.box)
+    refuse_older_plan(wildcards, MADE_FROM.block(lod, index))
+    watch = MADE_FROM.watch(lod, jobs.block_box(PLAN, lod, index))
+    return jobs.mesh_block_job(PLAN, lod, index, watch)
+
+
+def all_containers(wildcards):
     return [
-        OUT.block_marker(lod, box_name(index))
+        OUT.container(lod, box_name(index), MADE_FROM.block(lod, index))
         for lod in range(PLAN.num_lods)
         for index in indices(PLAN.blocks(lod))
     ]
+
+
+def kept_containers(wildcards):
+    """Containers that are kept are a result like the meshes."""
+    return all_containers(wildcards) if SETTINGS.keep_fragments else []

@@ -3,41 +3,36 @@
 
 rule shard:
     input:
-        OUT.blocks_marker,
+        ancient(OUT.blocks_marker("{made_from}")),
     output:
-        **({"shard": OUT.shard("{shard}")} if SETTINGS.sharded else {}),
-        summary=OUT.summary("{shard}"),
+        marker=OUT.shard_marker("{shard}", "{made_from}"),
+        summary=OUT.summary("{shard}", "{made_from}"),
     log:
-        OUT.log("shard/{shard}"),
+        OUT.log("shard/{shard}.{made_from}"),
     benchmark:
-        OUT.benchmark("shard/{shard}")
+        OUT.benchmark("shard/{shard}.{made_from}")
     conda:
         ENVIRONMENT
     resources:
         mem_mb=doubled(lambda wildcards: shard_mem_mb(PLAN)),
         runtime=doubled(lambda wildcards: shard_runtime(PLAN)),
     params:
-        made_from=(MADE_FROM, SETTINGS.sharded),
-        number=lambda wildcards: int(wildcards.shard, 16),
-        job=jobs.shard_job(PLAN),
+        job=shard_job,
         folder=OUT,
-        container_hash=MADE_FROM,
-        blocks=[PLAN.blocks(lod) for lod in range(PLAN.num_lods)],
     script:
         "../scripts/shard.py"
 
 
 rule multires_index:
     input:
+        markers=all_shard_markers,
         summaries=all_summaries,
-        csv=SETTINGS.segment_properties_csv or [],
     output:
-        info=OUT.info,
-        properties=OUT.segment_properties,
+        OUT.documents_marker("{made_from}"),
     log:
-        OUT.log("multires_index"),
+        OUT.log("multires_index.{made_from}"),
     benchmark:
-        OUT.benchmark("multires_index")
+        OUT.benchmark("multires_index.{made_from}")
     conda:
         ENVIRONMENT
     resources:
@@ -45,6 +40,10 @@ rule multires_index:
         runtime=30,
     params:
         job=jobs.shard_job(PLAN),
+        folder=OUT,
         lod_scale_multiplier=PLAN.lod_scale_multiplier,
+        csv=lambda wildcards: SETTINGS.segment_properties_csv,
+        target_ids=lambda wildcards: SETTINGS.target_ids,
+        document=lambda wildcards: served_document(MADE_FROM),
     script:
         "../scripts/multires_index.py"

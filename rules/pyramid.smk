@@ -11,7 +11,7 @@ rule pyramid_levels:
         EXAMPLE,
     output:
         document=PYRAMID_DOCUMENT,
-        marker=temp_pyramid(touch(OUT.levels_marker)),
+        marker=LEVELS_MARKER,
     log:
         OUT.log("pyramid_levels"),
     benchmark:
@@ -23,29 +23,24 @@ rule pyramid_levels:
         runtime=10,
     params:
         group=GROUP,
-        made_from=repr(GROUP),
         folder=OUT,
     script:
         "../scripts/pyramid_levels.py"
 
 
+# A group that is made anew is empty, so its marker is no ancient input.
 rule pyramid_super_chunk:
     input:
-        PYRAMID_DOCUMENT,
-        OUT.levels_marker,
-        earlier_stage,
+        ancient(PYRAMID_DOCUMENT),
         EXAMPLE,
+        levels=LEVELS_MARKER,
+        base=earlier_stage,
     output:
-        temp_pyramid(
-            ensure(
-                OUT.super_chunk_marker("{stage}", "{box}"),
-                sha256=lambda wildcards: digest(repr(super_chunk(wildcards))),
-            )
-        ),
+        OUT.super_chunk_marker("{stage}", "{box}", "{made_from}"),
     log:
-        OUT.log("pyramid_super_chunk/stage{stage}/{box}"),
+        OUT.log("pyramid_super_chunk/stage{stage}/{box}.{made_from}"),
     benchmark:
-        OUT.benchmark("pyramid_super_chunk/stage{stage}/{box}")
+        OUT.benchmark("pyramid_super_chunk/stage{stage}/{box}.{made_from}")
     group:
         if_short("pyramid_super_chunk", "pyramid_stage{stage}")
     conda:
@@ -55,6 +50,5 @@ rule pyramid_super_chunk:
         runtime=doubled(lambda wildcards: pyramid_runtime(PLAN)),
     params:
         job=super_chunk,
-        made_from=lambda wildcards: repr(super_chunk(wildcards)),
     script:
         "../scripts/pyramid_super_chunk.py"

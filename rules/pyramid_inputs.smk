@@ -3,24 +3,26 @@
 from snakemesh.plan.resources import pyramid_mem_mb, pyramid_runtime
 
 GROUP = jobs.pyramid_group(PLAN)
+LEVELS_MARKER = OUT.levels_marker(MADE_FROM.group)
 # The group's own document stands for the group: a group that was removed is built again, whatever
 # the markers say.
 PYRAMID_DOCUMENT = f"{GROUP.path}/{'.zattrs' if GROUP.format == 'zarr2' else 'zarr.json'}"
 
 
-def temp_pyramid(path):
-    """The markers of a pyramid that is deleted go with it, so that a later run builds it again."""
-    return temp(path) if SETTINGS.delete_intermediate_scales else path
-
-
 def super_chunk(wildcards):
-    stage = PLAN.stages[int(wildcards.stage)]
-    return jobs.super_chunk_job(PLAN, stage, box_index(wildcards.box))
+    number, index = int(wildcards.stage), box_index(wildcards.box)
+    refuse_older_plan(wildcards, MADE_FROM.super_chunk(number, index))
+    stage = PLAN.stages[number]
+    box = jobs.super_chunk_box(PLAN, stage, index)
+    return jobs.super_chunk_job(PLAN, stage, index, MADE_FROM.watch(stage.base, box))
 
 
 def super_chunk_markers(super_chunks):
-    """The markers of (stage, index)s."""
-    return [OUT.super_chunk_marker(stage, box_name(index)) for stage, index in super_chunks]
+    """The markers of (stage, index)s. Their names say all, so their dates do not count."""
+    return [
+        ancient(OUT.super_chunk_marker(stage, box_name(index), MADE_FROM.super_chunk(stage, index)))
+        for stage, index in super_chunks
+    ]
 
 
 def whole_pyramid(wildcards=None):
@@ -29,7 +31,7 @@ def whole_pyramid(wildcards=None):
         (number, index) for number, stage in enumerate(PLAN.stages) for index in indices(stage.grid)
     ]
     markers = super_chunk_markers(super_chunks)
-    return [PYRAMID_DOCUMENT, OUT.levels_marker, *markers] if markers else []
+    return [PYRAMID_DOCUMENT, LEVELS_MARKER, *markers] if markers else []
 
 
 def kept_pyramid(wildcards=None):

@@ -1,29 +1,56 @@
-"""Rule cleanup: remove what was only there between jobs."""
+"""Rule cleanup: look at what is served, and remove what was only there between jobs.
+
+Markers are removed before what they vouch for: a run that is killed here leaves no marker of a
+thing that is gone.
+"""
 
 from pathlib import Path
 
 import numpy as np
 
+from snakemesh.errors import DamagedError
 from snakemesh.output.job_log import job_log
-from snakemesh.output.remove import remove_leftovers, remove_tree
+from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
+from snakemesh.output.remove import remove_files, remove_leftovers, remove_tree
+from snakemesh.output.served import what_is_wrong
 
-params = snakemake.params
+params, inputs = snakemake.params, snakemake.input
 folder = params.folder
 
 
-def wanted_names() -> set[str]:
+def refuse_damaged_shards() -> None:
+    for marker in inputs.shards:
+        shard = folder.shard(Path(marker).name.split(".")[0])
+        with distrusting([marker]):
+            if what_is_wrong(shard, read_marker(marker)["served"]):
+                raise DamagedError(Path(shard), "is not what was written")
+
+
+def served_names() -> set[str]:
     """The files of `multires/` that this run has made."""
+    names = [Path(marker).name.split(".")[0] for marker in inputs.shards]
     if params.sharded:
-        return {Path(folder.shard(Path(path).stem)).name for path in snakemake.input.summaries}
-    labels = (str(label) for path in snakemake.input.summaries for label in np.load(path)["label"])
-    return {name for label in labels for name in (label, f"{label}.index")}
+        return {Path(folder.shard(name)).name for name in names}
+    summaries = (np.load(Path(marker).with_suffix(".npy")) for marker in inputs.shards)
+    labels = (label for summary in summaries for label in summary["label"].tolist())
+    return {Path(path).name for label in labels for path in folder.label_files(label)}
 
 
 with job_log(snakemake.log[0], "cleanup"):
-    remove_tree(Path(folder.blocks))
-    remove_leftovers(Path(folder.multires), wanted_names())
-    for other in (Path(folder.segment_properties).parent, Path(folder.summaries)):
-        remove_leftovers(other, ())
+    if params.sharded:
+        refuse_damaged_shards()
+    remove_markers(folder.work, "result.*.done")
+    remove_leftovers(Path(folder.multires), served_names())
+    remove_leftovers(Path(folder.segment_properties).parent, ())
+    summaries = {path for marker in inputs.shards for path in (marker, marker[:-5] + ".npy")}
+    remove_files(Path(folder.summaries), keep=summaries)
+    if params.keep_fragments:
+        remove_files(Path(folder.blocks), keep=set(inputs.containers))
+    else:
+        remove_markers(folder.blocks, "blocks.*.done")
+        remove_tree(Path(folder.blocks))
     if params.pyramid is not None:
+        remove_markers(folder.pyramid_markers, "**/*.done")
         remove_tree(Path(params.pyramid))
         remove_tree(Path(folder.pyramid_markers))
+    write_marker(snakemake.output[0], {})

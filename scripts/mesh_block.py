@@ -5,9 +5,11 @@ from pathlib import Path
 
 from snakemesh.mesh.block import mesh_block
 from snakemesh.output.job_log import job_log
+from snakemesh.output.markers import distrusting
 
-name = f"mesh_block lod {snakemake.wildcards.lod} {snakemake.wildcards.box}"
-with job_log(snakemake.log[0], name) as log:
-    log.facts.update(asdict(mesh_block(snakemake.params.job, Path(snakemake.params.container))))
-    # by the job itself: a cluster may take a job for done that was lost
-    Path(snakemake.output[0]).write_text(snakemake.params.made_from)
+wildcards = snakemake.wildcards
+with (
+    job_log(snakemake.log[0], f"mesh_block lod {wildcards.lod} {wildcards.box}") as log,
+    distrusting(snakemake.input.super_chunks),
+):
+    log.facts.update(asdict(mesh_block(snakemake.params.job, Path(snakemake.output[0]))))

@@ -1,17 +1,43 @@
 """Rule multires_index: the documents that make the shards a layer."""
 
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 
+from snakemesh.errors import DamagedError
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
 from snakemesh.output.job_log import job_log
+from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
+from snakemesh.output.served import served_file, what_is_wrong
+
+params = snakemake.params
+folder, job = params.folder, params.job
+
+
+def read_summary(marker: str, path: str) -> np.ndarray:
+    """The summary of a shard, which must be what its marker says."""
+    with distrusting([marker]):
+        record = read_marker(marker)
+        if record is None or what_is_wrong(path, record["summary"]):
+            raise DamagedError(Path(path), "is damaged or gone")
+        return np.load(path)
+
 
 with job_log(snakemake.log[0], "multires_index") as log:
-    job = snakemake.params.job
-    summaries = [np.load(path) for path in snakemake.input.summaries]
-    csv = str(snakemake.input.csv) or None
-    write_json(snakemake.output.properties, segment_properties(summaries, csv))
+    pairs = zip(snakemake.input.markers, snakemake.input.summaries, strict=True)
+    summaries = [read_summary(marker, path) for marker, path in pairs]
+    remove_markers(folder.work, "documents.*.done")
+    write_json(folder.segment_properties, segment_properties(summaries, params.csv))
     sharding = job.sharding if job.sharded else None
-    write_json(
-        snakemake.output.info, multires_info(sharding, snakemake.params.lod_scale_multiplier)
-    )
-    log.facts.update(labels=sum(map(len, summaries)))
+    write_json(folder.served_document, params.document)
+    write_json(folder.info, multires_info(sharding, params.lod_scale_multiplier))
+    served = (folder.info, folder.segment_properties, folder.served_document)
+    labels = {label for summary in summaries for label in summary["label"].tolist()}
+    facts = {
+        "files": {path[len(folder.multires) + 1 :]: asdict(served_file(path)) for path in served},
+        "labels": len(labels),
+        "not_found": [str(label) for label in params.target_ids or () if label not in labels],
+    }
+    write_marker(snakemake.output[0], facts)
+    log.facts.update(labels=len(labels))

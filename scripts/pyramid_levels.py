@@ -1,13 +1,12 @@
 """Rule pyramid_levels: the group of the levels that are built, with empty arrays."""
 
-from pathlib import Path
-
 from snakemesh.output.job_log import job_log
-from snakemesh.output.remove import remove_tree
+from snakemesh.output.markers import remove_markers, write_marker
 from snakemesh.pyramid.group import create_group
 
+folder = snakemake.params.folder
 with job_log(snakemake.log[0], "pyramid_levels"):
-    # what is not filled yet must not look as if it were
-    for stage in Path(snakemake.params.folder.pyramid_markers).glob("stage*"):
-        remove_tree(stage)
+    # levels that are not filled yet must not look as if they were
+    remove_markers(folder.pyramid_markers, "**/*.done")
     create_group(snakemake.params.group)
+    write_marker(snakemake.output.marker, {})

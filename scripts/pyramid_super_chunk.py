@@ -3,10 +3,14 @@
 from pathlib import Path
 
 from snakemesh.output.job_log import job_log
-from snakemesh.pyramid.super_chunk import build_super_chunk
+from snakemesh.output.markers import distrusting, remove_markers, write_marker
+from snakemesh.pyramid.super_chunk import build_super_chunk, stored_chunks
 
-name = f"pyramid_super_chunk stage {snakemake.wildcards.stage} {snakemake.wildcards.box}"
-with job_log(snakemake.log[0], name) as log:
-    log.facts.update(build_super_chunk(snakemake.params.job))
-    # by the job itself: a cluster may take a job for done that was lost
-    Path(snakemake.output[0]).write_text(snakemake.params.made_from)
+wildcards = snakemake.wildcards
+marker, job = Path(snakemake.output[0]), snakemake.params.job
+name = f"pyramid_super_chunk stage {wildcards.stage} {wildcards.box}"
+with job_log(snakemake.log[0], name) as log, distrusting(snakemake.input.base):
+    # chunks are about to be written over
+    remove_markers(marker.parent, f"{wildcards.box}.*.done")
+    log.facts.update(build_super_chunk(job))
+    write_marker(marker, {"stored": stored_chunks(job)})

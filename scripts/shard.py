@@ -1,32 +1,39 @@
 """Rule shard: one finished shard from its section of every container."""
 
+import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from snakemesh.boxes import box_name, indices
+from snakemesh.errors import DamagedError
 from snakemesh.multires.shard import write_shard, write_unsharded
-from snakemesh.output.atomic import replacing
+from snakemesh.output.atomic import replacing, sync_filesystem
 from snakemesh.output.job_log import job_log
+from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
+from snakemesh.output.served import served_file
 
-params = snakemake.params
-with job_log(snakemake.log[0], f"shard {snakemake.wildcards.shard}") as log:
-    # by name: a run of another configuration that was killed may have left containers of its own
-    containers = [
-        params.folder.container(lod, box_name(index), params.container_hash)
-        for lod, grid in enumerate(params.blocks)
-        for index in indices(grid)
-    ]
-    job = params.job
+params, output, name = snakemake.params, snakemake.output, snakemake.wildcards.shard
+folder, job = params.folder, params.job
+blocks_marker = snakemake.input[0]
+with job_log(snakemake.log[0], f"shard {name}") as log, distrusting([blocks_marker]):
+    blocks = read_marker(blocks_marker)
+    if blocks is None:
+        raise DamagedError(Path(blocks_marker), "is damaged")
+    containers = [f"{folder.blocks}/{container}" for container in blocks["containers"]]
+    Path(folder.multires).mkdir(parents=True, exist_ok=True)
+    remove_markers(folder.summaries, f"{name}.*.done")
+    arguments = (int(name, 16), containers, job.grid, job.sharding)
     if job.sharded:
-        summary = write_shard(
-            snakemake.output.shard, params.number, containers, job.grid, job.sharding
-        )
+        summary = write_shard(folder.shard(name), *arguments)
+        served = asdict(served_file(folder.shard(name)))
     else:
-        Path(params.folder.multires).mkdir(parents=True, exist_ok=True)
-        summary = write_unsharded(
-            params.folder.multires, params.number, containers, job.grid, job.sharding
-        )
-    with replacing(snakemake.output.summary) as temporary, open(temporary, "wb") as file:
+        summary = write_unsharded(folder.multires, *arguments)
+        sync_filesystem(folder.multires)
+        files = [f for label in summary["label"].tolist() for f in folder.label_files(label)]
+        served = {"files": len(files), "size": sum(map(os.path.getsize, files))}
+    with replacing(output.summary) as temporary, open(temporary, "wb") as file:
         np.save(file, summary)
+    rows = asdict(served_file(output.summary))
+    write_marker(output.marker, {"served": served, "summary": rows})
     log.facts.update(labels=len(summary), faces=int(summary["faces"].sum()))

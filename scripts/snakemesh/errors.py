@@ -1,5 +1,19 @@
-"""The one error that is meant for the person who runs the workflow."""
+"""The errors that are meant for the person who runs the workflow."""
+
+from pathlib import Path
 
 
 class UserError(ValueError):
     """Bad input: the message is one line that says what was found, what was expected and where."""
+
+
+class DamagedError(UserError):
+    """A file that an earlier job has made is damaged or gone.
+
+    Whoever raises it names the file; whoever catches it removes the file and the markers that vouch
+    for it, so that the same command makes it again.
+    """
+
+    def __init__(self, path: Path, found: str) -> None:
+        super().__init__(f"{path} {found}; give the same command again, which makes it anew")
+        self.path = path

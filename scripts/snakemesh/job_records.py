@@ -6,7 +6,11 @@ Three parts are z y x, except in the octree, which is x y z like everything that
 from dataclasses import dataclass
 
 from snakemesh.boxes import Index, Nanometres, Shape
+from snakemesh.chunk_files import ChunkFiles, Watch
 
+# Raise it with every change of the code that changes a byte of the levels or of the meshes: what an
+# older version has made is then made again.
+RESULTS_VERSION = 1
 # One pass over a level makes levels that are at most this many times coarser on an axis.
 MAX_STAGE_FACTOR = 8
 
@@ -16,30 +20,34 @@ class LevelPart:
     """The part of a level that is meshed: which voxels of which array.
 
     path, name: the array; the name only where one path holds several (precomputed). origin: the
-    array's voxel where the part begins. shape: voxels of the part.
+    array's voxel where the part begins. shape: voxels of the part. is_built: whether a run of ours
+    has made the level.
     """
 
     path: str
     name: str | None
     origin: Shape
     shape: Shape
+    is_built: bool = False
 
 
 @dataclass(frozen=True)
 class SuperChunkJob:
     """One super-chunk of a stage: read once, every missing level written.
 
-    reads: the level that is read. targets: per level of the stage the path of its array, None where
-    the level exists. steps: per level of the stage its factor over the one before. begin, end: the
-    super-chunk, in voxels of the part that is read.
+    reads: the level that is read. targets: per level of the stage the files of its array, None
+    where the level exists. steps: per level of the stage its factor over the one before. begin,
+    end: the super-chunk, in voxels of the part that is read. watch: the chunks of the input that
+    are read, None where the input is not checked or a built level is read.
     """
 
     reads: LevelPart
-    targets: tuple[str | None, ...]
+    targets: tuple[ChunkFiles | None, ...]
     steps: tuple[Shape, ...]
     begin: Shape
     end: Shape
     method: str
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,8 @@ class MeshBlockJob:
     reads: the level that is meshed. first_cell, n_cells: of the block. tile_cells: meshed at once.
     grid_cells: cells of the whole octree at this LOD. cell_voxels: voxels of the level in a cell.
     cell_nm: x y z. open_sides: per axis whether objects are left open at the lower and at the upper
-    end of what is meshed. keep: part of the dense faces to keep.
+    end of what is meshed. keep: part of the dense faces to keep. watch:
+    as for a super-chunk.
     """
 
     lod: int
@@ -153,6 +162,7 @@ class MeshBlockJob:
     max_error: float
     target_ids: tuple[int, ...] | None
     sharding: Sharding
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True)

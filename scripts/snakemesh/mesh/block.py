@@ -1,77 +1,148 @@
-"""Meshing a block of an LOD: tile by tile, from the voxels of its level to one container. z y x."""
+"""Meshing a block of an LOD, tile by tile: voxels of its level in, one container out.
 
+Everything is z y x, except where `tile` says otherwise.
+"""
+
+import hashlib
+import os
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import tensorstore as ts
+from xxhash import xxh3_128
 
-from snakemesh.boxes import Index, Shape, ceil_div, indices, slices
-from snakemesh.job_records import MeshBlockJob, halo_voxels
-from snakemesh.mesh.tile import Tile, mesh_tile
-from snakemesh.multires.container import FRAGMENT, write_container
-from snakemesh.voxels import open_part, unreadable, unsigned
+from snakemesh.boxes import Index, Shape, ceil_div, indices, slices, triple
+from snakemesh.job_records import RESULTS_VERSION, MeshBlockJob, halo_voxels
+from snakemesh.mesh.tile import Seam, Tile, mesh_tile
+from snakemesh.multires.container import FRAGMENT, Origin, read_origin, write_container
+from snakemesh.output.atomic import replacing
+from snakemesh.voxels import open_part, reading_part, unreadable, unsigned
 
 
 @dataclass(frozen=True)
 class BlockStats:
-    """What a block was: voxels read, dense faces, faces kept, fragments, Draco bytes."""
+    """What meshing a block took and made.
 
-    voxels: int
-    dense_faces: int
-    faces: int
-    fragments: int
-    payload_bytes: int
+    voxels: read, halos included. dense_faces: before simplification. payload_bytes: of the
+    fragments, Draco-encoded.
+    """
+
+    voxels: int = 0
+    dense_faces: int = 0
+    faces: int = 0
+    fragments: int = 0
+    payload_bytes: int = 0
+
+    def __add__(self, other: "BlockStats") -> "BlockStats":
+        return BlockStats(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats:
-    """Mesh a block and write its container, whole or not at all."""
+    """Mesh a block and write its container, whole or not at all.
+
+    Where the folder holds a container of this block that was made in the same way from the same
+    voxels, that becomes the container: a chunk that was touched need not have changed here.
+    Raises UserError if voxels cannot be read or the input changes meanwhile, or if a label is
+    negative, and DamagedError if they are those of a level that was built.
+    """
+    if job.watch is not None:
+        job.watch.refuse_change()
     store = open_part(job.reads)
+    container.parent.mkdir(parents=True, exist_ok=True)
+    with reading_part(job.reads):
+        if (earlier := _alike(job, store, container)) is not None:
+            with replacing(container) as temporary:
+                _link(earlier, temporary)
+            return BlockStats()
+        stats, records, blobs, voxels = _mesh_tiles(job, store)
+    if job.watch is not None:
+        job.watch.refuse_change()
+    origin = Origin(_how(job), voxels)
+    write_container(container, job.lod, records, blobs, job.sharding, origin)
+    return stats
+
+
+def _mesh_tiles(
+    job: MeshBlockJob, store: ts.TensorStore
+) -> tuple[BlockStats, np.ndarray, list[bytes], bytes]:
+    """Mesh all tiles of a block: stats, records, Draco bytes, and a hash of the voxels."""
+    stats = BlockStats()
     records, blobs = [np.zeros(0, FRAGMENT)], []
-    voxels = dense_faces = 0
+    voxels = xxh3_128()
     for first_cell, n_cells in _tiles(job):
         labels, origin = _read_tile(store, job, first_cell, n_cells)
-        voxels += labels.size
+        voxels.update(labels)
+        stats += BlockStats(voxels=labels.size)
         if not labels.any():
             continue
-        tile = _tile(job, store.shape, first_cell, n_cells)
+        tile = _tile(job, triple(store.shape), first_cell, n_cells)
         tile_records, tile_blobs, dense = mesh_tile(
             labels, origin, tile, job.n_smoothing_iter, job.keep, job.max_error
         )
         records.append(tile_records)
         blobs += tile_blobs
-        dense_faces += dense
-    joined = np.concatenate(records)
-    container.parent.mkdir(parents=True, exist_ok=True)
-    write_container(container, job.lod, joined, blobs, job.sharding)
-    return BlockStats(
-        voxels=voxels,
-        dense_faces=dense_faces,
-        faces=int(joined["faces"].sum()),
-        fragments=len(joined),
-        payload_bytes=sum(map(len, blobs)),
-    )
+        stats += BlockStats(
+            dense_faces=dense,
+            faces=int(tile_records["faces"].sum()),
+            fragments=len(tile_records),
+            payload_bytes=sum(map(len, tile_blobs)),
+        )
+    return stats, np.concatenate(records), blobs, voxels.digest()
+
+
+def _how(job: MeshBlockJob) -> bytes:
+    """16 bytes that stand for all that a container depends on but for the voxels."""
+    part = replace(job.reads, path="", name=None)
+    described = repr((RESULTS_VERSION, replace(job, reads=part, watch=None)))
+    return hashlib.sha256(described.encode()).digest()[:16]
+
+
+def _alike(job: MeshBlockJob, store: ts.TensorStore, container: Path) -> Path | None:
+    """A container of this block that is made as this one is to be, from the same voxels."""
+    box = container.name.split(".")[0]
+    origins = {path: read_origin(path) for path in container.parent.glob(f"{box}.*.fragments")}
+    how = _how(job)
+    found = {o.voxels: path for path, o in origins.items() if o is not None and o.how == how}
+    if not found:
+        return None
+    voxels = xxh3_128()
+    for first_cell, n_cells in _tiles(job):
+        voxels.update(_read_tile(store, job, first_cell, n_cells)[0])
+    return found.get(voxels.digest())
+
+
+def _link(path: Path, target: Path) -> None:
+    try:
+        os.link(path, target)
+    except OSError:  # a filesystem without hard links
+        shutil.copyfile(path, target)
 
 
 def _tiles(job: MeshBlockJob) -> Iterator[tuple[Index, Shape]]:
-    """First cell and number of cells of every tile of a block."""
+    """The first cell in the octree, and the number of cells, of every tile of a block."""
     for index in indices(ceil_div(job.n_cells, job.tile_cells)):
-        first = tuple(i * t for i, t in zip(index, job.tile_cells, strict=True))
-        n_cells = tuple(
+        first = triple(i * t for i, t in zip(index, job.tile_cells, strict=True))
+        n_cells = triple(
             min(t, n - f) for t, n, f in zip(job.tile_cells, job.n_cells, first, strict=True)
         )
-        yield tuple(f + b for f, b in zip(first, job.first_cell, strict=True)), n_cells
+        yield triple(f + b for f, b in zip(first, job.first_cell, strict=True)), n_cells
 
 
 def _read_tile(
     store: ts.TensorStore, job: MeshBlockJob, first_cell: Index, n_cells: Shape
 ) -> tuple[np.ndarray, Index]:
-    """The labels of a tile with its halo, as far as there are any, and where the tile begins."""
-    margin = halo_voxels(job.n_smoothing_iter)
+    """The labels of a tile and its halo, and the voxel of this array where the tile begins.
+
+    The halo ends where the part that is meshed ends. Where objects are left open it goes on beyond
+    that end, as copies of the outermost voxels. Labels that are not wanted are set to 0.
+    """
+    halo = halo_voxels(job.n_smoothing_iter)
     begin = np.array(first_cell) * job.cell_voxels
     end = np.minimum(begin + np.array(n_cells) * job.cell_voxels, store.shape)
-    low, high = np.maximum(begin - margin, 0), np.minimum(end + margin, store.shape)
+    low, high = np.maximum(begin - halo, 0), np.minimum(end + halo, store.shape)
     box = slices(low, high)
     try:
         voxels = store[box].read().result()
@@ -79,44 +150,46 @@ def _read_tile(
         raise unreadable(error, box) from error
     labels = unsigned(voxels)
     if job.target_ids is not None:
-        # a label that the type cannot hold is in no voxel
+        # no voxel holds a label that is too large for the type, and np.array would refuse it
         possible = [i for i in job.target_ids if i <= np.iinfo(labels.dtype).max]
         wanted = np.isin(labels, np.array(possible, dtype=labels.dtype))
         labels = np.where(wanted, labels, labels.dtype.type(0))
-    # objects that are left open go straight on beyond the end of what is meshed, for every tile
-    # that looks there
+    # All tiles whose halo crosses an open end must see the same there: objects that go straight on.
     pads = [
-        (lower * before, upper * after)
-        for (lower, upper), before, after in zip(
+        (lower_open * before, upper_open * after)
+        for (lower_open, upper_open), before, after in zip(
             job.open_sides,
-            (low - (begin - margin)).tolist(),
-            (end + margin - high).tolist(),
+            (low - (begin - halo)).tolist(),
+            (end + halo - high).tolist(),
             strict=True,
         )
     ]
     if any(map(any, pads)):
         labels = np.pad(labels, pads, mode="edge")
     origin = begin - low + [before for before, _ in pads]
-    return np.ascontiguousarray(labels), tuple(origin.tolist())
+    return np.ascontiguousarray(labels), triple(origin.tolist())
 
 
 def _tile(job: MeshBlockJob, shape: Shape, first_cell: Index, n_cells: Shape) -> Tile:
-    seams = []
+    """A tile of a block, turned to x y z. shape: voxels of the part that is meshed."""
+    seams: list[tuple[Seam, Seam]] = []
     for axis in range(3):
         cell = job.cell_voxels[axis]
-        begin, last = first_cell[axis] * cell, first_cell[axis] + n_cells[axis]
-        left_open, right_open = job.open_sides[axis]
-        lower = 0 if first_cell[axis] > 0 or left_open else None
-        if last < job.grid_cells[axis]:
+        begin, end_cell = first_cell[axis] * cell, first_cell[axis] + n_cells[axis]
+        lower_open, upper_open = job.open_sides[axis]
+        lower: Seam = 0 if first_cell[axis] > 0 or lower_open else None
+        upper: Seam = None
+        if end_cell < job.grid_cells[axis]:
             upper = n_cells[axis] * cell
-        else:
-            upper = shape[axis] - begin if right_open else None
+        elif upper_open:
+            # the part may end inside the last cell
+            upper = shape[axis] - begin
         seams.append((lower, upper))
     return Tile(
         lod=job.lod,
-        first_cell=tuple(first_cell[::-1]),
-        n_cells=tuple(n_cells[::-1]),
-        cell_voxels=tuple(job.cell_voxels[::-1]),
+        first_cell=triple(first_cell[::-1]),
+        n_cells=triple(n_cells[::-1]),
+        cell_voxels=triple(job.cell_voxels[::-1]),
         cell_nm=job.cell_nm,
-        seams=tuple(seams[::-1]),
+        seams=triple(seams[::-1]),
     )

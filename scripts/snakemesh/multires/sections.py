@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snakemesh.errors import UserError
+from snakemesh.errors import DamagedError
 from snakemesh.job_records import OctreeGrid, Sharding
-from snakemesh.multires.container import FRAGMENT, read_section
+from snakemesh.multires.container import FRAGMENT, Section, read_section
 from snakemesh.multires.sharding import shard_of
 
 
@@ -15,15 +15,14 @@ from snakemesh.multires.sharding import shard_of
 class Sections:
     """The records of one shard from all containers, container by container.
 
-    `records` (FRAGMENT) and `lods` are of shape (n,). Container c has those from `begin[c]` to
-    `begin[c + 1]`, and its payload starts at byte `payload_begin[c]` of `paths[c]`.
+    `records` (FRAGMENT) and `lods` are of shape (n,). Those of section c are from `begin[c]` to
+    `begin[c + 1]`.
     """
 
-    paths: tuple[str, ...]
+    sections: tuple[Section, ...]
     records: np.ndarray
     lods: np.ndarray
     begin: np.ndarray
-    payload_begin: tuple[int, ...]
 
 
 def read_sections(
@@ -31,26 +30,20 @@ def read_sections(
 ) -> Sections:
     """Read the records of one shard from every container.
 
-    Raises UserError naming the container that is damaged, or was made for another plan.
+    Raises DamagedError for the container that is gone, damaged, or made for another plan.
     """
-    lods, parts, payload_begin = [], [], []
-    for path in container_paths:
-        lod, records, begin = read_section(path, shard)
-        strange = shard_of(records["label"], sharding) != shard
-        if lod >= grid.num_lods or strange.any():
-            raise UserError(
-                f"{path} was made for another number of LODs or shards than this run has; "
-                "delete it and run again"
+    sections = tuple(read_section(path, shard) for path in container_paths)
+    for section in sections:
+        strange = shard_of(section.records["label"], sharding) != shard
+        if section.lod >= grid.num_lods or strange.any():
+            raise DamagedError(
+                section.path, "was made for another number of LODs or shards than this run has"
             )
-        lods.append(np.full(len(records), lod, np.uint8))
-        parts.append(records)
-        payload_begin.append(begin)
-    if not parts:
-        lods, parts = [np.empty(0, np.uint8)], [np.empty(0, FRAGMENT)]
+    lods = [np.full(len(section.records), section.lod, np.uint8) for section in sections]
+    records = [section.records for section in sections]
     return Sections(
-        paths=tuple(str(path) for path in container_paths),
-        records=np.concatenate(parts),
-        lods=np.concatenate(lods),
-        begin=np.cumsum([0, *(len(part) for part in parts)]),
-        payload_begin=tuple(payload_begin),
+        sections=sections,
+        records=np.concatenate([np.empty(0, FRAGMENT), *records]),
+        lods=np.concatenate([np.empty(0, np.uint8), *lods]),
+        begin=np.cumsum([0, *map(len, records)]),
     )

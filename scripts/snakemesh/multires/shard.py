@@ -72,21 +72,21 @@ def write_unsharded(
             strict=False,
         )
         for label, begin, end, manifest_begin, manifest_end in rows:
-            with replacing(Path(directory) / str(label)) as data:
+            with replacing(Path(directory) / str(label), durable=False) as data:
                 _copy(scratch, begin, end, data)
-            with replacing(Path(directory) / f"{label}.index") as index:
+            with replacing(Path(directory) / f"{label}.index", durable=False) as index:
                 index.write_bytes(manifests[manifest_begin:manifest_end])
     return layout.summary
 
 
 def _scatter_fragments(fd: int, sections: Sections, destination: np.ndarray) -> None:
     """Stream every container once and write each of its fragments to its place in `fd`."""
-    for path, payload_begin, first, last in zip(
-        sections.paths, sections.payload_begin, sections.begin, sections.begin[1:], strict=False
+    for section, first, last in zip(
+        sections.sections, sections.begin[:-1], sections.begin[1:], strict=True
     ):
-        records, target = sections.records[first:last], destination[first:last]
-        for begin, end, data in payload_blocks(path, records, payload_begin):
-            _scatter_block(fd, data, records["size"][begin:end], target[begin:end])
+        target = destination[first:last]
+        for begin, end, data in payload_blocks(section):
+            _scatter_block(fd, data, section.records["size"][begin:end], target[begin:end])
 
 
 def _scatter_block(fd: int, data: memoryview, sizes: np.ndarray, target: np.ndarray) -> None:

@@ -1,5 +1,6 @@
-"""Files that appear whole or not at all: written under a temporary name, then renamed."""
+"""Files that appear whole or not at all, and that are on the disk once they have appeared."""
 
+import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,18 +9,51 @@ from uuid import uuid4
 
 
 @contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], durable: bool = True) -> Iterator[Path]:
     """Give a unique name beside `path` to write to; on success it becomes `path`.
 
     The name is unique across machines, so that two jobs that write the same file by mistake
-    replace each other's result and never mix. After an exception nothing is left behind and
-    `path` is as it was.
+    replace each other's result and never mix. After an exception nothing is left behind and `path`
+    is as it was. durable: the file is on the disk before it gets its name, and its name is when
+    this returns, so that a machine that loses power leaves nothing that looks finished and is not;
+    False where the caller sees to that for many files at once (`sync_filesystem`).
     """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
     try:
         yield temporary
+        if durable:
+            _sync(temporary)
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if durable:
+        sync_folder(target.parent)
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Bring the names of the files in a folder to the disk."""
+    _sync(folder)
+
+
+def sync_filesystem(path: str | os.PathLike[str]) -> None:
+    """Bring all that was written to the filesystem of `path` to the disk, in one call.
+
+    That is cheaper than to open and sync each of many files. Linux: syncfs(2).
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), os.fspath(path))
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: str | os.PathLike[str]) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,19 +1,26 @@
 """The name of every file and folder in `output_directory`, said once.
 
-multires/                       what is served
-  info, <shard>.shard           or, unsharded, <label> and <label>.index
+multires/                               what is served:
+  info, <shard>.shard                   or, unsharded, <label> and <label>.index
   segment_properties/info
-_intermediate_scales.zarr/      the levels that are built, an OME-Zarr group
+  snakemesh.json                        what made them
+_intermediate_scales.zarr/              the levels that are built, an OME-Zarr group
+snakemesh.json                          what the latest run makes, and from what
 work/
-  lock                          held while a run writes
-  pyramid/levels.done           the group is there, with empty arrays
-  pyramid/stage<n>/<box>.done   a super-chunk is filled
-  mesh/lod<n>/<box>.done        a block is meshed, and its container is there:
-  mesh/lod<n>/<box>.<made from>.fragments
-  mesh_blocks.done              every block is
-  shards/<shard>.npy            the summary of a shard
-  cleanup.done                  nothing is left that was only there between jobs
-logs/, benchmarks/              a file per job, by rule
+  lock                                  held while a run writes
+  input.npz                             the input's files, as they were when the run was planned
+  pyramid/levels.<hash>.done            the group is there, with empty arrays
+  pyramid/stage<n>/<box>.<hash>.done    a super-chunk is filled
+  mesh/lod<n>/<box>.<hash>.fragments    the container of a block
+  mesh/blocks.<hash>.done               every block is meshed
+  shards/<shard>.<hash>.done            a shard is written, and its summary:
+  shards/<shard>.<hash>.npy
+  documents.<hash>.done                 the documents beside the shards are written
+  result.<hash>.done                    nothing is left that was only there between jobs
+logs/, benchmarks/                      a file per job, by rule
+
+<hash> stands for what a product is made from (`plan.made_from`). A product of another configuration
+or of another state of the input has another name: it is never taken for the one that is wanted.
 """
 
 from dataclasses import dataclass
@@ -29,6 +36,7 @@ BENCHMARKS = "benchmarks"
 OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS)
 # What every run leaves first of all.
 LOCK = f"{WORK}/lock"
+RUN_DOCUMENT = "snakemesh.json"
 
 
 def shard_name(shard: int, sharding: Sharding) -> str:
@@ -60,9 +68,28 @@ class OutputFolder:
         """The document of the segments' properties."""
         return f"{self.multires}/segment_properties/info"
 
+    @property
+    def served_document(self) -> str:
+        """The document of what made the meshes, which goes where they go."""
+        return f"{self.multires}/{RUN_DOCUMENT}"
+
+    @property
+    def run_document(self) -> str:
+        """The document of what the latest run makes, and from what."""
+        return f"{self.root}/{RUN_DOCUMENT}"
+
+    @property
+    def input_state(self) -> str:
+        """The input's files, as they were when the run was planned."""
+        return f"{self.work}/input.npz"
+
     def shard(self, shard: str) -> str:
         """A shard."""
         return f"{self.multires}/{shard}.shard"
+
+    def label_files(self, label: int) -> tuple[str, str]:
+        """The fragments and the manifest of a label, where meshes are not in shards."""
+        return f"{self.multires}/{label}", f"{self.multires}/{label}.index"
 
     @property
     def pyramid(self) -> str:
@@ -79,50 +106,47 @@ class OutputFolder:
         """The folder of the markers of the levels that are built."""
         return f"{self.work}/pyramid"
 
-    @property
-    def levels_marker(self) -> str:
+    def levels_marker(self, made_from: str) -> str:
         """The marker of the group of the levels, with empty arrays."""
-        return f"{self.pyramid_markers}/levels.done"
+        return f"{self.pyramid_markers}/levels.{made_from}.done"
 
-    def super_chunk_marker(self, stage: int | str, box: str) -> str:
+    def super_chunk_marker(self, stage: int | str, box: str, made_from: str) -> str:
         """The marker of a super-chunk."""
-        return f"{self.pyramid_markers}/stage{stage}/{box}.done"
+        return f"{self.pyramid_markers}/stage{stage}/{box}.{made_from}.done"
 
     @property
     def blocks(self) -> str:
-        """The folder of the blocks: markers and containers."""
+        """The folder of the blocks' containers."""
         return f"{self.work}/mesh"
 
-    def block_marker(self, lod: int | str, box: str) -> str:
-        """The marker of a block."""
-        return f"{self.blocks}/lod{lod}/{box}.done"
-
     def container(self, lod: int | str, box: str, made_from: str) -> str:
-        """The fragments of a block.
+        """The fragments of a block."""
+        return f"{self.blocks}/lod{lod}/{box}.{made_from}.fragments"
 
-        made_from: a hash of what the meshes are made from. A job of an older configuration that a
-        cluster still runs cannot replace a container of this one.
-        """
-        return f"{self.blocks}/lod{lod}/{box}.{made_from[:16]}.fragments"
-
-    @property
-    def blocks_marker(self) -> str:
+    def blocks_marker(self, made_from: str) -> str:
         """The marker of all blocks together."""
-        return f"{self.work}/mesh_blocks.done"
+        return f"{self.blocks}/blocks.{made_from}.done"
 
     @property
     def summaries(self) -> str:
         """The folder of the shards' summaries."""
         return f"{self.work}/shards"
 
-    def summary(self, shard: str) -> str:
+    def summary(self, shard: str, made_from: str) -> str:
         """The summary of a shard."""
-        return f"{self.summaries}/{shard}.npy"
+        return f"{self.summaries}/{shard}.{made_from}.npy"
 
-    @property
-    def cleanup_marker(self) -> str:
+    def shard_marker(self, shard: str, made_from: str) -> str:
+        """The marker of a shard and its summary."""
+        return f"{self.summaries}/{shard}.{made_from}.done"
+
+    def documents_marker(self, made_from: str) -> str:
+        """The marker of the documents beside the shards."""
+        return f"{self.work}/documents.{made_from}.done"
+
+    def result_marker(self, made_from: str) -> str:
         """The marker of a run that has removed what was only there between jobs."""
-        return f"{self.work}/cleanup.done"
+        return f"{self.work}/result.{made_from}.done"
 
     def log(self, job: str) -> str:
         """The log of a job, "rule" or "rule/box"."""

@@ -64,6 +64,15 @@ def remove_unfinished(folder: Path, names: Collection[str] | None = None) -> Non
             entry.unlink(missing_ok=True)
 
 
+def remove_files(root: Path, keep: Collection[str]) -> None:
+    """Remove all files below a folder but those whose paths are in `keep`. Links are unlinked."""
+    if root.is_dir() and not root.is_symlink():
+        links, files, _ = _listed(root)
+        for path in (*links, *files):
+            if path not in keep:
+                os.unlink(path)
+
+
 def remove_leftovers(folder: Path, wanted: Collection[str]) -> None:
     """Remove what earlier runs left in a folder of results: temporaries, and unwanted meshes.
 

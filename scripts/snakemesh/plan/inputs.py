@@ -1,6 +1,7 @@
 """What a run is given: the volume's levels and the files beside it, checked before any job runs."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,9 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
         _refuse_foreign_output(Path(settings.output_directory))
         return (level,)
     levels = read_source(settings.input_path, settings.voxel_size_nm, settings.translation_nm)
+    if settings.input_path == EXAMPLE_PATH:
+        # planned alike before and after it is made
+        levels = tuple(replace(level, document="", files=None) for level in levels)
     if is_local(levels[0]):
         _refuse_overlap(settings)
     _refuse_foreign_output(Path(settings.output_directory))

@@ -2,10 +2,12 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import worldarray as wa
 
-from snakemesh.boxes import Box, Index, Nanometres
+from snakemesh.boxes import Box, Index, Nanometres, ceil_div, triple
+from snakemesh.chunk_files import ChunkFiles, Watch
 from snakemesh.job_records import (
     BuiltLevel,
     LevelPart,
@@ -21,22 +23,45 @@ from snakemesh.plan.plan import Plan, Stage
 from snakemesh.plan.source import is_local
 
 
-def super_chunk_job(plan: Plan, stage: Stage, index: Index) -> SuperChunkJob:
-    """The job of one super-chunk."""
-    begin, end = _super_chunk_box(plan, stage, index)
-    targets = (plan.levels[k] for k in stage.targets)
+def super_chunk_job(
+    plan: Plan, stage: Stage, index: Index, watch: Watch | None = None
+) -> SuperChunkJob:
+    """The job of one super-chunk. watch: the chunks of the input that it reads."""
+    begin, end = super_chunk_box(plan, stage, index)
     return SuperChunkJob(
         reads=_level_part(plan, stage.base),
-        targets=tuple(level.path if level.is_built else None for level in targets),
+        targets=tuple(built_files(plan, k) for k in stage.targets),
         steps=stage.steps,
         begin=begin,
         end=end,
         method=plan.settings.downsample_method,
+        watch=watch,
     )
 
 
-def mesh_block_job(plan: Plan, lod: int, index: Index) -> MeshBlockJob:
-    """The job of one block of an LOD."""
+def built_files(plan: Plan, level: int) -> ChunkFiles | None:
+    """The files of a level that is built, None for one of the source's."""
+    chosen = plan.levels[level]
+    if not chosen.is_built:
+        return None
+    name = "{i[0]}/{i[1]}/{i[2]}"
+    is_zarr3 = plan.source.format == "zarr3"
+    return ChunkFiles(chosen.path, chosen.shape, plan.chunks, f"c/{name}" if is_zarr3 else name)
+
+
+def super_chunk_targets(plan: Plan, stage: Stage, index: Index) -> Iterator[tuple[ChunkFiles, Box]]:
+    """Of every level that a super-chunk fills, its files and the chunks of it that are filled."""
+    begin, end = super_chunk_box(plan, stage, index)
+    for k in stage.targets:
+        files = built_files(plan, k)
+        if files is not None:
+            factor = plan.levels[k].relative_to(plan.levels[stage.base])
+            low = triple(b // f for b, f in zip(begin, factor, strict=True))
+            yield files, files.indices_of((low, ceil_div(end, factor)))
+
+
+def mesh_block_job(plan: Plan, lod: int, index: Index, watch: Watch | None = None) -> MeshBlockJob:
+    """The job of one block of an LOD. watch: the chunks of the input that it reads."""
     first = tuple(i * b for i, b in zip(index, plan.block_cells, strict=True))
     end = (f + b for f, b in zip(first, plan.block_cells, strict=True))
     n_cells = tuple(min(e, n) - f for f, e, n in zip(first, end, plan.n_cells[lod], strict=True))
@@ -59,6 +84,7 @@ def mesh_block_job(plan: Plan, lod: int, index: Index) -> MeshBlockJob:
         max_error=plan.settings.max_error,
         target_ids=plan.settings.target_ids,
         sharding=plan.sharding,
+        watch=watch,
     )
 
 
@@ -90,18 +116,24 @@ def smoothing_iterations(plan: Plan, lod: int) -> int:
 
 def super_chunks_for_block(plan: Plan, lod: int, index: Index) -> list[tuple[int, Index]]:
     """(stage, index) of the super-chunks that make what a block reads, its halo included."""
-    job = mesh_block_job(plan, lod, index)
-    margin = halo_voxels(smoothing_iterations(plan, lod))
-    corners = zip(job.first_cell, job.n_cells, job.cell_voxels, strict=True)
-    box = tuple(
-        zip(*(((f * c) - margin, (f + n) * c + margin) for f, n, c in corners), strict=True)
-    )
-    return _super_chunks_of(plan, lod, box)
+    return _super_chunks_of(plan, lod, block_box(plan, lod, index))
 
 
 def super_chunks_for_super_chunk(plan: Plan, stage: Stage, index: Index) -> list[tuple[int, Index]]:
     """(stage, index) of the super-chunks of earlier stages that make what this one reads."""
-    return _super_chunks_of(plan, stage.base, _super_chunk_box(plan, stage, index))
+    return _super_chunks_of(plan, stage.base, super_chunk_box(plan, stage, index))
+
+
+def block_box(plan: Plan, lod: int, index: Index) -> Box:
+    """The voxels of its level that a block reads, its halo included, as far as there are any."""
+    margin = halo_voxels(smoothing_iterations(plan, lod))
+    per_axis = zip(
+        index, plan.block_cells, plan.cell_voxels[lod], plan.levels[lod].shape, strict=True
+    )
+    ranges = [
+        (max(i * b * c - margin, 0), min((i + 1) * b * c + margin, n)) for i, b, c, n in per_axis
+    ]
+    return triple(begin for begin, _ in ranges), triple(end for _, end in ranges)
 
 
 def _super_chunks_of(plan: Plan, level: int, box: Box) -> list[tuple[int, Index]]:
@@ -118,7 +150,8 @@ def _super_chunks_of(plan: Plan, level: int, box: Box) -> list[tuple[int, Index]
     return [(number, index) for index in itertools.product(*ranges)]
 
 
-def _super_chunk_box(plan: Plan, stage: Stage, index: Index) -> Box:
+def super_chunk_box(plan: Plan, stage: Stage, index: Index) -> Box:
+    """The voxels of its base level that a super-chunk covers."""
     begin = tuple(i * s for i, s in zip(index, stage.super_chunk, strict=True))
     end = tuple(
         min(b + s, n)
@@ -129,7 +162,7 @@ def _super_chunk_box(plan: Plan, stage: Stage, index: Index) -> Box:
 
 def _level_part(plan: Plan, level: int) -> LevelPart:
     chosen = plan.levels[level]
-    return LevelPart(chosen.path, chosen.name, chosen.origin, chosen.shape)
+    return LevelPart(chosen.path, chosen.name, chosen.origin, chosen.shape, chosen.is_built)
 
 
 def pyramid_group(plan: Plan) -> PyramidGroup:
@@ -160,26 +193,6 @@ def _whole_placement(plan: Plan, level: int) -> tuple[Nanometres, Nanometres]:
     return wa.level_placement(
         plan.source.voxel_size, plan.source.translation, plan.levels[level].factor
     )
-
-
-def made_from(plan: Plan) -> tuple[tuple[str, object], ...]:
-    """What the meshes depend on, besides the voxels: a change of any of it means meshing again.
-
-    The containers between meshing and shards are temporary, so their own parameters are gone when
-    the next run asks; the shards remember them instead.
-    """
-    keys = (
-        "downsample_method",
-        "n_smoothing_iter",
-        "target_reduction",
-        "decimation_factor",
-        "max_error",
-        "roi_boundary",
-        "target_ids",
-        "cell_size",
-    )
-    chosen = tuple((key, getattr(plan.settings, key)) for key in keys)
-    return (("levels", plan.levels), ("part", (plan.begin, plan.end)), *chosen)
 
 
 def shard_job(plan: Plan) -> ShardJob:

@@ -6,6 +6,7 @@ import numpy as np
 import worldarray as wa
 
 from snakemesh.boxes import Nanometres, Shape, ceil_div
+from snakemesh.chunk_files import ChunkFiles
 from snakemesh.errors import UserError
 from snakemesh.plan.source import SourceLevel
 
@@ -16,7 +17,7 @@ class Level:
 
     factor: over s0. shape: its voxels in that part. voxel_size, translation: nm, of its voxel 0.
     path, name: the array that holds it. origin: the voxel of the array where the part begins.
-    is_built: whether it is made by this run.
+    is_built: whether it is made by this run. document, files: of the source's array otherwise.
     """
 
     factor: Shape
@@ -27,6 +28,8 @@ class Level:
     name: str | None
     origin: Shape
     is_built: bool
+    document: str | None
+    files: ChunkFiles | None
 
     def relative_to(self, finer: "Level") -> Shape:
         """Per-axis factor over a finer level."""
@@ -68,6 +71,8 @@ def plan_levels(
                 if found
                 else (0, 0, 0),
                 is_built=found is None,
+                document=found.document if found else None,
+                files=found.files if found else None,
             )
         )
     return tuple(levels)

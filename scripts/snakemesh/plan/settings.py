@@ -20,6 +20,9 @@ class Settings:
     downsample_method: str
     use_existing_scales: bool
     delete_intermediate_scales: bool
+    keep_fragments: bool
+    check_input: bool | None
+    input_version: str | None
     n_smoothing_iter: int
     target_reduction: float
     decimation_factor: float

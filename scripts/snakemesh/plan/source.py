@@ -4,6 +4,8 @@ worldarray finds the levels and places them (OME-NGFF, N5, precomputed, plain za
 remote); everything here is z y x and nanometres.
 """
 
+import hashlib
+import json
 import os
 from dataclasses import dataclass, replace
 
@@ -12,6 +14,7 @@ import worldarray as wa
 from worldarray.store import Refused
 
 from snakemesh.boxes import Nanometres, Shape
+from snakemesh.chunk_files import ChunkFiles, chunk_files
 from snakemesh.errors import UserError
 
 _ZYX = ("z", "y", "x")
@@ -19,7 +22,10 @@ _ZYX = ("z", "y", "x")
 
 @dataclass(frozen=True)
 class SourceLevel:
-    """One array of the source: where it is, its shape and placement (centre of voxel 0), z y x."""
+    """One array of the source: where it is, its shape and placement (centre of voxel 0), z y x.
+
+    document: a hash of its metadata documents. files: of its chunks, where they can be told.
+    """
 
     path: str
     name: str | None
@@ -29,6 +35,8 @@ class SourceLevel:
     voxel_size: Nanometres
     translation: Nanometres
     format: str
+    document: str = ""
+    files: ChunkFiles | None = None
 
 
 def read_source(
@@ -127,6 +135,7 @@ def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
     def pick(values):
         return tuple(values[i] for i in spatial)
 
+    node = wa.detect(f"{meta.path}/{name}" if meta.format == "precomputed" else meta.path)
     return SourceLevel(
         path=meta.path,
         name=name if meta.format == "precomputed" else None,
@@ -136,6 +145,8 @@ def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
         voxel_size=pick(meta.voxel_size),
         translation=pick(meta.translation),
         format=meta.format,
+        document=hashlib.sha256(json.dumps(node.docs, sort_keys=True).encode()).hexdigest(),
+        files=chunk_files(node.format, node.path, node.docs, node.scale_key),
     )
 
 

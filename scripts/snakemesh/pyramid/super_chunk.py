@@ -1,59 +1,82 @@
-"""Building one super-chunk: its level of the source opened, the arrays it fills opened, filled."""
+"""Building one super-chunk: its base level and the arrays that it fills are opened, and filled."""
 
 import itertools
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorstore as ts
 import worldarray as wa
 
-from snakemesh.boxes import slices
+from snakemesh.boxes import Box, ceil_div, slices, triple
+from snakemesh.chunk_files import ChunkFiles, sizes_digest
 from snakemesh.job_records import SuperChunkJob
+from snakemesh.output.atomic import sync_filesystem
 from snakemesh.output.remove import remove_unfinished
 from snakemesh.pyramid.fill import fill_super_chunk
-from snakemesh.voxels import is_background, open_part
+from snakemesh.voxels import is_background, open_part, reading_part
 
 
 def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
     """Read a super-chunk once and write every missing level there; returns what to log of it.
 
-    What an earlier try that was killed left of its writes is removed.
+    What an earlier try that was killed left of its writes is removed. When this returns, all that
+    was written is on the disk. Raises UserError where the input changes meanwhile.
     """
-    targets = [None if path is None else wa.open(path, mode="r+").ts for path in job.targets]
-    factors = np.cumprod(job.steps, axis=0)
-    for path, target, factor in zip(job.targets, targets, factors, strict=True):
-        if target is not None:
-            box = np.array(job.begin) // factor, -(-np.array(job.end) // factor)
-            _remove_unfinished_chunks(Path(path), target, *box)
+    if job.watch is not None:
+        job.watch.refuse_change()
+    for files, box in _target_boxes(job):
+        _remove_unfinished_chunks(files, files.indices_of(box))
+    facts = _build(job)
+    for files, _ in _target_boxes(job):
+        sync_filesystem(files.root)
+        break
+    if job.watch is not None:
+        job.watch.refuse_change()
+    return facts
+
+
+def stored_chunks(job: SuperChunkJob) -> dict[str, str]:
+    """By level that a super-chunk fills: a hash of the chunks that are stored and their sizes."""
+    return {
+        Path(files.root).name: sizes_digest(files, files.indices_of(box))
+        for files, box in _target_boxes(job)
+    }
+
+
+def _build(job: SuperChunkJob) -> dict[str, object]:
+    targets = [
+        None if files is None else wa.open(files.root, mode="r+").ts for files in job.targets
+    ]
     base = open_part(job.reads)
-    if _is_empty(base, targets, factors, job):
+    boxes = [
+        (store, box)
+        for store, (_, box) in zip(filter(None, targets), _target_boxes(job), strict=True)
+    ]
+    if _is_empty([(base, (job.begin, job.end)), *boxes]):
         return {"voxels": math.prod(map(int.__sub__, job.end, job.begin)), "stored": 0}
-    stats = fill_super_chunk(base, targets, job.begin, job.end, job.steps, job.method)
+    with reading_part(job.reads):
+        stats = fill_super_chunk(base, targets, job.begin, job.end, job.steps, job.method)
     return {"voxels": stats.voxels, "chunks": stats.chunks}
 
 
-def _is_empty(
-    base: ts.TensorStore,
-    targets: list[ts.TensorStore | None],
-    factors: np.ndarray,
-    job: SuperChunkJob,
-) -> bool:
+def _target_boxes(job: SuperChunkJob) -> Iterator[tuple[ChunkFiles, Box]]:
+    """The files of every level that is filled, and the box of its voxels that is."""
+    for files, factor in zip(job.targets, np.cumprod(job.steps, axis=0).tolist(), strict=True):
+        if files is not None:
+            begin = triple(b // f for b, f in zip(job.begin, factor, strict=True))
+            yield files, (begin, ceil_div(job.end, factor))
+
+
+def _is_empty(boxes: list[tuple[ts.TensorStore, Box]]) -> bool:
     """Whether there is nothing to read, and nothing of an older pyramid to remove."""
-    begin, end = np.array(job.begin), np.array(job.end)
-    boxes = [(base, begin, end)]
-    for target, factor in zip(targets, factors, strict=True):
-        if target is not None:
-            boxes.append((target, begin // factor, -(-end // factor)))
-    return all(is_background(store[slices(low, high)]) for store, low, high in boxes)
+    return all(is_background(store[slices(*box)]) for store, box in boxes)
 
 
-def _remove_unfinished_chunks(
-    array: Path, store: ts.TensorStore, begin: np.ndarray, end: np.ndarray
-) -> None:
-    """Of the chunks of an array that hold its voxels `begin` to `end`; chunks are `z/y/x` files."""
-    chunk = store.chunk_layout.write_chunk.shape
-    z, y, x = (range(b // c, -(-e // c)) for b, e, c in zip(begin, end, chunk, strict=True))
-    root = array / "c" if (array / "zarr.json").exists() else array
-    for index in itertools.product(z, y):
-        remove_unfinished(root.joinpath(*map(str, index)), {str(i) for i in x})
+def _remove_unfinished_chunks(files: ChunkFiles, chunks: Box) -> None:
+    """Of the chunks of a box of chunks, which are files in folders of one row each."""
+    z, y, x = (range(begin, end) for begin, end in zip(*chunks, strict=True))
+    for row in itertools.product(z, y):
+        folder = Path(files.path((*row, 0))).parent
+        remove_unfinished(folder, {str(i) for i in x})

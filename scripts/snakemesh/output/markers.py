@@ -1,0 +1,59 @@
+"""Markers: small files that say a product is there, and what it was when it was made.
+
+A marker is written after its product is on the disk, and removed before the product is written
+anew: a marker that exists tells the truth, whenever a job, a machine or a disk dies.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from snakemesh.errors import DamagedError
+from snakemesh.output.atomic import replacing, sync_folder
+
+
+def write_marker(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> None:
+    """Write a marker with what there is to know of its product, making its folder."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+
+
+def read_marker(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What a marker says, or None where it is not there or damaged."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+@contextmanager
+def distrusting(markers: Iterable[str]) -> Iterator[None]:
+    """Where a job finds that what it reads is damaged, remove that and the markers vouching for it.
+
+    Nothing but products of a run may be read within: what is damaged is deleted.
+    """
+    try:
+        yield
+    except DamagedError as error:
+        for path in (*map(Path, markers), error.path):
+            if path.is_file():
+                path.unlink()
+                sync_folder(path.parent)
+        raise
+
+
+def remove_markers(folder: str | os.PathLike[str], pattern: str) -> None:
+    """Remove the markers of a product, whatever it was made from, before it is written anew.
+
+    pattern: of their names, as `Path.glob` takes it.
+    """
+    found = list(Path(folder).glob(pattern))
+    for marker in found:
+        marker.unlink(missing_ok=True)
+    if found:
+        sync_folder(folder)

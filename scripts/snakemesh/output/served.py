@@ -1,0 +1,58 @@
+"""What is served, and whether it still is what was written.
+
+The size and the ends of each file are looked at whenever a run is planned. A shard has its indices
+at its ends, and a copy that was cut short or a disk that lost power shows there. The checksum of
+the whole is for those who have the time to read it all.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xxhash import xxh3_64
+
+# Bytes that are looked at, at either end of a file.
+PROBE_BYTES = 1 << 16
+BLOCK_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Served:
+    """A file as it was written: its size in bytes, and XXH3 (64 bits) of its ends and of it all."""
+
+    size: int
+    ends: str
+    checksum: str
+
+
+def served_file(path: str | os.PathLike[str]) -> Served:
+    """What a file is now; it is read once."""
+    checksum = xxh3_64()
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            checksum.update(block)
+    return Served(os.path.getsize(path), _ends(path), checksum.hexdigest())
+
+
+def what_is_wrong(path: str | os.PathLike[str], record: Mapping[str, Any]) -> str | None:
+    """What shows at a glance that a file is not what its record says, or None."""
+    try:
+        size = os.path.getsize(path)
+        if size != record["size"]:
+            return f"{Path(path)} has {size} bytes, {record['size']} were written"
+        if _ends(path) != record["ends"]:
+            return f"{Path(path)} is not what was written"
+    except OSError:
+        return f"{Path(path)} is gone"
+    return None
+
+
+def _ends(path: str | os.PathLike[str]) -> str:
+    found = xxh3_64()
+    with open(path, "rb") as file:
+        found.update(file.read(PROBE_BYTES))
+        file.seek(max(os.path.getsize(path) - PROBE_BYTES, 0))
+        found.update(file.read(PROBE_BYTES))
+    return found.hexdigest()

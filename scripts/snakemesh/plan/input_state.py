@@ -1,0 +1,104 @@
+"""What the input's files are when a run is planned, so that a run sees what changes.
+
+Files of chunks are looked at in a local input of moderate size (`check_input`). The run that plans
+keeps what it saw beside its work; its jobs, which plan again, take it from there.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from snakemesh.boxes import Box, Index, triple
+from snakemesh.chunk_files import Watch, digest, stamps
+from snakemesh.errors import UserError
+from snakemesh.output.atomic import replacing
+from snakemesh.plan.plan import Plan
+
+# An input of up to so many chunks is looked at whenever a run is planned: it takes some seconds.
+MAX_CHUNKS = 200_000
+
+
+@dataclass(frozen=True)
+class InputState:
+    """The stamps of the chunks that hold the part of each level that is read.
+
+    stamps: by the number of the level; empty where the input is not checked.
+    """
+
+    plan: Plan
+    stamps: Mapping[int, np.ndarray]
+
+    def watch(self, level: int, box: Box) -> Watch | None:
+        """The chunks that hold a box of a level, in voxels of the part, or None."""
+        if level not in self.stamps:
+            return None
+        found = self.plan.levels[level]
+        assert found.files is not None
+        begin = triple(b + o for b, o in zip(box[0], found.origin, strict=True))
+        end = triple(e + o for e, o in zip(box[1], found.origin, strict=True))
+        chunks = found.files.indices_of((begin, end))
+        first = _part_chunks(self.plan, level)[0]
+        inside = tuple(slice(b - f, e - f) for b, e, f in zip(*chunks, first, strict=True))
+        return Watch(found.files, chunks, digest(self.stamps[level][inside]))
+
+
+def is_checked(plan: Plan) -> bool:
+    """Whether the chunks of the input are looked at: a local input that is not too large."""
+    wanted = plan.settings.check_input
+    if wanted is not None:
+        return wanted
+    can_be = all(plan.levels[k].files is not None for k in _source_levels(plan))
+    return can_be and number_of_chunks(plan) <= MAX_CHUNKS
+
+
+def number_of_chunks(plan: Plan) -> int:
+    """Chunks of the source that a run reads."""
+    boxes = (_part_chunks(plan, k) for k in _source_levels(plan) if plan.levels[k].files)
+    return sum(math.prod(e - b for b, e in zip(*box, strict=True)) for box in boxes)
+
+
+def look_at_input(plan: Plan) -> InputState:
+    """The input as it is now. Raises UserError where its files cannot be told."""
+    if not is_checked(plan):
+        return InputState(plan, {})
+    found = {}
+    for k in _source_levels(plan):
+        files = plan.levels[k].files
+        if files is None:
+            raise UserError(
+                f"config key check_input: found true, but the files of {plan.levels[k].path} "
+                "cannot be looked at; use null, and input_version to say that the input has changed"
+            )
+        found[k] = stamps(files, _part_chunks(plan, k))
+    return InputState(plan, found)
+
+
+def write_state(path: str, state: InputState) -> None:
+    """Keep a state for the jobs of a run."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **{f"s{k}": found for k, found in state.stamps.items()})
+
+
+def read_state(path: str, plan: Plan) -> InputState:
+    """What the run that plans has kept for its jobs."""
+    if not is_checked(plan):
+        return InputState(plan, {})
+    with np.load(path) as kept:
+        return InputState(plan, {int(name[1:]): kept[name] for name in kept.files})
+
+
+def _source_levels(plan: Plan) -> list[int]:
+    """The numbers of the levels of the source that a run reads."""
+    return [k for k, level in enumerate(plan.levels) if not level.is_built]
+
+
+def _part_chunks(plan: Plan, level: int) -> tuple[Index, Index]:
+    """The chunks of a level of the source that hold the part that is meshed."""
+    found = plan.levels[level]
+    assert found.files is not None
+    end = triple(o + n for o, n in zip(found.origin, found.shape, strict=True))
+    return found.files.indices_of((found.origin, end))

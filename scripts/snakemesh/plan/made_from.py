@@ -1,0 +1,147 @@
+"""What every product of a run is made from, as a short hash that its name holds.
+
+A product is believed only if its name says what the plan says, whichever clone of the workflow
+asks. A change of the configuration, of the input or of the code that decides the results gives
+other names. Products of these names are not there, so they are made. Paths in the output folder are
+no part of a hash: the folder may be moved or copied.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from snakemesh import __version__
+from snakemesh.boxes import Box, Index, indices, triple
+from snakemesh.chunk_files import Watch, digest
+from snakemesh.job_records import RESULTS_VERSION
+from snakemesh.plan.input_state import InputState
+from snakemesh.plan.jobs import block_box, pyramid_group, super_chunk_box
+from snakemesh.plan.plan import Plan
+
+# The keys of the configuration that meshes depend on, besides the levels.
+MESHING_KEYS = (
+    "n_smoothing_iter",
+    "target_reduction",
+    "decimation_factor",
+    "max_error",
+    "roi_boundary",
+    "target_ids",
+)
+
+# Keys that do not change the result.
+RUNNING_KEYS = (
+    "output_directory",
+    "delete_intermediate_scales",
+    "keep_fragments",
+    "check_input",
+    "max_jobs",
+)
+
+
+def short_hash(parts: object) -> str:
+    """16 hexadecimal digits that stand for plain values: numbers, texts, tuples of them."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class MadeFrom:
+    """The hashes of a plan's products, for an input that is in a certain state."""
+
+    plan: Plan
+    state: InputState
+
+    @cached_property
+    def group(self) -> str:
+        """The group of the levels that are built, with empty arrays."""
+        group = asdict(pyramid_group(self.plan)) | {"path": None}
+        stages = [(stage.base, stage.targets, stage.super_chunk) for stage in self.plan.stages]
+        return short_hash((RESULTS_VERSION, sorted(group.items()), stages, self._documents))
+
+    def super_chunk(self, stage: int, index: Index) -> str:
+        """One super-chunk of a stage, at all levels that are built."""
+        chosen = self.plan.stages[stage]
+        voxels = self._voxels(chosen.base, super_chunk_box(self.plan, chosen, index))
+        return short_hash((self.group, stage, index, voxels))
+
+    def block(self, lod: int, index: Index) -> str:
+        """The fragments of one block."""
+        voxels = self._voxels(lod, block_box(self.plan, lod, index))
+        return short_hash((self._meshing, lod, index, voxels))
+
+    @cached_property
+    def blocks(self) -> str:
+        """All blocks together, and so every shard."""
+        every = (
+            self.block(lod, index)
+            for lod in range(self.plan.num_lods)
+            for index in indices(self.plan.blocks(lod))
+        )
+        return short_hash((list(every), self.plan.settings.sharded))
+
+    @cached_property
+    def documents(self) -> str:
+        """The documents beside the shards. They name the version that made them."""
+        table = self.plan.settings.segment_properties_csv
+        content = None if table is None else hashlib.sha256(Path(table).read_bytes()).hexdigest()
+        levels = sorted(self._documents.items())
+        return short_hash((self.blocks, content, self.result_settings, levels, __version__))
+
+    @property
+    def result_settings(self) -> dict[str, object]:
+        """The configuration, but for what decides only how a run is divided or what it keeps."""
+        keys = asdict(self.plan.settings)
+        return {key: value for key, value in keys.items() if key not in RUNNING_KEYS}
+
+    @cached_property
+    def result(self) -> str:
+        """The whole output, when nothing is left in it that does not belong there."""
+        settings = self.plan.settings
+        kept = (settings.delete_intermediate_scales, settings.keep_fragments)
+        return short_hash((self.documents, kept))
+
+    @cached_property
+    def chunks(self) -> str:
+        """All chunks of the input that are looked at."""
+        return short_hash([(k, digest(found)) for k, found in sorted(self.state.stamps.items())])
+
+    def watch(self, level: int, box: Box) -> Watch | None:
+        """What a job that reads a box of a level has to watch: nothing if the level is built."""
+        return None if self.plan.levels[level].is_built else self.state.watch(level, box)
+
+    def _voxels(self, level: int, box: Box) -> object:
+        """What the voxels of a box of a level depend on: in the end on chunks of the source."""
+        found = self.plan.levels[level]
+        if not found.is_built:
+            watch = self.state.watch(level, box)
+            return (level, self._documents[level], None if watch is None else watch.digest)
+        stage = next(stage for stage in self.plan.stages if level in stage.targets)
+        base = self.plan.levels[stage.base]
+        factor = found.relative_to(base)
+        begin = triple(b * f for b, f in zip(box[0], factor, strict=True))
+        ends = zip(box[1], factor, base.shape, strict=True)
+        end = triple(min(e * f, n) for e, f, n in ends)
+        return (level, self.plan.settings.downsample_method, self._voxels(stage.base, (begin, end)))
+
+    @cached_property
+    def _documents(self) -> dict[int, object]:
+        """By level of the source that is read: where it is, and its metadata documents."""
+        return {
+            k: (level.path, level.name, level.origin, level.shape, level.document, version)
+            for version in [self.plan.settings.input_version]
+            for k, level in enumerate(self.plan.levels)
+            if not level.is_built
+        }
+
+    @cached_property
+    def _meshing(self) -> str:
+        """What all blocks have in common."""
+        plan = self.plan
+        levels = [
+            (level.factor, level.shape, level.voxel_size, level.translation)
+            for level in plan.levels
+        ]
+        keys = [(key, getattr(plan.settings, key)) for key in MESHING_KEYS]
+        division = (plan.cell_voxels, plan.n_cells, plan.block_cells, plan.tile_cells)
+        grid = (plan.grid, plan.sharding, plan.begin, plan.end, plan.source.shape)
+        return short_hash((RESULTS_VERSION, levels, keys, division, grid))

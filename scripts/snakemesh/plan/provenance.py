@@ -1,0 +1,101 @@
+"""The document in the output folder that says what made it, and how the next run differs from it.
+
+It is for people: what is believed is decided by the hashes in the names of the products alone.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from snakemesh import __version__
+from snakemesh.job_records import RESULTS_VERSION
+from snakemesh.output.atomic import replacing
+from snakemesh.plan.input_state import is_checked
+from snakemesh.plan.made_from import MadeFrom
+
+_LONGEST = 60
+
+
+def run_document(made_from: MadeFrom) -> dict[str, Any]:
+    """Version, configuration, identity of the input, and what each kind of product is made from."""
+    plan = made_from.plan
+    return {
+        "snakemesh": __version__,
+        "results_version": RESULTS_VERSION,
+        "configuration": asdict(plan.settings),
+        "input": {
+            "levels": [
+                {
+                    "path": level.path,
+                    "name": level.name,
+                    "voxels": level.shape,
+                    "voxel_size_nm": level.voxel_size,
+                    "translation_nm": level.translation,
+                    "documents": level.document,
+                }
+                for level in plan.levels
+                if not level.is_built
+            ],
+            "chunks": made_from.chunks if is_checked(plan) else None,
+        },
+        "products": {
+            "levels": made_from.group,
+            "blocks": made_from.blocks,
+            "documents": made_from.documents,
+            "result": made_from.result,
+        },
+    }
+
+
+def served_document(made_from: MadeFrom) -> dict[str, Any]:
+    """The short document that goes with the meshes wherever they are copied to."""
+    document = run_document(made_from)
+    return {
+        "snakemesh": document["snakemesh"],
+        "results_version": document["results_version"],
+        "configuration": made_from.result_settings,
+        "input": document["input"]["levels"],
+    }
+
+
+def write_document(path: str, document: Mapping[str, Any]) -> None:
+    """Write a document whole or not at all, making its folder."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def read_document(path: str) -> dict[str, Any] | None:
+    """The document of the run before, or None where there is none that can be read."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs from the run before, in a few words each; nothing where nothing does."""
+    now = json.loads(json.dumps(now))
+    found = [
+        f"{key} was {_shown(old)}, is {_shown(new)}"
+        for key, old, new in _differing(before.get("configuration"), now["configuration"])
+    ]
+    inputs = _differing(before.get("input"), now["input"])
+    words = {"levels": "the input's metadata", "chunks": "the input's chunks"}
+    found += [f"{words.get(key, key)} changed" for key, _, _ in inputs]
+    if before.get("results_version") != now["results_version"]:
+        found.append(f"snakemesh {now['snakemesh']} makes other results than {before['snakemesh']}")
+    return found
+
+
+def _differing(before: object, now: Mapping[str, Any]) -> Iterable[tuple[str, object, object]]:
+    old = before if isinstance(before, dict) else {}
+    return [(key, old.get(key), value) for key, value in now.items() if old.get(key) != value]
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
