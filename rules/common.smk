@@ -1,6 +1,7 @@
 # What every stage needs: the plan, what its products are made from, and the output folder.
 
 import atexit
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from snakemesh.errors import UserError
 from snakemesh.output import lock
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan import jobs
+from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.estimates import job_work
 from snakemesh.plan.input_state import look_at_input, read_state, write_state
@@ -26,7 +28,7 @@ from snakemesh.plan.summary import plan_summary
 try:
     SETTINGS = read_settings(typed(config))
     PLAN = make_plan(SETTINGS, source_levels(SETTINGS))
-    OUT = OutputFolder(SETTINGS.output_directory.rstrip("/"))
+    OUT = OutputFolder(os.path.normpath(SETTINGS.output_directory))
     # A job takes what the run that plans has seen: what changes meanwhile must not split the run.
     if workflow.is_main_process:
         INPUT_STATE = look_at_input(PLAN)
@@ -36,6 +38,8 @@ except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
 MADE_FROM = MadeFrom(PLAN, INPUT_STATE)
+# By marker, what is damaged of what earlier runs have made.
+DAMAGE = {}
 ENVIRONMENT = "../envs/environment.yaml"
 # Jobs that take longer than this are not grouped with others into one job of a cluster.
 SHORT_S = 120
@@ -75,6 +79,17 @@ def works_left():
         job.jobid: job_work(PLAN, job.rule.name, job.wildcards_dict)
         for job in workflow.dag.needrun_jobs(exclude_finished=False)
     }
+
+
+def damage_made_good(damaged_products):
+    """An input function that has what is damaged made again, as --forcerun would."""
+
+    def no_input(wildcards):
+        DAMAGE.update(damaged_products(MADE_FROM, OUT))
+        workflow.dag.forcefiles.update(DAMAGE)
+        return []
+
+    return no_input
 
 
 def refuse_older_plan(wildcards, made_from):

@@ -3,6 +3,7 @@
 
 rule pyramid:
     input:
+        damage_made_good(damaged_levels),
         whole_pyramid,
 
 

@@ -46,6 +46,8 @@ def what_is_wrong(path: str | os.PathLike[str], record: Mapping[str, Any]) -> st
             return f"{Path(path)} is not what was written"
     except OSError:
         return f"{Path(path)} is gone"
+    except KeyError:
+        return f"it is not known what {Path(path)} was"
     return None
 
 

@@ -56,7 +56,8 @@ def served_document(made_from: MadeFrom) -> dict[str, Any]:
         "snakemesh": document["snakemesh"],
         "results_version": document["results_version"],
         "configuration": made_from.result_settings,
-        "input": document["input"]["levels"],
+        # where the volume lies is in the configuration, as it was given
+        "input": [{**level, "path": None} for level in document["input"]["levels"]],
     }
 
 
