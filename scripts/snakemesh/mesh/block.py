@@ -1,4 +1,7 @@
-"""Meshing a block of an LOD: tile by tile, from the voxels of its level to one container. z y x."""
+"""Meshing a block of an LOD, tile by tile: voxels of its level in, one container out.
+
+Everything is z y x, except where `tile` says otherwise.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,16 +10,20 @@ from pathlib import Path
 import numpy as np
 import tensorstore as ts
 
-from snakemesh.boxes import Index, Shape, ceil_div, indices, slices
+from snakemesh.boxes import Index, Shape, ceil_div, indices, slices, triple
 from snakemesh.job_records import MeshBlockJob, halo_voxels
-from snakemesh.mesh.tile import Tile, mesh_tile
+from snakemesh.mesh.tile import Seam, Tile, mesh_tile
 from snakemesh.multires.container import FRAGMENT, write_container
 from snakemesh.voxels import open_part, unreadable, unsigned
 
 
 @dataclass(frozen=True)
 class BlockStats:
-    """What a block was: voxels read, dense faces, faces kept, fragments, Draco bytes."""
+    """What meshing a block took and made.
+
+    voxels: read, halos included. dense_faces: before simplification. faces: in the fragments.
+    payload_bytes: of the fragments, Draco-encoded.
+    """
 
     voxels: int
     dense_faces: int
@@ -26,7 +33,10 @@ class BlockStats:
 
 
 def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats:
-    """Mesh a block and write its container, whole or not at all."""
+    """Mesh a block and write its container, whole or not at all.
+
+    Raises UserError if voxels cannot be read, or if a label is negative.
+    """
     store = open_part(job.reads)
     records, blobs = [np.zeros(0, FRAGMENT)], []
     voxels = dense_faces = 0
@@ -35,7 +45,7 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats:
         voxels += labels.size
         if not labels.any():
             continue
-        tile = _tile(job, store.shape, first_cell, n_cells)
+        tile = _tile(job, triple(store.shape), first_cell, n_cells)
         tile_records, tile_blobs, dense = mesh_tile(
             labels, origin, tile, job.n_smoothing_iter, job.keep, job.max_error
         )
@@ -55,23 +65,27 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats:
 
 
 def _tiles(job: MeshBlockJob) -> Iterator[tuple[Index, Shape]]:
-    """First cell and number of cells of every tile of a block."""
+    """The first cell in the octree, and the number of cells, of every tile of a block."""
     for index in indices(ceil_div(job.n_cells, job.tile_cells)):
-        first = tuple(i * t for i, t in zip(index, job.tile_cells, strict=True))
-        n_cells = tuple(
+        first = triple(i * t for i, t in zip(index, job.tile_cells, strict=True))
+        n_cells = triple(
             min(t, n - f) for t, n, f in zip(job.tile_cells, job.n_cells, first, strict=True)
         )
-        yield tuple(f + b for f, b in zip(first, job.first_cell, strict=True)), n_cells
+        yield triple(f + b for f, b in zip(first, job.first_cell, strict=True)), n_cells
 
 
 def _read_tile(
     store: ts.TensorStore, job: MeshBlockJob, first_cell: Index, n_cells: Shape
 ) -> tuple[np.ndarray, Index]:
-    """The labels of a tile with its halo, as far as there are any, and where the tile begins."""
-    margin = halo_voxels(job.n_smoothing_iter)
+    """The labels of a tile and its halo, and the voxel of this array where the tile begins.
+
+    The halo ends where the part that is meshed ends. Where objects are left open it goes on beyond
+    that end, as copies of the outermost voxels. Labels that are not wanted are set to 0.
+    """
+    halo = halo_voxels(job.n_smoothing_iter)
     begin = np.array(first_cell) * job.cell_voxels
     end = np.minimum(begin + np.array(n_cells) * job.cell_voxels, store.shape)
-    low, high = np.maximum(begin - margin, 0), np.minimum(end + margin, store.shape)
+    low, high = np.maximum(begin - halo, 0), np.minimum(end + halo, store.shape)
     box = slices(low, high)
     try:
         voxels = store[box].read().result()
@@ -79,44 +93,46 @@ def _read_tile(
         raise unreadable(error, box) from error
     labels = unsigned(voxels)
     if job.target_ids is not None:
-        # a label that the type cannot hold is in no voxel
+        # no voxel holds a label that is too large for the type, and np.array would refuse it
         possible = [i for i in job.target_ids if i <= np.iinfo(labels.dtype).max]
         wanted = np.isin(labels, np.array(possible, dtype=labels.dtype))
         labels = np.where(wanted, labels, labels.dtype.type(0))
-    # objects that are left open go straight on beyond the end of what is meshed, for every tile
-    # that looks there
+    # All tiles whose halo crosses an open end must see the same there: objects that go straight on.
     pads = [
-        (lower * before, upper * after)
-        for (lower, upper), before, after in zip(
+        (lower_open * before, upper_open * after)
+        for (lower_open, upper_open), before, after in zip(
             job.open_sides,
-            (low - (begin - margin)).tolist(),
-            (end + margin - high).tolist(),
+            (low - (begin - halo)).tolist(),
+            (end + halo - high).tolist(),
             strict=True,
         )
     ]
     if any(map(any, pads)):
         labels = np.pad(labels, pads, mode="edge")
     origin = begin - low + [before for before, _ in pads]
-    return np.ascontiguousarray(labels), tuple(origin.tolist())
+    return np.ascontiguousarray(labels), triple(origin.tolist())
 
 
 def _tile(job: MeshBlockJob, shape: Shape, first_cell: Index, n_cells: Shape) -> Tile:
-    seams = []
+    """A tile of a block, turned to x y z. shape: voxels of the part that is meshed."""
+    seams: list[tuple[Seam, Seam]] = []
     for axis in range(3):
         cell = job.cell_voxels[axis]
-        begin, last = first_cell[axis] * cell, first_cell[axis] + n_cells[axis]
-        left_open, right_open = job.open_sides[axis]
-        lower = 0 if first_cell[axis] > 0 or left_open else None
-        if last < job.grid_cells[axis]:
+        begin, end_cell = first_cell[axis] * cell, first_cell[axis] + n_cells[axis]
+        lower_open, upper_open = job.open_sides[axis]
+        lower: Seam = 0 if first_cell[axis] > 0 or lower_open else None
+        upper: Seam = None
+        if end_cell < job.grid_cells[axis]:
             upper = n_cells[axis] * cell
-        else:
-            upper = shape[axis] - begin if right_open else None
+        elif upper_open:
+            # the part may end inside the last cell
+            upper = shape[axis] - begin
         seams.append((lower, upper))
     return Tile(
         lod=job.lod,
-        first_cell=tuple(first_cell[::-1]),
-        n_cells=tuple(n_cells[::-1]),
-        cell_voxels=tuple(job.cell_voxels[::-1]),
+        first_cell=triple(first_cell[::-1]),
+        n_cells=triple(n_cells[::-1]),
+        cell_voxels=triple(job.cell_voxels[::-1]),
         cell_nm=job.cell_nm,
-        seams=tuple(seams[::-1]),
+        seams=triple(seams[::-1]),
     )

@@ -1,14 +1,19 @@
 """Cutting triangle meshes at planes, in integers, so that both sides of a cut agree bit for bit.
 
-A plane cuts an edge only where one end is strictly below and the other strictly above, and where it
-does so is rounded from those two ends alone. Both triangles of an edge, in whatever job, get the
-same integers, so no crack and no T-junction can arise.
+A plane cuts an edge only where one end lies strictly below it and the other strictly above. The
+point of the cut is rounded, and depends on those two ends alone. So both triangles of an edge get
+the same integers, even in different jobs, and no crack and no T-junction can arise.
+
+Each face has an owner: a number that says whose surface it is part of. Planes are perpendicular to
+an axis. Positions are int32 in any measure.
 """
 
 import numpy as np
 from numba import njit
 
+# A free slot of the hash table of cut edges; no edge has this key.
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+# 2^64 divided by the golden ratio: Fibonacci hashing (Knuth, The Art of Computer Programming 3).
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -17,30 +22,31 @@ def split(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Split the faces that cross a plane, so that each lies on one side of it (touching is fine).
 
-    vertices: (N, 3) int32. faces: (M, 3) int32. owners: (M,) int32, inherited by the pieces.
-    axis: 0, 1 or 2. plane: position along it. Returns new arrays; the vertices that were there
-    keep their rows.
+    vertices: (N, 3) int32. faces: (M, 3) int32. owners: (M,) int32. axis: 0, 1 or 2. plane: its
+    position along this axis. Returns vertices, faces and owners, or the arrays that were given if
+    no face crosses the plane. Old vertices keep their rows, and new ones follow. The triangles
+    that a face is split into have its owner; they follow the faces that were not split.
     """
     crossing = _crossing(vertices, faces, axis, plane)
     if len(crossing) == 0:
         return vertices, faces, owners
-    new_vertices, pieces, piece_owners = _split(vertices, faces, owners, crossing, axis, plane)
+    new_vertices, new_faces, new_owners = _split(vertices, faces, owners, crossing, axis, plane)
     whole = np.ones(len(faces), dtype=bool)
     whole[crossing] = False
     return (
         np.concatenate([vertices, new_vertices]),
-        np.concatenate([faces[whole], pieces]),
-        np.concatenate([owners[whole], piece_owners]),
+        np.concatenate([faces[whole], new_faces]),
+        np.concatenate([owners[whole], new_owners]),
     )
 
 
 @njit(cache=True, nogil=True)
 def sides(vertices, faces, axis, plane):
-    """For faces that do not cross the plane: True where one lies above it.
+    """For faces that do not cross the plane: True where a face lies above it, (M,) bool.
 
-    A face in the plane belongs to the side its object is on, that is below if it faces up, so
-    that of two jobs that both see it exactly one takes it; a face without area belongs below.
-    Returns (M,) bool.
+    A face in the plane counts to the side that its object is on: below if it faces up, above if it
+    faces down. So exactly one of two jobs that both see it takes it. A face in the plane without
+    area counts as below.
     """
     above = np.zeros(len(faces), dtype=np.bool_)
     for f in range(len(faces)):
@@ -56,7 +62,11 @@ def sides(vertices, faces, axis, plane):
 
 @njit(cache=True, nogil=True)
 def facing(vertices, face, axis):
-    """Which way a face looks along an axis: twice the signed area of its shadow."""
+    """Which way a face looks along an axis: twice the signed area of its projection, int64.
+
+    Positive if it faces up the axis, negative if it faces down, 0 if it is parallel to the axis or
+    has no area.
+    """
     j, k = (axis + 1) % 3, (axis + 2) % 3
     a, b, c = face[0], face[1], face[2]
     uj = np.int64(vertices[b, j]) - vertices[a, j]
@@ -68,6 +78,7 @@ def facing(vertices, face, axis):
 
 @njit(cache=True, nogil=True)
 def _crossing(vertices, faces, axis, plane):
+    """The rows of the faces with corners strictly on both sides of the plane, int64."""
     found = np.empty(len(faces), dtype=np.int64)
     n = 0
     for f in range(len(faces)):
@@ -82,7 +93,12 @@ def _crossing(vertices, faces, axis, plane):
 
 @njit(cache=True, nogil=True)
 def _cut_vertex(table, rows, vertices, new_vertices, n_new, u, v, axis, plane):
-    """The row of the point where edge u-v meets the plane, made on first use: (row, n_new)."""
+    """The row of the vertex where edge u-v meets the plane, and the number of new vertices.
+
+    The vertex is made when its edge is first met. table, rows: a hash table with open addressing,
+    of a size that is a power of two, from the key of an edge to the row of its vertex.
+    new_vertices: n_new of its rows are in use.
+    """
     low, high = (u, v) if vertices[u, axis] < vertices[v, axis] else (v, u)
     key = (np.uint64(low) << np.uint64(32)) | np.uint64(high)
     mask = np.uint64(len(table) - 1)
@@ -103,6 +119,10 @@ def _cut_vertex(table, rows, vertices, new_vertices, n_new, u, v, axis, plane):
 
 @njit(cache=True, nogil=True)
 def _split(vertices, faces, owners, crossing, axis, plane):
+    """New vertices, new faces and their owners, from the faces in the rows `crossing`.
+
+    Every face has two or three triangles in place of it, in the same winding.
+    """
     size = 16
     while size < 4 * len(crossing):
         size *= 2
@@ -114,7 +134,7 @@ def _split(vertices, faces, owners, crossing, axis, plane):
     n_new = n = 0
     for i in range(len(crossing)):
         face = faces[crossing[i]]
-        # turn the face until its first corner is alone on its side, or on the plane
+        # turn the face until its first corner is on the plane, or alone on its side of it
         turn = 0
         for t in range(3):
             s0 = np.sign(vertices[face[t], axis] - plane)

@@ -1,6 +1,8 @@
 """From simplified surfaces to Draco-encoded fragments, one per label and cell of the octree.
 
-Positions are steps of the lattice (see `lattice`).
+Everything is x y z. Positions are steps of the lattice (see `lattice`), from the lower corner of
+the tile until fragments are encoded, then from the lower corner of the fragment's cell.
+
 Format: neuroglancer/src/datasource/precomputed/meshes.md, "multi-resolution mesh format".
 """
 
@@ -13,16 +15,19 @@ from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
-# On pinky40 1.7 bytes a face; higher levels take twice the time and save nothing
+# 1.7 bytes a face on pinky40, a public dense segmentation of mouse cortex. Higher levels take twice
+# the time and save nothing.
 DRACO_LEVEL = 7
 
 
 def cut_to_cells(
     vertices: np.ndarray, faces: np.ndarray, owners: np.ndarray, n_cells: np.ndarray, octants: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut at every face between cells, and at the middle of each cell where `octants`.
+    """Cut surfaces at every face between two cells of a tile.
 
-    vertices: (N, 3) int32 lattice. faces: (M, 3). owners: (M,). n_cells: (3,) cells of the box.
+    vertices: (N, 3) int32. faces: (M, 3) int32. owners: (M,) int32. n_cells: (3,) cells of the
+    tile. octants: cut also at the middle of every cell (`octree.OCTANT_PLANE`), as the viewer needs
+    above LOD 0. Returns vertices, faces and owners, as `cutting.split` does.
     """
     for axis in range(3):
         for cell in range(n_cells[axis]):
@@ -44,11 +49,15 @@ def encode_fragments(
     n_cells: np.ndarray,
     step_nm: np.ndarray,
 ) -> tuple[np.ndarray, list[bytes]]:
-    """Records and Draco bytes of every (label, cell), ordered so.
+    """One fragment for every label and cell: its record and its Draco bytes.
 
-    vertices: (N, 3) int32 lattice, of a box of n_cells (3,) cells whose first one is first_cell
-    (3,) in the octree. faces: (M, 3) that cross no cell. owners: (M,) rows of labels.
-    step_nm: (3,) size of one step of the lattice in nm.
+    vertices: (N, 3) int32. faces: (M, 3) int32, none of which crosses from one cell into another.
+    owners: (M,) int32, rows of labels. labels: (L,) uint64. first_cell: (3,) first cell of the tile
+    in the octree. n_cells: (3,) cells of the tile. step_nm: (3,) length of a step in nm.
+
+    Returns the records (dtype FRAGMENT; their `offset` is not set) and the Draco bytes of each, by
+    owner, then by cell (z, y, x). A fragment whose faces all have two corners in one place is left
+    out.
     """
     cells = _cells_of(vertices, faces, n_cells)
     flat = (cells[:, 2] * n_cells[1] + cells[:, 1]) * n_cells[0] + cells[:, 0]
@@ -76,7 +85,7 @@ def encode_fragments(
         record["lower"], record["upper"] = _bounds(points, mesh)
         offset = (first_cell + cell).astype(np.float64) * CELL_STEPS
         record["volume"], record["area"] = _volume_and_area(points, mesh, offset, step_nm)
-        # int32: Neuroglancer's decoder takes no other integer type
+        # points are int32: Neuroglancer's decoder takes no other integer type
         blobs[i] = DracoPy.encode(points, mesh, compression_level=DRACO_LEVEL)
         record["size"] = len(blobs[i])
     kept = records["faces"] > 0
@@ -85,7 +94,11 @@ def encode_fragments(
 
 @njit(cache=True, nogil=True)
 def _cells_of(vertices, faces, n_cells):
-    """The cell of each face; one in the plane between two belongs where its object is."""
+    """The cell of each face in the tile, (M, 3) int64.
+
+    A face in the plane between two cells counts to the cell that its object is in: the lower one if
+    it faces up, the upper one if it faces down (as in `cutting.sides`).
+    """
     cells = np.empty((len(faces), 3), dtype=np.int64)
     for f in range(len(faces)):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -101,7 +114,10 @@ def _cells_of(vertices, faces, n_cells):
 
 @njit(cache=True, nogil=True)
 def _without_degenerate(points, faces):
-    """Drop faces with two corners in one place: their edges cancel, so nothing opens."""
+    """Drop faces with two corners in one place.
+
+    Two edges of such a face are the same, in opposite directions, so nothing opens without it.
+    """
     kept = np.ones(len(faces), dtype=np.bool_)
     for f in range(len(faces)):
         for i in range(3):
@@ -117,7 +133,11 @@ def _without_degenerate(points, faces):
 
 @njit(cache=True, nogil=True)
 def _octants(points, faces):
-    """Bit i: octant i (x + 2 y + 4 z) holds a face, as Neuroglancer's decoder assigns them."""
+    """Which octants of the cell hold a face: bit x + 2 y + 4 z for octant x y z.
+
+    A face counts to the octant that Neuroglancer's decoder puts it into (neuroglancer_draco.cc):
+    the upper half of an axis if any corner lies above OCTANT_PLANE.
+    """
     found = 0
     for f in range(len(faces)):
         octant = 0
@@ -131,6 +151,7 @@ def _octants(points, faces):
 
 @njit(cache=True, nogil=True)
 def _bounds(points, faces):
+    """The smallest and the largest position of the faces' corners, (3,) int32 each."""
     lower = np.full(3, CELL_STEPS, dtype=np.int32)
     upper = np.zeros(3, dtype=np.int32)
     for f in range(len(faces)):
@@ -143,9 +164,11 @@ def _bounds(points, faces):
 
 @njit(cache=True, nogil=True)
 def _volume_and_area(points, faces, offset, step_nm):
-    """Signed volume under the faces (divergence theorem, from the octree's origin) and area.
+    """Signed volume under the faces in nm^3, and their area in nm^2.
 
-    Both add up over the fragments of a label; the volumes to the enclosed volume, in nm^3.
+    The volume is that between the faces and the origin of the octree (divergence theorem). Both add
+    up over the fragments of a label: the volumes to the volume that its surface encloses.
+    offset: (3,) float64, the lower corner of the cell in the octree, in steps.
     """
     volume = 0.0
     area = 0.0
@@ -164,6 +187,7 @@ def _volume_and_area(points, faces, offset, step_nm):
 
 @njit(cache=True, nogil=True)
 def _at(points, v, offset, step_nm):
+    """Position of vertex v in nm, from the origin of the octree."""
     return (
         (points[v, 0] + offset[0]) * step_nm[0],
         (points[v, 1] + offset[1]) * step_nm[1],

@@ -1,8 +1,8 @@
 """The lattice that finished vertices lie on: a cell is 65535 steps wide on every axis.
 
-It is the lattice of the output format (`octree.CELL_STEPS`). Surfaces are put on it before they are
-cut, so nothing is rounded after a cut. A position on the face between two cells is 65535 in one of
-them and 0 in the other, exactly.
+This is the lattice of the output format (`octree.CELL_STEPS`). Surfaces are put on it before they
+are cut, so nothing is rounded after a cut. A position on the face between two cells is exactly
+65535 in the lower cell and exactly 0 in the upper one.
 """
 
 import numpy as np
@@ -12,18 +12,21 @@ from snakemesh.multires.octree import CELL_STEPS
 
 
 def to_lattice(vertices: np.ndarray, per_cell: np.ndarray) -> np.ndarray:
-    """Positions on the lattice, rounded to the nearest step.
+    """Positions on the lattice, (N, 3) int32, rounded to the nearest step.
 
-    vertices: (N, 3) int32, of which a cell has per_cell (3,) on each axis. Returns (N, 3) int32.
+    vertices: (N, 3) int32, in any measure that begins where the lattice does. per_cell: (3,), the
+    width of a cell in that measure.
     """
-    return _to_lattice(vertices, np.asarray(per_cell, dtype=np.int64))
+    lattice: np.ndarray = _to_lattice(vertices, np.asarray(per_cell, dtype=np.int64))
+    return lattice
 
 
 @njit(cache=True, nogil=True)
 def nearest_step(position, per_cell):
-    """The step of the lattice that is nearest to a position, of which a cell has `per_cell`.
+    """The step of the lattice that is nearest to a position; of two equally near, the upper one.
 
-    In integers: a multiplication by the reciprocal would not round the same everywhere.
+    per_cell: width of a cell, in the measure of `position`. The arithmetic is in integers, because
+    a multiplication by the reciprocal would not round the same way everywhere.
     """
     return (2 * CELL_STEPS * position + per_cell) // (2 * per_cell)
 

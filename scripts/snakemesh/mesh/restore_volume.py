@@ -1,30 +1,41 @@
 """Giving simplified surfaces back the volume and the centroid that simplification took.
 
-Kept vertices lie on the old surface, so the chords between them cut off what is convex, here more
-and there less: at a fifteenth of the faces the median label of pinky40 loses 2 % of its volume and
-its centroid moves by 0.09 voxel. Pushing the free vertices along their normals, by a distance that
-is an affine function of their position, brings both back: the distance's four coefficients are
-what it takes to restore the volume and its three first moments.
+The vertices that simplification keeps lie on the old surface. The flat faces between them cut off
+what is convex, in some places more than in others. At a fifteenth of the faces, the median label of
+pinky40 (a public dense segmentation of mouse cortex) loses 2 % of its volume, and its centroid
+moves by 0.09 voxel.
+
+To bring both back, the free vertices are pushed along their normals. The distance is an affine
+function of the position of the vertex. It has four coefficients, as many as there are quantities to
+restore: the volume and its three first moments.
+
+Everything is x y z. Moments and distances are in voxels (the geometric mean of a voxel's axes).
 """
 
 import numpy as np
 from numba import njit
 
-# The correction is first order: the second round takes what is left. Distances are in voxels.
+# The correction is of first order. The second round takes what the first one leaves.
 ROUNDS = 2
+# In voxels, in each round.
 MAX_PUSH = 0.25
-# Pieces that lie in a plane or on a line have no say in how the push changes across it.
+# Vertices that lie in a plane or on a line do not say how the push should change across it. This
+# fraction of their total spread is added on every axis, so that the push changes little there.
 RIDGE = 1e-3
 
 
 @njit(cache=True, nogil=True)
 def moments(vertices, faces, owners, origins, step):
-    """Volume and first moments under each owner's faces; of surfaces with one border they compare.
+    """Volume and first moments under the faces of each of O owners, (O, 4) float64.
 
-    vertices: (N, 3) int32. faces: (M, 3). owners: (M,) int32 rows of origins. origins: (O, 3)
-    float64, in voxels, the points that the moments are about. step: (3,) voxels in a step of
-    `vertices`. Returns (O, 4) float64: the sum of the signed volumes of the tetrahedra from the
-    origin to each face, and of these volumes times their centroids.
+    vertices: (N, 3) int32. faces: (M, 3) int32. owners: (M,) int32, rows of origins. origins:
+    (O, 3) float64, in voxels, the points that the moments are about. step: (3,) float64, length of
+    a step of `vertices` in voxels.
+
+    Each face spans a tetrahedron with the origin of its owner. The first column is the sum of the
+    signed volumes of these tetrahedra. The others are the sums of their volumes times their
+    centroids. The numbers of an open surface mean nothing by themselves, but the difference between
+    two surfaces with the same border does: it belongs to the space between them.
     """
     total = np.zeros((len(origins), 4), dtype=np.float64)
     for f in range(len(faces)):
@@ -44,7 +55,11 @@ def moments(vertices, faces, owners, origins, step):
 def middles(
     vertices: np.ndarray, faces: np.ndarray, owners: np.ndarray, n_owners: int, step: np.ndarray
 ) -> np.ndarray:
-    """A point near each owner's faces, (n_owners, 3) in voxels, for `moments` to be about."""
+    """A point on the surface of each owner, (n_owners, 3) float64 in voxels; 0 without faces.
+
+    Moments are taken about these points: so near the faces, they lose little to rounding. The other
+    arguments are those of `moments`.
+    """
     points = np.zeros((n_owners, 3))
     first, index = np.unique(owners, return_index=True)
     points[first] = vertices[faces[index, 0]] * step
@@ -60,11 +75,13 @@ def restore_volume(
     step: np.ndarray,
     fixed: np.ndarray,
 ) -> None:
-    """Move vertices in place until each owner's faces have the wanted moments again.
+    """Move vertices, in place, so that the faces of each owner have the wanted moments again.
 
-    vertices: (N, 3) int32, none shared by two owners. faces: (M, 3). owners: (M,) int32.
-    wanted: (O, 4), as `moments` gives it about `origins` (O, 3). step: (3,) size of a step of
-    `vertices`, in voxels. fixed: (N,) bool, vertices that must stay where they are.
+    vertices: (N, 3) int32, none of which two owners share. faces: (M, 3) int32. owners: (M,) int32,
+    rows of wanted and origins. wanted: (O, 4) float64, as `moments` gives it about `origins`.
+    origins: (O, 3) float64, in voxels. step: (3,) float64, length of a step of `vertices` in
+    voxels. fixed: (N,) bool, vertices that must stay where they are. Vertices without faces stay
+    too. No round moves a vertex by more than MAX_PUSH, even if moments are still missing then.
     """
     for _ in range(ROUNDS):
         missing = wanted - moments(vertices, faces, owners, origins, step)
@@ -73,6 +90,7 @@ def restore_volume(
 
 @njit(cache=True, nogil=True)
 def _push(vertices, faces, owners, missing, origins, step, fixed):
+    """One round of `restore_volume`. missing: (O, 4), the moments that are still to be added."""
     gradient, owner_of = _gradients(vertices, faces, owners, step)
     weight = np.zeros(len(vertices), dtype=np.float64)
     for v in range(len(vertices)):
@@ -92,7 +110,7 @@ def _push(vertices, faces, owners, missing, origins, step, fixed):
     for v in range(len(vertices)):
         if weight[v] > 0:
             o = owner_of[v]
-            # the volume comes first: the same push everywhere, as far as is allowed
+            # if any push is too far, restore the volume alone: one push for all, within the limit
             distance = min(max(slope[o, 3], -MAX_PUSH), MAX_PUSH) if too_far[o] else push[v]
             for i in range(3):
                 steps = distance * gradient[v, i] / (weight[v] * step[i])
@@ -101,7 +119,11 @@ def _push(vertices, faces, owners, missing, origins, step, fixed):
 
 @njit(cache=True, nogil=True)
 def _gradients(vertices, faces, owners, step):
-    """How the volume grows as a vertex moves, a sixth of its faces' cross products, and whose."""
+    """How the volume grows with the position of each vertex, (N, 3), and its owner, (N,) int32.
+
+    The gradient is a sixth of the sum of the cross products of the edges of the vertex's faces. It
+    points along the normal. The owner of a vertex without faces is -1.
+    """
     gradient = np.zeros(vertices.shape, dtype=np.float64)
     owner_of = np.full(len(vertices), -1, dtype=np.int32)
     for f in range(len(faces)):
@@ -118,10 +140,12 @@ def _gradients(vertices, faces, owners, step):
 
 @njit(cache=True, nogil=True)
 def _affine_push(vertices, weight, owner_of, missing, origins, step):
-    """The push that restores the moments: per owner its middle (O, 3) and (slope, value) (O, 4).
+    """The push of each owner that restores its moments: middle (O, 3) and slope (O, 4).
 
-    With weights w and positions d from their weighted mean, a push s = p + q d changes the volume
-    by sum(w) p and the moments about the mean by sum(w d d^T) q.
+    weight: (N,) length of the gradient, 0 for vertices that do not move. The middle is the weighted
+    mean of an owner's vertices. At the position d from it, the push is s(d) = p + q . d, where q is
+    slope[:3] and p is slope[3]. With the weights w, this push changes the volume by sum(w) p, and
+    the moments about the middle by sum(w d d^T) q.
     """
     n = len(missing)
     mass = np.zeros(n, dtype=np.float64)
@@ -160,7 +184,10 @@ def _affine_push(vertices, weight, owner_of, missing, origins, step):
 
 @njit(cache=True, nogil=True)
 def _solved(m, d):
-    """The solution of m x = d for a symmetric m (3, 3), by Cramer's rule: the same bits always."""
+    """The solution x of m x = d for a symmetric m (3, 3).
+
+    By Cramer's rule: it gives the same bits everywhere, which a linear algebra library does not.
+    """
     a = m[1, 1] * m[2, 2] - m[1, 2] * m[1, 2]
     b = m[0, 2] * m[1, 2] - m[0, 1] * m[2, 2]
     c = m[0, 1] * m[1, 2] - m[0, 2] * m[1, 1]
@@ -179,6 +206,7 @@ def _solved(m, d):
 
 @njit(cache=True, nogil=True)
 def _at(vertices, v, step, origin):
+    """Position of vertex v from the origin, in voxels."""
     return (
         vertices[v, 0] * step[0] - origin[0],
         vertices[v, 1] * step[1] - origin[1],
@@ -188,6 +216,7 @@ def _at(vertices, v, step, origin):
 
 @njit(cache=True, nogil=True)
 def _edge(vertices, a, b, step):
+    """The edge from vertex a to vertex b, in voxels."""
     return (
         (vertices[b, 0] - vertices[a, 0]) * step[0],
         (vertices[b, 1] - vertices[a, 1]) * step[1],

@@ -1,7 +1,7 @@
 """Fewer faces: meshoptimizer's quadric simplification, label by label.
 
-What lies on an open border (the faces a box shares with its neighbours) is locked, and vertices are
-dropped but never moved, so seams stay as exact as the cut made them.
+Seams stay as exact as the cut made them, for two reasons: open borders, which are where a tile was
+cut, are locked; and vertices are dropped but never moved.
 """
 
 import meshoptimizer
@@ -10,7 +10,7 @@ from numba import njit
 
 from snakemesh.mesh.submeshes import local_meshes
 
-# Below this many faces a piece of a label is left as it is: there is nothing left to gain.
+# A surface is not simplified below this many faces: there is nothing left to gain.
 MIN_PIECE_FACES = 16
 _OPTIONS = meshoptimizer.SIMPLIFY_LOCK_BORDER | meshoptimizer.SIMPLIFY_ERROR_ABSOLUTE
 
@@ -23,12 +23,14 @@ def simplify(
     keep: float,
     max_error: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Keep a part of every owner's faces, closed where they were closed.
+    """Simplify the surface of every owner. What was closed stays closed.
 
-    vertices: (N, 3) int32. faces: (M, 3) int32. owners: (M,) int32, ascending.
-    step: (3,) size of a step of `vertices` on each axis, in any measure. keep: part of the faces to
-    keep, 0 to 1. max_error: how far the surface may move, in the measure of `step`.
-    Returns faces (rows of `vertices`) and their owners.
+    vertices: (N, 3) int32. faces: (M, 3) int32. owners: (M,) int32, ascending. step: (3,) length of
+    a step of `vertices` on each axis, in any measure. keep: fraction of the faces to keep, 0 to 1.
+    max_error: how far the surface may move, in the measure of `step`; more faces than wanted are
+    kept where it would move further.
+
+    Returns faces (K, 3) int32, rows of `vertices`, and their owners (K,) int32, ascending.
     """
     starts = np.flatnonzero(np.diff(owners, prepend=-1, append=-1))
     local, rows, row_starts = local_meshes(len(vertices), faces, starts)
@@ -53,7 +55,11 @@ def simplify(
 def _simplified(
     indices: np.ndarray, positions: np.ndarray, n_faces: int, max_error: float
 ) -> np.ndarray:
-    """One surface, simplified: (M, 3) uint32 rows of `positions`."""
+    """Simplify one surface to `n_faces` faces, if that moves it by at most `max_error`.
+
+    indices: (3 M,) uint32, rows of `positions`, three for each face. positions: (N, 3) float32.
+    Returns faces (K, 3) uint32, rows of `positions`.
+    """
     if 3 * n_faces >= len(indices):
         return indices.reshape(-1, 3)
     kept = np.empty_like(indices)
@@ -70,10 +76,14 @@ def _simplified(
 
 @njit(cache=True, nogil=True)
 def without_opposites(faces):
-    """Drop pairs of faces on the same three vertices that face opposite ways, and thin faces.
+    """Drop faces with a repeated corner, and pairs of opposite faces on the same three vertices.
 
-    They enclose nothing, and an edge would have four faces with them. faces: (M, 3) int32.
+    Such a pair encloses nothing, and with it an edge would have four faces. faces: (M, 3) int32.
+    Returns the faces that are left, in their order.
     """
+    # A hash table with open addressing, from three vertices to a face. The factors are those of
+    # Teschner et al. 2003, "Optimized spatial hashing for collision detection of deformable
+    # objects".
     n = len(faces)
     dropped = np.zeros(n, dtype=np.bool_)
     size = 16
@@ -101,6 +111,7 @@ def without_opposites(faces):
 
 @njit(cache=True, nogil=True)
 def _opposite(face, a, b, c):
+    """Whether a face is the triangle a b c with the opposite winding."""
     d, e, g = face
     return (
         (d == a and e == c and g == b)

@@ -8,9 +8,12 @@ from numba import njit
 def local_meshes(n_vertices, faces, starts):
     """Number the vertices of each group of faces from 0, in the order they are met.
 
-    n_vertices: rows of the vertex array. faces: (M, 3) int32 rows of it. starts: (G + 1,) int64,
-    where each group's faces begin, and M. Returns the faces with local numbers (M, 3) uint32, the
-    row of every local vertex, and where each group's rows begin (G + 1,).
+    n_vertices: number of rows of the vertex array. faces: (M, 3) int32, rows of the vertex array.
+    starts: (G + 1,) int64, where the faces of each of G groups begin, and M at the end.
+
+    Returns the faces with local numbers, (M, 3) uint32; the row of every local vertex in the vertex
+    array, group by group, (R,) int32; and where the rows of each group begin, (G + 1,) int64 with R
+    at the end.
     """
     local = np.empty(faces.shape, dtype=np.uint32)
     number = np.empty(n_vertices, dtype=np.uint32)

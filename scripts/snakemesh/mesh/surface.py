@@ -1,9 +1,11 @@
-"""From a box of labels to dense, smoothed surfaces in integers.
+"""From an array of labels to dense, smoothed surfaces in integers.
 
-Positions are int32 in 1/4096 of a voxel (`VOXEL_STEPS`), x y z, measured from the lower corner of
-the tile. serra-mesh hands out exact multiples of 1/256 voxel that do not depend on where
-the array starts, and the smoothing works on integer differences, so two arrays that overlap give
-the same integers wherever both see enough of the surroundings (`job_records.halo_voxels`).
+Positions are int32, x y z, from the lower corner of the tile, in 1/4096 of a voxel (`VOXEL_STEPS`).
+
+Two arrays that overlap give the same integers, wherever both see enough of the surroundings
+(`job_records.halo_voxels`). There are two reasons. serra-mesh places vertices on exact multiples of
+1/256 voxel, and these do not depend on where the array starts. The smoothing then works on
+differences of integers.
 """
 
 from collections.abc import Iterator
@@ -14,19 +16,26 @@ import serra_mesh
 from numba import njit
 
 VOXEL_STEPS = 4096
-# Taubin's filter (Taubin 1995, "A signal processing approach to fair surface design"): a shrinking
-# step, then a larger expanding one, 1/mu + 1/shrink = pass band of 0.1.
+# Taubin's filter (Taubin 1995, "A signal processing approach to fair surface design"): a pass that
+# shrinks, then one that expands a little more, with 1 / SHRINK + 1 / EXPAND = PASS_BAND.
+PASS_BAND = 0.1
 SHRINK = 0.63
-EXPAND = 1.0 / (0.1 - 1.0 / SHRINK)
+EXPAND = 1.0 / (PASS_BAND - 1.0 / SHRINK)
+# Surfaces are handed on in batches of at least so many faces, which bounds their memory.
 BATCH_FACES = 3_000_000
+
+
+# A label, and its vertices (N, 3) float32 and faces (M, 3) as serra-mesh gives them.
+_Mesh = tuple[int, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Surfaces:
-    """Dense surfaces of some labels, one after another.
+    """Dense surfaces of L labels, one after another.
 
-    vertices: (N, 3) int32, x y z, 1/4096 voxel. faces: (M, 3) int32, rows of `vertices`.
-    labels: (L,) uint64, ascending. vertex_starts, face_starts: (L + 1,) int64.
+    vertices: (N, 3) int32, x y z, in 1/4096 voxel. faces: (M, 3) int32, rows of `vertices`.
+    labels: (L,) uint64, ascending. vertex_starts, face_starts: (L + 1,) int64; label i has the
+    vertices and the faces from its own start up to the next one.
     """
 
     vertices: np.ndarray
@@ -39,31 +48,36 @@ class Surfaces:
 def extract_surfaces(
     labels: np.ndarray, origin: tuple[int, int, int], n_smoothing_iter: int
 ) -> Iterator[Surfaces]:
-    """Smoothed surfaces of every label of an array, in batches of some million faces.
+    """Closed, smoothed surfaces of every label of an array, in batches of some million faces.
 
     labels: z y x, unsigned, background 0; what lies beyond the array is background.
-    origin: z y x, the voxel of the array that the positions are measured from (its lower corner).
+    origin: z y x, a voxel of the array; positions are measured from its lower corner.
+    n_smoothing_iter: sweeps of `smooth`.
     """
-    # threads=1: Snakemake runs the jobs side by side
+    # one thread: Snakemake runs the jobs side by side
     mesher = serra_mesh.Mesher(axis_order="ZYX", threads=1)
     mesher.mesh(labels, close=True)
-    # voxel i spans i - 0.5 to i + 0.5 in serra's frame
+    # in the frame of serra-mesh, voxel i spans i - 0.5 to i + 0.5
     shift = np.array([(0.5 - o) * VOXEL_STEPS for o in reversed(origin)], dtype=np.float32)
-    batch: list = []
-    faces = 0
+    batch: list[_Mesh] = []
+    n_faces = 0
     for label in mesher.ids().tolist():
         mesh = mesher.get(label)
         mesher.erase(label)
         batch.append((label, mesh.vertices, mesh.faces))
-        faces += len(mesh.faces)
-        if faces >= BATCH_FACES:
+        n_faces += len(mesh.faces)
+        if n_faces >= BATCH_FACES:
             yield _joined(batch, shift, n_smoothing_iter)
-            batch, faces = [], 0
+            batch, n_faces = [], 0
     if batch:
         yield _joined(batch, shift, n_smoothing_iter)
 
 
-def _joined(batch: list, shift: np.ndarray, n_smoothing_iter: int) -> Surfaces:
+def _joined(batch: list[_Mesh], shift: np.ndarray, n_smoothing_iter: int) -> Surfaces:
+    """Join the meshes of a batch into one `Surfaces` and smooth it.
+
+    shift: (3,) float32, x y z, in 1/4096 voxel, from the frame of serra-mesh to that of the tile.
+    """
     starts = np.zeros((2, len(batch) + 1), dtype=np.int64)
     for i, (_, vertices, faces) in enumerate(batch):
         starts[:, i + 1] = starts[:, i] + (len(vertices), len(faces))
@@ -80,10 +94,11 @@ def _joined(batch: list, shift: np.ndarray, n_smoothing_iter: int) -> Surfaces:
 
 
 def smooth(vertices: np.ndarray, faces: np.ndarray, n_iter: int) -> None:
-    """Taubin smoothing in place: `n_iter` sweeps of a shrinking and an expanding pass.
+    """Smooth closed surfaces in place by Taubin's filter: `n_iter` times shrink, then expand.
 
-    vertices: (N, 3) int32. faces: (M, 3) int32. The sum of neighbour - self is exact and each
-    pass rounds once, so the result does not depend on where the coordinates start.
+    vertices: (N, 3) int32. faces: (M, 3) int32. Each pass sums the differences neighbour - self,
+    which is exact in integers, and rounds once. So the result does not depend on where the
+    coordinates start.
     """
     if n_iter == 0:
         return
@@ -95,7 +110,11 @@ def smooth(vertices: np.ndarray, faces: np.ndarray, n_iter: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _neighbour_weights(n_vertices, faces):
-    """1 / (times a vertex is met as somebody's neighbour): twice per edge of a closed surface."""
+    """1 / (number of terms in the sum of each vertex in `_smoothing_pass`), (N,) float64.
+
+    Each face adds two terms to the sums of its corners, one for each neighbour. An edge of a closed
+    surface has two faces, so every neighbour counts twice.
+    """
     count = np.zeros(n_vertices, dtype=np.int32)
     for f in range(len(faces)):
         for i in range(3):
@@ -109,6 +128,10 @@ def _neighbour_weights(n_vertices, faces):
 
 @njit(cache=True, nogil=True)
 def _smoothing_pass(vertices, faces, weights, step):
+    """Move every vertex by `step` times the mean difference to its neighbours, in place.
+
+    step: SHRINK or EXPAND. weights: from `_neighbour_weights`.
+    """
     total = np.zeros(vertices.shape, dtype=np.int32)
     for f in range(len(faces)):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]

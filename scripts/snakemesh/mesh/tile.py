@@ -1,8 +1,17 @@
-"""One tile of a level: from its labels to finished fragments.
+"""Meshing one tile of a level: labels in, finished fragments out.
 
-A tile is a box of whole cells. Its surface is cut at the faces it shares with other tiles while it
-is still dense, where both sides see the same integers; then it is simplified with those cuts
-locked, and only then cut to its cells.
+A tile is a box of whole cells that is meshed at once. The planes where it meets other tiles, or
+where objects are left open, are its seams. The order of the work makes seams exact:
+
+1. The labels of the tile and its halo become dense surfaces. The halo is what must be seen around
+   the tile so that these surfaces are those of the whole volume (`job_records.halo_voxels`).
+2. The dense surfaces are cut at the seams. Both tiles of a seam see the same integers there, so
+   both make the same cuts.
+3. The surfaces are simplified with these cuts locked, and get their volume back.
+4. They are cut to the cells of the tile and encoded.
+
+From the second step on, positions are steps of the lattice (see `lattice`), x y z from the lower
+corner of the tile. A cell is 65535 steps wide on each axis.
 """
 
 from dataclasses import dataclass
@@ -18,17 +27,18 @@ from snakemesh.mesh.surface import VOXEL_STEPS, Surfaces, extract_surfaces
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS
 
-Side = int | None
+# Position of a seam, in voxels from the lower corner of the tile; None where there is no seam.
+Seam = int | None
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Where a tile lies and what its labels become.
+    """Where a tile lies and how large its cells are. Everything is x y z.
 
-    first_cell, n_cells: x y z, in cells of this LOD. cell_voxels: x y z voxels of this level in a
-    cell. seams: per axis x y z the lower and the upper position, in voxels from the tile's corner,
-    where the surface is cut and left open; None at the octree's own faces, which it is clamped to.
-    cell_nm: x y z size of a cell of this LOD.
+    first_cell, n_cells: in cells of this LOD. cell_voxels: voxels of this level in a cell.
+    cell_nm: size of a cell of this LOD in nm. seams: per axis the lower and the upper seam, where
+    the surface is cut and left open. None at a face of the octree: there the surface is closed,
+    and clamped to the octree.
     """
 
     lod: int
@@ -36,7 +46,7 @@ class Tile:
     n_cells: tuple[int, int, int]
     cell_voxels: tuple[int, int, int]
     cell_nm: tuple[float, float, float]
-    seams: tuple[tuple[Side, Side], tuple[Side, Side], tuple[Side, Side]]
+    seams: tuple[tuple[Seam, Seam], tuple[Seam, Seam], tuple[Seam, Seam]]
 
 
 def mesh_tile(
@@ -49,17 +59,21 @@ def mesh_tile(
 ) -> tuple[np.ndarray, list[bytes], int]:
     """The fragments of every label in a tile.
 
-    labels: z y x, unsigned, the tile with its halo; beyond the array is background.
-    origin: z y x, the voxel of `labels` where the tile begins. keep: part of the dense faces to
-    keep. max_error: how far simplification may move a surface, in voxels of this level (the
-    geometric mean of their axes). Returns records, Draco bytes and the number of dense faces.
+    labels: z y x, unsigned, the tile with its halo; what lies beyond the array is background.
+    origin: z y x, the voxel of `labels` where the tile begins. keep: fraction of the dense faces to
+    keep, 0 to 1. max_error: how far simplification may move a surface, in voxels of this level (the
+    geometric mean of their axes).
+
+    Returns the records of the fragments (dtype FRAGMENT), their Draco bytes in the same order, and
+    the number of dense faces.
     """
     cell_nm = np.array(tile.cell_nm)
     voxel_nm = np.prod(cell_nm / np.array(tile.cell_voxels)) ** (1 / 3)
-    step = cell_nm / CELL_STEPS / voxel_nm  # of the lattice, in voxels
-    records, blobs, dense = [], [], 0
+    # length of a step of the lattice on each axis, in voxels
+    step = cell_nm / CELL_STEPS / voxel_nm
+    records, blobs, n_dense = [], [], 0
     for surfaces in extract_surfaces(labels, origin, n_smoothing_iter):
-        dense += len(surfaces.faces)
+        n_dense += len(surfaces.faces)
         vertices, faces, owners = _inside(surfaces, tile)
         origins = middles(vertices, faces, owners, len(surfaces.labels), step)
         wanted = moments(vertices, faces, owners, origins, step)
@@ -82,37 +96,45 @@ def mesh_tile(
         )
         records.append(batch_records)
         blobs += batch_blobs
-    return np.concatenate(records) if records else np.zeros(0, FRAGMENT), blobs, dense
+    return np.concatenate(records) if records else np.zeros(0, FRAGMENT), blobs, n_dense
 
 
 def _inside(surfaces: Surfaces, tile: Tile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What of the dense surfaces lies in the tile, on the lattice, cut at its seams."""
+    """Put dense surfaces on the lattice, cut them at the seams and keep what lies in the tile.
+
+    Returns vertices (N, 3) int32, faces (M, 3) int32 in ascending order of their owners, and
+    owners (M,) int32. The owner of a face is the row of its label in `surfaces.labels`.
+    """
     vertices = to_lattice(surfaces.vertices, np.array(tile.cell_voxels) * VOXEL_STEPS)
     faces = surfaces.faces
     owners = np.repeat(
         np.arange(len(surfaces.labels), dtype=np.int32), np.diff(surfaces.face_starts)
     )
     _clamp_to_octree(vertices, tile)
-    for axis, plane, upper in _seam_planes(tile):
+    for axis, plane, is_upper in _seam_planes(tile):
         vertices, faces, owners = split(vertices, faces, owners, axis, plane)
-        inside = sides(vertices, faces, axis, plane) != upper
+        inside = sides(vertices, faces, axis, plane) != is_upper
         faces, owners = faces[inside], owners[inside]
     order = np.argsort(owners, kind="stable")
     return vertices, faces[order], owners[order]
 
 
 def _seam_planes(tile: Tile) -> list[tuple[int, int, bool]]:
-    """(axis, position on the lattice, whether it is the upper face) of each cut."""
+    """(axis, position on the lattice, whether it is the upper one) of each seam."""
     return [
-        (axis, int(nearest_step(seam, cell_voxels)), upper)
+        (axis, int(nearest_step(seam, cell_voxels)), is_upper)
         for axis, (seams, cell_voxels) in enumerate(zip(tile.seams, tile.cell_voxels, strict=True))
-        for seam, upper in zip(seams, (False, True), strict=True)
+        for seam, is_upper in zip(seams, (False, True), strict=True)
         if seam is not None
     ]
 
 
 def _clamp_to_octree(vertices: np.ndarray, tile: Tile) -> None:
-    """Smoothed caps stick out of the volume by a tenth of a voxel: they belong to the last cell."""
+    """Move vertices that lie outside the octree onto its faces, in place.
+
+    Smoothed caps stick out of the volume by a tenth of a voxel. They belong to the outermost cell;
+    cutting them off would open the surface.
+    """
     for axis, (lower, upper) in enumerate(tile.seams):
         if lower is None:
             np.maximum(vertices[:, axis], 0, out=vertices[:, axis])
@@ -121,14 +143,17 @@ def _clamp_to_octree(vertices: np.ndarray, tile: Tile) -> None:
 
 
 def _clamp_to_seams(vertices: np.ndarray, tile: Tile) -> None:
-    """What was pushed across a seam goes back to it."""
-    for axis, plane, upper in _seam_planes(tile):
-        limit = np.minimum if upper else np.maximum
+    """Move vertices that `restore_volume` pushed across a seam back onto it, in place."""
+    for axis, plane, is_upper in _seam_planes(tile):
+        limit = np.minimum if is_upper else np.maximum
         limit(vertices[:, axis], plane, out=vertices[:, axis])
 
 
 def _on_tile_faces(vertices: np.ndarray, tile: Tile) -> np.ndarray:
-    """(N,) bool: the vertices on a face of the tile, which its neighbours must find in place."""
+    """(N,) bool: the vertices that lie on a face of the tile.
+
+    These must stay in place: on a seam, the neighbouring tile has the same vertices.
+    """
     found = np.zeros(len(vertices), dtype=bool)
     for axis, plane, _ in _seam_planes(tile):
         found |= vertices[:, axis] == plane

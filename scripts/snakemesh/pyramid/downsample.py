@@ -1,8 +1,9 @@
-"""Downsampling labels: every level of a stage from one look at its full-resolution voxels.
+"""Downsampling labels: every level of a stage from one look at the voxels of its base.
 
-This module says which voxels vote and by which method; `vote` counts.
+A voxel of a level covers a cube of voxels of the base, and these vote on its label. This module
+says which voxels vote and by which method; `vote` counts the votes.
 
-Arrays are z y x. A cube that the end of the block cuts votes over the voxels that exist.
+Arrays are z y x. If the end of the block cuts a cube, the voxels that exist vote.
 """
 
 from collections.abc import Sequence
@@ -13,24 +14,30 @@ from snakemesh.boxes import Shape
 from snakemesh.job_records import MAX_STAGE_FACTOR
 from snakemesh.pyramid.vote import Levels, vote_block
 
+# Factor of a level over the one before, on an axis.
+MAX_LEVEL_FACTOR = 2
 METHODS = ("mode", "mode_suppress_zero", "binary", "nearest")
 
 
 def downsample(block: np.ndarray, steps: Sequence[Shape], method: str) -> list[np.ndarray]:
-    """Every level of ``block`` at once, by ``method``.
+    """Downsample labels to every level of a stage at once.
 
-    ``block`` holds integer labels, z y x, of any size; it starts on a multiple of the largest
-    factor. ``steps`` holds the factor (1 or 2 on each axis) of each level from the one before,
-    at most 8 on an axis in all. Level k has ``ceil(n / F_k)`` voxels on each axis, F_k the
-    product of its steps, and the block's dtype. Signed labels are ordered as the unsigned
-    number of the same bits. The arrays may share memory with each other.
+    block: z y x, integer labels, of any size; it starts on a multiple of the largest factor.
+    steps: for each level its factor z y x over the one before, 1 or 2 on each axis; the product of
+    all is at most 8 on an axis. method: one of
 
-    - ``mode``: the most frequent label of the cube, of equals the smallest;
-    - ``mode_suppress_zero``: the same, but 0 wins only where there is nothing else;
-    - ``binary``: 1 where more than half of the voxels are not 0, else 0;
-    - ``nearest``: the voxel at the cube's first corner.
+    - `mode`: the most frequent label of the cube, and of equally frequent ones the smallest;
+    - `mode_suppress_zero`: the same, but 0 wins only if the cube holds nothing else;
+    - `binary`: 1 where more than half of the voxels are not 0, else 0;
+    - `nearest`: the voxel at the first corner of the cube.
 
-    ValueError: an unknown method, labels that are not integers, steps out of range.
+    Returns one array for each level, z y x, of the dtype of the block. A block of n voxels on an
+    axis gives `ceil(n / F)`, where F is the product of the steps up to this level. The arrays may
+    share memory with each other. Signed labels are compared as the unsigned numbers of the same
+    bits.
+
+    Raises ValueError for an unknown method, labels that are not three-dimensional integers, and
+    steps out of range.
     """
     levels = _levels(block, steps, method)
     if method == "nearest":
@@ -46,6 +53,7 @@ def downsample(block: np.ndarray, steps: Sequence[Shape], method: str) -> list[n
 
 
 def _levels(block: np.ndarray, steps: Sequence[Shape], method: str) -> Levels:
+    """What `vote` needs to know of the levels, after checking the arguments of `downsample`."""
     if method not in METHODS:
         raise ValueError(f"downsampling method {method!r}, expected one of {', '.join(METHODS)}")
     if block.ndim != 3 or block.dtype.kind not in "iu":
@@ -55,7 +63,7 @@ def _levels(block: np.ndarray, steps: Sequence[Shape], method: str) -> Levels:
     if (
         len(steps) == 0
         or all_steps.min() < 1
-        or all_steps.max() > 2
+        or all_steps.max() > MAX_LEVEL_FACTOR
         or factors.max() > MAX_STAGE_FACTOR
     ):
         raise ValueError(
@@ -67,9 +75,12 @@ def _levels(block: np.ndarray, steps: Sequence[Shape], method: str) -> Levels:
 
 
 def _kernel_labels(block: np.ndarray, method: str) -> np.ndarray:
-    """``block`` as the C-contiguous uint32 or uint64 array that the kernel votes on."""
-    if method == "binary":  # a strict majority is the mode of {0, 1}, where 0 wins ties
-        return (block != 0).astype(np.uint32)
+    """The labels as the C-contiguous uint32 or uint64 array that `vote` works on."""
+    if method == "binary":
+        # a label has the majority where it is the mode of 0 and 1, since 0 wins a tie
+        is_label: np.ndarray = block != 0
+        return is_label.astype(np.uint32)
     wide = np.uint64 if block.dtype.itemsize == 8 else np.uint32
     unsigned = block.view(f"{block.dtype.byteorder}u{block.dtype.itemsize}")
-    return np.ascontiguousarray(unsigned, dtype=wide)
+    labels: np.ndarray = np.ascontiguousarray(unsigned, dtype=wide)
+    return labels

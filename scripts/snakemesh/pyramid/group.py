@@ -1,4 +1,4 @@
-"""The group of the built levels: its metadata, its empty arrays, its links to the source."""
+"""The group of the levels that are built: its metadata, empty arrays and links to the source."""
 
 import os
 from dataclasses import replace
@@ -6,18 +6,22 @@ from pathlib import Path
 
 import worldarray as wa
 
-from snakemesh.job_records import PyramidGroup
+from snakemesh.job_records import BuiltLevel, LinkedLevel, PyramidGroup
 from snakemesh.output.remove import remove_tree, remove_unfinished
 
 _AXES = ("z", "y", "x")
 
 
 def create_group(group: PyramidGroup) -> None:
-    """Make the group, or adopt it where it is exactly what is wanted; an older one is removed.
+    """Make the group with its empty arrays, or keep the one that is there if it is the wanted one.
 
-    Metadata list the levels that are there, finest first: the source's own that are linked to, and
-    the built ones. Raises UserError where something that is not ours stands in the way: a file, or
-    a link, wherever it leads.
+    A group is kept with its voxels, and completed if a job was killed while making it. Any other
+    one is removed first. The metadata list all levels, finest first: the built ones, and those of
+    the source that are linked to. A level of the source is left out if its format is another one or
+    if it has more than three axes.
+
+    Raises UserError if something that no run has made stands in the way: a file, or a link,
+    wherever it leads.
     """
     root = Path(group.path)
     linked = tuple(level for level in group.linked if _is_alike(level.path, group.format))
@@ -25,22 +29,22 @@ def create_group(group: PyramidGroup) -> None:
     if root.is_symlink() or (os.path.lexists(root) and not _holds(root, group)):
         remove_tree(root)
     root.mkdir(parents=True, exist_ok=True)
-    for folder in (root, *(root / level.name for level in group.built)):
+    for folder in (root, *(root / built.name for built in group.built)):
         remove_unfinished(folder)
-    for level in group.linked:
-        if not (root / level.name).is_symlink():
-            os.symlink(level.path, root / level.name)
-    for level in sorted((*group.linked, *group.built), key=lambda level: int(level.name[1:])):
+    for link in group.linked:
+        if not (root / link.name).is_symlink():
+            os.symlink(link.path, root / link.name)
+    for level in _finest_first(group):
         wa.ensure_group_entry(
             str(root), level.name, level.voxel_size, level.translation, _AXES, format=group.format
         )
-    for level in group.built:
+    for built in group.built:
         wa.create(
-            str(root / level.name),
-            level.shape,
+            str(root / built.name),
+            built.shape,
             group.dtype,
-            level.voxel_size,
-            level.translation,
+            built.voxel_size,
+            built.translation,
             axes=_AXES,
             chunks=group.chunks,
             codecs="zstd",
@@ -50,10 +54,16 @@ def create_group(group: PyramidGroup) -> None:
         )
 
 
+def _finest_first(group: PyramidGroup) -> list[LinkedLevel | BuiltLevel]:
+    """All levels of a group. Level k is named "s<k>"."""
+    levels: list[LinkedLevel | BuiltLevel] = [*group.linked, *group.built]
+    return sorted(levels, key=lambda level: int(level.name[1:]))
+
+
 def _is_alike(path: str, format: str) -> bool:
-    """Whether an array of the source can be a level of the group: of its format and three axes."""
+    """Whether an array of the source can be a level of the group: same format, three axes."""
     meta = wa.metadata(path, open=False)
-    return meta.format == format and meta.ndim == len(_AXES)
+    return bool(meta.format == format and meta.ndim == len(_AXES))
 
 
 def _holds(root: Path, group: PyramidGroup) -> bool:
@@ -83,10 +93,10 @@ def _holds(root: Path, group: PyramidGroup) -> bool:
 
 
 def _lists(root: Path, group: PyramidGroup) -> bool:
-    """Whether a folder's metadata, as far as there are any, list no level that is not wanted."""
+    """Whether the metadata of a folder list wanted levels only; true if there are none yet."""
     node = wa.detect(str(root), missing_ok=True)
     if node is None:
         return True
     listed = {entry["path"] for scales in node.multiscales for entry in scales["datasets"]}
-    wanted = {level.name for level in (*group.linked, *group.built)}
+    wanted = {level.name for level in _finest_first(group)}
     return node.format == group.format and listed <= wanted

@@ -5,12 +5,16 @@ mode of modes. It is fast because most cubes are decided without counting their 
 
 - Cubes of the first level (at most 2 x 2 x 2) are voted on in a loop without branches, which the
   compiler turns into vector instructions.
-- Above that, the votes of the children's winners add up to a lower bound for each label. A label
-  whose bound is more than half of the votes cast has won.
-- In the cubes that are left (in dense tissue one 4 x 4 x 4 cube in five, two 8 x 8 x 8 cubes in
-  five), the likely winner's voxels are counted, and the others' where that is not enough.
+- From the second level on, a cube is made of at most eight cubes of the level below, its children.
+  The votes of the children's winners add up to a lower bound for each label. A label whose bound is
+  more than half of the votes cast has won.
+- The cubes that are left (in dense tissue one 4 x 4 x 4 cube in five, two 8 x 8 x 8 cubes in five)
+  are counted: first the voxels of the likely winner, and if that is not enough those of the other
+  labels too.
 
-Arrays are z y x. A cube that the end of the block cuts votes over the voxels that exist.
+Arrays are z y x. The block is the array that is voted on. If its end cuts a cube, the voxels that
+exist vote. A node is a voxel of one of the levels. A bar is a row of cubes of the largest factor
+along x, SPAN nodes of the first level long; the block is walked bar by bar.
 """
 
 from typing import NamedTuple
@@ -20,28 +24,30 @@ from numba import njit
 
 from snakemesh.job_records import MAX_STAGE_FACTOR
 
-# The scratch of a level is one row per row of nodes, three planes of SPAN nodes each: label,
-# votes the label is sure of, votes cast. One array and a constant distance between the planes,
+# Nodes in a row of scratch, at most. The scratch of a level has one row for each row of nodes in a
+# bar. A row holds three planes of SPAN values, one after another: the label of each node, the votes
+# that this label is sure of, and the votes cast. They share one array, at a constant distance,
 # because the compiler gives up vectorising where it has too many arrays to tell apart.
 SPAN = 128
+# Rows of nodes in a bar, at most.
 ROWS = MAX_STAGE_FACTOR * MAX_STAGE_FACTOR
 
 
 class Levels(NamedTuple):
-    """What the kernel needs to know of the levels; row 0 is the block itself."""
+    """What `vote_block` needs to know of the levels. Row 0 is the block itself. Axes are z y x."""
 
-    steps: np.ndarray  # (levels + 1, 3) int64: factor from the level below
-    factors: np.ndarray  # (levels + 1, 3) int64: factor from the block
-    shapes: np.ndarray  # (levels + 1, 3) int64
+    steps: np.ndarray  # (levels + 1, 3) int64: factor over the level below
+    factors: np.ndarray  # (levels + 1, 3) int64: factor over the block
+    shapes: np.ndarray  # (levels + 1, 3) int64: voxels
     starts: np.ndarray  # (levels + 1,) int64: level k is starts[k - 1] : starts[k] of the output
 
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _winner(a0, a1, a2, a3, a4, a5, a6, a7, w0, w1, w2, w3, w4, w5, w6, w7):
-    """The heaviest of eight weighted labels and its weight; of equals the smallest label.
+    """The heaviest of eight weighted labels and its weight; of equally heavy ones the smallest.
 
-    A label's first occurrence carries its whole weight and every later one less, so each needs
-    comparing with those after it only.
+    Each label is compared with those after it only. So the first occurrence of a label gets the
+    whole weight, and later ones get less, which does no harm.
     """
     n0 = w0 + w1 * (a1 == a0) + w2 * (a2 == a0) + w3 * (a3 == a0)
     n0 += w4 * (a4 == a0) + w5 * (a5 == a0) + w6 * (a6 == a0) + w7 * (a7 == a0)
@@ -64,17 +70,19 @@ def _winner(a0, a1, a2, a3, a4, a5, a6, a7, w0, w1, w2, w3, w4, w5, w6, w7):
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _better(a, n, b, m):
-    """Of label ``a`` with ``n`` votes and ``b`` with ``m`` the one that wins, with its votes."""
+    """The winner of label a with n votes and label b with m votes, and its votes."""
     second = (m > n) | ((m == n) & (b < a))  # no short circuit: a select, not a branch
     return b if second else a, m if second else n
 
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _first_row(r0, r1, r2, r3, s1, s2, s3, step, has_next, zero, n, out):
-    """A row of ``n`` first-level nodes into the planes ``out``, from four rows of voxels.
+    """Vote on a row of n nodes of the first level, from four rows of voxels.
 
-    ``s1`` .. ``s3`` say whether the second to fourth row count (0 or 1), ``has_next`` whether a
-    node takes a second voxel along x, ``zero`` whether background votes.
+    r0 .. r3: the rows of voxels, at y and y + 1 of the first z and of the next. s1 .. s3: whether
+    the second, third and fourth row count (0 or 1). step: voxels of a node along x. has_next:
+    whether a node takes a second voxel along x (0 or 1). zero: whether background votes. out: the
+    row of scratch that the result goes into.
     """
     for x in range(n):
         i = step * x
@@ -96,8 +104,11 @@ def _first_row(r0, r1, r2, r3, s1, s2, s3, step, has_next, zero, n, out):
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _next_row(r0, r1, r2, r3, s1, s2, s3, step, has_next, n, out):
-    """A row of ``n`` nodes into the planes ``out``, from four rows of planes of the level below;
-    the other arguments as for ``_first_row``. The votes are lower bounds."""
+    """Vote on a row of n nodes of a higher level, from four rows of scratch of the level below.
+
+    The votes of a winner are a lower bound. The arguments are those of `_first_row`, of the nodes
+    of the level below in place of voxels.
+    """
     for x in range(n):
         i = step * x
         j = i + has_next
@@ -113,7 +124,7 @@ def _next_row(r0, r1, r2, r3, s1, s2, s3, step, has_next, n, out):
             *(r0[i], r0[j], r1[i], r1[j], r2[i], r2[j], r3[i], r3[j]),
             *(w0, w1, w2, w3, w4, w5, w6, w7),
         )
-    for x in range(n):  # a loop of its own, or neither vectorises
+    for x in range(n):  # in one loop with the above, neither would be vectorised
         i = 2 * SPAN + step * x
         j = i + has_next
         out[2 * SPAN + x] = (
@@ -126,13 +137,13 @@ def _next_row(r0, r1, r2, r3, s1, s2, s3, step, has_next, n, out):
 
 @njit(cache=True, nogil=True)
 def _count(block, box, label):
-    """How many voxels of ``box`` (z0, z1, y0, y1, x0, x1) hold ``label``."""
+    """How many voxels of a box (z0, z1, y0, y1, x0, x1) of the block hold a label."""
     z0, z1, y0, y1, x0, x1 = box
     n = 0
     for z in range(z0, z1):
         for y in range(y0, y1):
             row = block[z, y, x0:x1]
-            if row.size == 8:  # a constant number of turns is three times as fast
+            if row.size == 8:  # three times as fast with a constant number of turns
                 for x in range(8):
                     n += row[x] == label
             elif row.size == 4:
@@ -146,9 +157,10 @@ def _count(block, box, label):
 
 @njit(cache=True, nogil=True)
 def _recount(block, box, guess, cast, zero, left):
-    """The mode of ``box`` and its votes, exactly, of ``cast`` votes; ``guess`` is counted first.
+    """The mode of a box of the block and its votes, exactly.
 
-    ``left`` is scratch for the voxels of one cube: those not counted yet.
+    guess: the label that is counted first. cast: votes cast in the box. zero: whether background
+    votes. left: scratch for the voxels of a cube that are not counted yet, and one more.
     """
     label, votes = guess, _count(block, box, guess)
     if 2 * votes > cast:
@@ -160,7 +172,7 @@ def _recount(block, box, guess, cast, zero, left):
             for value in block[z, y, x0:x1]:
                 left[n] = value
                 n += (value != guess) & (zero | (value != 0))
-    while n >= votes and n > 0:  # a label among them could still win, or tie and be smaller
+    while n >= votes and n > 0:  # one of these could still win, or tie and be smaller
         candidate, m = left[0], 0
         for i in range(n):
             value = left[i]
@@ -173,9 +185,10 @@ def _recount(block, box, guess, cast, zero, left):
 
 @njit(cache=True, nogil=True)
 def _recount_row(block, corner, factor, zero, n, row, left):
-    """Settle the nodes of ``row`` whose winner is not sure of more than half of the votes.
+    """Recount the nodes of a row of scratch whose winner is not sure of more than half the votes.
 
-    ``corner`` is the first node's first voxel, z y x.
+    corner: z y x, the first voxel of the first node. factor: of the level over the block. n: nodes
+    in the row. zero, left: as for `_recount`.
     """
     z0, y0, x0 = corner
     z1, y1 = min(z0 + factor[0], block.shape[0]), min(y0 + factor[1], block.shape[1])
@@ -189,8 +202,11 @@ def _recount_row(block, corner, factor, zero, n, row, left):
 
 @njit(cache=True, nogil=True)
 def _vote_row(block, levels, k, node, zero, planes, left):
-    """The nodes of level ``k`` from ``node`` (z y x) to the bar's end in x, into their row of
-    ``planes``; returns that row and the number of nodes."""
+    """Vote on the nodes of level k from `node` (z y x) to the end of the bar along x.
+
+    planes: scratch, (levels, ROWS, 3 SPAN). Returns the row of scratch that holds the nodes, and
+    their number.
+    """
     factor, step, below = levels.factors[k], levels.steps[k], levels.shapes[k - 1]
     z, y, x = node[0] * step[0], node[1] * step[1], node[2] * step[2]
     s2 = 1 if step[0] == 2 and z + 1 < below[0] else 0
@@ -222,10 +238,14 @@ def _vote_row(block, levels, k, node, zero, planes, left):
 
 @njit(cache=True, nogil=True)
 def vote_block(block, levels, zero, out):
-    """All levels of ``block`` into ``out``, one after the other (level k from its start on).
+    """Vote on all levels of a block.
 
-    Walks bars of cubes of the largest factor, SPAN first-level nodes long, so that a bar's
-    voxels and planes stay in the processor's cache from level to level.
+    block: z y x, uint32 or uint64, C-contiguous. levels: a `Levels`. zero: whether background
+    votes. out: (levels.starts[-1],) of the dtype of the block; level k goes into it from
+    levels.starts[k - 1] on, z y x.
+
+    The block is walked bar by bar, all levels of each, so that the voxels of a bar and its scratch
+    stay in the processor's cache from level to level.
     """
     top = levels.factors[-1]
     planes = np.zeros((len(levels.steps) - 1, ROWS, 3 * SPAN), block.dtype)
@@ -241,5 +261,5 @@ def vote_block(block, levels, zero, out):
                             node = (z, y, x0 // fx)
                             row, n = _vote_row(block, levels, k, node, zero, planes, left)
                             start = levels.starts[k - 1] + (z * ny + y) * nx + x0 // fx
-                            for i in range(n):  # a slice would add 2 s of compilation
+                            for i in range(n):  # a slice would compile 2 s longer
                                 out[start + i] = row[i]
