@@ -12,4 +12,5 @@ with (
     job_log(snakemake.log[0], f"mesh_block lod {wildcards.lod} {wildcards.box}") as log,
     distrusting(snakemake.input.super_chunks),
 ):
-    log.facts.update(asdict(mesh_block(snakemake.params.job, Path(snakemake.output[0]))))
+    stats = mesh_block(snakemake.params.job, Path(snakemake.output[0]))
+    log.facts.update({"unchanged": 1} if stats is None else asdict(stats))

@@ -1,18 +1,20 @@
-"""A run on a cluster, simulated: how long it takes, how busy its slots are, what its disk sees.
+"""Simulates a run on a cluster: how long it takes, how busy its slots are, what its disk sees.
 
     PYTHONPATH=scripts python tests/bench/bench_cluster.py [RUN ...] [--slots 100 1000]
 
-The plan, the jobs, what each waits for and which are grouped are the workflow's own. Each job takes
-what dense cortex takes: as `snakemesh.plan.estimates` has it, or as the logs of finished runs say
-whose output folders are given; varied at random, as much as the logs of LOD 0 vary. A driver like
-Snakemake's submits one job after the other, those first that wait for something, else in no order;
-it looks for finished ones every ten seconds (later when there are none), and lets no more than
-`--queue` times as many be queued or running as there are slots.
+The plan, the jobs, their dependencies and their groups are the workflow's own. Each job takes the
+time that it takes on dense cortex. This time comes from the logs of finished runs, if RUN names
+their output folders, and otherwise from `snakemesh.plan.estimates`. It is varied at random, as much
+as the logs of LOD 0 vary.
 
-The calls on the shared filesystem are those of each job as strace counted them (bench_operations),
-and of the chunks and containers that the plan has it open. Beside them stands a pipeline that
-writes a file for every label of every block and LOD, each written, read and deleted once, reads s0
-again for every LOD, and does nothing else at all.
+The driver works like Snakemake's. It submits one job after another: first those that waited for
+other jobs, otherwise in random order. It looks for finished jobs every ten seconds, and less often
+while there are none. At most `--queue` times as many jobs as slots are queued or running.
+
+The calls on the shared filesystem are those that strace counted for each job (bench_operations),
+and those for the chunks and containers that the job opens according to the plan. For comparison,
+the same is printed for a pipeline that writes one file per label, block and LOD. It writes, reads
+and deletes each file once, reads s0 again for every LOD, and does nothing else.
 """
 
 import argparse
@@ -42,17 +44,20 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON = (REPOSITORY / "rules" / "common.smk").read_text()
 SHORT_S = int(re.search(r"^SHORT_S = (\d+)", COMMON, re.MULTILINE)[1])
 PROFILE = yaml.safe_load((REPOSITORY / "lsf" / "config.yaml").read_text())
-# what one job of the cluster starts with, of the seconds that every job starts with (bench_plan)
+# of the seconds to start a job (bench_plan), those that a cluster job takes only once
 SNAKEMAKE_START_S = 1.5
-# one `bsub` or `sbatch` with what Snakemake does for it; a slot from one job to the next
+# one `bsub` or `sbatch` with Snakemake's work for it; the pause of a slot between two jobs
 SUBMIT_S, DISPATCH_S = 0.2, 5.0
 LOOK_S, LONGEST_LOOK_S = 10.0, 180.0
-SPREAD = 0.3  # of the logarithm of the seconds
+SPREAD = 0.3  # standard deviation of the logarithm of the seconds
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job of the workflow: seconds without Snakemake's start; jobs (by number) it waits for."""
+    """One job of the workflow.
+
+    seconds: without Snakemake's start. needs: numbers of the jobs that it waits for.
+    """
 
     rule: str
     seconds: float
@@ -61,7 +66,7 @@ class Job:
 
 
 def plan_of(side: int) -> Plan:
-    """The plan for a volume of which only the documents exist."""
+    """The plan for a volume that has metadata documents but no chunks."""
     with tempfile.TemporaryDirectory() as name:
         write_volume(Path(name) / "v.zarr", side)
         config = {"input_path": f"{name}/v.zarr", "output_directory": f"{name}/out"}
@@ -69,7 +74,7 @@ def plan_of(side: int) -> Plan:
 
 
 def measured_rates(runs: list[Path]) -> tuple[dict[str, float], float]:
-    """Voxels a second by rule and LOD of finished runs, and the spread of LOD 0."""
+    """Voxels per second of finished runs, by rule and LOD, and the spread of LOD 0."""
     voxels, seconds, lod0 = Counter(), Counter(), []
     for log in (path for run in runs for path in (run / "logs").rglob("*.log")):
         found = re.search(r"  voxels (\d+) .*  seconds ([\d.]+)", log.read_text())
@@ -84,7 +89,10 @@ def measured_rates(runs: list[Path]) -> tuple[dict[str, float], float]:
 
 
 def workflow_jobs(plan: Plan, rates: dict[str, float], spread: float, seed: int) -> list[Job]:
-    """Every job that is not local, in the order of the workflow; shards wait for all blocks."""
+    """Every job that is not local, in the order of the workflow.
+
+    That shards wait for all blocks is left to `Cluster.look`.
+    """
     rng, jobs, number = random.Random(seed), [], {}
 
     def add(rule: str, wildcards: dict[str, str], kind: str, needs: list) -> None:
@@ -114,7 +122,7 @@ def workflow_jobs(plan: Plan, rates: dict[str, float], spread: float, seed: int)
 
 
 def cluster_jobs(jobs: list[Job], seed: int) -> list[list[int]]:
-    """The jobs of the cluster, each some jobs by number: groups are put together in no order."""
+    """The cluster jobs, each a list of numbers of jobs. Jobs are grouped in random order."""
     by_group = defaultdict(list)
     for number, job in enumerate(jobs):
         by_group[job.group].append(number)
@@ -127,7 +135,7 @@ def cluster_jobs(jobs: list[Job], seed: int) -> list[list[int]]:
 
 
 class Cluster:
-    """Slots, a queue that is first come first served, and the jobs that are not done yet."""
+    """Slots, a queue that is served in the order of submission, and the jobs still to do."""
 
     def __init__(self, jobs: list[Job], batches: list[list[int]], slots: int) -> None:
         self.seconds = [SNAKEMAKE_START_S + sum(jobs[n].seconds for n in b) for b in batches]
@@ -135,7 +143,7 @@ class Cluster:
         batch_of = {n: k for k, batch in enumerate(batches) for n in batch}
         needs = [{batch_of[m] for n in batch for m in jobs[n].needs} for batch in batches]
         self.waits = [len(needed) for needed in needs]
-        # of jobs that are ready Snakemake takes those first whose inputs are temporary
+        # of the jobs that are ready, Snakemake first takes those whose inputs are temporary
         self.rank = [-bool(needed) for needed in needs]
         self.dependents = defaultdict(list)
         for k, needed in enumerate(needs):
@@ -146,14 +154,14 @@ class Cluster:
         self.running: list[tuple[float, int]] = []
 
     def submit(self, batch: int, now: float) -> None:
-        """Queue a job: it starts when a slot is free."""
+        """Queue a job, which starts as soon as a slot is free."""
         start = max(now, heapq.heappop(self.free)) + DISPATCH_S
         end = start + self.seconds[batch]
         heapq.heappush(self.free, end)
         heapq.heappush(self.running, (end, batch))
 
     def look(self, now: float) -> tuple[int, list[int]]:
-        """How many jobs have ended, and which are ready for that."""
+        """How many jobs have ended, and which jobs are ready because of that."""
         ended, ready = 0, []
         while self.running and self.running[0][0] <= now:
             _, batch = heapq.heappop(self.running)
@@ -169,7 +177,10 @@ class Cluster:
 
 
 def simulate(cluster: Cluster, most: int, seed: int) -> tuple[float, float]:
-    """Seconds until all is done, and the part of them that the driver spends on submitting."""
+    """Seconds until all is done, and the fraction of them that the driver spends on submitting.
+
+    most: the most jobs that may be queued or running.
+    """
     rng, now, last_look, pause, busy = random.Random(seed), 0.0, 0.0, LOOK_S, 0.0
     ready: list[tuple] = []
 
@@ -185,14 +196,14 @@ def simulate(cluster: Cluster, most: int, seed: int) -> tuple[float, float]:
             cluster.submit(heapq.heappop(ready)[-1], now)
         now = last_look = max(now, last_look + pause)
         ended, more = cluster.look(now)
-        # as the plugins do
+        # the plugins wait in the same way
         pause = LOOK_S if ended else min(pause + LOOK_S, LONGEST_LOOK_S)
         add(more)
     return now, busy / now
 
 
 def bench(side: int, args: argparse.Namespace) -> None:
-    """Everything on one volume."""
+    """Simulate and print everything for one volume."""
     plan = plan_of(side)
     rates, spread = measured_rates(args.runs)
     jobs = workflow_jobs(plan, rates, spread, seed=0)

@@ -1,9 +1,9 @@
-"""Peak memory of pyramid jobs against what they ask for, and the time of empty ones and of removal.
+"""Peak memory of pyramid jobs against what they ask for, and times of empty jobs and of removal.
 
 PYTHONPATH=scripts python tests/bench/bench_memory.py [--size 1024]
 
-A job is asked to stay below its estimate, which may be three times what it takes. On a cluster
-Snakemake runs beside it and counts, under Slurm two of them.
+A job must stay below its estimate. The estimate may be three times what the job takes. On a
+cluster, Snakemake runs beside the job and counts too; under Slurm there are two Snakemakes.
 """
 
 import argparse
@@ -29,12 +29,12 @@ from snakemesh.plan.source import read_source
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk
 
-SNAKEMAKE_MB = 2 * 124  # what they do not share
+SNAKEMAKE_MB = 2 * 124  # memory that the two Snakemakes do not share
 FILES = 100_000
 
 
 def plan_of(folder: Path, shape: tuple, chunks: tuple, dtype: str, empty: bool = False) -> Plan:
-    """The plan of a new volume of lumps of labels, in few jobs."""
+    """Write a volume of lumps of labels, or an empty one. Returns its plan."""
     array = wa.create(
         str(folder / "v.zarr/s0"),
         *(shape, dtype, (8, 8, 8), (0, 0, 0)),
@@ -61,17 +61,17 @@ def plan_of(folder: Path, shape: tuple, chunks: tuple, dtype: str, empty: bool =
 
 
 def job_in_process(plan: Plan) -> dict:
-    """Run the first super-chunk in a new process: its peak in MB and its seconds."""
+    """Run the first super-chunk in a new process. Returns its peak in MB and its seconds."""
     job = pickle.dumps(super_chunk_job(plan, plan.stages[0], (0, 0, 0)))
     command = [sys.executable, __file__, "--job"]
-    # as Snakemake sets it for a job of one thread
+    # Snakemake sets this for a job of one thread
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, input=job, env=environment, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
 
 
 def run_job() -> None:
-    """The job that comes from the process that measures."""
+    """Run the job that the measuring process sends on standard input, and print its figures."""
     job = pickle.load(sys.stdin.buffer)
     started = time.perf_counter()
     build_super_chunk(job)
@@ -81,7 +81,7 @@ def run_job() -> None:
 
 
 def bench_memory(size: int) -> None:
-    """A row for each volume."""
+    """Print a row for each volume."""
     cases = [
         ((256,) * 3, (32,) * 3, "uint8"),
         ((512,) * 3, (64,) * 3, "uint32"),
@@ -104,7 +104,7 @@ def bench_memory(size: int) -> None:
 
 
 def bench_sparse() -> None:
-    """An empty super-chunk of 4096^3 voxels, beside a full one of as many voxels."""
+    """Print the time of an empty super-chunk of 4096^3 voxels, and of a full one."""
     seconds = []
     for shape, empty in (((4096,) * 3, True), ((512,) * 3, False)):
         with tempfile.TemporaryDirectory() as name:
@@ -116,7 +116,7 @@ def bench_sparse() -> None:
 
 
 def bench_removal() -> None:
-    """FILES files in 1000 folders, on one thread and on as many as a run takes."""
+    """Print the time to remove FILES files in 1000 folders, on one and on a run's threads."""
     for threads in (1, remove._THREADS):
         remove._THREADS = threads
         with tempfile.TemporaryDirectory() as name:
@@ -131,7 +131,7 @@ def bench_removal() -> None:
 
 
 def main() -> None:
-    """Run everything, or the job of another process."""
+    """Measure everything. With --job, only run the job of the measuring process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=1024, help="voxels a side of the largest")
     parser.add_argument("--job", action="store_true", help=argparse.SUPPRESS)

@@ -1,11 +1,12 @@
-"""What one job does to a shared filesystem besides reading and writing voxels and fragments.
+"""Counts what one job does to a shared filesystem, apart from voxels and fragments.
 
     python tests/bench/bench_operations.py /data/small.zarr
 
-Runs the workflow on a small local volume on a cluster that runs each job under strace, counts the
-calls that name a file, and prints them per job and rule; then what the driver of the run does for
-each job. `bench_cluster.py` holds these figures. Chunks and containers are left out: how many of
-them a job opens follows from the plan. Needs strace.
+This runs the workflow on a small local volume, on an idle cluster (`idle/`) that runs each job
+under strace. It counts the calls that name a file, and prints them per job and rule. Then it prints
+what the driver of the run does for each job. `CALLS` and `DRIVER_CALLS` hold these figures, and
+`bench_cluster.py` uses them. Chunks and containers are left out, because the plan tells how many of
+them a job opens. strace must be installed.
 """
 
 import argparse
@@ -33,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent / "idle"))
 
 from snakemake_executor_plugin_idle import STRACE
 
-# a call on an open file names none
+# a call that names a file; calls on open files name none
 CALL = re.compile(r'\d+ +(\w+)\([^"]*"([^"]+)"(.*)')
 KINDS = {
     "open": "open",
@@ -51,10 +52,10 @@ KINDS = {
     "utimensat": "set",
 }
 VOXELS = re.compile(r"/s\d+/(c/)?\d|\.fragments$")
-# what the idle cluster itself does for a job: a log, a benchmark and a marker are written
+# what the idle cluster itself does for a job: it writes a log, a benchmark and a marker
 PRETENDED = Counter({"create": 3, "mkdir": 3, "look": 3})
 
-# calls of one job and of the driver for it, on 512^3 voxels of cortex (bench_operations)
+# calls of one job, and of the driver for it, measured here on 512^3 voxels of cortex
 CALLS = {
     "pyramid_super_chunk": Counter(create=5, open=56, look=285, list=16, mkdir=17, unlink=5, set=3),
     "mesh_block": Counter(create=6, open=32, look=274, list=7, mkdir=16, unlink=5, set=3, rename=1),
@@ -62,13 +63,13 @@ CALLS = {
 }
 DRIVER_CALLS = Counter(create=2, open=2, look=53, mkdir=2, unlink=2, set=4)
 CHUNK_WRITTEN = Counter(create=1, rename=1, list=3)
-# labels in a block of so many voxels of s0 a side, with the next voxel beyond: the same cortex
+# labels in a block, and in the next voxel beyond, by the block's side in voxels; the same cortex
 LABELS_PER_BLOCK = {128: 124.9, 256: 517.9, 512: 2523.0}
 BLOCK = 256
 
 
 def calls(trace: Path) -> Iterator[tuple[str, Path]]:
-    """Kind and absolute path of the calls of a trace."""
+    """Kind and path of each call in a trace."""
     for line in trace.read_text(errors="replace").splitlines():
         match = CALL.match(line)
         if match is None or match[1] in ("execve", "getcwd", "chdir"):
@@ -82,7 +83,10 @@ def calls(trace: Path) -> Iterator[tuple[str, Path]]:
 
 
 def counted(trace: Path, shared: Iterable[Path], code: Iterable[Path]) -> tuple[Counter, int]:
-    """Calls on shared folders by kind, without voxels, and calls on Python's and the workflow's."""
+    """Calls on shared folders by kind, without voxels and fragments, and number of calls on code.
+
+    code: the folders of Python and of the workflow.
+    """
     found, on_code = Counter(), 0
     for kind, path in calls(trace):
         if not path.is_absolute() or any(path.is_relative_to(folder) for folder in shared):
@@ -93,7 +97,7 @@ def counted(trace: Path, shared: Iterable[Path], code: Iterable[Path]) -> tuple[
 
 
 class Runs:
-    """The workflow in a folder of its own, its jobs traced or only pretended."""
+    """Runs of the workflow in a scratch folder. Jobs are traced or only pretended."""
 
     def __init__(self, scratch: Path, volume: Path) -> None:
         self.scratch, self.volume = scratch, volume
@@ -110,11 +114,14 @@ class Runs:
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def run(self, name: str, *before: str, trace: Path | None = None, **config: object) -> Path:
-        """Run until the fragments are there, or to the end. Returns the output folder."""
+        """Run to the end if `trace` is given, otherwise until every block is meshed.
+
+        Returns the output folder.
+        """
         output = self.scratch / name
         options = ["--executor", "idle", "--jobs", "100", "--seconds-between-status-checks", "1"]
         if trace is None:
-            options += ["--until", "fragments"]
+            options += ["--until", "mesh_blocks_done"]
         config = {"input_path": self.volume, "output_directory": output, **config}
         environment = self.environment | ({"IDLE_TRACE": str(trace)} if trace else {})
         line = [*before, *command(config, *options, cores=1)]
@@ -126,13 +133,13 @@ class Runs:
         return output
 
     def of_jobs(self) -> None:
-        """Print what a job does, by rule."""
+        """Print the calls of a job, by rule."""
         traces = self.scratch / "traces"
         traces.mkdir()
         output = self.run("traced", trace=traces)
         shared = (output, self.repository / ".snakemake", self.volume)
         for rule in ("pyramid_super_chunk", "mesh_block", "shard"):
-            # the first job compiles
+            # without the first jobs, which compile
             found = [counted(t, shared, self.code) for t in sorted(traces.glob(f"*.{rule}"))[-4:]]
             mean = {
                 k: round(n / len(found)) for k, n in sum((f for f, _ in found), Counter()).items()
@@ -141,7 +148,7 @@ class Runs:
             print(f"{rule}: {dict(sorted(mean.items()))}, on Python and the workflow {code:,}")
 
     def of_driver(self) -> None:
-        """Print what the driver does for each job: two runs, with few jobs and with many."""
+        """Print the calls of the driver per job, from a run with few jobs and one with many."""
         found, jobs = [], []
         for cell in (256, 64):
             trace = self.scratch / f"driver{cell}"
@@ -155,7 +162,7 @@ class Runs:
 
 
 def chunks_read(shape: Iterable[int], step: Iterable[int], margin: int, chunks: tuple) -> int:
-    """Chunks opened by reading an array box by box, each with a margin."""
+    """Number of chunks opened when an array is read box by box, each box with a margin."""
     total = 1
     for n, s, c in zip(shape, step, chunks, strict=True):
         ends = [(max(b - margin, 0), min(b + s + margin, n)) for b in range(0, n, s)]
@@ -164,7 +171,7 @@ def chunks_read(shape: Iterable[int], step: Iterable[int], margin: int, chunks: 
 
 
 def our_calls(plan: Plan) -> tuple[Counter, int, int]:
-    """Calls on the shared filesystem, and files at most and in the end."""
+    """Calls on the shared filesystem by kind, most files at a time, and files in the end."""
     calls, levels = Counter(), plan.levels
     blocks = [math.prod(plan.blocks(lod)) for lod in range(plan.num_lods)]
     shards = plan.sharding.num_shards
@@ -182,13 +189,13 @@ def our_calls(plan: Plan) -> tuple[Counter, int, int]:
     built = sum(chunks_read(a.shape, plan.chunks, 0, plan.chunks) for a in levels if a.is_built)
     calls += Counter({kind: built * k for kind, k in CHUNK_WRITTEN.items()})
     calls["unlink"] += built + sum(blocks)
-    calls["open"] += 2 * sum(blocks) * shards  # its records, then its fragments
+    calls["open"] += 2 * sum(blocks) * shards  # once for its records, once for its fragments
     kept = 3 * plan.num_jobs + 2 * shards  # log, benchmark, Snakemake's record; shard, summary
     return calls, built + sum(blocks) + kept, kept
 
 
 def their_calls(plan: Plan) -> tuple[Counter, int, int]:
-    """The same of a file for every label, block and LOD."""
+    """The same for a pipeline that writes a file for every label, block and LOD."""
     sides = np.array(list(LABELS_PER_BLOCK), float)
     powers = np.stack([sides**3, sides**2, sides], axis=1)  # inside, cut by faces, by edges
     weights = np.linalg.solve(powers, np.array(list(LABELS_PER_BLOCK.values())))
@@ -202,7 +209,7 @@ def their_calls(plan: Plan) -> tuple[Counter, int, int]:
 
 
 def main() -> None:
-    """Print what jobs and what the driver do."""
+    """Print the calls of the jobs and of the driver."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("volume", type=Path, help="a small local volume")
     args = parser.parse_args()

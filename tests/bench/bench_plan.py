@@ -1,15 +1,18 @@
-"""Planning at scale, from metadata alone: what a run costs before and beside its jobs.
+"""Planning at scale, from metadata alone: what a run costs apart from its jobs.
 
     python tests/bench/bench_plan.py [--sides 8192 32768 102400] [--profile lsf]
 
-Volumes are metadata documents without a single chunk. For each: a dry run (seconds, memory, bytes
-and jobs), then the start of a run on a cluster until its first job would be submitted, and what
-each job costs the driver. For one of them, how this grows with `max_jobs`. For the largest, what
-one job of a cluster spends before its first voxel: the very command a cluster is given is started,
-and killed when the job opens its log, which is the last thing it does before it opens the volume.
+A volume is metadata documents without a single chunk. This prints:
 
-CPU seconds mean more than seconds where others use the machine too. Python's compiled modules are
-kept in a folder of their own, as an environment that pip has installed has them.
+- for each volume, a dry run (seconds, memory and jobs), then the start of a run on a cluster until
+  its first job would be submitted, and what each job costs the driver;
+- for one volume, how the dry run grows with `max_jobs`;
+- for the last volume of `--sides`, what one cluster job spends before its first voxel. The command
+  that the cluster would get is started, and killed when the job opens its log. That is the last
+  thing a job does before it opens the volume.
+
+If others use the machine too, CPU seconds mean more than seconds. Python's compiled modules are
+kept in a separate folder, because an environment that pip has installed has them too.
 """
 
 import argparse
@@ -31,7 +34,7 @@ from running import command, copy_repository
 VOXEL_NM, CHUNK, DTYPE = 8, 128, "<u8"
 MAX_JOBS = (5000, 10_000, 20_000, 40_000)
 GROWTH_SIDE = 32_768
-# enough for the driver's queue of 500 to be full, and for a hundred jobs to be replaced
+# enough to fill the driver's queue of 500 and then to replace a hundred jobs
 SUBMISSIONS = 620
 FULL = 520
 SLOWEST_START_S = 120
@@ -39,7 +42,7 @@ SLOWEST_START_S = 120
 
 @dataclass(frozen=True)
 class Run:
-    """What a process took: seconds, of CPU, peak MB; what it wrote."""
+    """What a process took: seconds, CPU seconds and peak MB. text: what it printed."""
 
     seconds: float
     cpu: float
@@ -48,7 +51,7 @@ class Run:
 
 
 def write_volume(group: Path, side: int) -> None:
-    """An OME-NGFF group of which nothing but the documents exists."""
+    """Write an OME-NGFF group that has metadata documents but no chunks."""
     placement = [
         {"type": "scale", "scale": [VOXEL_NM] * 3},
         {"type": "translation", "translation": [VOXEL_NM / 2] * 3},
@@ -77,7 +80,7 @@ def write_volume(group: Path, side: int) -> None:
 
 
 class Bench:
-    """A copy of the workflow, volumes, and processes that are measured in there."""
+    """A copy of the workflow, with volumes, in which processes are measured."""
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
@@ -111,20 +114,20 @@ class Bench:
         return Run(seconds, cpu, used.ru_maxrss * 1024 / 1e6, text)
 
     def config(self, side: int, output: str, **more: int) -> dict:
-        """The configuration for a volume, which is made if it is not there."""
+        """The configuration for a volume, which is written if it does not exist."""
         volume = self.scratch / f"{side}.zarr"
         if not volume.exists():
             write_volume(volume, side)
         return {"input_path": volume, "output_directory": self.scratch / output, **more}
 
     def dry_run(self, side: int, **more: int) -> tuple[Run, dict[str, int]]:
-        """A dry run, and its jobs by rule."""
+        """A dry run, and its number of jobs per rule."""
         run = self.start(command(self.config(side, "planned", **more), "--dry-run"))
         table = run.text.split("Job stats:")[-1].split("Reasons:")[0]
         return run, {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
     def submissions(self, side: int, *arguments: str) -> list[dict]:
-        """What the driver would have submitted, one after the other, and when."""
+        """What the driver would have submitted, in order, with seconds since the start."""
         log = Path(self.environment["IDLE_LOG"])
         log.unlink(missing_ok=True)
         options = ("--executor", "idle", "--jobs", "500", "--seconds-between-status-checks", "1")
@@ -134,7 +137,7 @@ class Bench:
         return [{**line, "seconds": line["seconds"] - began} for line in lines]
 
     def before_first_voxel(self, side: int, submitted: str) -> tuple[float, float]:
-        """Seconds until a job's script is started, and until the job opens its log."""
+        """Seconds until a job's script starts, and seconds until the job opens its log."""
         lod, box = re.search(r"mesh_block:lod=(\d+),box=(\d+_\d+_\d+)", submitted).groups()
         log = self.scratch / f"out{side}" / "logs" / "mesh_block" / f"lod{lod}" / f"{box}.log"
         log.unlink(missing_ok=True)
@@ -165,7 +168,7 @@ class Bench:
 
 
 def row(what: str, run: Run, jobs: dict[str, int]) -> str:
-    """One line on a dry run."""
+    """One line about a dry run."""
     n = jobs.pop("total")
     counts = ", ".join(f"{rule} {count:,}" for rule, count in jobs.items() if count > 1)
     return (
@@ -176,7 +179,7 @@ def row(what: str, run: Run, jobs: dict[str, int]) -> str:
 
 
 def bench_side(bench: Bench, side: int, profile: str) -> list[dict]:
-    """The dry run and the start of a run; what was submitted."""
+    """Print the dry run and the start of a run. Returns what was submitted."""
     print(row(f"{side}^3", *bench.dry_run(side)))
     lines = bench.submissions(side, "--profile", profile)
     first, last = lines[0], lines[-1]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Run the workflow on a volume and print, stage by stage, what it cost, and what Snakemake did.
+"""Run the workflow on a volume and print what each stage cost, and what Snakemake itself cost.
 
 usage: python tests/bench/bench_run.py INPUT_PATH [--cores 2] [--keep DIR] [key=value ...]
 
-Wall is from the first start to the last end of a stage's jobs, which run side by side; CPU and RSS
-are what Snakemake's benchmarks measured of each job; voxels, faces and bytes are from the logs.
-Times mean something in comparison only: run what is compared one after the other.
+Wall time runs from the first start to the last end of a stage's jobs, which run side by side. CPU
+and RSS come from Snakemake's benchmarks of each job; voxels, faces and bytes come from the logs.
+Only comparisons of times mean something: run one after another what you compare.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def run(command: list[str]) -> tuple[float, float]:
-    """Run Snakemake; CPU seconds of its own process and of it with all its jobs."""
+    """Run Snakemake. Returns the CPU seconds of its own process, and those with all its jobs."""
     process = subprocess.Popen(command, cwd=ROOT)
     own = 0.0
     while True:
@@ -58,9 +58,9 @@ def run(command: list[str]) -> tuple[float, float]:
 
 
 def report_overhead(output: Path, wall: float, cores: int, driver: float, whole: float) -> None:
-    """Print what part of the cores' time went into the jobs' work, and what into the rest.
+    """Print which part of the cores' time was the jobs' work, and what the rest was.
 
-    A job's start is what Snakemake measured of it beyond what its log says its work took.
+    A job's start is the time that Snakemake measured for it minus the time of its work in its log.
     """
     taken = started = jobs = 0.0
     for file in (file for files in stages(output / "benchmarks").values() for file in files):
@@ -120,7 +120,7 @@ def measured(file: Path) -> tuple[float, float, float]:
 
 
 def logged(output: Path, file: Path) -> dict[str, str]:
-    """The facts of the last line of a job's log, which come in pairs divided by two spaces."""
+    """The facts in the last line of a job's log. Two spaces stand between facts."""
     log = output / "logs" / file.relative_to(output / "benchmarks").with_suffix(".log")
     lines = log.read_text().splitlines() or [""]
     pairs = (pair.split(" ") for pair in lines[-1].split("  "))
@@ -128,7 +128,7 @@ def logged(output: Path, file: Path) -> dict[str, str]:
 
 
 def span(output: Path, files: list[Path], rows: list[tuple[float, float, float]]) -> float:
-    """Seconds between the start of a stage's first job and the end of its last."""
+    """Seconds from the start of a stage's first job to the end of its last job."""
     ends = [file.stat().st_mtime for file in files]
     return max(ends) - min(end - row[0] for end, row in zip(ends, rows, strict=True))
 

@@ -17,12 +17,15 @@ from snakemesh.multires.shard import write_shard, write_unsharded
 
 GRID = OctreeGrid((0.0, 0.0, 0.0), (8192.0, 8192.0, 10240.0), (1, 2, 4))
 SHARDING = Sharding(shard_bits=0, minishard_bits=9)
-# LOD-0 cells of a job and of the volume, on each axis.
+# LOD-0 cells along each axis, of a job and of the volume.
 JOB, VOLUME = 8, 32
 
 
 def write_containers(directory: Path, labels: int) -> list[str]:
-    """Each label lies in two neighbouring LOD-0 cells and in the LOD-1 cell above the first."""
+    """Write containers in which each label has three fragments. Returns their paths.
+
+    The fragments lie in two neighbouring LOD-0 cells and in the LOD-1 cell above the first.
+    """
     rng = np.random.default_rng(0)
     cell = rng.integers(0, VOLUME, (labels, 3))
     base = np.zeros((2, labels), FRAGMENT)

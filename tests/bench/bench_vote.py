@@ -1,17 +1,18 @@
-"""Speed of the vote on one core, and speed and memory of a super-chunk in a process of its own.
+"""Speed of the vote on one core, and speed and memory of a super-chunk in a separate process.
 
 PYTHONPATH=scripts python tests/bench/bench_vote.py [--zarr ARRAY] [--steps 2,2,2 2,2,2 2,2,2]
 PYTHONPATH=scripts python tests/bench/bench_vote.py --super-chunk [--size 1024]
 PYTHONPATH=scripts python tests/bench/bench_vote.py --compare --zarr ARRAY
 
-Rates are source voxels over processor time, so that other work on the machine changes them
-little. The synthetic volume is a Voronoi diagram with as much surface in it as dense mouse cortex
-at 40 x 32 x 32 nm: some 17 % of its 2 x 2 x 2 cubes are mixed.
+Rates are source voxels per second of processor time, so that other work on the machine changes
+them little. The synthetic volume is a Voronoi diagram with as much surface as dense mouse cortex at
+40 x 32 x 32 nm: some 17 % of its 2 x 2 x 2 cubes are mixed.
 
---compare takes 512 voxels a side of an array and prints ratios, of what runs one after the other,
-over and over: to tensorstore's downsample driver, to the 2 x 2 x 2 cascade of tinybrain (which is
-not exact; `pip install tinybrain` for it), and, reading and writing included, to decompressing the
-array and compressing its levels alone.
+--compare takes 512^3 voxels of an array and prints ratios of processor times. The vote is compared
+to tensorstore's downsample driver and to the 2 x 2 x 2 cascade of tinybrain, which is not exact and
+needs `pip install tinybrain`. A whole super-chunk, with reading and writing, is compared to
+decompressing the array and compressing its levels, without a vote. All of them run in turn, several
+times.
 """
 
 import argparse
@@ -37,7 +38,7 @@ REPEATS = 5
 
 
 def voronoi_tile() -> np.ndarray:
-    """One period of a periodic Voronoi diagram, (TILE, TILE, TILE) uint64, labels from 1."""
+    """One period of a periodic Voronoi diagram: (TILE, TILE, TILE) uint64, labels from 1."""
     rng = np.random.default_rng(0)
     seeds = rng.uniform(0, TILE, ((TILE // SPACING) ** 3, 3))
     nearest = np.full((TILE,) * 3, np.inf, np.float32)
@@ -55,7 +56,7 @@ def voronoi_tile() -> np.ndarray:
 
 
 def labels_zarr(path: Path, size: int, dtype: str) -> ts.TensorStore:
-    """A zarr of ``size`` voxels a side in chunks of TILE, zstd; empty unless it is there."""
+    """Open a zarr array of ``size`` voxels a side in chunks of TILE, or make an empty one."""
     spec = {
         "driver": "zarr",
         "kvstore": {"driver": "file", "path": str(path)},
@@ -72,7 +73,7 @@ def labels_zarr(path: Path, size: int, dtype: str) -> ts.TensorStore:
 
 
 def print_rate(name: str, block: np.ndarray, clock, run, *args) -> None:
-    """The best of REPEATS calls of ``run``, in Mvoxel of ``block`` per second of ``clock``."""
+    """Print the best of REPEATS calls of ``run``, in Mvoxel of ``block`` per ``clock`` second."""
     seconds = []
     for _ in range(REPEATS):
         started = clock()
@@ -82,14 +83,14 @@ def print_rate(name: str, block: np.ndarray, clock, run, *args) -> None:
 
 
 def tensorstore_modes(block: np.ndarray, steps: tuple[tuple[int, int, int], ...]) -> None:
-    """The same levels by tensorstore's downsample driver, each from the block."""
+    """Compute the same levels with tensorstore's downsample driver, each from the block."""
     store = ts.array(block)
     for factor in np.cumprod(steps, axis=0).tolist():
         ts.downsample(store, factor, "mode").read().result()
 
 
 def bench_vote(array: str | None, steps: tuple[tuple[int, int, int], ...]) -> None:
-    """Every method on uint32 and uint64, and tensorstore's exact mode of the same levels."""
+    """Print the rates of every method and of tensorstore's exact mode, on uint32 and uint64."""
     if array is None:
         labels = np.tile(voronoi_tile(), (1, 2, 2))
     else:
@@ -103,14 +104,14 @@ def bench_vote(array: str | None, steps: tuple[tuple[int, int, int], ...]) -> No
 
 
 def tinybrain_cascade(block: np.ndarray) -> None:
-    """Three levels by tinybrain, each from the one before."""
+    """Compute three levels with tinybrain, each from the one before."""
     import tinybrain
 
     tinybrain.downsample_segmentation(block.T, (2, 2, 2), num_mips=3)
 
 
 def bench_compare(array: str) -> None:
-    """Ratios of processor time, the median over REPEATS rounds."""
+    """Print ratios of processor time, from medians over REPEATS rounds."""
     source = wa.open_tensorstore(array)[:512, :512, :512]
     block = source.read().result()
     levels = downsample(block, STEPS, "mode")
@@ -151,7 +152,7 @@ def bench_compare(array: str) -> None:
 
 
 def bench_super_chunk(size: int) -> None:
-    """Make a volume, and its pyramid in a new process."""
+    """Make a volume here, and fill its pyramid in a new process."""
     with tempfile.TemporaryDirectory() as name:
         source = labels_zarr(Path(name) / "s0", size, "uint64")
         tile = voronoi_tile()
@@ -164,12 +165,12 @@ def bench_super_chunk(size: int) -> None:
 
 
 def peak_mb() -> int:
-    """Peak resident memory of this process, MB; getrusage would count its parent's, too."""
+    """Peak resident memory of this process in MB. getrusage would include its parent's."""
     return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) >> 10
 
 
 def fill(name: str) -> None:
-    """The super-chunk of ``bench_super_chunk``, in this process."""
+    """Fill the super-chunk of ``bench_super_chunk`` in this process, and print its figures."""
     size = wa.metadata(f"{name}/s0").shape[0]
     source, *targets = (labels_zarr(Path(name) / f"s{k}", size >> k, "uint64") for k in range(4))
     downsample(np.zeros((8, 8, 8), np.uint64), STEPS, "mode")

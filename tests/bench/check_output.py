@@ -1,10 +1,11 @@
-"""Check finished meshes against the voxels they were made from, and say what was found.
+"""Check finished meshes against the voxels they were made from, and print what was found.
 
     python tests/bench/check_output.py results/multires /data/segmentation.zarr/s0
 
-One line for each claim, with its figures; exit code 1 if one does not hold. The volume is a zarr
-array in an OME-NGFF group, in nanometres, meshed as a whole. Only the format's descriptions and the
-voxels are believed: the reader, tests/reading.py, shares nothing with the library.
+This prints one line for each claim, with its figures. The exit code is 1 if a claim does not hold.
+The volume must be a zarr array in an OME-NGFF group, in nanometres, and meshed as a whole. The
+checks rely only on the descriptions of the format and on the voxels: the reader,
+tests/helpers/reading.py, shares nothing with the library.
 """
 
 import argparse
@@ -22,19 +23,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 from mesh_checks import edge_counts, problems, to_nm, volume_and_centroid, welded
 from reading import Mesh, read_entries, read_mesh
 
-# Labels from here on are large enough for their volume to say something of every LOD.
+# Labels with this many voxels or more are large enough to compare their volume at every LOD.
 LARGE = 2000
-# The least part of a label's volume that the median label must hold, by LOD.
+# The fraction of its volume that the median label must hold at least, by LOD.
 LEAST_VOLUME = (0.99, 0.96, 0.95, 0.90)
 MOST_VOLUME_ERROR = 0.01
-# Of the centroids, in voxels: what simplification does to a body, and what a wrong placement would.
+# Limits for centroids, in voxels. Simplification moves each body's centroid in its own direction
+# (offset); a wrong placement moves them all in one direction (shift).
 MOST_OFFSET = 0.05
 MOST_SHIFT = 0.02
 
 
 @dataclass(frozen=True)
 class Bodies:
-    """What the voxels say: labels ascending, voxels of each, centroids (n, 3) x y z in nm."""
+    """What the voxels say: labels ascending, voxels per label, centroids (n, 3) x y z in nm."""
 
     labels: np.ndarray
     voxels: np.ndarray
@@ -44,7 +46,7 @@ class Bodies:
 
 @dataclass
 class Found:
-    """What the meshes say. Lists by LOD hold a figure for every label that has the LOD."""
+    """What the meshes say. A list of an LOD holds one figure per label that has the LOD."""
 
     rules: Counter = field(default_factory=Counter)
     open_edges: Counter = field(default_factory=Counter)
@@ -58,7 +60,7 @@ class Found:
 
 
 def main() -> int:
-    """Check the meshes named on the command line; the number to exit with."""
+    """Check the meshes named on the command line. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("multires", type=Path, help="the directory with the meshes' info")
     parser.add_argument("source", type=Path, help="the zarr array that was meshed")
@@ -78,7 +80,7 @@ def main() -> int:
 
 
 def measure(mesh: Mesh, bodies: Bodies, row: int | None, found: Found) -> None:
-    """Add a label to what was found; row: where it is in the bodies."""
+    """Add a label's mesh to what was found. row: its row in the bodies, None if it has none."""
     found.rules.update(problems(mesh))
     for lod in range(mesh.num_lods):
         vertices, faces = welded(mesh, lod)
@@ -100,7 +102,7 @@ def measure(mesh: Mesh, bodies: Bodies, row: int | None, found: Found) -> None:
 
 
 def report(found: Found, bodies: Bodies, labels: set[int]) -> bool:
-    """Print what was found, claim by claim; whether all of them hold."""
+    """Print what was found, claim by claim. Returns whether all claims hold."""
     expected = set(bodies.labels.tolist())
     error = np.median(np.abs(np.array(found.volumes[0]) - 1))
     offset = np.median(np.abs(found.offsets), axis=0)
@@ -152,7 +154,7 @@ def by_lod(counts: Counter) -> str:
 
 
 def read_bodies(path: Path) -> Bodies:
-    """Voxels and centroid of every label, read in slabs, where the group's metadata place them."""
+    """Voxels and centroid of every label, placed by the group's metadata. Reads in slabs."""
     array = zarr.open_array(path, mode="r")
     voxel_nm, centre_nm = read_placement(path)
     totals: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(4))
@@ -169,7 +171,10 @@ def read_bodies(path: Path) -> Bodies:
 
 
 def slab_sums(voxels: np.ndarray, first_z: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of a slab and, per label, the sums (n, 4) of 1, x, y and z, counted run by run."""
+    """Labels (n,) of a slab, and per label the sums (n, 4) of 1, x, y and z over its voxels.
+
+    voxels: z y x. They are counted run by run along x.
+    """
     flat = voxels.reshape(-1)
     _, ny, nx = voxels.shape
     is_start = np.empty(len(flat), bool)

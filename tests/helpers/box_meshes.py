@@ -1,6 +1,6 @@
 """Boxes as fragments: exact meshes whose volume, area and bounds are known.
 
-Coordinates are integers in steps of the LOD-0 lattice (65535 a cell), x y z.
+Coordinates are x y z, integers in steps of the LOD-0 lattice (a cell has 65535 steps).
 """
 
 from itertools import product
@@ -15,7 +15,10 @@ STEPS = 65535
 
 
 def box_triangles(lower, upper, lod, pieces=1):
-    """Triangles (n, 3, 3) of a box, cut at the cells and octants of an LOD and into `pieces`."""
+    """Triangles (n, 3, 3) of a box, cut at the cells and octants of an LOD.
+
+    On each axis the box is also cut into `pieces` equal pieces.
+    """
     cuts = []
     for lo, hi in zip(lower, upper, strict=True):
         cell = STEPS << lod
@@ -40,7 +43,7 @@ def box_triangles(lower, upper, lod, pieces=1):
 
 
 def box_fragments(label, lower, upper, lod, grid: OctreeGrid, pieces=1):
-    """Records and Draco bytes of a box at one LOD, whose bounds are multiples of `2**lod`."""
+    """Records and Draco bytes of a box at one LOD. The box's bounds are multiples of `2**lod`."""
     triangles = box_triangles(lower, upper, lod, pieces)
     step_nm = np.array(grid.cell_nm) / STEPS
     local = triangles >> lod
@@ -63,6 +66,6 @@ def box_fragments(label, lower, upper, lod, grid: OctreeGrid, pieces=1):
         record["lower"], record["upper"] = points.min(axis=0), points.max(axis=0)
         records.append(record)
         faces = faces.reshape(-1, 3).astype(np.uint32)
-        # As signed 32-bit integers: the only integers the viewer's decoder takes.
+        # Signed 32-bit integers are the only integers that the viewer's decoder takes.
         blobs.append(DracoPy.encode(points.astype(np.int32), faces))
     return np.array(records, FRAGMENT), blobs

@@ -1,4 +1,7 @@
-"""One volume of labels in every format that is read. Arrays and placements are z y x, in nm."""
+"""Writes a volume of labels in every format that snakemesh reads.
+
+Arrays and placements are z y x; placements are in nm.
+"""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +16,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Placed:
-    """Labels, the size of their voxels, the corner of voxel 0, and their chunk shape."""
+    """Labels with their voxel size, the corner of voxel 0 and the chunk shape to write."""
 
     labels: np.ndarray
     voxel_nm: Triple
@@ -22,7 +25,7 @@ class Placed:
 
     @property
     def centre_nm(self) -> list[float]:
-        """Centre of voxel 0, as OME-NGFF has it."""
+        """Centre of voxel 0: the translation in OME-NGFF."""
         return [c + v / 2 for c, v in zip(self.corner_nm, self.voxel_nm, strict=True)]
 
 
@@ -34,10 +37,10 @@ def write_zarr(
     unit: tuple[str, float] = ("nanometer", 1),
     sharded: bool = False,
 ) -> str:
-    """An OME-NGFF group, 0.4 in zarr v2 or 0.5 in v3, with the levels s0, s1, ...
+    """Write an OME-NGFF group with the levels s0, s1, ...: 0.4 in zarr v2, or 0.5 in zarr v3.
 
-    leading: names of axes of length 1 in front. unit: its name, and how many nm it is. sharded:
-    shards of 2 chunks along each axis. Returns the path.
+    leading: names of axes of length 1 before z y x. unit: name of the length unit, and how many nm
+    it is. sharded: write shards of 2 chunks along each axis. Returns the path.
     """
     datasets = []
     for k, level in enumerate(levels):
@@ -68,7 +71,7 @@ def write_zarr(
 def write_array(
     path: Path, level: Placed, version: int = 2, n_leading: int = 0, sharded: bool = False
 ) -> str:
-    """A zarr array that does not say where it is. Returns the path."""
+    """Write a zarr array without any placement. Returns the path."""
     labels = level.labels.reshape((1,) * n_leading + level.labels.shape)
     chunks = [1] * n_leading + list(level.chunks)
     if version == 2:
@@ -91,7 +94,7 @@ def write_array(
 
 
 def write_n5(path: Path, levels: Sequence[Placed]) -> str:
-    """An N5 group with the levels s0, s1, ... whose attributes place them. Returns the path."""
+    """Write an N5 group with levels s0, s1, ... placed by their attributes. Returns the path."""
     for k, level in enumerate(levels):
         metadata = {
             "dimensions": level.labels.shape[::-1],
@@ -110,7 +113,10 @@ def write_n5(path: Path, levels: Sequence[Placed]) -> str:
 def write_precomputed(
     path: Path, levels: Sequence[Placed], encoding: str = "raw", sharded: bool = False
 ) -> str:
-    """A Neuroglancer volume; its levels begin a whole number of voxels from 0. Returns the path."""
+    """Write a Neuroglancer precomputed volume. Returns the path.
+
+    The corner of each level must be a whole number of voxels from 0.
+    """
     for level in levels:
         labels = level.labels
         offset = np.array(level.corner_nm) / level.voxel_nm
@@ -149,10 +155,11 @@ def write_precomputed(
 
 
 def coarser(level: Placed, factor: tuple[int, int, int], nearest: bool = False) -> Placed:
-    """A level of `factor` times larger voxels, by another way than the library's.
+    """A level whose voxels are `factor` times larger, computed in another way than the library.
 
-    A voxel is the most frequent label of its cube, of equals the smallest, or with `nearest` the
-    first; a cube that the end cuts is what there is of it.
+    A voxel is the most frequent label of its cube, and the smallest of equally frequent ones. With
+    `nearest` it is the first label of the cube. Where the end of the array cuts a cube, only the
+    voxels that exist count.
     """
     return Placed(
         labels=level.labels[tuple(slice(None, None, f) for f in factor)]
@@ -165,7 +172,7 @@ def coarser(level: Placed, factor: tuple[int, int, int], nearest: bool = False) 
 
 
 def voted(labels: np.ndarray, factor: tuple[int, int, int]) -> np.ndarray:
-    """The most frequent label of every cube of `factor` voxels: one count per label and cube."""
+    """The most frequent label of every cube of `factor` voxels, by counting each label in turn."""
     ids = np.unique(labels)
     shape = [-(-n // f) for n, f in zip(labels.shape, factor, strict=True)]
     ends = [(0, n * f - m) for n, f, m in zip(shape, factor, labels.shape, strict=True)]

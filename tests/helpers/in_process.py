@@ -1,4 +1,4 @@
-"""A whole run in this process: the jobs of a plan, one after the other, without Snakemake."""
+"""A whole run in this process: the jobs of a plan, one after another, without Snakemake."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def planned(config: dict) -> Plan:
 
 
 def build_pyramid(plan: Plan) -> None:
-    """Every level that is missing."""
+    """Build every level that is missing."""
     if plan.stages:
         create_group(pyramid_group(plan))
     for stage in plan.stages:
@@ -34,7 +34,7 @@ def build_pyramid(plan: Plan) -> None:
 
 
 def mesh(plan: Plan) -> Path:
-    """The meshes of a plan whose levels are there. Returns what is to be served."""
+    """Mesh a plan whose levels all exist. Returns the `multires` folder."""
     output = Path(plan.settings.output_directory)
     containers = []
     for lod in range(plan.num_lods):
@@ -54,6 +54,6 @@ def mesh(plan: Plan) -> Path:
 
 
 def level_labels(plan: Plan, level: int) -> np.ndarray:
-    """The voxels of the array that holds a level, all of them."""
+    """All voxels of the array that holds a level."""
     chosen = plan.levels[level]
     return open_labels(chosen.path, chosen.name).read().result()

@@ -1,6 +1,6 @@
-"""What must hold of a label that `reading` has read, in plain numpy.
+"""Checks of a label's mesh that `reading` has read, in plain numpy.
 
-The rules are those of Neuroglancer's meshes.md and of what its decoder does with a fragment
+The rules come from Neuroglancer's meshes.md and from what its decoder does with a fragment
 (src/mesh/draco/neuroglancer_draco.cc). Everything is x y z; lengths are nanometres.
 """
 
@@ -22,8 +22,8 @@ ZERO_PROBLEMS = {
 def welded(mesh: Mesh, lod: int) -> tuple[np.ndarray, np.ndarray]:
     """The whole surface of an LOD: vertices (n, 3) on its lattice and faces (m, 3), int64.
 
-    The lattice runs through all cells: cell * 65535 + position. Vertices are joined where they are
-    exactly equal, and nowhere else.
+    The lattice runs through all cells: a vertex is at cell * 65535 + position. Only vertices that
+    are exactly equal are joined.
     """
     fragments = mesh.fragments[lod]
     if not fragments:
@@ -43,9 +43,9 @@ def welded(mesh: Mesh, lod: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def edge_counts(faces: np.ndarray) -> tuple[int, int]:
-    """Number of edges where the surface is open, and of those with more than two faces.
+    """Number of open edges, and number of edges with more than two faces.
 
-    faces: (m, 3). An edge is open unless as many faces run along it one way as the other.
+    faces: (m, 3). An edge is closed if equally many faces run along it in each direction.
     """
     begin, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     begin, end = begin[begin != end], end[begin != end]
@@ -60,14 +60,17 @@ def edge_counts(faces: np.ndarray) -> tuple[int, int]:
 
 
 def to_nm(mesh: Mesh, lod: int, vertices: np.ndarray) -> np.ndarray:
-    """Positions in nm of vertices (n, 3) on the lattice of an LOD."""
+    """Positions (n, 3) in nm of vertices (n, 3) on the lattice of an LOD."""
     manifest = mesh.manifest
     corner = manifest.origin_nm + manifest.vertex_offsets[lod]
     return corner + manifest.cell_nm * 2**lod * vertices / STEPS
 
 
 def volume_and_centroid(points: np.ndarray, faces: np.ndarray) -> tuple[float, np.ndarray]:
-    """Enclosed volume and its centroid (3,), of a closed surface, by the divergence theorem."""
+    """Volume inside a closed surface and its centroid (3,), by the divergence theorem.
+
+    points: (n, 3). faces: (m, 3) rows of points.
+    """
     middle = points.mean(axis=0)
     a, b, c = (points[faces[:, i]] - middle for i in range(3))
     parts = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6
@@ -78,19 +81,21 @@ def volume_and_centroid(points: np.ndarray, faces: np.ndarray) -> tuple[float, n
 
 
 def area(points: np.ndarray, faces: np.ndarray) -> float:
-    """Surface area."""
+    """Surface area of faces (m, 3), rows of points (n, 3)."""
     a, b, c = (points[faces[:, i]] for i in range(3))
     return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
 
 
 def problems(mesh: Mesh) -> dict[str, int]:
-    """How often a label breaks a rule of the format, by rule; all 0 where all is well.
+    """How often a label breaks each rule of the format; all numbers are 0 for a sound mesh.
 
-    out_of_range: positions beyond the cell. out_of_order: nodes not in Z-order. crossing: triangles
-    that cross the middle of a cell above LOD 0. missing_ancestors: nodes the viewer cannot descend
-    to. missing_children: octants with geometry that it would go on drawing beside finer ones, as
-    there is no node below, not even an empty one. bad_lods: LODs without geometry, or whose scale
-    does not grow.
+    out_of_range: positions beyond the cell.
+    out_of_order: nodes that are not in Z-order.
+    crossing: triangles that cross the middle of a cell above LOD 0.
+    missing_ancestors: nodes that the viewer cannot reach from the coarsest LOD.
+    missing_children: octants with geometry that have no node below, not even an empty one. The
+    viewer would go on drawing them beside finer ones.
+    bad_lods: LODs without geometry, or whose scale does not grow.
     """
     found = dict(ZERO_PROBLEMS)
     cells = mesh.manifest.cells
@@ -118,7 +123,10 @@ def _crossing(corners: np.ndarray) -> int:
 
 
 def _children(fragments: tuple[Fragment, ...], corners: list[np.ndarray]) -> set[tuple]:
-    """The cells one LOD below where an LOD has geometry; what lies in the middle belongs below."""
+    """The cells one LOD below in which an LOD has geometry.
+
+    A triangle that lies in the middle plane belongs to the lower half.
+    """
     found = set()
     for fragment, triangles in zip(fragments, corners, strict=True):
         octants = np.unique((triangles > HALF).any(axis=1), axis=0)

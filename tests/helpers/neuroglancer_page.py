@@ -1,7 +1,7 @@
-"""Neuroglancer in a headless browser, and the product's server noting what it is asked for.
+"""Neuroglancer in a headless browser, and the project's own server, which notes every request.
 
-Needs the package neuroglancer (which brings the viewer), selenium, and Chromium with its driver
-(apt install chromium chromium-driver): `needed` marks the tests that do.
+This needs the package neuroglancer (which brings the viewer), selenium, and Chromium with its
+driver (apt install chromium chromium-driver). Mark the tests that use it with `needed`.
 """
 
 import io
@@ -40,7 +40,7 @@ class Request(NamedTuple):
 
 
 class RecordingHandler(serve.Handler):
-    """The product's own server, which also notes what it was asked for and how it answered."""
+    """The handler of scripts/serve.py, which also notes each request and how it was answered."""
 
     def _head(self, status: HTTPStatus, headers: dict[str, str]) -> None:
         self.server.asked.append(Request(self.path, self.headers.get("Range"), int(status)))
@@ -49,7 +49,7 @@ class RecordingHandler(serve.Handler):
 
 @contextmanager
 def serving(mounts: dict[str, Path]) -> Iterator[serve.Server]:
-    """A server, and in its `asked` every Request so far."""
+    """A running server of scripts/serve.py. Its list `asked` holds every Request so far."""
     with serve.Server(("127.0.0.1", 0), mounts) as server:
         server.RequestHandlerClass, server.asked = RecordingHandler, []
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -60,7 +60,7 @@ def serving(mounts: dict[str, Path]) -> Iterator[serve.Server]:
 
 
 def not_found(server: serve.Server) -> set[str]:
-    """Names of the files that were asked for and are not there."""
+    """Names of the files that were asked for and do not exist."""
     return {Path(path).name for path, _, status in server.asked if status >= 400}
 
 
@@ -91,18 +91,18 @@ def chromium(profile: Path) -> Iterator:
 
 
 def evaluated(browser, script: str) -> object:
-    """What a script returns in the page, once that is not null."""
+    """What a script returns in the page, as soon as that is not null."""
     return waiting.WebDriverWait(browser, PATIENCE).until(lambda page: page.execute_script(script))
 
 
 def errors(browser) -> list[str]:
-    """What the page complained of, but for requests, of which the server knows."""
+    """The errors of the page, without failed requests: the server knows of those."""
     lines = (line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE")
     return [line for line in lines if "Failed to load resource" not in line]
 
 
 def new_viewer(side: int):
-    """A viewer of `side` pixels squared, in nm, with nothing drawn over the data."""
+    """A viewer of `side` x `side` pixels, in nm, that draws nothing over the data."""
     neuroglancer.set_server_bind_address("127.0.0.1")
     viewer = neuroglancer.Viewer()
     with viewer.config_state.txn() as config:
@@ -116,12 +116,12 @@ def new_viewer(side: int):
 
 
 def picture(viewer) -> np.ndarray:
-    """Red, green and blue of every pixel, once all that the viewer wants for them is loaded.
+    """Red, green and blue of every pixel, as soon as the viewer has loaded all that it draws.
 
-    Raises queue.Empty or TimeoutError where that takes too long.
+    Returns (height, width, 3) int. Raises queue.Empty or TimeoutError if that takes too long.
     """
     size = tuple(viewer.config_state.state.viewer_size)
-    title = os.urandom(8).hex()  # by which the page's answer tells that it has this very state
+    title = os.urandom(8).hex()  # the page's answer has this title once it has this state
     with viewer.txn() as state:
         state.title = title
     replies = queue.SimpleQueue()

@@ -1,9 +1,9 @@
 """Reading a finished `multires` directory.
 
-Written from Neuroglancer's descriptions of the format alone (meshes.md and sharded.md in
+This was written only from Neuroglancer's descriptions of the format (meshes.md and sharded.md in
 https://github.com/google/neuroglancer/tree/master/src/datasource/precomputed) and from what its
-decoder does (src/mesh/draco/neuroglancer_draco.cc). Nothing of snakemesh is imported, so that a
-mistake would have to be made twice. Everything is x y z; lengths are nanometres.
+decoder does (src/mesh/draco/neuroglancer_draco.cc). It imports nothing of snakemesh, so a mistake
+would have to be made twice. Everything is x y z; lengths are nanometres.
 """
 
 import gzip
@@ -16,17 +16,17 @@ import DracoPy
 import mmh3
 import numpy as np
 
-STEPS = 65535  # of the lattice across a cell, with 16 bits
-DRACO_INT32 = 5  # draco::DT_INT32, the only integer its decoder takes
+STEPS = 65535  # steps of the lattice across a cell, with 16 bits
+DRACO_INT32 = 5  # draco::DT_INT32, the only integer type that the viewer's decoder takes
 
 
 class FormatError(ValueError):
-    """A directory is not what the format says."""
+    """A directory breaks a rule of the format."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the manifest of a label says; per LOD an array of cells (n, 3) and of sizes (n,)."""
+    """The manifest of a label. Per LOD, it holds the cells (n, 3) and the sizes (n,) in bytes."""
 
     cell_nm: np.ndarray
     origin_nm: np.ndarray
@@ -38,7 +38,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Entry:
-    """A label: its manifest, the file that holds its fragments, and the byte they begin at."""
+    """A label: its manifest, the file with its fragments, and the byte where they begin."""
 
     label: int
     manifest: Manifest
@@ -57,7 +57,7 @@ class Fragment:
 
 @dataclass(frozen=True)
 class Mesh:
-    """A label with the fragments that are not empty, per LOD."""
+    """A label with its fragments per LOD. Empty fragments are left out."""
 
     label: int
     manifest: Manifest
@@ -70,7 +70,7 @@ class Mesh:
 
 
 def read_info(directory: Path) -> dict:
-    """The `info` document. Raises FormatError where a member is not what the format allows."""
+    """The `info` document. Raises FormatError if the format does not allow one of its members."""
     info = json.loads((directory / "info").read_text())
     _require(info["@type"] == "neuroglancer_multilod_draco", f"@type is {info['@type']}")
     _require(info["vertex_quantization_bits"] == 16, "expected 16 bits")
@@ -80,7 +80,7 @@ def read_info(directory: Path) -> dict:
 
 
 def read_entries(directory: Path) -> dict[int, Entry]:
-    """Every label of a directory, sharded or not, in ascending order."""
+    """The entries of a sharded or unsharded directory by label, in ascending order."""
     sharding = read_info(directory).get("sharding")
     if sharding is None:
         found = _unsharded_entries(directory)
@@ -116,7 +116,7 @@ def read_data(entry: Entry) -> bytes:
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """A manifest from its bytes. Raises FormatError where its length is not what it says."""
+    """A manifest from its bytes. Raises FormatError if its length contradicts its numbers."""
     words = np.frombuffer(data, "<u4")
     floats = words.view("<f4").astype(np.float64)
     n = int(words[6])
@@ -197,7 +197,7 @@ def _decode(cell: np.ndarray, blob: bytes) -> Fragment:
     mesh = DracoPy.decode(blob)
     (attribute,) = mesh.attributes
     _require(attribute["data_type"] == DRACO_INT32, "positions are not INT32")
-    # DracoPy hands them out as float32, which holds every integer up to 2^24
+    # DracoPy returns positions as float32, which holds every integer up to 2^24
     return Fragment(cell, attribute["data"].astype(np.int64), mesh.faces.astype(np.int64))
 
 

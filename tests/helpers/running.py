@@ -1,4 +1,4 @@
-"""Running the workflow as its users do, from a command line, in a copy of the repository."""
+"""Runs the workflow as a user does: from a command line, in a copy of the repository."""
 
 import hashlib
 import json
@@ -14,13 +14,16 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "rules", "scripts", "config", "profiles", "lsf", "slurm", "envs")
-# Few jobs that still cut the test volume along two axes and into two super-chunks, and faces
-# enough for small bodies to have every LOD.
+# These settings give few jobs, but still cut the test volume along two axes and into two
+# super-chunks. They keep enough faces for small bodies to have every LOD.
 SMALL = {"cell_size": 64, "num_lods": 3, "target_reduction": 0.5, "decimation_factor": 4}
 
 
 def copy_repository(target: Path) -> Path:
-    """What a run needs, in `target`; compiled functions come along, as copies keep their dates."""
+    """Copy what a run needs to `target`, which must not exist. Returns `target`.
+
+    Copies keep their dates, so numba's compiled functions stay valid and are not compiled again.
+    """
     target.mkdir(parents=True)
     for part in PARTS:
         source = REPOSITORY / part
@@ -32,7 +35,7 @@ def copy_repository(target: Path) -> Path:
 
 
 def command(config: dict, *arguments: str, cores: int = 2) -> list[str]:
-    """The command line of a run whose configuration is changed by `config`."""
+    """The command line of a run with the changes `config` to its configuration."""
     line = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
     values = (
         f"{key}={value if isinstance(value, str | Path) else json.dumps(value)}"
@@ -44,20 +47,20 @@ def command(config: dict, *arguments: str, cores: int = 2) -> list[str]:
 def run(
     repository: Path, config: dict, *arguments: str, cores: int = 2
 ) -> subprocess.CompletedProcess:
-    """Run the workflow to its end, however that is."""
+    """Run the workflow to its end, whether it succeeds or fails."""
     line = command(config, *arguments, cores=cores)
     return subprocess.run(line, cwd=repository, capture_output=True, text=True, check=False)
 
 
 def finish(repository: Path, config: dict, cores: int = 2) -> Path:
-    """Run the workflow, which must succeed. Returns what is to be served."""
+    """Run the workflow, which must succeed. Returns the `multires` folder."""
     done = run(repository, config, cores=cores)
     assert done.returncode == 0, done.stdout + done.stderr
     return Path(config["output_directory"]) / "multires"
 
 
 def planned(repository: Path, config: dict) -> dict[str, int]:
-    """Jobs by rule that a run would do now, without the target `all`; empty for none."""
+    """Number of jobs per rule that a run would do now, without the target `all`."""
     done = run(repository, config, "--dry-run")
     assert done.returncode == 0, done.stdout + done.stderr
     if "Nothing to be done" in done.stdout:
@@ -71,9 +74,10 @@ def planned(repository: Path, config: dict) -> dict[str, int]:
 def kill_when(
     repository: Path, config: dict, moment: Callable[[], bool], whole_group: bool
 ) -> None:
-    """Start a run and kill it when `moment` has come: all its processes, or just Snakemake's own.
+    """Start a run and kill it as soon as `moment()` is true.
 
-    Nothing is asked to stop, as when a machine dies or a scheduler loses patience.
+    whole_group: kill all its processes; otherwise only Snakemake's own. SIGKILL gives them no
+    chance to tidy up, as when a machine dies or a scheduler loses patience.
     """
     process = subprocess.Popen(
         command(config),
@@ -95,7 +99,7 @@ def kill_when(
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The hash of every file below a folder, by its path in there."""
+    """The SHA-256 of every file below a folder, by the path relative to the folder."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))

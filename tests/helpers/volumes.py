@@ -1,4 +1,4 @@
-"""Volumes that are metadata alone, and settings to plan them with. Everything is z y x."""
+"""Volumes that consist only of metadata, and settings to plan them with. All is z y x."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ ISOTROPIC = tuple((2**k,) * 3 for k in range(9))
 
 
 def settings_with(**changes) -> Settings:
-    """The defaults, with some keys changed; the schema is not asked."""
+    """The defaults with some keys changed. They are not checked against the schema."""
     return replace(DEFAULTS, **{key: _frozen(value) for key, value in changes.items()})
 
 
@@ -33,7 +33,7 @@ def volume(
     dtype="uint64",
     format="zarr2",
 ) -> tuple[SourceLevel, ...]:
-    """A level for each factor over s0, placed so that its voxels cover those of s0."""
+    """One level for each factor over s0, placed so that its voxels cover the voxels of s0."""
     return tuple(
         SourceLevel(
             path=f"/data/seg/s{number}",
@@ -59,7 +59,10 @@ def plan_of(levels, **changes):
 
 @st.composite
 def plans(draw):
-    """Plans of small volumes, some levels there, with fewer jobs than the schema allows."""
+    """Plans of small volumes that have some of the levels.
+
+    `max_jobs` goes below the least that the schema allows.
+    """
     voxel_size = draw(st.sampled_from([(8, 8, 8), (20, 8, 8), (8, 40, 8), (8, 10, 200)]))
     shape = draw(st.tuples(*[st.integers(1, 130)] * 3))
     num_lods = draw(st.integers(1, 6))

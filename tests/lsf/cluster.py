@@ -1,4 +1,4 @@
-"""The cluster: hosts with slots, a queue, and what may go wrong with them."""
+"""The cluster: hosts with slots, a queue, and the faults that a test can cause."""
 
 import getpass
 import os
@@ -14,14 +14,15 @@ from lsf.commands import Server
 from lsf.job import Job
 from lsf.syntax import Submission
 
-TICK = 0.1  # seconds between two looks at the jobs, their memory included
+TICK = 0.1  # seconds between two looks at the jobs and their memory
 
 
 class Cluster:
-    """A cluster that lives as long as the `with` block which it is made in.
+    """A cluster that lives as long as its `with` block.
 
-    hosts: slots by name of host. dispatch_delay: seconds that a job waits at least. report_delay:
-    seconds until bjobs knows of a new job. The commands in `bin` find it by its `environment`.
+    hosts: slots by name of host. dispatch_delay: least seconds that a job waits. report_delay:
+    seconds until bjobs knows a new job. The commands in `bin` find the cluster through its
+    `environment`.
     """
 
     def __init__(
@@ -70,11 +71,13 @@ class Cluster:
         path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": path, "LSF_ENVDIR": str(self.folder)}
 
-    # What goes wrong
+    # Faults
 
     def fail_host(self, host: str, noticed: bool) -> None:
-        """A machine dies with its jobs: they end as EXIT, or all that LSF knows is that it lost
-        contact with the machine, and its jobs are UNKWN from then on.
+        """A machine dies with its jobs.
+
+        noticed: LSF knows that the jobs have ended, and they are EXIT. Otherwise LSF only knows
+        that it lost contact with the machine, and the jobs are UNKWN from then on.
         """
         with self._lock:
             self._down.add(host)
@@ -87,30 +90,31 @@ class Cluster:
                     records.log_status(self.folder, job)
 
     def lose(self, job: Job) -> None:
-        """A job is gone, and nothing tells that it is: neither bjobs nor the event log."""
+        """A job is gone, and neither bjobs nor the event log tells so."""
         with self._lock:
             job.lost = True
             if job.process is not None:
                 processes.kill(job.process.pid)
 
     def forget(self, job: Job) -> None:
-        """bjobs knows no more of a job when it has ended, as after the CLEAN_PERIOD of lsb.params;
-        the event log does.
+        """Once a job has ended, bjobs does not know it any more, but the event log does.
+
+        In LSF this happens after the CLEAN_PERIOD of lsb.params.
         """
         job.forgotten = True
 
     def stall(self, job: Job) -> None:
-        """A job's processes get no time any more, until `go_on`."""
+        """Stop the processes of a job until `go_on`."""
         processes.send(job.process.pid, signal.SIGSTOP)
 
     def go_on(self, job: Job) -> None:
         processes.send(job.process.pid, signal.SIGCONT)
 
     def fall_silent(self, seconds: float) -> None:
-        """bjobs gets no answer any more, for a while from its next use on."""
+        """bjobs gets no answer for some seconds, which begin with its next use."""
         self._silent_for, self._silent_until = seconds, None
 
-    # What the commands ask for
+    # What the commands call
 
     def submit(self, asked: Submission, cwd: str, environment: dict[str, str], uid: int) -> Job:
         with self._lock:
@@ -130,7 +134,7 @@ class Cluster:
             return job
 
     def known(self) -> list[Job]:
-        """The jobs that bjobs knows of, finished ones included."""
+        """The jobs that bjobs knows, including finished ones."""
         now = time.time()
         with self._lock:
             return [
@@ -142,7 +146,7 @@ class Cluster:
             ]
 
     def answers(self) -> bool:
-        """Whether bjobs gets an answer now."""
+        """Whether bjobs gets an answer now. Counts the times that it gets none."""
         with self._lock:
             if self._silent_until is None:
                 self._silent_until = time.time() + self._silent_for
@@ -198,7 +202,7 @@ class Cluster:
                     self._start(job, host)
                     break
             else:
-                return  # first come, first served
+                return  # jobs start in the order of submission
 
     def _start(self, job: Job, host: str) -> None:
         script, output = self._files(job)
@@ -218,7 +222,7 @@ class Cluster:
         records.log_start(self.folder, job)
 
     def _finish(self, job: Job, code: int, reason: str | None, tells: bool = True) -> None:
-        """tells: whether there is anybody left to write the report."""
+        """End a job. tells: whether a process is left on its host that can write the report."""
         job.status, job.exit_code = "DONE" if code == 0 else "EXIT", code
         job.reason, job.ended = reason, time.time()
         if job.process is not None:

@@ -1,7 +1,7 @@
-"""LSF's commands: what each answers. The programs in `bin` only ask for it, through a socket.
+"""The answers of LSF's commands. The programs in `bin` only fetch them through a socket.
 
 Sources: IBM Spectrum LSF 10.1, command reference, `bsub`, `bjobs`, `bkill`, `bhist`, `badmin` and
-`lsclusters`. Of `bjobs` and `bhist` only the lines that the plugin uses are answered.
+`lsclusters`. `bjobs` and `bhist` answer only the command lines that the plugin uses.
 """
 
 import json
@@ -22,7 +22,7 @@ Answer = tuple[str, str, int]  # standard output, standard error, exit code
 
 
 class Server:
-    """Answers the commands of one cluster from threads of their own, until it is closed."""
+    """Answers the commands of one cluster, each in its own thread, until it is closed."""
 
     def __init__(self, folder: Path, cluster: "Cluster") -> None:
         class Handler(socketserver.StreamRequestHandler):
@@ -51,7 +51,7 @@ def bsub(cluster: "Cluster", asked: dict) -> Answer:
 
 
 def bjobs(cluster: "Cluster", asked: dict) -> Answer:
-    """`bjobs -noheader -o 'jobid stat' -aJ PATTERN`: jobs in all states, by name."""
+    """`bjobs -noheader -o 'jobid stat' -aJ PATTERN`: jobs in all states whose name matches."""
     *options, pattern = asked["arguments"]
     if options != ["-noheader", "-o", "jobid stat", "-aJ"]:
         return "", f"not known here: bjobs {' '.join(asked['arguments'])}\n", 255
@@ -78,7 +78,7 @@ def bkill(cluster: "Cluster", asked: dict) -> Answer:
 
 
 def bhist(cluster: "Cluster", asked: dict) -> Answer:
-    """`bhist -l -a`, of which the plugin reads the projects."""
+    """`bhist -l -a`. The plugin reads the projects in its answer."""
     if not cluster.jobs:
         return "", "No matching job found\n", 255
     lines = (

@@ -8,8 +8,10 @@ from lsf.syntax import Submission
 
 @dataclass(eq=False)
 class Job:
-    """A job. Times in seconds since 1970, peak: of its memory, in bytes. lost: nobody hears of it
-    again. forgotten: not by bjobs, once it has ended.
+    """A job. Times are in seconds since 1970.
+
+    peak: most memory it was seen to hold, in bytes. lost: neither bjobs nor the event log tells of
+    it again. forgotten: bjobs does not know it once it has ended.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""The processes of a job: all that are in the session which the job was started in."""
+"""The processes of a job: all processes of the session in which it was started."""
 
 import os
 import signal
@@ -13,19 +13,19 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass
 class Session:
-    """Processes of one session. rss: bytes they hold together; shared pages count in each."""
+    """Processes of one session. rss: bytes they hold together; a shared page counts for each."""
 
     pids: list[int] = field(default_factory=list)
     rss: int = 0
 
 
 def sessions() -> dict[int, Session]:
-    """All processes of this machine by the id of their session (proc(5), /proc/PID/stat)."""
+    """All processes of this machine, by the id of their session (proc(5), /proc/PID/stat)."""
     found: dict[int, Session] = defaultdict(Session)
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended
             fields = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
             if fields[0] != "Z":
                 session = found[int(fields[3])]
@@ -42,7 +42,7 @@ def send(session: int, number: int) -> None:
 
 
 def kill(session: int) -> None:
-    """Kill every process of a session, also those that are born meanwhile."""
+    """Kill every process of a session, including those that start meanwhile."""
     while sessions()[session].pids:
         send(session, signal.SIGKILL)
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What LSF keeps in files: its event log, a cluster's parameters, and the report of a job.
+"""The files that LSF writes: its event log, a cluster's parameters and the report of a job.
 
 Sources: IBM Spectrum LSF 10.1, configuration reference, `lsb.events` and `lsb.params`;
 "Termination reasons displayed by bacct, bhist, and bjobs".
@@ -21,7 +21,7 @@ REASONS = {
 
 
 def write_configuration(folder: Path) -> None:
-    """The folders of a cluster, with the one parameter that the plugin reads."""
+    """Make the folders of a cluster, with the one parameter that the plugin reads."""
     params = folder / "conf" / "lsbatch" / NAME / "configdir" / "lsb.params"
     params.parent.mkdir(parents=True)
     params.write_text(
@@ -32,7 +32,7 @@ def write_configuration(folder: Path) -> None:
 
 
 def configuration(folder: Path) -> dict[str, str]:
-    """What `badmin showconf mbd` shows of it."""
+    """The part of the configuration that `badmin showconf mbd` shows here."""
     return {
         "LSF_CONFDIR": f"{folder}/conf",
         "LSB_SHAREDIR": f"{folder}/work",
@@ -54,7 +54,7 @@ def _append(folder: Path, fields: list) -> None:
 
 
 def log_new(folder: Path, job: Job) -> None:
-    """JOB_NEW, up to the command; what follows it there is left out, as nothing reads it."""
+    """Log JOB_NEW up to the command. The fields after it are left out, as nothing reads them."""
     now, options = int(time.time()), job.asked.options
     limits = [-1] * 11
     limits[9] = -1 if job.asked.run_minutes is None else 60 * job.asked.run_minutes
@@ -66,13 +66,13 @@ def log_new(folder: Path, job: Job) -> None:
 
 
 def log_start(folder: Path, job: Job) -> None:
-    """JOB_START, of which 4 is the new status, RUN."""
+    """Log JOB_START. The 4 is the new status, RUN."""
     fields = ["JOB_START", "10.1", int(time.time()), job.id, 4, job.process.pid, job.process.pid]
     _append(folder, [*fields, 1.0, 1, job.host, "", "", 0, "", 0])
 
 
 def log_status(folder: Path, job: Job) -> None:
-    """JOB_STATUS, without the usage of resources (ru is 0) and what is of newer versions."""
+    """Log JOB_STATUS, without resource usage (ru is 0) and without fields of newer versions."""
     now = int(time.time())
     ended = now if job.has_ended else 0
     fields = ["JOB_STATUS", "10.1", now, job.id, STATUS[job.status], 0, 0, 0.0, ended, 0]
@@ -80,7 +80,7 @@ def log_status(folder: Path, job: Job) -> None:
 
 
 def report(job: Job) -> str:
-    """What LSF appends to the file of `-o`, in front of the output of the job."""
+    """The report that LSF appends to the file of `-o`, before the output of the job."""
     word = "Done" if job.status == "DONE" else "Exited"
     result = (
         "Successfully completed." if word == "Done" else f"Exited with exit code {job.exit_code}."

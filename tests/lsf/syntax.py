@@ -2,8 +2,8 @@
 
 Source: IBM Spectrum LSF 10.1, command reference, `bsub` and the page of each option, at
 https://www.ibm.com/docs/en/spectrum-lsf/10.1.0?topic=bsub-options; for `-R` also "Resource
-requirement strings". Only options that this workflow, the plugin or a user's `lsf_extra` may
-plausibly pass are known; another one is refused although LSF may have it.
+requirement strings". Only the options are known that this workflow, the plugin or a user's
+`lsf_extra` is likely to pass. Any other option is refused, although LSF may have it.
 """
 
 import re
@@ -23,8 +23,9 @@ class SyntaxRefusedError(ValueError):
 class Submission:
     """What a `bsub` line asks for.
 
-    options: the value of each option, of `-R` all of them in order. run_minutes, mem: of `-W` and
-    `rusage[mem=]`, in minutes and in the cluster's unit, None where not given. tasks: of `-n`.
+    options: the value of each option except `-R`. resources: all values of `-R`, in order. tasks:
+    from `-n`. run_minutes: from `-W`, None if not given. mem: from `rusage[mem=]`, in the cluster's
+    unit, None if not given.
     """
 
     options: dict[str, str]
@@ -36,9 +37,9 @@ class Submission:
 
 
 def read_bsub(arguments: Sequence[str]) -> Submission:
-    """Read the arguments of `bsub`, as the shell hands them over.
+    """Read the arguments of `bsub`, as the shell passes them.
 
-    Raises SyntaxRefusedError that names the option and what the documentation says of it.
+    Raises SyntaxRefusedError, which names the option and the rule of the documentation.
     """
     options, resources, rest = {}, [], list(arguments)
     while rest and rest[0].startswith("-"):
@@ -88,17 +89,17 @@ def _at_most(length: int) -> Callable[[str], str | None]:
 
 
 def _job_name(value: str) -> str | None:
-    """A name, or an array: in the latter square brackets hold the indices."""
+    """Check a job name, or the name of a job array, whose indices are in square brackets."""
     if "[" in value and not re.fullmatch(r"[^\[\]]+\[[0-9,:-]+\](%[0-9]+)?", value):
         return "square brackets are for the indices of a job array"
     return _at_most(LONGEST)(value)
 
 
 def _requirement(value: str) -> str | None:
-    """`section[...] section[...]`, a blank between two; a number may have a decimal part.
+    """Check `section[...] section[...]`, with one blank between sections.
 
-    "Usage string": `res=value:res=value`, as in rusage[r1m=0.5:mem=20:swp=40]; the value may bear a
-    unit (from 10.1.0.2) and `/host`, `/job` or `/task` (from 10.1.0.9).
+    The usage string is `res=value:res=value`, as in rusage[r1m=0.5:mem=20:swp=40]. A value may have
+    a decimal part, a unit (from 10.1.0.2) and `/host`, `/job` or `/task` (from 10.1.0.9).
     """
     number = r"[0-9]+(\.[0-9]+)?([KMGTPEZ]B?)?(/(host|job|task))?"
     usage = rf"\w+={number}([,:]\s*\w+={number})*(:duration=[0-9]+[smh]?(:decay=[01])?)?"
@@ -123,7 +124,7 @@ def _minutes(value: str) -> int:
     return 60 * int(hours or 0) + int(minutes)
 
 
-# Of each option what is wrong with a value, None where nothing is.
+# The check of each option's value: it returns what is wrong with it, or None.
 OPTIONS: dict[str, Callable[[str], str | None]] = {
     "-J": _job_name,
     "-o": _at_most(LONGEST),

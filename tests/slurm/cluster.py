@@ -1,7 +1,7 @@
-"""A Slurm cluster of one node, this machine: Debian's own daemons in a folder of their own.
+"""A Slurm cluster whose one node is this machine: Debian's daemons, run in a temporary folder.
 
 Packages: slurmctld, slurmd, slurm-client, munge. Nothing under /etc or /var is read or written, so
-that neither the services of these packages nor another cluster on the machine are in the way.
+the cluster does not disturb the services of these packages or another cluster on the machine.
 """
 
 import os
@@ -19,10 +19,10 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "squeue", "scance
 CPUS = 2
 START_S = 30
 
-# Memory is looked at once a second, and a job killed that takes more than it asked for; each job
-# is bound to its CPU. That is what cgroups do on most clusters, without any. JobRequeue: Slurm
-# itself would start the jobs of a failed node again only after two minutes. MinJobAge: what ended
-# is still listed when a test looks.
+# Slurm looks at memory once a second and kills a job that takes more than it asked for. Each job is
+# bound to its CPU. On most clusters cgroups do this; here it is done without them. JobRequeue=0:
+# Slurm itself would start the jobs of a failed node again only after two minutes. MinJobAge: a job
+# that has ended must still be listed when a test looks.
 CONFIG = """
 ClusterName=test
 SlurmctldHost=localhost
@@ -57,7 +57,7 @@ PartitionName=all Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 
 @dataclass(frozen=True)
 class Job:
-    """What Slurm knows of a job. comment: how Snakemake calls it; memory as it was asked for."""
+    """What Slurm knows of a job. comment: Snakemake's name of it. memory_mb: as asked for."""
 
     id: str
     state: str
@@ -67,13 +67,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Slurm:
-    """A running cluster; `environment` is that of its users."""
+    """A running cluster. environment: the environment of a user's processes."""
 
     folder: Path
     environment: dict[str, str]
 
     def command(self, *line: str) -> str:
-        """What one of Slurm's own programs prints; it must succeed."""
+        """Run one of Slurm's programs, which must succeed. Returns what it prints."""
         done = subprocess.run(
             line, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -81,14 +81,14 @@ class Slurm:
         return done.stdout
 
     def jobs(self) -> list[Job]:
-        """All jobs of this cluster, finished ones too, in the order of submission."""
+        """All jobs of this cluster, including finished ones, in the order of submission."""
         options = ("--states=all", "--sort=i", "--noheader", "--noconvert", "--format=%i|%T|%k|%m")
         lines = self.command("squeue", *options).splitlines()
         found = (line.split("|") for line in lines)
         return [Job(number, state, name, int(mb.rstrip("M"))) for number, state, name, mb in found]
 
     def log(self) -> str:
-        """The last lines of every daemon's log."""
+        """The last 2000 characters of every daemon's log."""
         logs = sorted(self.folder.glob("*.log"))
         return "\n".join(f"{path.name}:\n{path.read_text()[-2000:]}" for path in logs)
 
@@ -100,12 +100,12 @@ def missing_programs() -> list[str]:
 
 @contextmanager
 def slurm_cluster() -> Iterator[Slurm]:
-    """A cluster whose node is idle, gone with all its jobs when the block is left.
+    """A cluster whose node is idle. When the block is left, it ends with all its jobs.
 
-    Raises AssertionError with the daemons' logs where one does not start.
+    Raises AssertionError with the daemons' logs if a daemon does not start.
     """
     with ExitStack() as stack:
-        # not pytest's folder: munge wants every user to reach its socket, whose path is short
+        # not in pytest's folder: every user must be able to reach munge's socket, by a short path
         folder = Path(tempfile.mkdtemp(prefix="slurm-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o711)
@@ -138,9 +138,9 @@ def _configure(folder: Path) -> Slurm:
             memory_mb=memory // 2**20,
         )
     )
-    # Any cgroup plugin has to load where slurmd starts, and this one asks for nothing
+    # slurmd does not start without a cgroup plugin, and this one needs nothing
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
-    # Within a job Snakemake's plugin takes SLURM_CONF away, as it lies in /etc/slurm elsewhere
+    # Inside a job, Snakemake's plugin unsets SLURM_CONF, because other clusters use /etc/slurm
     srun = folder / "bin" / "srun"
     srun.write_text(f'#!/bin/sh\nSLURM_CONF={config} exec {_where("srun")} "$@"\n')
     srun.chmod(0o755)
@@ -155,7 +155,7 @@ def _munge_options(folder: Path) -> list[str]:
 
 
 def _where(name: str) -> str | None:
-    """Daemons are in /usr/sbin, which is not in every user's PATH."""
+    """The path of a program. Daemons are in /usr/sbin, which is not in every user's PATH."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
 
 
@@ -166,7 +166,7 @@ def _free_port() -> int:
 
 
 def _daemon(stack: ExitStack, cluster: Slurm, name: str, *options: str) -> None:
-    """Start a daemon, which ends with `stack`."""
+    """Start a daemon, which ends when `stack` is closed."""
     with open(cluster.folder / f"{name}.out.log", "w") as log:
         process = subprocess.Popen(
             [_where(name), *options],

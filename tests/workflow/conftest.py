@@ -1,3 +1,5 @@
+"""What the tests of whole runs share: the test volume, and the runs that many of them look at."""
+
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from running import SMALL, copy_repository, digests, finish
 
 @dataclass(frozen=True)
 class Volume:
-    """The volume that most runs mesh. labels, voxel_nm, corner_nm: z y x."""
+    """The volume that most runs mesh. labels, voxel_nm and corner_nm are z y x."""
 
     path: Path
     labels: np.ndarray
@@ -19,7 +21,7 @@ class Volume:
 
 
 def dense_labels(shape: tuple[int, int, int], voxel_nm: tuple[int, int, int]) -> np.ndarray:
-    """Convex bodies, most of which touch, some beyond 32 bits, and one of a single voxel."""
+    """Convex bodies, most of which touch. Some labels exceed 32 bits; label 7 is one voxel."""
     rng = np.random.default_rng(0)
     extent = np.array(shape) * voxel_nm
     seeds = rng.uniform(-100, extent + 100, (48, 3))
@@ -37,7 +39,10 @@ def dense_labels(shape: tuple[int, int, int], voxel_nm: tuple[int, int, int]) ->
 
 
 def write_volume(path: Path, labels: np.ndarray, voxel_nm, translation_nm, chunks) -> None:
-    """An OME-NGFF group with nothing but `s0`; z y x or y x. The translation is a voxel centre."""
+    """Write an OME-NGFF group that has only `s0`. Axes are z y x or y x.
+
+    translation_nm: the centre of voxel 0.
+    """
     group = zarr.create_group(path, zarr_format=2)
     group.create_array("s0", data=labels, chunks=chunks)
     placement = [
@@ -73,7 +78,7 @@ def volume(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def config(volume):
-    """The configuration of a run with its own output folder, changed by what is given."""
+    """Makes the configuration of a run: its output folder, and changes of other keys."""
 
     def make(output: Path, **changes) -> dict:
         return {"input_path": volume.path, "output_directory": output, **SMALL, **changes}
@@ -83,13 +88,13 @@ def config(volume):
 
 @pytest.fixture(scope="session")
 def multires(repository, config, tmp_path_factory) -> Path:
-    """What an undisturbed run on two cores makes of the volume. Not to be written to."""
+    """The `multires` folder of an undisturbed run on two cores. Tests must not write to it."""
     return finish(repository, config(tmp_path_factory.mktemp("undisturbed") / "out"))
 
 
 @pytest.fixture(scope="session")
 def table(volume, tmp_path_factory) -> Path:
-    """A table of properties for the smallest body, the largest label and one that is nowhere."""
+    """A table of properties for the smallest body, the largest label and a label that is absent."""
     path = tmp_path_factory.mktemp("table") / "table.csv"
     rows = ("id,name,synapses", "7,vesicle,12", f"{volume.labels.max()},axon,3", "99,nowhere,1")
     path.write_text("\n".join(rows))
@@ -98,6 +103,6 @@ def table(volume, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def unsharded(repository, config, table, tmp_path_factory) -> Path:
-    """The same meshes as files of their own, with a table of properties."""
+    """The `multires` folder of an unsharded run of the same volume, with a table of properties."""
     output = tmp_path_factory.mktemp("unsharded") / "out"
     return finish(repository, config(output, sharded=False, segment_properties_csv=table))

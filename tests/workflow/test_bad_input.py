@@ -1,4 +1,4 @@
-"""What cannot be run is refused before any job, in one line that says what to change."""
+"""Bad input is refused before any job starts, in one line that says what to change."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,13 +10,13 @@ from conftest import write_volume
 from running import digests, run
 
 VOXEL_NM = (20, 8, 8)
-# What Snakemake says of every run before it reads the configuration.
+# What Snakemake itself prints in every run before it reads the configuration.
 NOT_OURS = ("Using workflow specific profile", "Config file config/config.yaml is extended")
 
 
 @pytest.fixture(scope="module")
 def inputs(volume, tmp_path_factory):
-    """Volumes that are no segmentations, and a table that is none."""
+    """Volumes that cannot be meshed, and a table that is broken."""
     folder = tmp_path_factory.mktemp("inputs")
     floats = np.zeros((8, 8, 8), np.float32)
     write_volume(folder / "float.zarr", floats, VOXEL_NM, (0, 0, 0), (8, 8, 8))
@@ -42,7 +42,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def refusals(repository, config, volume, inputs, tmp_path_factory):
-    """Every case run, two at a time: what came of it, and the folder its output was to be in."""
+    """Run every case, two at a time. Holds each finished process and the folder for its output."""
     places = {"inputs": inputs, "volume": volume.path}
     folder = tmp_path_factory.mktemp("refused")
 

@@ -1,4 +1,4 @@
-"""A disk that fills up: one clear line, and after making room the same command completes."""
+"""A disk fills up: the run says so in one line. With room again, the same command completes."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ PAGE = 4096
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of its own of 4 MB, which the test may fill."""
+    """A separate disk of 4 MB, which the test may fill."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -28,7 +28,7 @@ def small_disk(tmp_path):
 
 
 def leave(disk, pages):
-    """Fill a disk up to so many pages."""
+    """Fill a disk so that only so many pages are free."""
     free = os.statvfs(disk)
     with open(disk / "filler", "wb") as file:
         os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - pages * PAGE)

@@ -1,4 +1,4 @@
-"""What goes wrong outside the jobs: a broken chunk of the input, an output that is read-only."""
+"""Faults outside the jobs: a broken chunk of the input, and an output that is read-only."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from running import digests, finish, planned, run
 
 @pytest.fixture
 def broken_chunk(volume, tmp_path):
-    """A copy of the volume, one chunk of which has lost its end, and how it was before."""
+    """A copy of the volume, the path of a chunk that has lost its end, and its whole bytes."""
     copy = tmp_path / "volume.zarr"
     shutil.copytree(volume.path, copy)
     chunk = copy / "s0" / "0.0.0"
@@ -20,7 +20,10 @@ def broken_chunk(volume, tmp_path):
 
 
 def test_a_broken_chunk(repository, config, multires, broken_chunk, tmp_path):
-    """Said in one line by the jobs that read it; the others go on, and need not be done again."""
+    """Each job that reads the chunk says so in one line.
+
+    The other jobs go on, and a later run does not repeat them.
+    """
     source, chunk, whole = broken_chunk
     ours = config(tmp_path / "out") | {"input_path": source}
     done = run(repository, ours, "--keep-going")
@@ -34,7 +37,7 @@ def test_a_broken_chunk(repository, config, multires, broken_chunk, tmp_path):
 
     left = planned(repository, ours)
     assert left["pyramid_super_chunk"] == 1
-    # besides the block that failed, those that need the super-chunk that failed
+    # left are the block that failed and the blocks that need the failed super-chunk
     assert 1 < left["mesh_block"] < 6
     chunk.write_bytes(whole)
     assert digests(finish(repository, ours)) == digests(multires)
@@ -42,7 +45,7 @@ def test_a_broken_chunk(repository, config, multires, broken_chunk, tmp_path):
 
 @pytest.fixture
 def disk(tmp_path):
-    """A disk of its own, which can be made read-only."""
+    """A separate disk, which can be made read-only."""
     path = tmp_path / "disk"
     path.mkdir()
     mounted = subprocess.run(
@@ -59,7 +62,7 @@ def remount(disk, how):
 
 
 def test_a_read_only_output(repository, config, multires, disk):
-    """Refused before any job, at the first run and at a later one, and nothing is lost."""
+    """The first run and a later one are refused before any job, and nothing is lost."""
     ours = config(disk / "out")
     for _ in range(2):
         remount(disk, "ro")

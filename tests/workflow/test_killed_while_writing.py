@@ -1,7 +1,7 @@
-"""Jobs killed in the middle of a write, or just before the file they wrote gets its name.
+"""Jobs are killed in the middle of a write, or just before a written file gets its name.
 
-What they leave must neither be taken for a result nor lie about in the end. The faults happen in
-the real jobs, in the C library's own calls: tests/faults/kill_while_writing.c.
+What they leave must not be taken for a result, and must be gone in the end. The faults happen in
+real jobs, inside calls of the C library: see tests/faults/kill_while_writing.c.
 """
 
 import os
@@ -15,7 +15,7 @@ from test_resume import leftovers
 from running import command, digests
 
 SOURCE = Path(__file__).resolve().parents[1] / "faults" / "kill_while_writing.c"
-# One fault a job and attempt: in what order they come does not matter.
+# Each fault kills one attempt at one job. Their order does not matter.
 FAULTS = {
     "half a chunk": "write:_intermediate_scales.zarr/s1/",
     "a chunk without its name": "rename:_intermediate_scales.zarr/s2/",
@@ -29,6 +29,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
+    """The compiled library that kills, for LD_PRELOAD."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("NOT TESTED: killing jobs while they write needs a C compiler")
@@ -38,7 +39,7 @@ def library(tmp_path_factory):
 
 
 def test_another_attempt_makes_it_good(repository, config, multires, library, tmp_path):
-    """In one run, as on a cluster: whatever is killed is tried again."""
+    """Within one run, every killed job is tried again, as on a cluster."""
     output, done = tmp_path / "out", tmp_path / "done"
     done.mkdir()
     faults = {

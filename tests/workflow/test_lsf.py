@@ -1,9 +1,9 @@
 """`snakemake --profile lsf` through the real executor plugin, on a stand-in for LSF.
 
-The stand-in is not LSF, see tests/lsf. Whatever goes wrong, a run ends with the very bytes of an
-undisturbed one. The runs mostly wait: the plugin looks after its jobs for the first time after 20
-seconds, and then ever less often. So all that are asked for are under way at the same time, and
-each test looks at one of them.
+The stand-in is not LSF: see tests/lsf. Whatever goes wrong, a run must end with the same bytes as
+an undisturbed one. A run mostly waits: the plugin first looks at its jobs after 20 seconds, and
+then ever less often. So all scenarios that the chosen tests need run at the same time, and each
+test looks at the outcome of one.
 """
 
 import shutil
@@ -25,25 +25,25 @@ from snakemesh.plan.inputs import source_levels
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime, shard_mem_mb, shard_runtime
 
-# The profile as it is, but for what would only make the tests wait longer
+# The profile as it is, with shorter waits where these would only slow the tests down
 LINE = ("--profile", "lsf", "--seconds-between-status-checks", "1", "--latency-wait", "3")
-# How often the plugin may ask again at once for jobs that bjobs does not know
+# Lets the plugin ask again at once when bjobs does not know a job
 IMPATIENT = ("--max-status-checks-per-second", "10")
 KEPT = {"delete_intermediate_scales": False}
-# What the plugin asks awk for when it reads LSF's event log
+# The plugin reads LSF's event log with awk and this variable, FPAT
 FPAT = r"""printf '"a b" c' | awk 'BEGIN { FPAT = "([^ ]+)|(\"[^\"]+\")" } { print $2 }'"""
 PATIENCE_S = 600
 
 
 def has_gawk() -> bool:
-    """Whether awk is GNU awk, which the plugin takes for granted; mawk knows no FPAT."""
+    """Whether awk is GNU awk, which the plugin needs: mawk does not know FPAT."""
     done = subprocess.run(FPAT, shell=True, capture_output=True, text=True, check=False)
     return done.stdout.strip() == "c"
 
 
 @dataclass
 class Place:
-    """Where a scenario runs. config: makes a configuration with its output in `folder`."""
+    """Where a scenario runs. config: makes a configuration from an output folder and changes."""
 
     repository: Path
     folder: Path
@@ -60,7 +60,11 @@ class Place:
 
 @dataclass
 class Outcome:
-    """How a scenario ended. said: what Snakemake printed, run by run."""
+    """How a scenario ended.
+
+    multires: digests of the result. said: what Snakemake printed, one text per run. facts: what
+    else a test needs to know.
+    """
 
     cluster: Cluster
     multires: dict[str, str]
@@ -72,16 +76,16 @@ class Outcome:
 
 
 def jobs(cluster: Cluster, name: str) -> list[Job]:
-    """The cluster jobs of a rule or a group, in the order of their submission."""
+    """The cluster jobs of a rule or a group, in the order of submission."""
     return [job for job in list(cluster.jobs) if job.name.startswith(f"Snakemake_{name}:")]
 
 
 class Driver:
-    """Snakemake as a user starts it on a login node; killed where a scenario fails."""
+    """Snakemake as a user starts it on a login node. It is killed when the block is left."""
 
     def __init__(self, place: Place, cluster: Cluster, config: dict, *arguments: str) -> None:
         line = command(config, *LINE, *arguments)
-        at = line.index("--cores")  # the profile says how many
+        at = line.index("--cores")  # removed: the profile sets the cores
         self._file = open(place.folder / "said", "w+")  # noqa: SIM115
         self.process = subprocess.Popen(
             line[:at] + line[at + 2 :],
@@ -107,7 +111,7 @@ class Driver:
         return Path(self._file.name).read_text()
 
     def wait_for(self, moment: Callable[[], object]) -> None:
-        """Wait until something has come about, which must be while Snakemake runs."""
+        """Wait until `moment()` is true, which must happen while Snakemake runs."""
         end = time.time() + PATIENCE_S
         while not moment():
             assert self.process.poll() is None, self.said
@@ -115,7 +119,7 @@ class Driver:
             time.sleep(0.02)
 
     def finish(self) -> str:
-        """Wait for the end, which must be a success. Returns what was printed."""
+        """Wait for the end of a run, which must succeed. Returns what it printed."""
         assert self.process.wait(PATIENCE_S) == 0, self.said
         return self.said
 
@@ -125,9 +129,10 @@ def running(cluster: Cluster, name: str) -> list[Job]:
 
 
 def short_of_memory(place: Place) -> Outcome:
-    """One slot for all, and the super-chunks ask for less memory than they take.
+    """The cluster has one slot, and the super-chunks ask for less memory than they take.
 
-    LSF takes its time. bjobs forgets a job; what became of that one is in the event log.
+    LSF starts and reports jobs with a delay. bjobs forgets a job, whose end is then only in the
+    event log.
     """
     little = ("--set-resources", "pyramid_super_chunk:mem_mb=250*2**(attempt-1)")
     config = place.config(place.output)
@@ -143,10 +148,10 @@ def short_of_memory(place: Place) -> Outcome:
 
 
 def dying_hosts(place: Place) -> Outcome:
-    """A machine dies and LSF tells so; of two others it only says that it lost contact.
+    """Three machines die. LSF reports the death of one, and only a lost contact with two.
 
-    Results of another configuration lay where the first of these would have put theirs. Besides,
-    LSF does not answer for a while.
+    Before, there were results of another configuration where a job of the first machine would have
+    written its own. Also, LSF does not answer for a while.
     """
     other = run(
         place.repository, place.config(place.output, downsample_method="nearest", **KEPT), "pyramid"
@@ -169,9 +174,10 @@ def dying_hosts(place: Place) -> Outcome:
 
 
 def lost_job_and_killed_driver(place: Place) -> Outcome:
-    """A job vanishes, Snakemake waits for it and is killed while another is at work.
+    """A job vanishes. Snakemake waits for it, and is killed while another job is running.
 
-    The same command again, and the job of the first run goes on beside those of the second.
+    Then the same command is started again, and that other job goes on beside the jobs of the
+    second run.
     """
     config = place.config(place.output)
     with place.cluster({f"node{i}": 1 for i in range(1, 5)}) as cluster:
@@ -193,7 +199,7 @@ def lost_job_and_killed_driver(place: Place) -> Outcome:
         return Outcome(cluster, digests(place.output / "multires"), said, {})
 
 
-# Of each test the scenario that it looks at
+# The scenario that each test looks at
 SCENARIOS = {
     "test_bsub_lines": short_of_memory,
     "test_killed_for_memory": short_of_memory,
@@ -205,7 +211,7 @@ SCENARIOS = {
 
 @pytest.fixture(scope="module")
 def outcomes(request, config, tmp_path_factory):
-    """The outcome of the scenario of every test that was asked for, all run at the same time."""
+    """The future outcome of every scenario that a chosen test needs, all run at the same time."""
     repository = copy_repository(tmp_path_factory.mktemp("lsf") / "repository")
     if not (repository / "lsf").exists():
         shutil.copytree(REPOSITORY / "lsf", repository / "lsf")
@@ -226,7 +232,7 @@ def outcome(request, outcomes) -> Outcome:
 
 
 def test_bsub_lines(outcome, config):
-    """LSF would accept every line, and it asks for what the plan says; jobs come in groups."""
+    """LSF would accept every line. Lines ask for what the plan says, and short jobs are grouped."""
     assert outcome.cluster.refused == []
     settings = read_settings({key: _plain(value) for key, value in config("unused").items()})
     plan = make_plan(settings, source_levels(settings))
@@ -240,7 +246,7 @@ def test_bsub_lines(outcome, config):
 
 
 def test_killed_for_memory(outcome, multires):
-    """A group that is killed for its memory is tried again with twice as much, and more time."""
+    """A group that is killed for its memory is tried again with twice the memory and time."""
     killed, done = outcome.jobs("group_pyramid_stage0")
     assert (killed.status, killed.reason, killed.asked.mem) == ("EXIT", "TERM_MEMLIMIT", 250)
     assert (done.status, done.asked.mem) == ("DONE", 500)
@@ -250,7 +256,7 @@ def test_killed_for_memory(outcome, multires):
 
 
 def test_forgotten_by_bjobs(outcome):
-    """What has left bjobs is found in LSF's event log."""
+    """A job that bjobs no longer knows is found in LSF's event log."""
     if not has_gawk():
         pytest.skip("NOT TESTED: awk is not GNU awk, which the plugin needs; apt-get install gawk")
     (forgotten,) = outcome.jobs("group_mesh_lod0")
@@ -258,7 +264,7 @@ def test_forgotten_by_bjobs(outcome):
 
 
 def test_hosts_that_die(outcome, multires):
-    """Jobs that the plugin takes for done because contact was lost (UNKWN) are done again."""
+    """When contact is lost (UNKWN), the plugin takes a job for done. Such jobs are done again."""
     assert outcome.facts["old"] == 0, "a marker of another configuration could be taken for done"
     for name, status in (
         ("group_pyramid_stage0", "UNKWN"),
@@ -271,10 +277,10 @@ def test_hosts_that_die(outcome, multires):
 
 
 def test_lost_job_and_killed_driver(outcome, multires):
-    """Snakemake waits for a lost job for ever; killed and started again it completes."""
+    """Snakemake waits for a lost job for ever. Killed and started again, it completes."""
     lost, again = outcome.jobs("group_mesh_lod0")
     assert (lost.lost, again.status) == (True, "DONE")
-    assert "localrule fragments" not in outcome.said[0]
+    assert "localrule mesh_blocks_done" not in outcome.said[0]
     old, new = outcome.jobs("group_mesh_lod1")
     assert old.started < new.started < old.ended
     assert outcome.multires == digests(multires)

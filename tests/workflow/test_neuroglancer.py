@@ -1,4 +1,4 @@
-"""Neuroglancer itself, in a headless browser, draws the meshes that a run wrote."""
+"""Neuroglancer itself draws the meshes of a run, in a headless browser."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ from reading import Entry, read_entries
 pytestmark = needed
 
 COLOUR = "#00ff00"
-FAR, NEAR = 20_000, 500  # nm that the picture is wide
+FAR, NEAR = 20_000, 500  # width of the picture in nm
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def browser(tmp_path):
 
 
 def fetched_lods(entry: Entry, asked: Iterable[Request]) -> set[int]:
-    """The LODs of a label of which the viewer asked for a fragment."""
+    """The LODs of a label from which the viewer asked for a fragment."""
     begins = {}
     position = entry.begin
     for lod, sizes in enumerate(entry.manifest.sizes):

@@ -28,12 +28,12 @@ pytestmark = needed
 
 SIDE = 400  # pixels
 FACTORS = ((1, 2, 2), (2, 4, 4), (4, 8, 8))
-# The nm a pixel at which the viewer takes a level by itself: its voxels are about a pixel then.
+# nm per pixel at which the viewer chooses a level by itself: a voxel is then about one pixel wide.
 ZOOM = {"s3": 96, "s2": 48, "s1": 16, "s0": 4}
-# z y x in nm. There, and so zoomed, the centres of the pixels stay a seventh of a pixel away from
-# the faces of the voxels: nearer to them what is drawn depends on how corners are rounded.
+# z y x in nm. At this place and these zooms, every pixel's centre is at least a seventh of a pixel
+# away from the faces of voxels. Nearer to a face, the drawing depends on how corners are rounded.
 PLACE = (1711.5, 2320.5, 3256.5)
-CLOSE = {"xy": 2, "xz": 4}  # the nm a pixel at which a picture just holds the whole volume
+CLOSE = {"xy": 2, "xz": 4}  # nm per pixel at which a picture just holds the whole volume
 KNOWN = """
 const state = viewer.layerManager.getLayerByName('volume')?.layer?.dataSources[0]?.loadState;
 if (state === undefined) return null;
@@ -50,10 +50,14 @@ return {
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Where a group of levels is, what to paste for it ({} is the server), what it is to hold."""
+    """A group of levels.
+
+    output: the output directory it is in. source: the volume that its s0 is a link into. url: what
+    to paste, where {} stands for the server. levels: what the group must hold.
+    """
 
     output: Path
-    source: Path  # s0 is a link into it
+    source: Path
     url: str
     levels: dict[str, Placed]
 
@@ -65,13 +69,13 @@ def browser(tmp_path):
 
 
 def levels_of(s0: Placed, of: Placed) -> dict[str, Placed]:
-    """s0, and every further level of a part of it."""
+    """s0, and every further level of the part `of` of it."""
     return {"s0": s0} | {f"s{k}": coarser(of, factor) for k, factor in enumerate(FACTORS, 1)}
 
 
 @pytest.fixture
 def whole(repository, config, volume, tmp_path) -> Pyramid:
-    """Of a zarr v2 volume, beyond whose end s3 reaches by half a voxel."""
+    """The levels of a whole zarr v2 volume. s3 reaches half a voxel beyond its end."""
     output = tmp_path / "out"
     done = run(repository, config(output, num_lods=4), "pyramid")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -82,21 +86,21 @@ def whole(repository, config, volume, tmp_path) -> Pyramid:
 
 @pytest.fixture
 def part(config, volume, tmp_path) -> Pyramid:
-    """By the same jobs, of a part of a sharded zarr v3 volume: s1 begins elsewhere than s0."""
+    """The levels of a part of a sharded zarr v3 volume: s1 does not begin where s0 does."""
     output = tmp_path / "out"
     s0 = Placed(volume.labels, volume.voxel_nm, volume.corner_nm, (32, 24, 16))
     source = write_zarr(tmp_path / "seg.zarr", [s0], version=3, sharded=True)
     roi = [[1360, 2160, 3100], [2100, 2520, 3400]]
     changes = {"input_path": source, "num_lods": 4, "roi": roi}
     in_process.build_pyramid(in_process.planned(config(str(output)) | changes))
-    # outward to voxels of s3, of 80 64 64 nm
+    # the roi, moved outward to whole voxels of s3, which are 80 64 64 nm
     inside = Placed(volume.labels[16:56, 16:72, 8:56], s0.voxel_nm, (1320, 2128, 3064), s0.chunks)
     url = "{}/_intermediate_scales.zarr/|zarr3:"
     return Pyramid(output, Path(source), url, levels_of(s0, inside))
 
 
 def coloured(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The labels there are, ascending, and for each a colour of its own; black for 0."""
+    """The labels of a volume, ascending, and a different colour for each; black for 0."""
     ids = np.unique(labels)
     assert ids[0] == 0 and ids.size <= 64
     colours = np.stack([60 + 60 * (np.arange(ids.size) // 4**k % 4) for k in range(3)], axis=-1)
@@ -105,7 +109,7 @@ def coloured(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def assert_known(browser, levels: dict[str, Placed]) -> None:
-    """The viewer knows these levels and no others: how large they are, and where."""
+    """Assert that the viewer knows exactly these levels, with their sizes and places."""
     known = evaluated(browser, KNOWN)
     assert "error" not in known, known
     assert (known["names"], known["units"]) == (["z", "y", "x"], ["m"] * 3)
@@ -121,9 +125,9 @@ def assert_known(browser, levels: dict[str, Placed]) -> None:
 
 
 def visible(levels: Sequence[Placed], layout: str, pixel_nm: float) -> np.ndarray:
-    """The label at the centre of every pixel; 0 outside. levels: finest first.
+    """The label at the centre of every pixel, 0 outside. levels: finest first.
 
-    Where the finest level ends the viewer shows what the next one has there.
+    Where the finest level ends, the viewer shows the next one.
     """
     across = (np.arange(SIDE) + 0.5 - SIDE / 2) * pixel_nm
     points = np.tile(PLACE, (SIDE, SIDE, 1))
@@ -138,7 +142,7 @@ def visible(levels: Sequence[Placed], layout: str, pixel_nm: float) -> np.ndarra
 
 
 def fetched_levels(asked: Iterable[Request]) -> set[str]:
-    """The levels of which the viewer asked for a chunk."""
+    """The levels from which the viewer asked for a chunk."""
     parts = (path.strip("/").split("/") for path, _, _ in asked)
     return {level for _, level, *key in parts if key and not key[-1].startswith((".z", "zarr."))}
 
@@ -154,7 +158,7 @@ def test_every_level_is_fetched_in_turn_and_drawn_in_its_place(pyramid, browser)
     viewer = new_viewer(SIDE)
 
     def assert_drawn(level: str, layout: str, pixel_nm: float) -> None:
-        """Every pixel has the colour of the label that the level has there."""
+        """Assert that every pixel has the colour of the label that the level has there."""
         with viewer.txn() as state:
             state.layout = layout
             state.cross_section_scale = pixel_nm
@@ -166,7 +170,7 @@ def test_every_level_is_fetched_in_turn_and_drawn_in_its_place(pyramid, browser)
         wanted = colours[np.searchsorted(ids, labels)]
         np.testing.assert_array_equal(drawn, wanted, f"{level}, {layout}, {pixel_nm} nm a pixel")
 
-    # as `python scripts/serve.py OUTPUT --volume SOURCE` has it
+    # the folders that `python scripts/serve.py OUTPUT --volume SOURCE` serves
     with serving({"": pyramid.output, serve.VOLUME: pyramid.source}) as server:
         with viewer.txn() as state:
             state.layers["volume"] = neuroglancer.SegmentationLayer(

@@ -11,7 +11,7 @@ from ome_zarr_models import open_ome_zarr
 from running import digests, finish, planned, run
 
 PYRAMID = {"pyramid_levels", "pyramid_super_chunk"}
-MESHING = {"mesh_block": 6, "fragments": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
+MESHING = {"mesh_block": 6, "mesh_blocks_done": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
 
 
 def build(repository, config):
@@ -21,7 +21,7 @@ def build(repository, config):
 
 
 def mode(labels, factor):
-    """The most frequent label of every cube, of equals the smallest."""
+    """The most frequent label of every cube, and the smallest of equally frequent ones."""
     shape = [-(-n // f) for n, f in zip(labels.shape, factor, strict=True)]
     found = np.zeros(shape, labels.dtype)
     for index in np.ndindex(*shape):
@@ -33,7 +33,7 @@ def mode(labels, factor):
 
 @pytest.fixture(scope="module")
 def built(repository, config, tmp_path_factory):
-    """The output folder of a run that was to build the pyramid alone, and does not keep it."""
+    """The output folder of `snakemake pyramid`, in a configuration that deletes the pyramid."""
     output = tmp_path_factory.mktemp("pyramid") / "out"
     build(repository, config(output))
     return output
@@ -49,7 +49,7 @@ def test_nothing_but_the_pyramid_and_it_stays(repository, config, built):
 
 
 def test_readers_agree_on_what_it_holds(built, volume):
-    """Exactly the levels that are there, finest first, and at every one the mode of its cubes."""
+    """The group lists exactly its levels, finest first, and each holds the mode of its cubes."""
     path = built / "_intermediate_scales.zarr"
     assert os.readlink(path / "s0") == str(volume.path / "s0")
     group = zarr.open_group(path, mode="r")
@@ -79,13 +79,13 @@ def would_do(repository, config):
 
 
 def test_another_placement_is_another_pyramid(repository, config, built):
-    """Although each super-chunk's own part would be the same."""
+    """All is built again, although the voxels of each super-chunk would be the same."""
     assert would_do(repository, config(built)) == set()
     assert would_do(repository, config(built, voxel_size_nm=[40, 16, 16])) == PYRAMID
 
 
 def test_nothing_is_missing(repository, config, built, tmp_path):
-    """Neither of one level, nor where the source has them all."""
+    """Nothing is built for one LOD, or where the source has all levels."""
     before = digests(built)
     complete = {"input_path": built / "_intermediate_scales.zarr"}
     for changes in ({"num_lods": 1}, complete):

@@ -1,10 +1,10 @@
-"""What has changed or is gone is made again with what depends on it, no more and no less."""
+"""What has changed or is gone is made again, with what depends on it and nothing else."""
 
 import shutil
 
 from running import digests, finish, planned
 
-MESHING = {"mesh_block": 6, "fragments": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
+MESHING = {"mesh_block": 6, "mesh_blocks_done": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
 PYRAMID = {"pyramid_levels": 1, "pyramid_super_chunk": 2}
 COARSER = {"target_reduction": 0.8}
 
@@ -12,7 +12,7 @@ COARSER = {"target_reduction": 0.8}
 def test_changes_with_and_without_a_kept_pyramid(
     repository, config, multires, unsharded, table, tmp_path
 ):
-    """Each result must be, byte for byte, that of a run that knew nothing of the ones before."""
+    """Each result must have the same bytes as that of a run in an empty folder."""
     kept, deleted = tmp_path / "kept", tmp_path / "deleted"
 
     def keeping(**changes):
@@ -28,13 +28,13 @@ def test_changes_with_and_without_a_kept_pyramid(
 
     assert digests(finish(repository, config(deleted, **COARSER))) == coarser
     assert planned(repository, config(deleted)) == PYRAMID | MESHING
-    # and what a run of the other kind leaves behind has to go
+    # files that only the sharded run wrote must be gone
     single = config(deleted, sharded=False, segment_properties_csv=table)
     assert digests(finish(repository, single)) == digests(unsharded)
 
 
 def test_what_somebody_has_removed(repository, config, multires, tmp_path):
-    """Of what is served, and of levels that are kept. Work that is done does not count on it."""
+    """Served files and kept levels that somebody has removed are made again."""
     ours = config(tmp_path / "out", delete_intermediate_scales=False)
     served = finish(repository, ours)
     (served / "info").unlink()

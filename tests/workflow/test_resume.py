@@ -1,10 +1,12 @@
+"""Runs that are killed go on where they stopped, and end with the same bytes."""
+
 import time
 
 from running import digests, finish, kill_when, planned
 
 
 def leftovers(output):
-    """Whatever only a running or a killed job has."""
+    """What only a running or a killed job has in the output folder."""
     found = [path for path in output.rglob(".*") if path.name.endswith((".tmp", ".unfinished"))]
     others = (output / "work" / "mesh", output / "work" / "pyramid")
     pyramid = output / "_intermediate_scales.zarr"
@@ -12,9 +14,9 @@ def leftovers(output):
 
 
 def meshed(output, n):
-    """The moment when n blocks more are meshed than now, those that are done anew included.
+    """A function that tells whether n blocks have been meshed since now, repeated ones included.
 
-    Snakemake does not know yet of what the two jobs that run at a time have just finished.
+    Two jobs run at a time. Snakemake may not know yet of those that have just finished.
     """
     now = time.time()
 
@@ -26,10 +28,11 @@ def meshed(output, n):
 
 
 def test_killed_again_and_again(repository, config, multires, tmp_path):
-    """First under another configuration, whose blocks must not get into the result.
+    """Three runs are killed, and a fourth completes.
 
-    Last without its jobs: they go on beside those of the run that completes it, and neither may
-    spoil what the other writes.
+    The first has another configuration, whose blocks must not get into the result. In the last,
+    only Snakemake is killed: its jobs go on beside those of the fourth run, and neither may spoil
+    what the other writes.
     """
     output = tmp_path / "out"
     other = config(output, cell_size=32, num_lods=4, target_reduction=0.8)

@@ -1,3 +1,5 @@
+"""Whole runs on the example and on the test volume, judged by other readers of the format."""
+
 import dataclasses
 import json
 from collections import Counter
@@ -24,7 +26,7 @@ RULES = {
     "pyramid_levels",
     "pyramid_super_chunk",
     "mesh_block",
-    "fragments",
+    "mesh_blocks_done",
     "shard",
     "multires_index",
     "cleanup",
@@ -32,7 +34,7 @@ RULES = {
 
 
 def assert_sound(directory, labels):
-    """Every label is there, closed at every LOD, and breaks no rule of the format."""
+    """Assert that every label is there, closed at every LOD, and breaks no rule of the format."""
     found, opened = Counter(), Counter()
     meshes = 0
     for mesh, label in zip(read_meshes(directory), labels, strict=True):
@@ -47,7 +49,7 @@ def assert_sound(directory, labels):
 
 
 def test_example_as_configured(repository):
-    """The first thing a user does: look at the plan, before there is any volume, and run it."""
+    """What a user does first: look at the plan, before there is any volume, and run it."""
     assert not (repository / "example").exists()
     plan = planned(repository, {})
     assert plan.keys() == RULES and plan["example"] == 1 and plan["mesh_block"] > 4
@@ -62,7 +64,7 @@ def test_every_label_is_sound(multires, volume):
 
 
 def test_meshes_lie_where_the_voxels_are(multires, volume):
-    """Volume and centroid of the larger labels, against their voxels, at every LOD."""
+    """At every LOD, the larger labels have the volume and centroid of their voxels."""
     voxel_nm, corner = np.array(volume.voxel_nm), np.array(volume.corner_nm)
     ratios, offsets = {}, {}
     for mesh in read_meshes(multires):
@@ -83,7 +85,7 @@ def test_meshes_lie_where_the_voxels_are(multires, volume):
 
 
 def test_cloudvolume_reads_the_same(multires, tmp_path):
-    """A layer that names the directory as its meshes needs nothing else."""
+    """A layer only has to name the directory as its meshes."""
     info = CloudVolume.create_new_info(
         1, "segmentation", "uint64", "raw", (8, 8, 20), (0, 0, 0), (60, 80, 70), mesh="multires"
     )
@@ -119,7 +121,7 @@ def test_unsharded_twin(multires, unsharded):
 
 
 def test_segment_properties(unsharded):
-    """The numbers are those of the meshes, and the table's columns stand beside them."""
+    """The numbers are those of the meshes, and the columns of the table are added."""
     document = json.loads((unsharded / "segment_properties" / "info").read_text())
     assert document["@type"] == "neuroglancer_segment_properties"
     columns = {p["id"]: p["values"] for p in document["inline"]["properties"]}
@@ -142,7 +144,7 @@ def test_segment_properties(unsharded):
 
 
 def test_lists_on_the_command_line(repository, config, tmp_path):
-    """What Snakemake hands over as text means the same as in a file."""
+    """Lists that Snakemake passes on as text mean the same as in a file."""
     roi = [[1000, 2000, 3000], [1100.5, 2100, 3100]]
     changed = config(tmp_path / "out", roi=roi, target_ids=[1, 2048], use_existing_scales=False)
     assert planned(repository, changed)["mesh_block"] == 3

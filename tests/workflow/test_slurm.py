@@ -1,4 +1,4 @@
-"""The workflow through a real Slurm of one node: `snakemake --profile slurm`, as it is typed."""
+"""`snakemake --profile slurm`, as a user types it, on a real Slurm of one node."""
 
 import subprocess
 import sys
@@ -13,9 +13,9 @@ import pytest
 from running import copy_repository, digests, finish
 from slurm.cluster import missing_programs, slurm_cluster
 
-# A driver that waits for what never comes does so for ever
+# Without a limit, Snakemake would wait for ever for a job that never ends
 AT_MOST_S = 900
-# What the cluster jobs are called: by group and rule, or by rule and wildcards
+# Names of the cluster jobs: from group and rule, or from rule and wildcards
 PYRAMID = "rule_pyramid_stage0_pyramid_super_chunk"
 MESH = "rule_mesh_lod{lod}_mesh_block"
 SHARD = "rule_shard_wildcards_0"
@@ -34,7 +34,10 @@ def slurm():
 
 @pytest.fixture
 def too_little(tmp_path) -> Path:
-    """A copy of the repository whose plan is wrong about LOD 0: Python alone takes more."""
+    """A copy of the repository whose plan asks for too little memory at LOD 0.
+
+    Python alone takes more than these 300 MB.
+    """
     repository = copy_repository(tmp_path / "repository")
     with open(repository / "scripts" / "snakemesh" / "plan" / "resources.py", "a") as module:
         module.write(
@@ -46,12 +49,12 @@ def too_little(tmp_path) -> Path:
 
 
 class Driver:
-    """Snakemake, started in `repository`; what it says goes to a file."""
+    """Snakemake, started in `repository`. What it prints goes to the file `said`."""
 
     def __init__(self, slurm, repository: Path, config: dict, said: Path):
         self.said = said
         line = [sys.executable, "-m", "snakemake", "--profile", "slurm"]
-        # the queue is looked at sooner than after 40 seconds
+        # look at the queue earlier than after 40 seconds
         line += ["--slurm-init-seconds-before-status-checks", "1"]
         line += ["--config", *(f"{key}={value}" for key, value in config.items())]
         with open(said, "w") as file:
@@ -67,14 +70,14 @@ class Driver:
         self.process.wait()
 
     def wait_until(self, condition):
-        """The first true value of `condition`, which must come before the run ends."""
+        """The first true value of `condition()`, which must come before the run ends."""
         while not (found := condition()):
             assert self.process.poll() is None, self.said.read_text()
             time.sleep(0.2)
         return found
 
     def finish(self) -> str:
-        """What was said by a run that succeeded."""
+        """Wait for the end of the run, which must succeed. Returns what it printed."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(AT_MOST_S)
         assert self.process.returncode == 0, self.said.read_text()
@@ -82,7 +85,7 @@ class Driver:
 
 
 def by_name(slurm) -> dict[str, list]:
-    """The attempts at each cluster job, first to last, by what Snakemake calls it."""
+    """The attempts at each cluster job, first to last, by Snakemake's name of the job."""
     attempts = defaultdict(list)
     for job in slurm.jobs():
         attempts[job.comment].append(job)
@@ -90,7 +93,11 @@ def by_name(slurm) -> dict[str, list]:
 
 
 def at_work(slurm, name: str, logs: Path):
-    """A moment: the id of a running cluster job one of whose scripts has begun, else None."""
+    """A condition for `wait_until`.
+
+    It returns the id of the running cluster job of this name once a script of it has begun, which
+    its log in `logs` shows. Until then it returns None.
+    """
 
     def is_at_work():
         running = (job.id for job in slurm.jobs() if (job.comment, job.state) == (name, "RUNNING"))
@@ -100,7 +107,7 @@ def at_work(slurm, name: str, logs: Path):
 
 
 def test_example_as_configured(slurm, repository, tmp_path):
-    """What is no local rule goes through Slurm, short jobs in groups, and makes the same bytes."""
+    """All but local rules go through Slurm, short jobs in groups, and give the same bytes."""
     ours = {"output_directory": tmp_path / "out"}
     with Driver(slurm, repository, ours, tmp_path / "said") as driver:
         said = driver.finish()
@@ -115,9 +122,9 @@ def test_example_as_configured(slurm, repository, tmp_path):
 def test_killed_for_memory_cancelled_and_on_a_failed_node(
     slurm, too_little, config, multires, tmp_path
 ):
-    """Slurm kills what takes more than it asked for; we cancel a job, and fail the node of another.
+    """Three jobs are lost: killed for its memory, cancelled, and on a node that fails.
 
-    All are done again by the same run, the first with more memory.
+    The same run does all of them again, the first with more memory.
     """
     out, lod0, lod1 = tmp_path / "out", MESH.format(lod=0), MESH.format(lod=1)
     with Driver(slurm, too_little, config(out), tmp_path / "said") as driver:

@@ -1,4 +1,4 @@
-"""Volumes that are not a local group with nothing but s0: the whole workflow on what there is."""
+"""The whole workflow on volumes other than a local group that has only s0."""
 
 import os
 import threading
@@ -24,7 +24,7 @@ FACTOR = (1, 2, 2)
 
 @dataclass(frozen=True)
 class Sources:
-    """One volume: over http a zarr v2 group, in s3 an array that does not say where it is."""
+    """One volume: a zarr v2 group over http, and an array without placement in s3."""
 
     volume: Placed
     http: str
@@ -63,7 +63,7 @@ def sources(volume, tmp_path_factory):
 
 
 def upload(folder: Path) -> None:
-    """A folder as objects that anyone may read, in a bucket of its own."""
+    """Upload a folder to a new bucket, as objects that anyone may read."""
     client = boto3.client("s3", region_name="us-east-1")
     client.create_bucket(Bucket=BUCKET)
     for path in (path for path in folder.rglob("*") if path.is_file()):
@@ -73,7 +73,7 @@ def upload(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def results(repository, config, sources, tmp_path_factory):
-    """Per source the output of a run that keeps what it builds, both at a time."""
+    """The output of one run per source. Both run at the same time and keep the built levels."""
     folder = tmp_path_factory.mktemp("results")
     by_hand = {
         "voxel_size_nm": list(sources.volume.voxel_nm),
@@ -91,7 +91,7 @@ def results(repository, config, sources, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def local(config, sources, tmp_path_factory):
-    """What the library makes of a local copy, without Snakemake."""
+    """Digests of what the library makes of a local copy, without Snakemake."""
     folder = tmp_path_factory.mktemp("local")
     path = write_zarr(folder / "seg.zarr", [sources.volume])
     plan = in_process.planned(config(str(folder / "out"), **LODS) | {"input_path": path})
@@ -107,7 +107,7 @@ def test_meshes_are_those_of_the_local_volume(results, local, name):
 
 @pytest.mark.parametrize("name", ["http", "s3"])
 def test_what_is_missing_is_built_here(results, sources, name):
-    """From the remote s0 alone, with nothing that points back to it as if it were a folder."""
+    """Levels are built from the remote s0, and no link pretends that s0 is a local folder."""
     group = results[name] / "_intermediate_scales.zarr"
     assert not any(Path(at, entry).is_symlink() for at, d, f in os.walk(group) for entry in d + f)
     built = zarr.open_array(group / "s1", mode="r")
@@ -115,13 +115,13 @@ def test_what_is_missing_is_built_here(results, sources, name):
 
 
 def test_a_remote_run_is_finished(repository, config, results, sources):
-    """What it was made from is found again: nothing is left to do."""
+    """A second run recognises what the first was made from, so nothing is left to do."""
     changed = config(results["http"], **LODS, delete_intermediate_scales=False)
     assert planned(repository, changed | {"input_path": sources.http}) == {}
 
 
 def test_a_gap_between_levels(repository, config, sources, tmp_path):
-    """s0, s1 and s3 are there: `snakemake pyramid` builds s2 alone, from s0, and keeps it."""
+    """s0, s1 and s3 exist: `snakemake pyramid` builds only s2, from s0, and keeps it."""
     s0 = sources.volume
     there = [s0, coarser(s0, FACTOR), coarser(s0, (4, 8, 8))]
     path = write_zarr(tmp_path / "seg.zarr", there)
@@ -137,7 +137,7 @@ def test_a_gap_between_levels(repository, config, sources, tmp_path):
 
 
 def refusal(done) -> str:
-    """The line with which a run was refused."""
+    """The line that refuses a run."""
     assert done.returncode != 0
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("snakemesh: "))
     assert "Traceback" not in done.stdout + done.stderr
@@ -147,7 +147,7 @@ def refusal(done) -> str:
 def test_a_level_in_the_wrong_place_is_refused_before_any_job(
     repository, config, sources, tmp_path
 ):
-    """Even by a dry run, and without a trace."""
+    """A dry run refuses it too, and leaves no files."""
     labels, chunks = voted(sources.volume.labels, FACTOR), sources.volume.chunks
     shifted = Placed(labels, (20, 16, 16), (1000, 1996, 2996), chunks)
     path = write_zarr(tmp_path / "seg.zarr", [sources.volume, shifted])

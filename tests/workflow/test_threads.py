@@ -1,4 +1,4 @@
-"""Each job has one core of a cluster: does it keep to it, whatever the machine has?"""
+"""Each job has one core of a cluster and must keep to it, whatever the machine has."""
 
 import json
 import os
@@ -10,7 +10,8 @@ from conftest import write_volume
 
 from running import command
 
-# Python runs this before each of the run's scripts; what it tells is what the script did.
+# Python runs this before each script of the run. At the script's end it reports the CPU time of
+# the script's threads.
 AT_EXIT = """
 import atexit, json, os, pathlib, sys
 
@@ -28,7 +29,7 @@ atexit.register(tell)
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
 def test_a_job_computes_on_one_thread(repository, tmp_path):
-    """One thread does the work, and one beside it decodes, which is little."""
+    """One thread does the work. Another one decodes, which takes little time."""
     (tmp_path / "sitecustomize.py").write_text(AT_EXIT)
     labels = np.random.default_rng(0).integers(0, 1 << 40, (10, 10, 10), dtype=np.uint64)
     labels = np.kron(labels, np.ones((12, 12, 12), np.uint64))

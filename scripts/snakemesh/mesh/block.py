@@ -40,12 +40,12 @@ class BlockStats:
         return BlockStats(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
-def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats:
+def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
     """Mesh a block and write its container, whole or not at all.
 
     Where the folder holds a container of this block that was made in the same way from the same
-    voxels, that becomes the container: a chunk that was touched need not have changed here.
-    Raises UserError if voxels cannot be read or the input changes meanwhile, or if a label is
+    voxels, that one is taken, and None is returned: a chunk that was touched need not have changed
+    in this block. Raises UserError if voxels cannot be read or the input changes meanwhile, or if a label is
     negative, and DamagedError if they are those of a level that was built.
     """
     if job.watch is not None:
@@ -56,7 +56,7 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats:
         if (earlier := _alike(job, store, container)) is not None:
             with replacing(container) as temporary:
                 _link(earlier, temporary)
-            return BlockStats()
+            return None
         stats, records, blobs, voxels = _mesh_tiles(job, store)
     if job.watch is not None:
         job.watch.refuse_change()

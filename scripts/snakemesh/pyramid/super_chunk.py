@@ -19,10 +19,13 @@ from snakemesh.voxels import is_background, open_part, reading_part
 
 
 def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
-    """Read a super-chunk once and write every missing level there; returns what to log of it.
+    """Read a super-chunk once and write every missing level there.
 
-    What an earlier try that was killed left of its writes is removed. When this returns, all that
-    was written is on the disk. Raises UserError where the input changes meanwhile.
+    First removes the unfinished files that an earlier try left if it was killed. When this returns,
+    all that was written is on the disk. Returns what to log: `voxels` of the base and `chunks` of
+    the levels. If neither the base nor a target stores anything there, nothing is read, and
+    `stored` is 0. Raises UserError if voxels cannot be read or the input changes meanwhile, or if a
+    label is negative, and DamagedError if the base was built and cannot be read.
     """
     if job.watch is not None:
         job.watch.refuse_change()

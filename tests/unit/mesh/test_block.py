@@ -22,7 +22,7 @@ FACTOR = (1, 2, 2)
 
 
 def write_levels(path, *levels):
-    """An OME-NGFF group of levels (z y x), each FACTOR times coarser than the one before."""
+    """Write an OME-NGFF group of levels (z y x), each FACTOR times coarser than the one before."""
     datasets = []
     for k, labels in enumerate(levels):
         spec = {"driver": "zarr", "kvstore": {"driver": "file", "path": f"{path}/s{k}"}}
@@ -41,6 +41,7 @@ def write_levels(path, *levels):
 
 
 def plan_of(tmp_path, *levels, **config):
+    """The plan of a volume of these levels. Cells are 32 voxels wide unless `config` differs."""
     path = tmp_path / "volume.zarr"
     if not path.exists():
         path.mkdir()
@@ -53,7 +54,7 @@ def plan_of(tmp_path, *levels, **config):
 
 
 def read_container(path, sharding):
-    """Records and bytes of all shards of a container, and its LOD."""
+    """The LOD of a container, and the records and Draco bytes of all its shards."""
     sections, blobs = [], []
     for shard in range(sharding.num_shards):
         lod, records, begin = read_section(path, shard)
@@ -65,7 +66,7 @@ def read_container(path, sharding):
 
 
 def meshed(tmp_path, plan, lod, **changes):
-    """Records and bytes of all blocks of an LOD, with the jobs changed."""
+    """Records and Draco bytes of all blocks of an LOD. changes: fields of their jobs."""
     all_records, all_blobs = [], []
     for index in indices(plan.blocks(lod)):
         job = replace(mesh_block_job(plan, lod, index), **changes)
@@ -134,7 +135,7 @@ def test_a_block_in_tiles_is_as_closed_as_in_one(tmp_path, labels_of):
         assert sorted(found) == np.unique(labels[labels > 0]).tolist()
         assert all(len(open_edges(triangles)) == 0 for triangles in found.values())
         volumes.append([records["volume"][records["label"] == label].sum() for label in found])
-    if labels_of is voronoi:  # what simplification leaves of noise depends on where it was cut
+    if labels_of is voronoi:  # the volume of simplified noise depends on where it was cut
         np.testing.assert_allclose(volumes[:2], [volumes[2]] * 2, rtol=5e-3)
 
 
@@ -142,14 +143,15 @@ def test_a_block_in_tiles_is_as_closed_as_in_one(tmp_path, labels_of):
 
 
 def test_open_objects_are_open_in_the_planes_of_the_roi_alone(tmp_path):
-    # the last cells hold 3 voxels, fewer than their neighbours' tiles look beyond them
+    # the last cells hold 3 voxels, so the halo of the tiles before them reaches beyond the ROI
     labels = noise((46, 80, 80), 2, 5)
     begin, end = np.array([6, 0, 10]), np.array([6 + 32 + 3, 67, 10 + 32 + 3])
     roi = [(np.multiply(at, VOXEL_NM) + CORNER_NM).tolist() for at in (begin, end)]
     plan = plan_of(tmp_path, labels, roi=roi, roi_boundary="open", n_smoothing_iter=3)
     assert plan.begin == tuple(begin) and plan.end == tuple(end)
     records, blobs = meshed(tmp_path, plan, 0)
-    planes = {0: (0, 35), 1: (67,), 2: (0, 35)}  # x y z; y begins where the volume does
+    # by axis x y z; along y, the ROI begins where the volume does
+    planes = {0: (0, 35), 1: (67,), 2: (0, 35)}
     met = set()
     for triangles in decoded(records, blobs).values():
         ends = open_edges(triangles) * 32 / CELL_STEPS
@@ -173,7 +175,7 @@ def test_an_open_object_goes_straight_through_the_roi(tmp_path):
     np.testing.assert_allclose(x, [0, 320], atol=0.01)
     y, z = (np.ptp(triangles[..., axis]) * nm_per_step(plan, 0)[axis] for axis in (1, 2))
     assert y == pytest.approx(16 * 8, abs=1) and z == pytest.approx(20 * 16, abs=2)
-    # its walls run to the planes without narrowing
+    # it does not narrow towards the planes
     ends = open_edges(triangles)
     assert np.ptp(ends[..., 1]) == pytest.approx(np.ptp(triangles[..., 1]), rel=1e-3)
 
@@ -187,7 +189,7 @@ def test_only_what_is_wanted(tmp_path):
         (tmp_path / name).mkdir()
     some = np.where(np.isin(labels, (2, 5)), labels, 0).astype(np.uint8)
     expected, expected_blobs = meshed(tmp_path, plan_of(tmp_path / "some", some), 0)
-    # 300 is beyond what the type of the volume can hold
+    # 300 is too large for the uint8 of the volume
     plan = plan_of(tmp_path / "all", labels, target_ids=[300, 5, 2])
     records, blobs = meshed(tmp_path, plan, 0)
     assert set(records["label"].tolist()) == {2, 5}

@@ -16,9 +16,10 @@ axes = st.integers(0, 2)
 
 @st.composite
 def closed_meshes(draw):
-    """A closed mesh of 80 faces with corners anywhere, mostly on few planes, and its two owners.
+    """A closed mesh of 80 faces, the owner of each (0 or 1), and the position of a plane.
 
-    It cuts through itself and has faces without area: what holds for it holds for anything.
+    The corners lie anywhere, but mostly on few planes. So the mesh cuts through itself and has
+    faces without area. What holds for it holds for any mesh.
     """
     width = draw(st.sampled_from([1, 2, 5, 40, 100_000]))
     rng = np.random.default_rng(draw(st.integers(0, 1000)))
@@ -28,7 +29,7 @@ def closed_meshes(draw):
 
 
 def shuffled(vertices, faces, owners, seed):
-    """The same mesh, its vertices numbered and its faces ordered and begun otherwise."""
+    """The same mesh with other vertex numbers, another order of faces, and other first corners."""
     rng = np.random.default_rng(seed)
     number = rng.permutation(len(vertices)).astype(np.int32)
     renumbered = np.empty_like(vertices)
@@ -111,7 +112,7 @@ def test_area_and_volume_of_every_owner_are_kept(axis, at):
         assert area(after) == pytest.approx(area(before), rel=1e-5)
         assert volume(after) == pytest.approx(volume(before), rel=1e-5)
     below = new_vertices[pieces[~sides(new_vertices, pieces, axis, int(at * radius))]]
-    # the ring that the plane leaves is a circle, as far as 1280 faces are a sphere
+    # the open edges are a circle in the plane, as exactly as 1280 faces are a sphere
     ring = np.unique(open_edges(below).reshape(-1, 3), axis=0)
     distance = np.linalg.norm(ring[:, [i for i in range(3) if i != axis]], axis=1)
     np.testing.assert_allclose(distance / radius, (1 - at**2) ** 0.5, rtol=0.02)
@@ -144,7 +145,7 @@ def test_the_two_sides_of_copies_that_were_cut_apart_fit(mesh, axis, seed):
         half = pieces[sides(cut_vertices, pieces, axis, plane) == above]
         halves.append(cut_vertices[half])
         whole = cut_vertices[pieces]
-    # every piece is on one of the sides, also those in the plane, and nothing is left open
+    # every face is on exactly one side, even if it lies in the plane, and nothing is left open
     joined = np.concatenate(halves)
     np.testing.assert_array_equal(canonical(joined), canonical(whole))
     assert len(open_edges(joined)) == 0

@@ -16,6 +16,7 @@ from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 from surfaces import canonical, decoded, dense, noise, solid, unbalanced, voronoi
 
 DT_INT32 = 5  # draco/core/draco_types.h
+# All x y z: voxels in a cell, cells of the tile, its first cell in the octree.
 CELL = np.array([10, 9, 12])
 N_CELLS = np.array([2, 3, 2])
 FIRST = np.array([5, 0, 100])
@@ -24,7 +25,7 @@ LABELS = np.array([3, 7, 8, 2**64 - 1, 2**40], np.uint64)
 
 
 def in_cells(labels_of, octants):
-    """Surfaces of a volume of 2 x 3 x 2 cells, on the lattice, cut to cells."""
+    """The surfaces of a volume of N_CELLS cells, on the lattice and cut to cells."""
     vertices, faces, owners = dense(labels_of((CELL * N_CELLS)[::-1], 5, 3), 1, VOXEL_STEPS)
     lattice = to_lattice(vertices, CELL * VOXEL_STEPS)
     lattice = np.clip(lattice, 0, N_CELLS * CELL_STEPS).astype(np.int32)
@@ -93,7 +94,7 @@ def encode(vertices, faces, owners):
 
 
 def octant_of(corners):
-    """Neuroglancer's rule (neuroglancer_draco.cc): the first octant that may hold every corner."""
+    """The first octant that may hold every corner: Neuroglancer's rule (neuroglancer_draco.cc)."""
     mask = 0xFF
     for corner in corners.tolist():
         for position, below in zip(corner, (0b01010101, 0b00110011, 0b00001111), strict=True):
@@ -153,7 +154,7 @@ def test_the_position_is_an_int32_attribute():
     for blob in blobs:
         (attribute,) = DracoPy.decode(blob).attributes
         assert attribute["data_type"] == DT_INT32 and attribute["num_components"] == 3
-        # encoder type and method: a mesh, by edgebreaker
+        # bytes 7 and 8 say what is encoded and how: 1 for a mesh, 1 for edgebreaker
         assert blob[:5] == b"DRACO" and tuple(blob[7:9]) == (1, 1)
 
 
@@ -189,7 +190,7 @@ def test_nothing_to_encode():
     for faces in (np.zeros((0, 3), np.int32), np.array([[0, 1, 2], [3, 3, 1]], np.int32)):
         records, blobs = encode(vertices, faces, np.zeros(len(faces), np.int32))
         assert records.dtype == FRAGMENT and len(records) == 0 and blobs == []
-    # a fragment whose faces are all thin is left out, and the others are as they were
+    # a fragment is left out if all its faces have two corners in one place; others are kept
     faces = np.array([[0, 1, 2], [0, 1, 3]], np.int32)
     records, blobs = encode(vertices, faces, np.array([0, 1], np.int32))
     assert records["label"].tolist() == [LABELS[1]] and len(blobs) == 1

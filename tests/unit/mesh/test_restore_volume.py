@@ -7,17 +7,18 @@ from snakemesh.mesh.restore_volume import MAX_PUSH, ROUNDS, middles, moments, re
 from snakemesh.mesh.simplify import simplify
 from surfaces import ball, dense, voronoi
 
+# Steps in a voxel, and the length of a step in voxels.
 VOXEL = 256
 UNIT = np.full(3, 1 / VOXEL)
 
 
 def volumes(vertices, faces, owners, n_owners, unit):
-    """The first of the moments, which needs no origin."""
+    """The first column of the moments."""
     return moments(vertices, faces, owners, np.zeros((n_owners, 3)), unit)[:, 0]
 
 
 def restore(vertices, faces, owners, wanted, unit, fixed):
-    """Restore moments that are about the middle of all vertices."""
+    """Call `restore_volume` with moments about the middle of all vertices."""
     origins = np.tile(vertices.mean(axis=0) * unit, (len(wanted), 1))
     restore_volume(vertices, faces, owners, wanted, origins, unit, fixed)
 
@@ -131,7 +132,7 @@ def test_voxels_of_any_shape(unit):
     before = vertices.copy()
     restore(vertices, faces, owners, wanted, unit, np.zeros(len(vertices), bool))
     np.testing.assert_allclose(volumes(vertices, faces, owners, 1, unit), wanted[:, 0], rtol=1e-3)
-    # all by one distance, in voxels, not in steps of the lattice
+    # all are pushed by one distance in voxels, however long a step is on each axis
     used = np.unique(faces)
     moved = np.linalg.norm((vertices - before)[used] * unit, axis=1)
     assert moved.max() - moved.min() < 3 * unit.max()

@@ -10,13 +10,14 @@ from snakemesh.mesh.restore_volume import moments
 from snakemesh.mesh.simplify import MIN_PIECE_FACES, simplify, without_opposites
 from surfaces import ball, dense, noise, unbalanced, voronoi
 
+# Steps in a voxel, and the length of a step in voxels.
 VOXEL = 256
 UNIT = np.full(3, 1 / VOXEL)
 FAR = 99.0
 
 
 def halves(labels, axis, plane):
-    """The dense surfaces on both sides of a plane, with one array of vertices."""
+    """Vertices, and the faces and owners of the dense surfaces below and above a plane."""
     vertices, faces, owners = split(*dense(labels, 2, VOXEL), axis, plane)
     order = np.argsort(owners, kind="stable")
     faces, owners = faces[order], owners[order]
@@ -110,7 +111,7 @@ def test_max_error_stops_before_the_target_in_the_unit_of_the_positions():
     counts = [n_kept(UNIT, max_error) for max_error in (FAR, 0.2, 0.05, 0.01)]
     assert counts == sorted(counts) and counts[0] < counts[1] < counts[3]
     assert n_kept(UNIT * 8, 0.05 * 8) == counts[2]
-    # what is flattened along z has less to lose
+    # on a ball that is flattened along z, the same error allows fewer faces
     assert n_kept(UNIT * [1, 1, 0.1], 0.05) < counts[2]
 
 
@@ -133,7 +134,10 @@ def test_nothing_to_simplify():
 
 
 def without_opposites_twin(faces):
-    """Faces left after each has been crossed out against an opposite one that came before."""
+    """`without_opposites` from its definition, in plain Python.
+
+    A face that is opposite to one that came before goes, and so does that one.
+    """
     left = []
     for face in faces:
         a, b, c = face

@@ -11,7 +11,10 @@ from surfaces import ball, canonical, noise, solid, voronoi
 
 
 def extracted(labels, origin=(0, 0, 0), n_iter=0):
-    """Per label its triangles (M, 3, 3) in 1/4096 voxel; each surface is closed and manifold."""
+    """For each label its triangles (M, 3, 3) in 1/4096 voxel.
+
+    Checks that the surface of every label is closed and manifold.
+    """
     found = {}
     for batch in extract_surfaces(labels, origin, n_iter):
         assert batch.vertices.dtype == batch.faces.dtype == np.int32
@@ -93,7 +96,7 @@ def test_background_has_no_surface():
 
 
 def smoothed_twin(vertices, faces, n_iter):
-    """Taubin's filter from its definition: edge by outgoing edge, in plain Python."""
+    """Taubin's filter from its definition, in plain Python."""
     neighbours = [[] for _ in vertices]
     for a, b, c in faces.tolist():
         neighbours[a].append(b)
@@ -103,7 +106,7 @@ def smoothed_twin(vertices, faces, n_iter):
     for step in (SHRINK, EXPAND) * n_iter:
         moved = []
         for own, near in zip(at, neighbours, strict=True):
-            # an edge has two faces, and the kernel meets its neighbours once per face
+            # `smooth` sums over faces, and an edge has two: each neighbour counts twice
             total = [2 * sum(at[n][i] - own[i] for n in near) for i in range(3)]
             weight = 1 / (2 * len(near))
             moved.append(
@@ -144,7 +147,7 @@ def test_smoothing_does_not_depend_on_place_or_numbering():
 
 
 def touching(triangles, begin, end):
-    """The triangles that reach into a box, x y z in voxels."""
+    """The triangles that touch a box. begin, end: x y z in voxels."""
     low, high = triangles.min(axis=1), triangles.max(axis=1)
     begin, end = np.array(begin) * VOXEL_STEPS, np.array(end) * VOXEL_STEPS
     return triangles[((high >= begin) & (low <= end)).all(axis=1)]

@@ -10,11 +10,14 @@ from snakemesh.multires.octree import CELL_STEPS
 from surfaces import assert_sound, canonical, decoded, noise, open_edges, solid, voronoi
 
 VOXEL_NM = (40.0, 32.0, 32.0)  # z y x
-FAR = 99.0
+FAR = 99.0  # voxels: no surface moves as far
 
 
 def one_tile(labels, cell, begin, end, seams, lod=0, n_iter=0, keep=1.0, max_error=FAR):
-    """Records and bytes of the tile from cell `begin` to cell `end`. All z y x."""
+    """Records and Draco bytes of the tile from cell `begin` to cell `end`.
+
+    All arguments are z y x. cell: voxels in a cell. seams: as in `Tile`.
+    """
     low = np.maximum(np.multiply(begin, cell) - halo_voxels(n_iter), 0)
     high = np.minimum(np.multiply(end, cell) + halo_voxels(n_iter), labels.shape)
     tile = Tile(
@@ -34,7 +37,10 @@ def one_tile(labels, cell, begin, end, seams, lod=0, n_iter=0, keep=1.0, max_err
 
 
 def all_tiles(labels, cell, parts, **options):
-    """Records and bytes of a volume meshed in tiles, which begin at the cells `parts` (z y x)."""
+    """Records and Draco bytes of a volume that is meshed in tiles.
+
+    parts: z y x, on each axis the cells where tiles begin.
+    """
     n_cells = [-(-n // c) for n, c in zip(labels.shape, cell, strict=True)]
     spans = [list(pairwise([*part, n])) for part, n in zip(parts, n_cells, strict=True)]
     records, blobs = [], []
@@ -52,7 +58,7 @@ def all_tiles(labels, cell, parts, **options):
 
 # -- whole volumes ------------------------------------------------------------------------------
 
-# Of 4 x 5 x 3 cells, none of which ends where the volumes do.
+# Where tiles begin in a volume of 4 x 5 x 3 cells. The volumes end inside their last cells.
 PARTITIONS = {
     "one tile": ((0,), (0,), (0,)),
     "halves": ((0, 2), (0, 2), (0, 2)),
@@ -111,7 +117,7 @@ def test_dense_surfaces_of_cells_are_those_of_the_whole_volume(labels, n_iter):
 @pytest.mark.parametrize("n_iter", [0, 5])
 @pytest.mark.parametrize("parts", [((0,), (0,), (0,)), ((0, 1), (0, 1), (0, 1))])
 def test_what_fills_the_dataset_is_closed_at_its_edge(parts, n_iter):
-    shape = (32, 30, 24)  # ends with its cells along z and x
+    shape = (32, 30, 24)  # along z and x it ends where its last cells end
     records, blobs = all_tiles(
         np.ones(shape, np.uint8), (16, 16, 12), parts, n_iter=n_iter, keep=0.1
     )
@@ -128,7 +134,7 @@ def test_what_fills_the_dataset_is_closed_at_its_edge(parts, n_iter):
 @pytest.mark.parametrize(("labels", "cell"), [(NOISE, NOISE_CELL), (DENSE, DENSE_CELL)])
 @pytest.mark.parametrize(("lod", "n_iter", "keep"), [(0, 0, 1.0), (1, 2, 0.1)])
 def test_seams_leave_nothing_open_but_in_their_planes(labels, cell, lod, n_iter, keep):
-    # one at a cell's face on most sides, one inside the last cell along y
+    # every seam is on a face of a cell, except the upper one along y, inside the last cell
     seams = [(0, cell[0]), (0, 2 * cell[1] - 3), (0, cell[2])]
     records, blobs = one_tile(
         labels, cell, (1, 2, 1), (2, 4, 2), seams, lod=lod, n_iter=n_iter, keep=keep

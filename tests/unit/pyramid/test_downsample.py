@@ -1,4 +1,4 @@
-"""The vote against a twin that counts every cube with np.unique, and known answers."""
+"""`downsample` against a twin that counts every cube with np.unique, and known answers."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ DTYPES = (np.uint8, np.uint16, np.uint32, np.uint64)
 
 
 def brute_force(block, steps, method):
-    """Every level by looking at each cube's voxels: the contract, in five lines."""
+    """What `downsample` promises, from its definition: look at the voxels of every cube."""
     levels = []
     for factor in np.cumprod(steps, axis=0):
         level = np.empty(-(-np.array(block.shape) // factor), block.dtype)
@@ -51,7 +51,10 @@ def assert_equal(found, expected):
 
 
 def blobs(shape, n_labels, noise, seed, dtype=np.uint32):
-    """Labels in lumps of a few voxels, some of them replaced at random; 0 is among them."""
+    """Labels in lumps of a few voxels, including 0.
+
+    noise: fraction of the voxels that get a random label.
+    """
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, n_labels, np.add(shape, 4) // 3 + 1)
     for axis in range(3):
@@ -93,7 +96,7 @@ def test_rows_longer_than_a_bar(steps, nx):
 
 
 def test_the_mode_is_not_the_mode_of_modes():
-    # 9 holds three voxels of each 2x2x2 cube and loses every one to a label with four
+    # 9 has three voxels of each 2x2x2 cube, and each of these cubes goes to a label with four
     block = np.zeros((8, 8, 8), np.uint32)
     for n, (z, y, x) in enumerate(np.ndindex(4, 4, 4)):
         cube = np.array([9, 9, 9, 100 + n, 100 + n, 100 + n, 100 + n, 200 + n], np.uint32)

@@ -1,4 +1,4 @@
-"""Super-chunks streamed through arrays on disk against downsample() of the whole volume."""
+"""`fill_super_chunk`, from array to array on disk, against `downsample` of the whole volume."""
 
 import itertools
 
@@ -72,7 +72,7 @@ def chunk_files(folder):
 
 
 def labels_of(shape, seed=0, dtype=np.uint32):
-    """Lumps of labels with a third of background, and a corner that is background only."""
+    """Lumps of labels. A third of them are background, and so is one whole corner."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 6, np.array(shape) // 5 + 1)
     labels[labels < 2] = 0
@@ -84,7 +84,7 @@ def labels_of(shape, seed=0, dtype=np.uint32):
 
 
 def super_chunks(shape, size):
-    """The boxes, begin and end, that tile ``shape`` in super-chunks of ``size`` voxels."""
+    """Begin and end of the super-chunks of `size` voxels in a volume of `shape`."""
     for index in itertools.product(*(range(-(-n // s)) for n, s in zip(shape, size, strict=True))):
         begin = tuple(i * s for i, s in zip(index, size, strict=True))
         yield begin, tuple(min(b + s, n) for b, s, n in zip(begin, size, shape, strict=True))
@@ -203,7 +203,7 @@ def test_uniform_pieces_are_seen_and_not_stored_where_they_are_background(tmp_pa
 @pytest.mark.parametrize("driver", ["zarr", "zarr3"])
 def test_chunks_of_an_older_pyramid_go_where_there_is_only_background_now(tmp_path, driver):
     labels = np.zeros((32, 32, 32), np.uint32)
-    labels[::2, ::2, ::2] = 5  # wins only where background may not
+    labels[::2, ::2, ::2] = 5  # wins only if background may not
     targets = make_levels(tmp_path, labels.shape, ISOTROPIC, (4, 4, 4), driver=driver)
     run = (ts.array(labels), targets, (0, 0, 0), labels.shape, ISOTROPIC)
     fill_super_chunk(*run, "mode_suppress_zero")
@@ -211,7 +211,7 @@ def test_chunks_of_an_older_pyramid_go_where_there_is_only_background_now(tmp_pa
     fill_super_chunk(*run, "mode")
     assert not any(stored(t).any() for t in targets)
     assert not any(chunk_files(tmp_path / f"s{k}") for k in (1, 2, 3))
-    labels[...] = 0  # the same for pieces that are uniform
+    labels[...] = 0  # now the pieces are uniform
     fill_super_chunk(*run[:1], targets, *run[2:], "mode")
     assert not any(chunk_files(tmp_path / f"s{k}") for k in (1, 2, 3))
 
@@ -233,7 +233,7 @@ def test_other_super_chunks_are_left_alone(tmp_path):
 
 
 def recording(labels, chunk, reads):
-    """A source that notes which of its chunks are decoded."""
+    """An array that appends the origin of each chunk that is decoded to `reads`."""
 
     def read(domain, array, params):
         reads.append(tuple(domain.origin))

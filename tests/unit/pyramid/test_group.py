@@ -17,7 +17,7 @@ from volumes import settings_with
 
 SHAPE, VOXEL_SIZE, TRANSLATION = (50, 70, 90), (20.0, 8.0, 8.0), (1010.0, 4.0, -36.0)
 LABELS = np.arange(np.prod(SHAPE), dtype=np.uint32).reshape(SHAPE)
-# Per level its factor, its voxel size and the centre of its voxel 0 (voxels of 20 8 8 nm).
+# For each level its factor over s0, its voxel size and the centre of its voxel 0, in nm.
 LEVELS = {
     "s0": ((1, 1, 1), [20, 8, 8], [1010, 4, -36]),
     "s1": ((1, 2, 2), [20, 16, 16], [1010, 8, -32]),
@@ -100,7 +100,7 @@ def test_zarr_python_opens_it(source, tmp_path):
 
 
 def test_what_is_written_is_read(source, tmp_path):
-    """As the jobs do it: the arrays are there, each job opens and fills them."""
+    """The arrays are filled as jobs do it: each opens those that are there and writes to them."""
     group = group_of(source, tmp_path)
     create_group(group)
     voxels = LABELS[:, ::2, ::2]
@@ -130,7 +130,7 @@ def test_finest_first_beyond_ten_levels(source, tmp_path):
 def test_a_part_of_the_volume(source, tmp_path):
     group = group_of(source, tmp_path, roi=[[1160, 80, 0], [1480, 400, 160]])
     create_group(group)
-    # from voxel 8 10 5, of a factor of 2 4 4: the part begins at 8 8 4
+    # the ROI begins at voxel 8 10 5; the largest factor is 2 4 4, so the part begins at 8 8 4
     assert listed(group.path) == [
         ("s0", *LEVELS["s0"][1:]),
         ("s1", [20, 16, 16], [1010 + 8 * 20, 8 + 8 * 8, -32 + 4 * 8]),
@@ -161,6 +161,7 @@ def test_a_source_with_more_axes_is_not_linked(tmp_path):
 
 
 def filled(group):
+    """Make a group, fill its arrays with 1, and return its contents."""
     create_group(group)
     for level in group.built:
         ones = np.ones(level.shape, np.uint32)
@@ -291,7 +292,7 @@ def test_what_stands_in_the_way_is_left(source, tmp_path, what):
 
 
 def test_a_link_to_the_very_group_that_is_wanted_is_left(source, tmp_path):
-    """What is behind it is somebody else's, however alike."""
+    """What a link leads to belongs to somebody else, even if it is the same."""
     group = group_of(source, tmp_path)
     before = filled(group)
     root = Path(group.path)

@@ -1,4 +1,4 @@
-"""Jobs of a plan: stages, kills, chunks that are not there, chunks that are broken, memory."""
+"""The super-chunk jobs of a plan: stages, kills, missing chunks, broken chunks, memory."""
 
 import multiprocessing
 import os
@@ -28,7 +28,7 @@ SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
 
 def make_source(path, shape, chunk=32, voxel_size=(8, 8, 8), dtype="uint32", version=2):
-    """An array that can be written to, all of it background."""
+    """A writable array that is all background."""
     return wa.create(
         f"{path}/s0",
         shape,
@@ -59,7 +59,7 @@ def build(plan):
 
 
 def files(folder):
-    """Every file, by its path in there, links not followed."""
+    """The bytes of every file of the built levels, by its path in the folder."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in Path(folder).rglob("*")
@@ -81,7 +81,7 @@ def lumps(shape, seed=0, dtype=np.uint32):
 
 
 def voted(labels, factor, method):
-    """By the definition of the method, cube by cube of the voxels given."""
+    """Labels downsampled by a factor, from the definition of the method: cube by cube."""
     shape = [-(-n // f) for n, f in zip(labels.shape, factor, strict=True)]
     found = np.zeros(shape, labels.dtype)
     for index in np.ndindex(*shape):
@@ -104,7 +104,7 @@ def voted(labels, factor, method):
     [(2, (8, 8, 8)), (4, (20, 8, 8)), (8, (8, 8, 8)), (8, (8, 10, 40))],
 )
 def test_every_level_of_every_stage(tmp_path, method, num_lods, voxel_size):
-    """Each stage is the vote over the level that it reads, the first of which is s0."""
+    """Every level of a stage is the vote over the base of this stage; the first base is s0."""
     labels = lumps((75, 50, 70))
     make_source(tmp_path / "seg.zarr", labels.shape, voxel_size=voxel_size).write(labels).result()
     plan = plan_for(
@@ -126,7 +126,10 @@ def test_every_level_of_every_stage(tmp_path, method, num_lods, voxel_size):
 
 @pytest.fixture(scope="module")
 def noisy(tmp_path_factory):
-    """A volume of chunks that take a while to write, and its pyramid, undisturbed."""
+    """A volume whose chunks take a while to write, and the files of its pyramid.
+
+    For zarr v2 and v3: (path, files), of a pyramid that no kill disturbed.
+    """
     folder = tmp_path_factory.mktemp("noisy")
     labels = np.random.default_rng(0).integers(0, 1 << 60, (256, 256, 192), dtype=np.uint64)
     labels[:64] = 0
@@ -142,7 +145,10 @@ def noisy(tmp_path_factory):
 
 
 def killed(job, moment):
-    """Run a job in a new process that is killed, unasked, once there is what `moment` looks for."""
+    """Run a job in a new process, and kill it as soon as `moment` returns true.
+
+    Returns whether the process was still running then.
+    """
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=build_super_chunk, args=(job,))
     process.start()
@@ -156,7 +162,7 @@ def killed(job, moment):
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_killed_in_the_middle(noisy, tmp_path, version):
-    """Only whole chunks are left, and after the job has run again nothing else."""
+    """A kill leaves whole chunks and lock files. The next run leaves the whole pyramid only."""
     source, expected = noisy[version]
     plan = plan_for(source, tmp_path / "out", num_lods=4)
     create_group(pyramid_group(plan))
@@ -180,13 +186,16 @@ def test_killed_in_the_middle(noisy, tmp_path, version):
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_unfinished_files_go(noisy, tmp_path, version):
-    """As tensorstore names them: of chunks of this super-chunk, and of metadata."""
+    """Unfinished files of metadata and of the chunks of this super-chunk are removed.
+
+    They are named as tensorstore names them.
+    """
     source, expected = noisy[version]
     plan = plan_for(source, tmp_path / "out", num_lods=4)
     create_group(pyramid_group(plan))
     root = Path(plan.pyramid_path)
     chunks = root / "s1" / ("c" if version == 3 else ".")
-    for folder in ("0/0", "1/1", "7/7"):  # the first all background, the last of no chunk
+    for folder in ("0/0", "1/1", "7/7"):  # 0/0 is all background, 7/7 holds no chunk
         (chunks / folder).mkdir(parents=True)
         (chunks / folder / "0_0123456789abcdef.__lock").write_bytes(b"half a chu")
     (root / "s1" / ".zarray.__lock").write_bytes(b"{")
@@ -201,7 +210,7 @@ def test_unfinished_files_go(noisy, tmp_path, version):
 
 
 def test_a_job_costs_what_is_in_it_not_what_the_volume_spans(tmp_path):
-    """4096^3 voxels with two chunks that are there: only their own chunks come to be."""
+    """Of 4096^3 voxels, two chunks are stored. Only the chunks that cover them are written."""
     source = make_source(tmp_path / "seg.zarr", (4096,) * 3, chunk=64, dtype="uint64")
     source[1024:1088, 64:128, :64].write(7).result()
     source[1088:1152, 64:128, :64].write(8).result()
@@ -258,7 +267,7 @@ from snakemesh.pyramid.super_chunk import build_super_chunk
 build_super_chunk(pickle.loads(sys.stdin.buffer.read()))
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))
 """
-SNAKEMAKE_MB = 130  # a job on a cluster runs beside the Snakemake that started it
+SNAKEMAKE_MB = 130  # on a cluster, the Snakemake that starts a job runs beside it
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """A cluster that does nothing, to see what a run costs without its jobs: `--executor idle`.
 
-Found by Snakemake where this folder's parent is on PYTHONPATH. From the environment:
-IDLE_LOG    a file that gets a line of JSON for every job that would be submitted
-IDLE_JOBS   after so many submissions the run ends on the spot
-IDLE_TRACE  a folder: jobs are run, one at a time under strace, and their calls kept in there
+Snakemake finds it if this folder's parent is on PYTHONPATH. It reads these environment variables:
 
-Without IDLE_TRACE a job's outputs are written empty, and eight jobs are done at each look at them.
+IDLE_LOG    a file that gets a line of JSON for every job that would be submitted
+IDLE_JOBS   after this many submissions, the run ends at once
+IDLE_TRACE  a folder for traces: jobs do run, one at a time under strace, which writes them
+
+Without IDLE_TRACE, the outputs of a job are only written as empty files or markers. Each time
+Snakemake looks at its jobs, eight of them are done.
 """
 
 import json
@@ -21,7 +23,7 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.settings import CommonSettings
 
-# as of the plugins for LSF and Slurm
+# the plugins for LSF and Slurm have the same settings
 common_settings = CommonSettings(
     non_local_exec=True,
     implies_no_shared_fs=False,
@@ -35,7 +37,7 @@ STRACE = ("strace", "-f", "--seccomp-bpf", "-e", "trace=%file")
 
 
 class Executor(RemoteExecutor):
-    """Submits nothing."""
+    """An executor that notes jobs and does not submit them."""
 
     def __post_init__(self) -> None:
         self.numbers = count(1)
@@ -44,7 +46,7 @@ class Executor(RemoteExecutor):
         self.traces = os.environ.get("IDLE_TRACE")
 
     def run_job(self, job: JobExecutorInterface) -> None:
-        """Note what would be submitted."""
+        """Note what would be submitted, and run it under strace if traces are wanted."""
         number, command = next(self.numbers), self.format_job_exec(job)
         jobs = _jobs(job)
         line = {
@@ -66,7 +68,7 @@ class Executor(RemoteExecutor):
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]
     ) -> AsyncGenerator[SubmittedJobInfo, None]:
-        """Let the first few be done."""
+        """Report the first few jobs as done."""
         for info in active_jobs[:DONE_AT_ONCE]:
             if not self.traces:
                 _pretend(info.job)
@@ -83,7 +85,7 @@ def _jobs(job: JobExecutorInterface) -> list:
 
 
 def _pretend(job: JobExecutorInterface) -> None:
-    """Write what a job would have written; markers hold what they were made from."""
+    """Write the files of a job. Each holds what a marker would: what the job was made from."""
     for one in _jobs(job):
         benchmark = [one.benchmark] if one.benchmark else []
         for name in (*one.output, *one.log, *benchmark):
