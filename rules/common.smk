@@ -12,6 +12,7 @@ from snakemake.logging import logger
 from snakemesh.boxes import box_index, box_name, indices
 from snakemesh.errors import UserError
 from snakemesh.output import lock
+from snakemesh.output.markers import read_marker
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan import jobs
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
@@ -23,6 +24,7 @@ from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.progress import ProgressHandler
 from snakemesh.plan.provenance import run_document, write_document
+from snakemesh.plan.remarks import remarks_after, remarks_before
 from snakemesh.plan.summary import plan_summary
 
 try:
@@ -55,7 +57,7 @@ wildcard_constraints:
 
 # A dry run lists its jobs first. The plan in words is the last that it prints.
 if workflow.output_settings.dryrun:
-    atexit.register(lambda: print(f"\n{plan_summary(PLAN, works_left().values())}"))
+    atexit.register(lambda: print(f"\n{summary()}"))
 
 
 onstart:
@@ -63,20 +65,31 @@ onstart:
         lock.acquire(Path(OUT.work))
     except UserError as error:
         sys.exit(f"snakemesh: {error}")
+    logger.info(summary())
     write_state(OUT.input_state, INPUT_STATE)
     write_document(OUT.run_document, run_document(MADE_FROM))
-    works = works_left()
-    logger.info(plan_summary(PLAN, works.values()))
+    works = {number: work for number, (_, work) in works_left().items()}
     logger.addHandler(ProgressHandler(works, logger.info))
 
 
+onsuccess:
+    for remark in remarks_after(read_marker(OUT.documents_marker(MADE_FROM.documents))):
+        logger.warning(f"snakemesh: {remark}")
+
+
+def summary():
+    """The plan in words, what is left of it, and what there is to say."""
+    remarks = remarks_before(MADE_FROM, OUT, DAMAGE)
+    return plan_summary(PLAN, works_left().values(), remarks)
+
+
 def works_left():
-    """The work of every job of this run, by Snakemake's number of the job.
+    """Rule and work of every job of this run, by Snakemake's number of the job.
 
     A dry run finishes them all.
     """
     return {
-        job.jobid: job_work(PLAN, job.rule.name, job.wildcards_dict)
+        job.jobid: (job.rule.name, job_work(PLAN, job.rule.name, job.wildcards_dict))
         for job in workflow.dag.needrun_jobs(exclude_finished=False)
     }
 

@@ -45,8 +45,8 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
 
     Where the folder holds a container of this block that was made in the same way from the same
     voxels, that one is taken, and None is returned: a chunk that was touched need not have changed
-    in this block. Raises UserError if voxels cannot be read or the input changes meanwhile, or if a label is
-    negative, and DamagedError if they are those of a level that was built.
+    in this block. Raises UserError if voxels cannot be read or the input changes meanwhile, or if a
+    label is negative, and DamagedError if they are those of a level that was built.
     """
     if job.watch is not None:
         job.watch.refuse_change()
@@ -74,7 +74,7 @@ def _mesh_tiles(
     voxels = xxh3_128()
     for first_cell, n_cells in _tiles(job):
         labels, origin = _read_tile(store, job, first_cell, n_cells)
-        voxels.update(labels)
+        voxels.update(labels.data)
         stats += BlockStats(voxels=labels.size)
         if not labels.any():
             continue
@@ -110,7 +110,7 @@ def _alike(job: MeshBlockJob, store: ts.TensorStore, container: Path) -> Path | 
         return None
     voxels = xxh3_128()
     for first_cell, n_cells in _tiles(job):
-        voxels.update(_read_tile(store, job, first_cell, n_cells)[0])
+        voxels.update(_read_tile(store, job, first_cell, n_cells)[0].data)
     return found.get(voxels.digest())
 
 

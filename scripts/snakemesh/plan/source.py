@@ -25,6 +25,7 @@ class SourceLevel:
     """One array of the source: where it is, its shape and placement (centre of voxel 0), z y x.
 
     document: a hash of its metadata documents. files: of its chunks, where they can be told.
+    has_unit: whether the metadata name the unit of its sizes.
     """
 
     path: str
@@ -37,6 +38,7 @@ class SourceLevel:
     format: str
     document: str = ""
     files: ChunkFiles | None = None
+    has_unit: bool = True
 
 
 def read_source(
@@ -51,7 +53,7 @@ def read_source(
     try:
         pyramid = wa.open_pyramid(path)
         names = _level_names(path, pyramid)
-        metas = [pyramid.level_meta(name) for name in names]
+        metas = stored_metas = [pyramid.level_meta(name) for name in names]
         if voxel_size_nm is None:
             _refuse_unplaced(path, metas)
             metas = [meta.in_nm() for meta in metas]
@@ -72,7 +74,10 @@ def read_source(
         raise UserError(
             f"config key input_path: the metadata of {path} cannot be read: {reason}"
         ) from error
-    levels = [_level(name, meta) for name, meta in zip(names, metas, strict=True)]
+    levels = [
+        _level(name, meta, all(stored.units[i] for i in stored.spatial))
+        for name, meta, stored in zip(names, metas, stored_metas, strict=True)
+    ]
     levels.sort(key=lambda level: np.prod(level.voxel_size))
     if voxel_size_nm is not None:
         return (with_voxel_size(levels[0], voxel_size_nm, translation_nm),)
@@ -91,7 +96,7 @@ def with_voxel_size(
         translation = tuple(v / 2 for v in voxel_size)
     else:
         translation = tuple(float(t) for t in translation_nm)
-    return replace(level, voxel_size=voxel_size, translation=translation)
+    return replace(level, voxel_size=voxel_size, translation=translation, has_unit=True)
 
 
 def _refuse_unplaced(path: str, metas: list[wa.ArrayMeta]) -> None:
@@ -112,7 +117,7 @@ def _level_names(path: str, pyramid: wa.Pyramid) -> list[str]:
     return pyramid.names
 
 
-def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
+def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
     kind = np.dtype(meta.dtype).kind
     if kind not in "ui":
         raise UserError(
@@ -135,7 +140,7 @@ def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
     def pick(values):
         return tuple(values[i] for i in spatial)
 
-    node = wa.detect(f"{meta.path}/{name}" if meta.format == "precomputed" else meta.path)
+    node = wa.detect(meta.path)
     return SourceLevel(
         path=meta.path,
         name=name if meta.format == "precomputed" else None,
@@ -146,7 +151,8 @@ def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
         translation=pick(meta.translation),
         format=meta.format,
         document=hashlib.sha256(json.dumps(node.docs, sort_keys=True).encode()).hexdigest(),
-        files=chunk_files(node.format, node.path, node.docs, node.scale_key),
+        has_unit=has_unit,
+        files=chunk_files(node.format, node.path, node.docs, name),
     )
 
 

@@ -1,17 +1,23 @@
 """The plan in words, for the person who is about to start it."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from snakemesh.plan.estimates import Work, level_bytes, mesh_bytes, plan_work
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.resources import mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
 
+# What a job of a rule does.
+_WORDS = {"pyramid_super_chunk": "super-chunk", "mesh_block": "block", "shard": "shard"}
 
-def plan_summary(plan: Plan, left: Collection[Work]) -> str:
+
+def plan_summary(
+    plan: Plan, left: Collection[tuple[str, Work]], remarks: Iterable[str] = ()
+) -> str:
     """What a run from scratch does and takes, in lines, and what is left of it. Sizes are z y x.
 
-    left: the work of each job that is still to be run.
+    left: rule and work of each job that is still to be run. remarks: lines to follow.
     """
     lines = [
         f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for dense tissue)",
@@ -24,6 +30,7 @@ def plan_summary(plan: Plan, left: Collection[Work]) -> str:
         *_left(plan, left),
         f"  disk     about {_bytes(_removed(plan))} between jobs and {_bytes(_kept(plan))} in "
         f"the end, in {plan.settings.output_directory}",
+        *remarks,
     ]
     return "\n".join(lines)
 
@@ -56,11 +63,17 @@ def _lods(plan: Plan) -> Iterable[str]:
         )
 
 
-def _left(plan: Plan, left: Collection[Work]) -> Iterable[str]:
-    works = [work for work in left if work.voxels]  # the plan does not count what only gathers
+def _left(plan: Plan, left: Collection[tuple[str, Work]]) -> Iterable[str]:
+    works = [work for rule, work in left if rule in _WORDS]  # the plan does not count the others
     if len(works) < plan.num_jobs:
         time = _cpu_time(sum(work.seconds for work in works))
-        yield f"  left     {len(works):,} of these jobs, about {time}"
+        counts = Counter(rule for rule, _ in left)
+        kinds = ", ".join(
+            _count([counts[rule]], word) for rule, word in _WORDS.items() if counts[rule]
+        )
+        yield (
+            f"  left     {len(works):,} of these jobs, about {time}{': ' if kinds else ''}{kinds}"
+        )
 
 
 def _removed(plan: Plan) -> int:

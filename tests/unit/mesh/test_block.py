@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorstore as ts
 
-from snakemesh.boxes import indices
+from snakemesh.boxes import box_name, indices
 from snakemesh.errors import UserError
 from snakemesh.mesh.block import mesh_block
 from snakemesh.multires.container import payload_blocks, read_section
@@ -57,12 +57,12 @@ def read_container(path, sharding):
     """The LOD of a container, and the records and Draco bytes of all its shards."""
     sections, blobs = [], []
     for shard in range(sharding.num_shards):
-        lod, records, begin = read_section(path, shard)
-        sections.append(records)
-        for first, last, data in payload_blocks(path, records, begin):
-            sizes = records["size"][first:last]
+        section = read_section(path, shard)
+        sections.append(section.records)
+        for first, last, data in payload_blocks(section):
+            sizes = section.records["size"][first:last]
             blobs += [bytes(data[e - n : e]) for e, n in zip(np.cumsum(sizes), sizes, strict=True)]
-    return lod, np.concatenate(sections), blobs
+    return section.lod, np.concatenate(sections), blobs
 
 
 def meshed(tmp_path, plan, lod, **changes):
@@ -70,7 +70,7 @@ def meshed(tmp_path, plan, lod, **changes):
     all_records, all_blobs = [], []
     for index in indices(plan.blocks(lod)):
         job = replace(mesh_block_job(plan, lod, index), **changes)
-        path = tmp_path / "containers" / "_".join(map(str, index))
+        path = tmp_path / "containers" / f"{box_name(index)}.0.fragments"
         stats = mesh_block(job, path)
         written_lod, records, blobs = read_container(path, job.sharding)
         assert written_lod == lod

@@ -25,7 +25,7 @@ def anisotropic(**changes):
 
 def plan_summary(plan):
     """Of a run that has done nothing yet."""
-    return summary_of(plan, [Work(10, 1)] * plan.num_jobs)
+    return summary_of(plan, [("mesh_block", Work(10, 1))] * plan.num_jobs)
 
 
 def test_what_is_there_what_is_built_and_how_it_is_divided():
@@ -71,7 +71,9 @@ def test_nothing_to_be_built():
 def test_what_is_left_of_a_run():
     plan = anisotropic()
     whole = plan_summary(plan).splitlines()
-    left = summary_of(plan, [Work(3600, 1)] * 12 + [Work(2, 0)] * 5).splitlines()
-    assert left.pop(-2) == "  left     12 of these jobs, about 12 CPU hours"
-    assert left == whole
-    assert "  left     0 of these jobs, about 0 CPU seconds" in summary_of(plan, [])
+    blocks = [("mesh_block", Work(3600, 1))] * 11
+    rest = [("shard", Work(3600, 1)), ("cleanup", Work(2, 0))]
+    left = summary_of(plan, blocks + rest, ["  and more"]).splitlines()
+    assert left.pop(-3) == "  left     12 of these jobs, about 12 CPU hours: 11 blocks, 1 shard"
+    assert left == [*whole, "  and more"]
+    assert "  left     0 of these jobs, about 0 CPU seconds" in summary_of(plan, []).splitlines()

@@ -1,0 +1,63 @@
+"""What a run has to say besides the plan: what it assumes, and why it makes things again."""
+
+import os
+from collections.abc import Iterable, Mapping
+
+from snakemesh.output.folder import OutputFolder
+from snakemesh.plan.input_state import is_checked, number_of_chunks
+from snakemesh.plan.made_from import MadeFrom
+from snakemesh.plan.provenance import changes, read_document, run_document
+
+# Of what is damaged, so many lines are shown.
+MAX_LINES = 5
+
+
+def remarks_before(
+    made_from: MadeFrom, folder: OutputFolder, damage: Mapping[str, str]
+) -> list[str]:
+    """Lines to follow the plan. damage: by marker, what is damaged and is made again."""
+    lines = [_input_line(made_from)]
+    if not made_from.plan.source.has_unit:
+        path = made_from.plan.source.path
+        lines.append(f"  units    the metadata of {path} name none: taken for nanometres")
+    lines += _shortened("damaged", (f"{what}: made again" for what in damage.values()))
+    before = read_document(folder.run_document)
+    if before is not None:
+        lines += _shortened("changed", changes(before, run_document(made_from)))
+    elif os.path.exists(folder.info):
+        lines.append(
+            f"  older    {folder.multires} is of a version that does not say what it was made "
+            "from: made again"
+        )
+    return lines
+
+
+def remarks_after(facts: Mapping[str, object] | None) -> list[str]:
+    """Lines to end a run with. facts: what the marker of the documents says of the result."""
+    if facts is None:
+        return []
+    lines = []
+    missing = facts.get("not_found")
+    if isinstance(missing, list) and missing:
+        shown = ", ".join(missing[:MAX_LINES]) + (", ..." if len(missing) > MAX_LINES else "")
+        lines.append(f"config key target_ids: no voxel of what was meshed has label {shown}")
+    if facts.get("labels") == 0:
+        lines.append("there is no label in what was meshed: the layer is empty")
+    return lines
+
+
+def _input_line(made_from: MadeFrom) -> str:
+    plan = made_from.plan
+    if is_checked(plan):
+        return f"  input    {number_of_chunks(plan):,} chunks, checked for changes"
+    return (
+        "  input    its metadata are checked for changes, its chunks are not: when they change, "
+        "give config key input_version another value"
+    )
+
+
+def _shortened(word: str, lines: Iterable[str]) -> list[str]:
+    found = list(lines)
+    shown = [f"  {word:8} {line}" for line in found[:MAX_LINES]]
+    more = len(found) - MAX_LINES
+    return [*shown, f"  {'':8} and {more:,} more"] if more > 0 else shown
