@@ -1,5 +1,8 @@
-"""The one error that is meant for the person who runs the workflow."""
+"""The one error that speaks to the person who runs the workflow."""
 
 
 class UserError(ValueError):
-    """Bad input: the message is one line that says what was found, what was expected and where."""
+    """An error that the user can mend.
+
+    The message is one line: what was found, what was expected, and where.
+    """

@@ -1,11 +1,13 @@
-"""Fragment containers: what one `mesh_block` job made, sorted so that a shard is one section.
+"""Containers: the fragments of one block in one file, written by a `mesh_block` job.
 
-A container is one file: a header, a table of where the records of each shard begin, the records,
-and the Draco bytes (the payload) in the order of the records. All numbers are little-endian.
+The fragments are sorted by shard, so that a shard job reads one contiguous section of each
+container. A container consists of a header, a table that says where the records of each shard
+begin, one record per fragment, and the payload: the Draco bytes in the order of the records. All
+numbers are little-endian. "payload begin" is a position in the file, "size" the size of the file.
 
     8s  magic     u32 version   u32 LOD   u64 shards   u64 records   u64 payload begin   u64 size
-    u64 x (shards + 1)          first record of each shard, and the number of records
-    FRAGMENT x records          by shard, then label, then Z-order of the cell
+    u64 x (shards + 1)          first record of each shard, then the number of records
+    FRAGMENT x records          sorted by shard, then label, then Z-order of the cell
     payload
 """
 
@@ -22,10 +24,12 @@ from snakemesh.multires.octree import morton
 from snakemesh.multires.sharding import shard_of
 from snakemesh.output.atomic import replacing
 
-# One fragment of one label. `cell` x y z at the container's LOD. `octants`: bit x + 2y + 4z is set
-# where the viewer draws a triangle of the fragment for that octant. `volume` (nm^3, signed) and
-# `area` (nm^2) add up over fragments. `lower` and `upper` bound the vertices on the lattice of the
-# cell (65535 = far side), x y z. `offset` and `size` place its Draco bytes in the payload.
+# The record of one fragment: what one label has in one cell. Triples are x, y, z.
+# cell: its index at the container's LOD. octants: bit x + 2y + 4z is set if the viewer draws a
+# triangle of the fragment for that octant of the cell. volume (nm^3, signed), area (nm^2): the sums
+# over the fragments of a label are those of the label. lower, upper: the bounds of the vertices in
+# steps of the cell (0 = near side, 65535 = far side). offset, size: place of the Draco bytes in the
+# payload.
 FRAGMENT = np.dtype(
     [
         ("label", "<u8"),
@@ -44,26 +48,32 @@ FRAGMENT = np.dtype(
 _MAGIC = b"snkmfrag"
 _VERSION = 1
 _HEADER = struct.Struct("<8sIIQQQQ")
+_TABLE_ENTRY = np.dtype("<u8")
+
+# At most this much of a payload is in memory at once, 16 MiB, unless one fragment is larger.
+BLOCK_BYTES = 16 << 20
 
 
 def write_container(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     lod: int,
     records: np.ndarray,
     blobs: Sequence[bytes],
     sharding: Sharding,
 ) -> None:
-    """Write the fragments of one LOD, whole or not at all.
+    """Write the fragments of one block of one LOD, whole or not at all.
 
-    `records` is of dtype FRAGMENT and shape (n,); `blobs` holds the Draco bytes of each, in the
-    same order. Their order is free, and their `offset` and `size` are ignored: both are set here.
-    Raises ValueError for an empty blob or two fragments of one label in one cell.
+    `records` has dtype FRAGMENT and shape (n,). `blobs` holds the Draco bytes of each fragment, in
+    the order of `records`. That order is free: this function sorts both. It also sets `offset` and
+    `size` and ignores what the records hold there.
+    Raises ValueError if the lengths differ, a blob is empty, or one label has two fragments in one
+    cell.
     """
     if len(records) != len(blobs):
         raise ValueError(f"{len(records)} records, but the bytes of {len(blobs)} fragments")
     shards = shard_of(records["label"], sharding)
     order = np.lexsort((morton(records["cell"]), records["label"], shards))
-    table = np.searchsorted(shards[order], np.arange(sharding.num_shards + 1)).astype("<u8")
+    table = np.searchsorted(shards[order], np.arange(sharding.num_shards + 1)).astype(_TABLE_ENTRY)
     records = records[order]
     same = (records["label"][1:] == records["label"][:-1]) & (
         records["cell"][1:] == records["cell"][:-1]
@@ -84,27 +94,32 @@ def write_container(
         file.writelines(blobs[i] for i in order)
 
 
-def read_section(path: str | os.PathLike, shard: int) -> tuple[int, np.ndarray, int]:
-    """Read the LOD of a container, the records of one shard, and where the payload begins.
+def read_section(path: str | os.PathLike[str], shard: int) -> tuple[int, np.ndarray, int]:
+    """Read the section of one shard: its records, but not its payload.
 
-    Nothing else of the file is read. The bytes of record r are those of the file from
-    `payload_begin + r["offset"]` on; the records' bytes follow each other without a gap.
-    Raises UserError naming the file where it is no container, is cut short, or is damaged.
+    Returns the LOD of the container, the records of the shard (FRAGMENT, shape (n,)), and the
+    byte of the file at which the payload begins, `payload_begin`. The Draco bytes of record r are
+    the `r["size"]` bytes of the file from `payload_begin + r["offset"]` on. Those of the next
+    record follow without a gap.
+    Raises UserError that names the file if it is no container, is cut short, is damaged, or was
+    written for fewer shards.
     """
     with open(path, "rb", buffering=0) as file:
         fd = file.fileno()
-        data = os.pread(fd, _HEADER.size, 0)
-        if len(data) < _HEADER.size or data[: len(_MAGIC)] != _MAGIC:
+        header = os.pread(fd, _HEADER.size, 0)
+        if len(header) < _HEADER.size or header[: len(_MAGIC)] != _MAGIC:
             raise _damaged(path, "is no fragment container")
-        _, version, lod, shards, count, begin, size = _HEADER.unpack(data)
+        _, version, lod, shards, count, begin, size = _HEADER.unpack(header)
         if version != _VERSION:
             raise _damaged(path, f"is a fragment container of version {version}, not {_VERSION}")
         if os.fstat(fd).st_size != size:
             raise _damaged(path, f"has {os.fstat(fd).st_size} bytes, its header says {size}")
         if not 0 <= shard < shards:
             raise _damaged(path, f"was written for {shards} shards and has no shard {shard}")
-        first, last = np.frombuffer(_read(fd, path, _HEADER.size + 8 * shard, 16), "<u8").tolist()
-        records_begin = _HEADER.size + 8 * (shards + 1)
+        entry = _TABLE_ENTRY.itemsize
+        bounds = _read(fd, path, _HEADER.size + entry * shard, 2 * entry)
+        first, last = np.frombuffer(bounds, _TABLE_ENTRY).tolist()
+        records_begin = _HEADER.size + entry * (shards + 1)
         if not first <= last <= count or records_begin + count * FRAGMENT.itemsize != begin:
             raise _damaged(path, "has a table that does not fit its records")
         data = _read(
@@ -118,13 +133,18 @@ def read_section(path: str | os.PathLike, shard: int) -> tuple[int, np.ndarray, 
 
 
 def payload_blocks(
-    path: str | os.PathLike, records: np.ndarray, payload_begin: int, block_bytes: int = 16 << 20
+    path: str | os.PathLike[str],
+    records: np.ndarray,
+    payload_begin: int,
+    block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[tuple[int, int, memoryview]]:
-    """Stream the bytes of the records of a section, front to back, a block at a time.
+    """Stream the payload of a section, front to back, one block of bytes at a time.
 
-    Yields `(first, last, data)`: `data` holds the bytes of `records[first:last]`, without gaps,
-    and is overwritten by the next block. Blocks are of at most `block_bytes`, or one fragment.
-    Raises UserError naming the file where it ends early.
+    `records` and `payload_begin` are those that `read_section` returns. A block has at most
+    `block_bytes` bytes, or more if it is a single fragment.
+    Yields `(first, last, data)`: `data` holds the bytes of `records[first:last]` without gaps.
+    The next block overwrites it.
+    Raises UserError that names the file if it ends early.
     """
     if not len(records):
         return
@@ -144,13 +164,13 @@ def payload_blocks(
             first = last
 
 
-def _read(fd: int, path: str | os.PathLike, begin: int, size: int) -> bytearray:
+def _read(fd: int, path: str | os.PathLike[str], begin: int, size: int) -> bytearray:
     data = bytearray(size)
     _read_into(fd, path, begin, memoryview(data))
     return data
 
 
-def _read_into(fd: int, path: str | os.PathLike, begin: int, target: memoryview) -> None:
+def _read_into(fd: int, path: str | os.PathLike[str], begin: int, target: memoryview) -> None:
     done = 0
     while done < len(target):
         got = os.preadv(fd, [target[done:]], begin + done)
@@ -159,7 +179,7 @@ def _read_into(fd: int, path: str | os.PathLike, begin: int, target: memoryview)
         done += got
 
 
-def _damaged(path: str | os.PathLike, found: str) -> UserError:
+def _damaged(path: str | os.PathLike[str], found: str) -> UserError:
     return UserError(
         f"{Path(path)} {found}; expected a complete container of this run: delete it and run again"
     )

@@ -1,4 +1,4 @@
-"""The sections of one shard: its records, from all containers."""
+"""The sections of one shard: its records in all containers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from snakemesh.multires.sharding import shard_of
 
 @dataclass(frozen=True)
 class Sections:
-    """The records of one shard from all containers, container by container.
+    """The records of one shard from all containers, one container after another.
 
-    `records` (FRAGMENT) and `lods` are of shape (n,). Container c has those from `begin[c]` to
-    `begin[c + 1]`, and its payload starts at byte `payload_begin[c]` of `paths[c]`.
+    `records` (dtype FRAGMENT) and `lods` (uint8), the LOD of each record, have shape (n,). Those of
+    container c are `records[begin[c]:begin[c + 1]]`; `begin` has shape (containers + 1,). The
+    payload of container c begins at byte `payload_begin[c]` of the file `paths[c]`.
     """
 
     paths: tuple[str, ...]
@@ -31,7 +32,8 @@ def read_sections(
 ) -> Sections:
     """Read the records of one shard from every container.
 
-    Raises UserError naming the container that is damaged, or was made for another plan.
+    Raises UserError that names the container if one is damaged, or was made for another number of
+    LODs or shards.
     """
     lods, parts, payload_begin = [], [], []
     for path in container_paths:

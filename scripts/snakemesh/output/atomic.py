@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under a temporary name, then renamed."""
+"""Files that appear whole or not at all: they are written under a temporary name, then renamed."""
 
 import os
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from uuid import uuid4
 
 
 @contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a unique name beside `path` to write to; on success it becomes `path`.
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path` to write to, and rename it to `path` on success.
 
-    The name is unique across machines, so that two jobs that write the same file by mistake
-    replace each other's result and never mix. After an exception nothing is left behind and
-    `path` is as it was.
+    The temporary name is unique across machines. If two jobs write the same file by mistake, one
+    replaces the other's result, and the two never mix. After an exception the temporary file is
+    gone and `path` is as it was. Raises FileNotFoundError if nothing was written.
     """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{uuid4().hex}.tmp")

@@ -1,19 +1,19 @@
-"""The name of every file and folder in `output_directory`, said once.
+"""The names of all files and folders in `output_directory`.
 
 multires/                       what is served
-  info, <shard>.shard           or, unsharded, <label> and <label>.index
+  info, <shard>.shard           if unsharded: info, <label> and <label>.index
   segment_properties/info
-_intermediate_scales.zarr/      the levels that are built, an OME-Zarr group
-work/
-  lock                          held while a run writes
-  pyramid/levels.done           the group is there, with empty arrays
-  pyramid/stage<n>/<box>.done   a super-chunk is filled
-  mesh/lod<n>/<box>.done        a block is meshed, and its container is there:
-  mesh/lod<n>/<box>.<made from>.fragments
-  mesh_blocks.done              every block is
+_intermediate_scales.zarr/      the levels that are built: an OME-Zarr group
+work/                           what only jobs read
+  lock                          locked while a run writes
+  pyramid/levels.done           marker: the group and its empty arrays exist
+  pyramid/stage<n>/<box>.done   marker: a super-chunk is filled
+  mesh/lod<n>/<box>.done        marker: a block is meshed, and its container exists
+  mesh/lod<n>/<box>.<made from>.fragments   the container of a block
+  mesh_blocks.done              marker: every block is meshed
   shards/<shard>.npy            the summary of a shard
-  cleanup.done                  nothing is left that was only there between jobs
-logs/, benchmarks/              a file per job, by rule
+  cleanup.done                  marker: what only jobs needed is removed
+logs/, benchmarks/              one file per job: <rule> or <rule>/<box>
 """
 
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ PYRAMID = "_intermediate_scales.zarr"
 WORK = "work"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
-# Folders that a run fills, and may remove again.
+# A run fills these folders, and may remove them again.
 OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS)
-# What every run leaves first of all.
+# The first file that a run makes. It shows that an output directory belongs to snakemesh.
 LOCK = f"{WORK}/lock"
 
 
 def shard_name(shard: int, sharding: Sharding) -> str:
-    """How a shard is named: lower-case hexadecimal, padded to `ceil(shard_bits / 4)` digits.
+    """The name of a shard: lower-case hexadecimal, padded to `ceil(shard_bits / 4)` digits.
 
     Format: https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md
     """
@@ -41,7 +41,11 @@ def shard_name(shard: int, sharding: Sharding) -> str:
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """The files of an output folder. Arguments may be wildcards of Snakemake, such as "{box}"."""
+    """The paths of the files and folders in the output directory `root`.
+
+    Arguments may be wildcards of Snakemake, such as "{box}". A `box` is named after its index, z y
+    x: "0_0_1" (see `boxes.box_name`).
+    """
 
     root: str
 
@@ -52,26 +56,26 @@ class OutputFolder:
 
     @property
     def info(self) -> str:
-        """The document that makes the meshes a layer."""
+        """The `info` document of the meshes."""
         return f"{self.multires}/info"
 
     @property
     def segment_properties(self) -> str:
-        """The document of the segments' properties."""
+        """The `info` document of the segment properties."""
         return f"{self.multires}/segment_properties/info"
 
     def shard(self, shard: str) -> str:
-        """A shard."""
+        """The shard file of the shard that `shard_name` names."""
         return f"{self.multires}/{shard}.shard"
 
     @property
     def pyramid(self) -> str:
-        """The group of the levels that are built."""
+        """The OME-Zarr group of the levels that are built."""
         return f"{self.root}/{PYRAMID}"
 
     @property
     def work(self) -> str:
-        """The folder of what only jobs read."""
+        """The folder of the files that only jobs read."""
         return f"{self.root}/{WORK}"
 
     @property
@@ -81,38 +85,39 @@ class OutputFolder:
 
     @property
     def levels_marker(self) -> str:
-        """The marker of the group of the levels, with empty arrays."""
+        """The marker that says the group of the levels and its empty arrays exist."""
         return f"{self.pyramid_markers}/levels.done"
 
     def super_chunk_marker(self, stage: int | str, box: str) -> str:
-        """The marker of a super-chunk."""
+        """The marker that says a super-chunk of a stage is filled."""
         return f"{self.pyramid_markers}/stage{stage}/{box}.done"
 
     @property
     def blocks(self) -> str:
-        """The folder of the blocks: markers and containers."""
+        """The folder of the markers and containers of all blocks."""
         return f"{self.work}/mesh"
 
     def block_marker(self, lod: int | str, box: str) -> str:
-        """The marker of a block."""
+        """The marker that says a block of an LOD is meshed."""
         return f"{self.blocks}/lod{lod}/{box}.done"
 
     def container(self, lod: int | str, box: str, made_from: str) -> str:
-        """The fragments of a block.
+        """The container of a block of an LOD.
 
-        made_from: a hash of what the meshes are made from. A job of an older configuration that a
-        cluster still runs cannot replace a container of this one.
+        made_from: a hash of what the meshes are made from. Because the name contains it, a job of
+        an older configuration that a cluster still runs cannot replace this configuration's
+        container.
         """
         return f"{self.blocks}/lod{lod}/{box}.{made_from[:16]}.fragments"
 
     @property
     def blocks_marker(self) -> str:
-        """The marker of all blocks together."""
+        """The marker that says all blocks are meshed."""
         return f"{self.work}/mesh_blocks.done"
 
     @property
     def summaries(self) -> str:
-        """The folder of the shards' summaries."""
+        """The folder of the summaries of all shards."""
         return f"{self.work}/shards"
 
     def summary(self, shard: str) -> str:
@@ -121,13 +126,13 @@ class OutputFolder:
 
     @property
     def cleanup_marker(self) -> str:
-        """The marker of a run that has removed what was only there between jobs."""
+        """The marker that says the files that only jobs needed are removed."""
         return f"{self.work}/cleanup.done"
 
     def log(self, job: str) -> str:
-        """The log of a job, "rule" or "rule/box"."""
+        """The log of a job; `job` is "rule" or "rule/box"."""
         return f"{self.root}/{LOGS}/{job}.log"
 
     def benchmark(self, job: str) -> str:
-        """What Snakemake measured of a job, "rule" or "rule/box"."""
+        """Snakemake's measurements of a job; `job` is "rule" or "rule/box"."""
         return f"{self.root}/{BENCHMARKS}/{job}.tsv"
