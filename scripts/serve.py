@@ -2,8 +2,8 @@
 
     python scripts/serve.py [DIRECTORY] [--volume SEGMENTATION] [--port 9000] [--host 127.0.0.1]
 
-Reads only, answers Range requests, and allows every origin (CORS), so that a viewer loaded from
-anywhere can read the files. Needs nothing but Python.
+The server only reads. It answers Range requests. It allows every origin (CORS), so that a viewer
+loaded from any site can read the files. It needs nothing but Python.
 """
 
 import argparse
@@ -16,11 +16,12 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 
 VIEWER = "https://neuroglancer-demo.appspot.com"
-VOLUME = "volume"  # the path that --volume is served under
-SHOWN_AT_FIRST = 40  # segments, the largest
+VOLUME = "volume"  # the volume of --volume is served under this path
+SHOWN_AT_FIRST = 40  # so many segments, the largest, are shown when the link is opened
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -29,21 +30,22 @@ CORS = {
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
     "Access-Control-Allow-Headers": "Range",
-    # Chromium asks before a public page may read from a private address
+    # Chromium asks for this before a page of a public site may read from a private address.
     "Access-Control-Allow-Private-Network": "true",
     "Access-Control-Max-Age": "86400",
 }
 
 
 class UnsatisfiableRangeError(ValueError):
-    """A range outside the file."""
+    """The range that a request asks for lies outside the file."""
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """The bytes [begin, end) of a file of ``size`` that a Range header asks for (RFC 9110, 14.2).
+    """The bytes [begin, end) that a Range header asks for (RFC 9110, section 14.2).
 
-    None for the whole file: no header, or one this server may ignore (another unit, several ranges,
-    or malformed). Raises ``UnsatisfiableRangeError`` when none of the bytes exist.
+    `size` is the size of the file in bytes. Returns None if the whole file must be sent: there is
+    no header, or the server may ignore it because it is malformed, has another unit or several
+    ranges. Raises UnsatisfiableRangeError if none of the bytes exist.
     """
     match = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", (header or "").strip())
     if match is None or not any(match.groups()):
@@ -61,10 +63,11 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 def located(mounts: dict[str, Path], url_path: str) -> Path | None:
-    """The file a request means, or None: nothing there, or not below a directory that is served.
+    """The file that a request means, or None if there is none in a directory that is served.
 
-    ``mounts`` maps the first part of a path to a directory, "" any other. A link is followed where
-    it leads into a directory that is served, as that from ``s0`` of a built pyramid to the volume.
+    `mounts` maps the first part of a path to a directory. The directory of "" serves all other
+    paths. A link is followed only into a directory that is served: `s0` of a built pyramid, for
+    example, may be a link into the volume.
     """
     parts = [part for part in unquote(url_path).split("/") if part not in ("", ".")]
     if ".." in parts or any("\0" in part for part in parts):
@@ -78,11 +81,15 @@ def located(mounts: dict[str, Path], url_path: str) -> Path | None:
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # a viewer makes thousands of small requests: keep connections
-    timeout = 60
+    """Answers the requests of one connection."""
+
+    server: "Server"
+    # A viewer makes thousands of small requests. HTTP/1.1 keeps the connection open between them.
+    protocol_version = "HTTP/1.1"
+    timeout = 60  # seconds without a request, then the connection is closed
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # a viewer drops what it no longer needs
+        with suppress(ConnectionError):  # a viewer drops requests that it no longer needs
             super().handle()
 
     def do_OPTIONS(self) -> None:
@@ -95,13 +102,14 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(with_body=True)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silent: chunks that do not exist are asked for all the time."""
+        """Log nothing: viewers ask for chunks that do not exist all the time."""
 
     def _answer(self, with_body: bool) -> None:
         try:
             path = located(self.server.mounts, urlsplit(self.path).path)
             file = None if path is None else path.open("rb")
-        except (OSError, ValueError, RuntimeError):  # unreadable, a malformed URL, a loop of links
+        # In this order: an unreadable file, a malformed URL, links in a circle.
+        except (OSError, ValueError, RuntimeError):
             file = None
         if file is None:
             self._head(HTTPStatus.NOT_FOUND, {"Content-Length": "0"})
@@ -109,9 +117,9 @@ class Handler(BaseHTTPRequestHandler):
         with file:
             self._send(file, with_body)
 
-    def _send(self, file, with_body: bool) -> None:
+    def _send(self, file: BinaryIO, with_body: bool) -> None:
         size = os.fstat(file.fileno()).st_size
-        try:  # a range is defined for GET only
+        try:  # the header Range is defined for GET only
             wanted = byte_range(self.headers.get("Range"), size) if with_body else None
         except UnsatisfiableRangeError:
             headers = {"Content-Range": f"bytes */{size}", "Content-Length": "0"}
@@ -122,7 +130,8 @@ class Handler(BaseHTTPRequestHandler):
             "Content-Type": "application/octet-stream",
             "Content-Length": str(end - begin),
             "Accept-Ranges": "bytes",
-            "Cache-Control": "no-cache",  # the next run writes other files under the same names
+            # The next run may write other files under the same names.
+            "Cache-Control": "no-cache",
         }
         if wanted is not None:
             headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
@@ -138,7 +147,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Serves ``mounts``: the directory under / as "", others under their names."""
+    """Serves directories. `mounts` maps "" to the directory under /, and names to others."""
 
     request_queue_size = 128
 
@@ -148,13 +157,16 @@ class Server(ThreadingHTTPServer):
 
 
 def sources(url: str, with_volume: bool) -> list[str]:
-    """What to paste into Neuroglancer as the sources of one segmentation layer."""
+    """The sources of one segmentation layer, as one pastes them into Neuroglancer."""
     volume = [f"zarr://{url}/{VOLUME}"] if with_volume else []
     return [*volume, f"precomputed://{url}/multires"]
 
 
 def largest_segments(directory: Path) -> list[str]:
-    """The ids of the largest segments, by the volumes in ``segment_properties``; [] without it."""
+    """The ids of the largest segments, by the volumes in `segment_properties`, largest first.
+
+    Returns [] if there are no segment properties, or no volumes in them.
+    """
     try:
         text = (directory / "multires/segment_properties/info").read_text(encoding="utf-8")
         inline = json.loads(text)["inline"]
@@ -183,6 +195,7 @@ def viewer_link(layer_sources: list[str], segments: list[str]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Serve until Ctrl-C. `arguments` are those of the command line by default."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("directory", nargs="?", type=Path, default=Path("results/example"), metavar="DIRECTORY")

@@ -1,6 +1,7 @@
-"""The records that planning hands to the jobs: all that a job knows, and all that the two share.
+"""The records that planning hands to the jobs. A job knows nothing else of the plan.
 
-Three parts are z y x, except in the octree, which is x y z like everything that the viewer reads.
+All triples are z, y, x, except those of the octree. They are x, y, z, like all that the viewer
+reads; the fields below say so.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from snakemesh.chunk_files import ChunkFiles, Watch
 # Raise it with every change of the code that changes a byte of the levels or of the meshes: what an
 # older version has made is then made again.
 RESULTS_VERSION = 1
-# One pass over a level makes levels that are at most this many times coarser on an axis.
+# The levels that a stage makes are at most this many times coarser than its base, on each axis.
 MAX_STAGE_FACTOR = 8
 
 
@@ -19,9 +20,9 @@ MAX_STAGE_FACTOR = 8
 class LevelPart:
     """The part of a level that is meshed: which voxels of which array.
 
-    path, name: the array; the name only where one path holds several (precomputed). origin: the
-    array's voxel where the part begins. shape: voxels of the part. is_built: whether a run of ours
-    has made the level.
+    path: the array. name: which of the arrays at `path`, where there are several (precomputed);
+    otherwise None. origin: the voxel of the array at which the part begins. shape: voxels of the
+    part. is_built: whether a run of ours has made the level.
     """
 
     path: str
@@ -33,12 +34,13 @@ class LevelPart:
 
 @dataclass(frozen=True)
 class SuperChunkJob:
-    """One super-chunk of a stage: read once, every missing level written.
+    """One super-chunk of a stage: it is read once, and every missing level is written from it.
 
-    reads: the level that is read. targets: per level of the stage the files of its array, None
-    where the level exists. steps: per level of the stage its factor over the one before. begin,
-    end: the super-chunk, in voxels of the part that is read. watch: the chunks of the input that
-    are read, None where the input is not checked or a built level is read.
+    reads: the base. targets: for each level of the stage the files of its array, or None if the
+    level exists already. steps: for each level of the stage how many times coarser it is than the
+    level before it, on each axis. begin, end: the super-chunk, in voxels of the part that is read.
+    method: how voxels are merged, a value of the config key `downsample_method`. watch: the chunks
+    of the input that are read; None if the input is not checked, or if the base is a built level.
     """
 
     reads: LevelPart
@@ -52,7 +54,11 @@ class SuperChunkJob:
 
 @dataclass(frozen=True)
 class BuiltLevel:
-    """A level that a run builds: its array in the pyramid's group, and where its voxel 0 lies."""
+    """A level that a run builds.
+
+    name: of its array in the group. shape: voxels. voxel_size: nm. translation: the centre of its
+    voxel 0, in nm.
+    """
 
     name: str
     shape: Shape
@@ -62,7 +68,11 @@ class BuiltLevel:
 
 @dataclass(frozen=True)
 class LinkedLevel:
-    """A level of the source that the pyramid's group links to."""
+    """A level of the source that the group of the built levels links to.
+
+    name: of the link in the group. path: the array that it points to. voxel_size, translation: as
+    in `BuiltLevel`, for the whole array and not only for the part that is meshed.
+    """
 
     name: str
     path: str
@@ -74,8 +84,9 @@ class LinkedLevel:
 class PyramidGroup:
     """The group of the levels that are built.
 
-    path: of the group. format: zarr2 or zarr3. chunks, dtype: of the levels that are built.
-    method: how voxels are merged.
+    path: of the group. format: "zarr2" or "zarr3". chunks: voxels of a chunk of the levels that are
+    built. dtype: their data type. method: how voxels are merged, a value of the config key
+    `downsample_method`.
     """
 
     path: str
@@ -89,7 +100,12 @@ class PyramidGroup:
 
 @dataclass(frozen=True)
 class Sharding:
-    """How labels are spread over `2**shard_bits` files of `2**minishard_bits` minishards each."""
+    """How labels are spread over `2**shard_bits` files of `2**minishard_bits` minishards each.
+
+    preshift_bits: the lowest bits of a label, which do not count for its place. Raises ValueError
+    if a number of bits is negative or too large.
+    Format: https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md
+    """
 
     shard_bits: int
     minishard_bits: int
@@ -103,21 +119,22 @@ class Sharding:
 
     @property
     def num_shards(self) -> int:
-        """Number of shard files."""
+        """The number of shard files."""
         return 1 << self.shard_bits
 
     @property
     def index_bytes(self) -> int:
-        """Size of the shard index at the start of a shard file: 16 bytes a minishard."""
+        """The size of the shard index at the start of a shard file: 16 bytes for each minishard."""
         return 16 << self.minishard_bits
 
 
 @dataclass(frozen=True)
 class OctreeGrid:
-    """Where the octree lies: the corner of its cell (0, 0, 0) and the size of an LOD-0 cell.
+    """The octree in space.
 
-    origin_nm, cell_nm: x y z. lod_scales: per LOD its resolution, in units of the
-    `lod_scale_multiplier` of the `info` document.
+    origin_nm: the lower corner of cell (0, 0, 0), x y z. cell_nm: the size of a cell at LOD 0, x y
+    z. lod_scales: the resolution of each LOD, in units of the `lod_scale_multiplier` of the `info`
+    document. Raises ValueError if the scales are not positive and strictly growing.
     """
 
     origin_nm: Nanometres
@@ -127,13 +144,13 @@ class OctreeGrid:
     def __post_init__(self) -> None:
         if not self.lod_scales or self.lod_scales[0] <= 0:
             raise ValueError(f"expected positive LOD scales, one per LOD: {self.lod_scales}")
-        # The viewer skips a level whose scale is not above the one before.
+        # The viewer skips an LOD whose scale is not above the scale of the LOD before it.
         if any(b <= a for a, b in zip(self.lod_scales, self.lod_scales[1:], strict=False)):
             raise ValueError(f"LOD scales must grow strictly: {self.lod_scales}")
 
     @property
     def num_lods(self) -> int:
-        """Number of levels of detail."""
+        """The number of LODs."""
         return len(self.lod_scales)
 
 
@@ -141,11 +158,14 @@ class OctreeGrid:
 class MeshBlockJob:
     """One block of whole cells of an LOD, to be meshed tile by tile.
 
-    reads: the level that is meshed. first_cell, n_cells: of the block. tile_cells: meshed at once.
-    grid_cells: cells of the whole octree at this LOD. cell_voxels: voxels of the level in a cell.
-    cell_nm: x y z. open_sides: per axis whether objects are left open at the lower and at the upper
-    end of what is meshed. keep: part of the dense faces to keep. watch:
-    as for a super-chunk.
+    reads: the level that is meshed. first_cell: the index of the block's first cell. n_cells: the
+    number of its cells on each axis. tile_cells: cells of a tile. grid_cells: cells of the whole
+    octree at this LOD. cell_voxels: voxels of the level in a cell. cell_nm: the size of a cell of
+    this LOD, x y z. open_sides: for each axis whether objects are left open at the lower and at the
+    upper end of the part that is meshed. n_smoothing_iter: sweeps of smoothing. keep: fraction of
+    the dense faces to keep, 0 to 1. max_error: how far simplification may move a surface, in voxels
+    of the level (the geometric mean of the three axes). target_ids: the labels to mesh, None for
+    all. watch: as for a super-chunk.
     """
 
     lod: int
@@ -167,7 +187,7 @@ class MeshBlockJob:
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What all shards have in common."""
+    """What all shard jobs have in common. sharded: write shard files, or else two files a label."""
 
     grid: OctreeGrid
     sharding: Sharding
@@ -175,8 +195,10 @@ class ShardJob:
 
 
 def halo_voxels(n_smoothing_iter: int) -> int:
-    """Voxels a block must see around itself for its surface to be that of the whole volume.
+    """The width of the halo, in voxels.
 
-    Each of a sweep's two passes looks one voxel further; the extraction looks at three.
+    With a halo of this width, a tile gets exactly the surface that it has in the whole volume.
+    Each of the two passes of a sweep of smoothing looks one voxel further. The extraction of the
+    surface looks at three voxels.
     """
     return 2 * n_smoothing_iter + 3

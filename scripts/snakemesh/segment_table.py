@@ -1,4 +1,4 @@
-"""The user's table of properties, one row per label: the file `segment_properties_csv`."""
+"""Read the user's table of properties, the file `segment_properties_csv`: one row per label."""
 
 import csv
 import os
@@ -10,7 +10,7 @@ import numpy as np
 
 from snakemesh.errors import UserError
 
-# What a run says of every segment, and what the viewer's queries mean by other names.
+# The properties that a run itself gives to every label.
 MEASURE_NAMES = (
     "volume",
     "area",
@@ -22,7 +22,10 @@ MEASURE_NAMES = (
     "y_max",
     "z_max",
 )
+# Lower-case names that no other column may have: those of the measures, and those that the viewer
+# uses itself.
 RESERVED_NAMES = frozenset(["id", "label", *MEASURE_NAMES])
+# Names of the column that holds the labels, and names of the column that names them.
 _ID_NAMES = ("id", "segment_id", "object_id")
 _LABEL_NAMES = ("label", "name")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -30,9 +33,10 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, its name in the viewer's queries, and the text of every row.
+    """A column of properties.
 
-    A number column holds a number or nothing in every row, and a number in at least one.
+    header: its heading. name: its name in the viewer's queries. values: the text of every row.
+    is_number: whether every row holds a number or nothing, and at least one row holds a number.
     """
 
     header: str
@@ -43,20 +47,26 @@ class Column:
 
 @dataclass(frozen=True)
 class SegmentTable:
-    """The labels of the rows, the names given to them if there are any, and the other columns."""
+    """A table of properties.
+
+    labels: one per row. names: the name of each label, None if no column names them. columns: all
+    other columns.
+    """
 
     labels: list[int]
     names: list[str] | None
     columns: list[Column]
 
 
-def read_segment_table(path: str | os.PathLike) -> SegmentTable:
-    """Read a CSV in UTF-8 with a heading line.
+def read_segment_table(path: str | os.PathLike[str]) -> SegmentTable:
+    """Read a CSV file in UTF-8 with a line of headings.
 
-    The labels are in the column `id`, `segment_id` or `object_id` (in any case, with blanks or
-    underscores), or else in the first one. `label` or `name` names them. The names of the other
-    columns must not be in RESERVED_NAMES.
-    Raises UserError naming the file, the line and the key `segment_properties_csv`.
+    The labels are in the column `id`, `segment_id` or `object_id`, or else in the first column. The
+    column `label`, or else `name`, holds their names. Upper and lower case are the same in
+    headings, and so are blanks and underscores. The names of the other columns must not be in
+    RESERVED_NAMES.
+    Raises UserError that names the key `segment_properties_csv`, the file and, where there is one,
+    the line.
     """
     lines, rows = _read_rows(path)
     headers = [cell.strip() for cell in rows[0]]
@@ -77,11 +87,14 @@ def read_segment_table(path: str | os.PathLike) -> SegmentTable:
     return SegmentTable(labels, None if naming is None else texts[naming], columns)
 
 
-def _read_rows(path: str | os.PathLike) -> tuple[list[int], list[list[str]]]:
-    """The rows that are not blank, and the line each ends on, the headings first."""
+def _read_rows(path: str | os.PathLike[str]) -> tuple[list[int], list[list[str]]]:
+    """The number of the line on which each row ends, and the cells of each row.
+
+    The first row is the headings. Blank rows are left out.
+    """
     lines, rows = [], []
     try:
-        # A byte order mark is what spreadsheets put first.
+        # utf-8-sig: spreadsheets put a byte order mark first.
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             try:
@@ -101,19 +114,23 @@ def _read_rows(path: str | os.PathLike) -> tuple[list[int], list[list[str]]]:
 
 
 def _query_name(header: str) -> str:
-    """The heading as the viewer's queries can spell it: letters, digits and underscores."""
+    """A name for a heading that the viewer's queries can spell: letters, digits and underscores."""
     name = re.sub(r"[^A-Za-z0-9]+", "_", header).strip("_")
     return name if not name or name[0].isalpha() else f"column_{name}"
 
 
 def _check_names(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     line: int,
     headers: list[str],
     folded: list[str],
     properties: list[int],
 ) -> None:
-    """Raise UserError where two properties would bear one name, or one none."""
+    """Raise UserError if a property has no name, a reserved name, or the name of another one.
+
+    line: of the headings. folded: the names of all columns in lower case. properties: the indices
+    of the columns that become properties.
+    """
     seen: dict[str, str] = {}
     for i in properties:
         if not folded[i]:
@@ -130,8 +147,9 @@ def _check_names(
         seen[folded[i]] = headers[i]
 
 
-def _parse_labels(path: str | os.PathLike, lines: list[int], texts: list[str]) -> list[int]:
-    seen: dict[int, int] = {}
+def _parse_labels(path: str | os.PathLike[str], lines: list[int], texts: list[str]) -> list[int]:
+    """The labels in these texts. Raises UserError if one is no label, or is there twice."""
+    seen: dict[int, int] = {}  # line by label
     for line, text in zip(lines, texts, strict=True):
         if not (text.isascii() and text.isdigit()) or int(text) >= 1 << 64:
             raise _bad(path, line, f"has the label '{text}', expected a whole number below 2^64")
@@ -143,19 +161,20 @@ def _parse_labels(path: str | os.PathLike, lines: list[int], texts: list[str]) -
 
 
 def _present(text: str) -> str:
-    """The text of a cell, "" for what table libraries write where a number is missing."""
+    """The text of a cell. "nan", which table libraries write for a missing number, becomes ""."""
     text = text.strip()
     return "" if text.lower() == "nan" else text
 
 
 def _is_number(values: list[str]) -> bool:
+    """Whether these texts make a column of numbers (see `Column`)."""
     present = [value for value in values if value]
     if not present or not all(_NUMBER.fullmatch(value) for value in present):
         return False
-    # The viewer keeps 32-bit numbers; what does not fit stays text.
+    # The viewer stores numbers in 32 bits. A column with a number beyond float32 stays text.
     return max(abs(float(value)) for value in present) <= float(np.finfo(np.float32).max)
 
 
-def _bad(path: str | os.PathLike, line: int | None, found: str) -> UserError:
+def _bad(path: str | os.PathLike[str], line: int | None, found: str) -> UserError:
     place = f"{Path(path)}" if line is None else f"{Path(path)}, line {line}"
     return UserError(f"segment_properties_csv: {place} {found}")

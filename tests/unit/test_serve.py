@@ -1,4 +1,4 @@
-"""Real requests against the real server."""
+"""The server answers real requests."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ SIZE = len(CONTENT)
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    """A directory to serve, a volume beside it, and secrets around them."""
+    """A directory to serve, a volume beside it, and a file outside both that must stay secret."""
     base = tmp_path_factory.mktemp("serve")
     (base / "secret").write_text("secret")
     served = base / "served"
@@ -55,7 +55,10 @@ def address(root):
 
 @pytest.fixture
 def ask(address):
-    """A function: method, path and headers to status, headers and body, on one connection."""
+    """A function that sends requests (method, path, headers) over one connection.
+
+    It returns the status, the headers and the body of the answer.
+    """
     connection = http.client.HTTPConnection(*address, timeout=10)
 
     def ask(method: str, path: str, **headers: str):
@@ -126,7 +129,7 @@ def test_range_property(size, first, last):
         except serve.UnsatisfiableRangeError:
             assert expected == b""
         else:
-            # a range that ends before it begins is no range: the whole file
+            # A range that ends before it begins is malformed: the whole file is sent.
             assert (found is None and last < first) or data[slice(*found)] == expected != b""
 
 
@@ -146,7 +149,7 @@ def test_preflight(ask):
     assert headers["Access-Control-Allow-Headers"] == "Range"
     assert "GET" in headers["Access-Control-Allow-Methods"]
     assert headers["Access-Control-Allow-Private-Network"] == "true"
-    assert ask("GET", "/multires/info")[0] == 200  # the connection goes on
+    assert ask("GET", "/multires/info")[0] == 200  # the connection still works
 
 
 def test_head(ask):
@@ -186,7 +189,8 @@ def test_read_only(address, root, method):
     ],
 )
 def test_refused(address, path):
-    with socket.create_connection(address, timeout=10) as connection:  # sends the path as it stands
+    # Not http.client: the path must be sent as it stands.
+    with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 404")
@@ -197,7 +201,7 @@ def test_links_and_the_volume(ask):
     assert ask("GET", "/inside")[2].startswith(b"{")
     assert ask("GET", "/volume/.zattrs")[2] == b"{}"
     assert ask("GET", "/volume/s0/.zarray")[2] == b'{"chunks": []}'
-    assert ask("GET", "/s0/.zarray")[2] == b'{"chunks": []}'  # into what is served as well
+    assert ask("GET", "/s0/.zarray")[2] == b'{"chunks": []}'  # a link into the volume
     assert ask("GET", "/volume/s0/0/0/0")[0] == 404
 
 
@@ -220,7 +224,7 @@ def test_many_at_once(address):
 
 
 def test_program(root):
-    """What it prints leads to what it serves."""
+    """The addresses that the program prints lead to the files that it serves."""
     volumes = [float(n % 7) for n in range(60)]
     document = {
         "inline": {

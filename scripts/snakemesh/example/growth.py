@@ -1,7 +1,9 @@
-"""How the thin processes of the synthetic neuropil grow, in integers only like ``example_kernels``.
+"""How the thin processes of the synthetic neuropil grow.
 
-A process advances in small steps. Every few of them it looks a little ahead in random directions,
-and turns to the one that is free of other processes and nearest to a border between two cells.
+A process advances in small steps. Every few steps it looks a little ahead in random directions. It
+turns to the direction that is free of other processes and nearest to a border between two cells.
+
+As in `kernels`, all arithmetic is in integers, triples are z, y, x, and lengths are in 1/16 nm.
 """
 
 import math
@@ -11,32 +13,35 @@ from numba import njit
 
 from snakemesh.example.kernels import NM, VOXEL
 
-DIRECTION = 4096  # length of a direction
-STEP = 8 * NM  # length of one step
+DIRECTION = 4096  # the length of a vector that is a direction
+STEP = 8 * NM  # the length of one step
 _VZ, _VY, _VX = VOXEL
-_DEEP = 240  # a margin (see ``partition``) that no foreign process goes beyond
-_TURN_EVERY = 4  # steps
-_TURNS = 32  # directions tried, ever wilder
-_DRIFT = 640  # pull towards the heading a process was given, against DIRECTION
-_REACH = 80 * NM  # how far outside the volume a process is followed
+_DEEP = 240  # outside its own cell, a process turns to no point with a greater margin
+_TURN_EVERY = 4  # a process looks for a new direction after so many steps
+_TURNS = 32  # so many directions are tried, each further from the present one on average
+_DRIFT = 640  # weight of the heading at the start, if the present direction has weight DIRECTION
+_REACH = 80 * NM  # a process is followed this far outside the volume
 
 
 @njit(cache=True, nogil=True)
 def _direction(z, y, x):
-    """The direction of a vector."""
+    """The vector scaled to the length DIRECTION, or a little less because of rounding."""
     length = int(math.sqrt(z * z + y * y + x * x)) + 1
     return z * DIRECTION // length, y * DIRECTION // length, x * DIRECTION // length
 
 
 @njit(cache=True, nogil=True)
 def _bounds(centre, radius, voxel, n):
-    """The voxels on one axis within ``radius`` of ``centre``, clipped to the array."""
+    """The first voxel on an axis within `radius` of `centre`, and the one after the last.
+
+    Both are clipped to the array: `n` voxels of size `voxel`.
+    """
     return max(-((radius - centre) // voxel), 0), min((centre + radius) // voxel + 1, n)
 
 
 @njit(cache=True, nogil=True)
 def _is_clear(owner, label, centre, radius):
-    """Whether no process but ``label`` has a voxel in the ball."""
+    """Whether no process of another label has a voxel in the ball."""
     z0, z1 = _bounds(centre[0], radius, _VZ, owner.shape[0])
     y0, y1 = _bounds(centre[1], radius, _VY, owner.shape[1])
     x0, x1 = _bounds(centre[2], radius, _VX, owner.shape[2])
@@ -52,7 +57,7 @@ def _is_clear(owner, label, centre, radius):
 
 @njit(cache=True, nogil=True)
 def _paint(owner, rough, label, centre, radius):
-    """Give the free voxels of a ball with an uneven surface to ``label``."""
+    """Give the free voxels of a ball to `label`. The noise `rough` makes its surface uneven."""
     outer = radius + radius // 4
     z0, z1 = _bounds(centre[0], outer, _VZ, owner.shape[0])
     y0, y1 = _bounds(centre[1], outer, _VY, owner.shape[1])
@@ -68,18 +73,19 @@ def _paint(owner, rough, label, centre, radius):
 
 @njit(cache=True, nogil=True)
 def _jitter(words, cursor, amplitude):
+    """A random number from -1024 * amplitude to 1023 * amplitude."""
     return (int(words[cursor % len(words)] & np.uint64(2047)) - 1024) * amplitude
 
 
 @njit(cache=True, nogil=True)
 def _turn(owner, cells, margin, label, here, going, heading, radius, words, cursor):
-    """The next direction: free of other processes, near the border of two cells, not too sharp.
+    """The next direction, or zeros if no direction is free of other processes.
 
-    Returns zeros when there is no way on.
+    Among the free ones, directions near a border of two cells and without a sharp turn are better.
     """
     best, chosen = 1 << 30, (0, 0, 0)
     ahead = radius + radius // 2 + 32 * NM
-    clearance = (label % 3) * 8 * NM  # some processes touch, others keep apart
+    clearance = (label % 3) * 8 * NM  # labels that are multiples of 3 may touch other processes
     for t in range(_TURNS):
         dz, dy, dx = _direction(
             going[0]
@@ -111,10 +117,14 @@ def _turn(owner, cells, margin, label, here, going, heading, radius, words, curs
 
 @njit(cache=True, nogil=True)
 def grow(owner, cells, margin, rough, label, start, heading, radii, words, cursor):
-    """Grow one unbranched process, a step per entry of ``radii``, until it is stuck or outside.
+    """Grow one unbranched process until it is stuck, is outside, or has made all its steps.
 
-    ``start`` z y x; ``heading`` a direction (length ``DIRECTION``); ``words`` random uint64, read
-    from ``cursor`` on. Voxels go to ``owner``. Returns the positions, (steps, 3).
+    owner: int16, the label of the process that each voxel belongs to, or 0; the voxels of the new
+    process are written to it. cells, margin, rough: see `kernels.partition`. start: position.
+    heading: a direction. radii: the radius at each step, int64 of shape (n,). words: random uint64,
+    read from index `cursor` on and, at the end, from the first one again.
+
+    Returns the positions after each step, int64 of shape (steps, 3).
     """
     path = np.empty((len(radii), 3), np.int64)
     z, y, x = start[0], start[1], start[2]

@@ -1,8 +1,9 @@
-"""The voxel loops of the synthetic neuropil, in integers only; see also ``example_growth``.
+"""The voxel loops of the synthetic neuropil. Those of its thin processes are in `growth`.
 
-Every position, radius and direction is an int64, so that no compiler's choice of fused or reordered
-floating-point operations can move a voxel: the example is the same everywhere. The one exception is
-the square root, which IEEE 754 rounds correctly on every machine. Lengths are in 1/16 nm.
+The example is the same on every machine. Every position, radius and direction is therefore an
+int64: compilers may fuse and reorder floating-point operations, which would move voxels. The one
+exception is the square root, which IEEE 754 rounds correctly on every machine.
+All triples are z, y, x. Lengths are in 1/16 nm.
 """
 
 import math
@@ -11,15 +12,20 @@ import numpy as np
 from numba import njit
 
 NM = 16  # one nanometre
-VOXEL = (20 * NM, 8 * NM, 8 * NM)  # z y x
-BLOCK = (4, 8, 8)  # voxels between two points of a noise lattice; their product is 2^8
+VOXEL = (20 * NM, 8 * NM, 8 * NM)
+# Voxels of a block. The noise is known at the corners of blocks and interpolated between them. The
+# product of the three is 2^8, so that a shift by 8 bits divides by it.
+BLOCK = (4, 8, 8)
 _VZ, _VY, _VX = VOXEL
-_MARGIN_SHIFT = 16  # makes a margin of 255 some 90 nm
+_MARGIN_SHIFT = 16  # with this scale, a margin of 255 is about 90 nm from the border
 
 
 @njit(cache=True, nogil=True)
 def _interpolated(lattice, z, y, i):
-    """The noise where the row ``z y`` enters and leaves block ``i``, times 32: bilinear."""
+    """The noise, times 32, where the row of voxels `z y` enters and where it leaves block `i`.
+
+    It is interpolated bilinearly between the corners of the block's face.
+    """
     k, j, c, b = z // 4, y // 8, z % 4, y % 8
     enter = (lattice[k, j, i] * (8 - b) + lattice[k, j + 1, i] * b) * (4 - c)
     enter += (lattice[k + 1, j, i] * (8 - b) + lattice[k + 1, j + 1, i] * b) * c
@@ -31,14 +37,16 @@ def _interpolated(lattice, z, y, i):
 
 @njit(cache=True, nogil=True)
 def _distance(z, y, x, to):
+    """The distance of two points, a float."""
     return math.sqrt((z - to[0]) ** 2 + (y - to[1]) ** 2 + (x - to[2]) ** 2)
 
 
 @njit(cache=True, nogil=True)
 def _candidates(seeds, weights, warp, begin, end, among):
-    """Those seeds of ``among`` that can own a voxel of the blocks from ``begin`` to ``end``.
+    """The seeds of `among` that can own a voxel of the blocks from `begin` to `end`.
 
-    The warped blocks lie in the hull of their warped corners, hence in any ball that holds these.
+    Warped blocks lie in the convex hull of their warped corners, and so in any ball that holds all
+    these corners. A seed is left out if another seed is nearer to every point of the ball.
     Distances are rounded so that no seed is missed.
     """
     middle = (
@@ -69,7 +77,10 @@ def _candidates(seeds, weights, warp, begin, end, among):
 
 @njit(cache=True, nogil=True)
 def _two_nearest(seeds, weights, cell_of, near, z, y, x):
-    """The cell that owns a point, and by how much: power distance to the next cell less its own."""
+    """The cell that owns a point, and its lead: how much nearer it is than the next cell.
+
+    The lead is the difference of the two power distances, in squared lengths.
+    """
     best, second, owner = np.int64(1) << 62, np.int64(1) << 62, 0
     for n in near:
         d = (seeds[n, 0] - z) ** 2 + (seeds[n, 1] - y) ** 2 + (seeds[n, 2] - x) ** 2 - weights[n]
@@ -84,6 +95,7 @@ def _two_nearest(seeds, weights, cell_of, near, z, y, x):
 
 @njit(cache=True, nogil=True)
 def _fill_block(seeds, weights, cell_of, near, lattices, block, cells, margin, rough):
+    """Do the work of `partition` for one block. near: the seeds that can own a voxel of it."""
     k, j, i = block
     for z in range(k * 4, k * 4 + 4):
         for y in range(j * 8, j * 8 + 8):
@@ -108,12 +120,15 @@ def _fill_block(seeds, weights, cell_of, near, lattices, block, cells, margin, r
 
 @njit(cache=True, nogil=True)
 def partition(seeds, weights, cell_of, lattices, cells, margin, rough):
-    """Fill space with the cells of a power diagram, seen through a warp that curves its faces.
+    """Fill the volume with the cells of a power diagram. A warp curves the faces between them.
 
-    ``seeds`` (n, 3) z y x and ``weights`` (n,) squared; ``cell_of`` (n,) the cell of each seed.
-    ``lattices`` (4, blocks + 1 on each axis): the warp's z y x and a noise of about ±100.
-    Fills ``cells``, ``margin`` (0 at the border between two cells, 255 deep inside) and ``rough``
-    (the noise at each voxel); their shape must be whole blocks.
+    seeds: (n, 3) positions. weights: (n,) squared lengths. cell_of: (n,) the cell of each seed; a
+    cell is the union of the regions of its seeds. lattices: (4, blocks + 1 on each axis), noise at
+    the corners of the blocks: the three components of the warp, then a noise of about ±100.
+
+    Fills three arrays of one shape, which must be whole blocks: `cells`, int16, the cell of each
+    voxel; `margin`, uint8, 0 at the border between two cells and 255 deep inside; `rough`, int8,
+    the fourth noise at each voxel.
     """
     nz, ny, nx = cells.shape[0] // 4, cells.shape[1] // 8, cells.shape[2] // 8
     everything = np.arange(len(seeds))
@@ -142,7 +157,7 @@ def partition(seeds, weights, cell_of, lattices, cells, margin, rough):
 
 @njit(cache=True, nogil=True)
 def _gives_way(owner, cells, z, y, x):
-    """Whether a voxel of a cell touches a process of another label, or a cell of a larger one."""
+    """Whether a voxel of a cell touches a process of another label or a cell of a larger number."""
     label = cells[z, y, x]
     for zz in range(max(z - 1, 0), min(z + 2, cells.shape[0])):
         for yy in range(max(y - 1, 0), min(y + 2, cells.shape[1])):
@@ -159,8 +174,11 @@ def _gives_way(owner, cells, z, y, x):
 
 @njit(cache=True, nogil=True)
 def merge(owner, cells, rough, gap_above, out):
-    """Processes over cells into ``out``, with a gap of one voxel of background where ``rough`` is
-    above ``gap_above``. Only cells give way to it, so that no thin process is cut."""
+    """Write the processes over the cells, into `out`, with gaps between some of them.
+
+    Where `rough` is above `gap_above`, cells are separated from their neighbours by one voxel of
+    background. Only voxels of cells become background, so that no thin process is cut.
+    """
     for z in range(out.shape[0]):
         for y in range(out.shape[1]):
             for x in range(out.shape[2]):
@@ -174,7 +192,7 @@ def merge(owner, cells, rough, gap_above, out):
 
 @njit(cache=True, nogil=True)
 def _join(parent, a, b):
-    """Union of two trees: the smaller root stays, so a root is its component's first voxel."""
+    """Join the trees of `a` and `b`. The smaller root stays: it is the first voxel of its piece."""
     while parent[a] != a:
         parent[a] = parent[parent[a]]
         a = parent[a]
@@ -186,9 +204,11 @@ def _join(parent, a, b):
 
 @njit(cache=True, nogil=True)
 def components(labels, numbers):
-    """Number the 6-connected pieces of equal labels, from 0 in the order of their first voxels.
+    """Number the 6-connected pieces of equal labels, from 0 on, in the order of their first voxels.
 
-    Fills ``numbers`` (int32, the shape of ``labels``); returns each piece's label and size.
+    Background is a label like all others. Fills `numbers`, int32 of the shape of `labels`, with the
+    piece of each voxel. Returns the label and the number of voxels of each piece, both int64 of
+    shape (pieces,).
     """
     nz, ny, nx = labels.shape
     flat, parent = labels.ravel(), numbers.ravel()
@@ -214,7 +234,7 @@ def components(labels, numbers):
             owners[count] = flat[n]
             parent[n] = count
             count += 1
-        else:  # its parent comes before it, and holds its number already
+        else:  # the parent comes before its child, so it already holds its number
             parent[n] = parent[parent[n]]
         sizes[parent[n]] += 1
     return owners, sizes

@@ -1,11 +1,13 @@
 """A synthetic block of neuropil: packed compartments, and thin branching processes between them.
 
-Thick dendrites and irregular compartments are the cells of a warped power diagram, each the union
-of a chain of seeds. Axons with varicosities and branches, and the spines of the dendrites, then
-grow along the borders of those cells. Some of it is separated by a thin gap of background, the rest
-touches.
-All arithmetic is in integers, and random numbers are the raw words of PCG64, whose stream NumPy
-guarantees: the result is the same everywhere. Axes are z y x, lengths 1/16 nm.
+Thick dendrites and irregular compartments are the cells of a warped power diagram. Each cell is the
+union of the regions of a chain of seeds. Then axons, with varicosities and branches, and the spines
+of the dendrites grow along the borders of the cells. A thin gap of background separates some
+neighbours; the others touch.
+
+The result is the same on every machine: all arithmetic is in integers, and `noise` makes random
+numbers that are the same everywhere.
+All triples are z, y, x. Lengths are in 1/16 nm.
 """
 
 from dataclasses import dataclass
@@ -15,45 +17,28 @@ import numpy as np
 from snakemesh.example import kernels
 from snakemesh.example.growth import DIRECTION, STEP, grow
 from snakemesh.example.kernels import BLOCK, NM, VOXEL
+from snakemesh.example.noise import Random, fractal_noise
 
-SEED = 21  # one of those where a thin process crosses every face between two chunks
-PITCH = 380 * NM  # between the seeds of compartments
-TRUNK_AXES = (0, 0, 0, 1, 1, 2, 2)  # the axis each thick dendrite runs along
-TRUNK_SEEDS = 64
-SPINES = 9  # per dendrite
-AXON_STEPS = 900
-ENTRY = (20, 50, 50)  # voxels: one axon enters a face in each rectangle of this size
-GAP_ABOVE = 8  # of the noise, about ±60: where cells are separated
-LARGE_FRAGMENT = 2000  # voxels: what comes off a label becomes a new one, or background if smaller
-
-
-class Random:
-    """Integers from the raw words of PCG64: NumPy keeps that stream for good, not Generator's."""
-
-    def __init__(self, seed: int) -> None:
-        self._bits = np.random.PCG64(seed)
-
-    def words(self, n: int) -> np.ndarray:
-        """``n`` random uint64."""
-        return self._bits.random_raw(n)
-
-    def integers(self, low: int, high: int, shape: tuple[int, ...] = ()) -> np.ndarray:
-        """int64 in [low, high)."""
-        words = self.words(int(np.prod(shape, dtype=np.int64))).reshape(shape)
-        return low + ((words >> np.uint64(16)) % np.uint64(high - low)).astype(np.int64)
-
-    def direction(self) -> np.ndarray:
-        """A direction, (3,) of length ``DIRECTION``."""
-        while True:
-            vector = self.integers(-DIRECTION, DIRECTION + 1, (3,))
-            squared = int((vector * vector).sum())
-            if DIRECTION**2 // 16 < squared <= DIRECTION**2:
-                return vector * DIRECTION // (int(np.sqrt(squared)) + 1)
+SEED = 21  # with this seed, thin processes cross every face between two chunks
+PITCH = 380 * NM  # the pitch of the grid of the seeds of compartments
+TRUNK_AXES = (0, 0, 0, 1, 1, 2, 2)  # the axis that each thick dendrite runs along
+TRUNK_SEEDS = 64  # seeds of each dendrite
+SPINES = 9  # spines of each dendrite
+AXON_STEPS = 900  # steps of an axon at most
+ENTRY = (20, 50, 50)  # one axon enters a face in each rectangle of so many voxels
+GAP_ABOVE = 8  # cells are separated where the noise, about ±60, is above this
+# A piece that is cut off its label becomes a label of its own if it has at least so many voxels.
+# Otherwise it becomes background.
+LARGE_FRAGMENT = 2000
+_WORDS = 1 << 20  # random words from which processes take their turns
 
 
 @dataclass(frozen=True)
 class Seeds:
-    """Seeds of a power diagram: positions (n, 3), weights (n,) squared, the cell of each (n,)."""
+    """Seeds of a power diagram, int64.
+
+    positions: (n, 3). weights: (n,) squared lengths. cells: (n,) the number of each seed's cell.
+    """
 
     positions: np.ndarray
     weights: np.ndarray
@@ -62,7 +47,11 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Scene:
-    """Voxel arrays that processes grow in; see ``kernels.partition`` and ``grow``."""
+    """The arrays of voxels that processes grow in, all of one shape, and random words.
+
+    cells (int16), margin (uint8), rough (int8): see `kernels.partition`. owner (int16), words
+    (uint64): see `growth.grow`.
+    """
 
     cells: np.ndarray
     margin: np.ndarray
@@ -72,16 +61,20 @@ class Scene:
 
 
 def neuropil(shape: tuple[int, int, int]) -> np.ndarray:
-    """The labels of a volume of ``shape`` z y x (multiples of ``BLOCK``): uint64, 0 background."""
+    """The labels of a volume: uint64 of this shape, background 0.
+
+    Each number of `shape` must be a multiple of that of BLOCK.
+    """
     random = Random(SEED)
     overlaid = _overlaid(random, shape)
     numbers, renumbered = whole_pieces(overlaid)
     ids = label_ids(random, int(renumbered.max()))
-    return ids[renumbered][numbers]
+    labels: np.ndarray = ids[renumbered][numbers]
+    return labels
 
 
 def _overlaid(random: Random, shape: tuple[int, int, int]) -> np.ndarray:
-    """Cells, processes and gaps: int16, labels that may be in several pieces."""
+    """Cells, processes and gaps as labels, int16. A label may be in several pieces."""
     extent = np.array(shape) * VOXEL
     dendrites = trunks(random, extent)
     others = compartments(random, extent, len(TRUNK_AXES) + 1)
@@ -94,7 +87,10 @@ def _overlaid(random: Random, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def trunks(random: Random, extent: np.ndarray) -> Seeds:
-    """Thick dendrites, cells 1 and up: seeds along a curve from one face to the opposite one."""
+    """Thick dendrites, cells 1 and up. The seeds of each lie on a curve between opposite faces.
+
+    extent: the size of the volume, (3,).
+    """
     t = np.arange(TRUNK_SEEDS)[:, None]
     u = TRUNK_SEEDS - 1 - t
     positions, weights = [], []
@@ -109,8 +105,11 @@ def trunks(random: Random, extent: np.ndarray) -> Seeds:
 
 
 def compartments(random: Random, extent: np.ndarray, first_cell: int) -> Seeds:
-    """Irregular compartments: chains of neighbours on a jittered grid, that keep their direction
-    for a while. Cells are numbered from ``first_cell``."""
+    """Irregular compartments, cells `first_cell` and up.
+
+    The seeds lie on a jittered grid. Each cell is a chain of neighbours in it, which keeps its
+    direction for a while. extent: the size of the volume, (3,).
+    """
     grid = tuple(int(n) for n in extent // PITCH + 3)
     corners = np.stack(np.meshgrid(*map(np.arange, grid), indexing="ij"), -1) - 1
     positions = corners * PITCH + random.integers(0, PITCH, (*grid, 3))
@@ -134,25 +133,8 @@ def compartments(random: Random, extent: np.ndarray, first_cell: int) -> Seeds:
     return Seeds(positions.reshape(-1, 3), weights.ravel(), cells.ravel())
 
 
-def fractal_noise(random: Random, shape: tuple[int, ...], amplitude: int) -> np.ndarray:
-    """Smooth noise of three octaves, int64 of ``shape``, the coarsest 8 points long: each octave is
-    refined to the next as a cubic B-spline (masks 1 6 1 and 1 1 of Lane and Riesenfeld)."""
-    size = tuple(n // 8 + 5 for n in shape)
-    noise = random.integers(-amplitude, amplitude + 1, size)
-    for octave in range(1, 4):
-        for axis in range(3):
-            p = np.moveaxis(noise, axis, 0)
-            finer = np.empty((2 * (len(p) - 2), *p.shape[1:]), np.int64)
-            finer[0::2] = (p[:-2] + 6 * p[1:-1] + p[2:]) >> 3
-            finer[1::2] = (p[1:-1] + p[2:]) >> 1
-            noise = np.moveaxis(finer, 0, axis)
-        if octave < 3:  # the finest stays smooth: it is interpolated linearly from here
-            noise = noise + random.integers(-amplitude >> octave, amplitude >> octave, noise.shape)
-    return noise[tuple(slice(n) for n in shape)]
-
-
 def partitioned(random: Random, shape: tuple[int, int, int], *seeds: Seeds) -> Scene:
-    """The cells of all seeds, and no process yet."""
+    """A scene with the cells of all seeds, but without processes."""
     lattice = tuple(n // b + 1 for n, b in zip(shape, BLOCK, strict=True))
     amplitudes = (300 * NM, 300 * NM, 300 * NM, 200)
     lattices = np.stack([fractal_noise(random, lattice, a) for a in amplitudes])
@@ -167,12 +149,20 @@ def partitioned(random: Random, shape: tuple[int, int, int], *seeds: Seeds) -> S
         margin,
         rough,
     )
-    return Scene(cells, margin, rough, np.zeros(shape, np.int16), random.words(1 << 20))
+    return Scene(cells, margin, rough, np.zeros(shape, np.int16), random.words(_WORDS))
 
 
-def _grow(random: Random, scene: Scene, label: int, start, heading, radii) -> np.ndarray:
+def _grow(
+    random: Random,
+    scene: Scene,
+    label: int,
+    start: np.ndarray,
+    heading: np.ndarray,
+    radii: np.ndarray,
+) -> np.ndarray:
+    """Grow a process in the scene (see `growth.grow`). Its turns start at a random word."""
     cursor = int(random.integers(0, len(scene.words)))
-    return grow(
+    path: np.ndarray = grow(
         scene.owner,
         scene.cells,
         scene.margin,
@@ -184,10 +174,11 @@ def _grow(random: Random, scene: Scene, label: int, start, heading, radii) -> np
         scene.words,
         cursor,
     )
+    return path
 
 
 def grow_spines(random: Random, scene: Scene, dendrites: Seeds) -> None:
-    """Spines, of the label of their dendrite: a thin neck and a head."""
+    """Grow spines. A spine has the label of its dendrite, a thin neck and a thicker head."""
     for cell in range(1, len(TRUNK_AXES) + 1):
         trunk = np.flatnonzero(dendrites.cells == cell)
         for _ in range(SPINES):
@@ -201,15 +192,22 @@ def grow_spines(random: Random, scene: Scene, dendrites: Seeds) -> None:
 
 
 def calibre(random: Random, radius: int, steps: int) -> np.ndarray:
-    """Radii of an axon, a step each: ``radius``, and about twice that at its varicosities."""
+    """The radius of an axon at each of its steps, int64 of shape (steps,).
+
+    It is `radius`, and about twice that at the varicosities.
+    """
     period, half = int(random.integers(70, 140)), int(random.integers(12, 24))
     away = np.abs((np.arange(steps) + random.integers(0, period)) % period - half)
     bump = np.maximum(half**2 - away**2, 0)  # a parabola, squared below for smooth shoulders
-    return radius + radius * random.integers(50, 120) * bump**2 // (100 * half**4)
+    radii: np.ndarray = radius + radius * random.integers(50, 120) * bump**2 // (100 * half**4)
+    return radii
 
 
 def grow_axons(random: Random, scene: Scene, first_label: int) -> None:
-    """Axons from the faces inward, with up to two thinner branches each."""
+    """Grow axons from the faces inward, each with up to two thinner branches.
+
+    The labels are `first_label` and up, in random order of the places where the axons enter.
+    """
     entries = [entry for axis in range(3) for entry in _entries(random, scene, axis)]
     order = np.argsort(random.words(len(entries)), kind="stable")
     for label, k in enumerate(order, start=first_label):
@@ -224,8 +222,10 @@ def grow_axons(random: Random, scene: Scene, first_label: int) -> None:
 
 
 def _entries(random: Random, scene: Scene, axis: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Where axons enter through the two faces across ``axis``, near a border between cells, and
-    their headings: each (3,)."""
+    """The position and the heading of every axon that enters through the two faces across `axis`.
+
+    Both have shape (3,). The positions are near borders between cells.
+    """
     shape = np.array(scene.cells.shape)
     counts = shape // ENTRY
     counts[axis] = 1
@@ -243,10 +243,12 @@ def _entries(random: Random, scene: Scene, axis: int) -> list[tuple[np.ndarray, 
 
 
 def whole_pieces(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 6-connected piece each voxel is in, int32, and each piece's new label, 1 and up.
+    """Give new labels to pieces, so that every label is one 6-connected piece.
 
-    Every new label is one piece. What comes off a label gets one of its own, or 0, background, when
-    it is small.
+    The largest piece of a label gets a new label, and so does every other piece of at least
+    LARGE_FRAGMENT voxels. Smaller pieces become background.
+    Returns the piece of each voxel, int32 of the shape of `labels`, and the new label of each
+    piece, int64 of shape (pieces,): 1 and up, or 0 for background.
     """
     numbers = np.empty(labels.shape, np.int32)
     owners, sizes = kernels.components(labels, numbers)
@@ -260,8 +262,11 @@ def whole_pieces(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def label_ids(random: Random, n: int) -> np.ndarray:
-    """uint64 (n + 1,): 0, then ``n`` ids as users have them: far apart, one in eight above 2^32 and
-    one in eight above 2^53, where float64 loses integers."""
+    """0 for the background, then `n` ids as users have them: uint64 of shape (n + 1,).
+
+    They are far apart. One in eight is above 2^32, and one in eight above 2^53, where float64
+    cannot hold every integer.
+    """
     words = random.words(n)
     ids = words % np.uint64(2**32)
     ids[0::8] = np.uint64(2**32) + words[0::8] % np.uint64(2**34)

@@ -1,7 +1,7 @@
 """The embedded example: a small synthetic segmentation that looks like neuropil, as a zarr group.
 
-Importing this module is cheap (constants only): the Snakefile reads it at every parse. The voxels
-come from ``example_volume``, which needs numba.
+The Snakefile imports this module at every parse, so importing it must be cheap. The voxels come
+from `neuropil`, which needs numba and is imported only when they are made.
 """
 
 import os
@@ -12,18 +12,21 @@ import numpy as np
 
 from snakemesh.errors import UserError
 
-# All in z y x. Shapes are deliberately no multiples of the chunk, and z is coarser than y and x.
+# All triples are z, y, x. On purpose the shape is no multiple of the chunks, and z is coarser than
+# y and x.
 EXAMPLE_SHAPE = (160, 384, 320)
 EXAMPLE_VOXEL_SIZE = (20.0, 8.0, 8.0)  # nm
-EXAMPLE_TRANSLATION = (1010.0, 2004.0, 3004.0)  # nm, the centre of voxel 0: corner 1000, 2000, 3000
+# The centre of voxel 0 in nm. Its lower corner is 1000, 2000, 3000.
+EXAMPLE_TRANSLATION = (1010.0, 2004.0, 3004.0)
 EXAMPLE_CHUNKS = (32, 40, 32)
 EXAMPLE_DTYPE = "uint64"
 
 
 def example_labels() -> np.ndarray:
-    """The example's voxels, ``EXAMPLE_SHAPE`` (z y x) of ``EXAMPLE_DTYPE``, 0 for background.
+    """Make the voxels of the example: EXAMPLE_DTYPE of shape EXAMPLE_SHAPE, z y x, background 0.
 
-    The same bytes on every machine and for every number of threads; takes a few seconds.
+    The result is the same on every machine and with every number of threads. It takes a few
+    seconds.
     """
     from snakemesh.example.neuropil import neuropil
 
@@ -31,10 +34,11 @@ def example_labels() -> np.ndarray:
 
 
 def write_example(path: str) -> None:
-    """Write the example as the OME-NGFF 0.4 (zarr v2) group ``path`` with the one array ``s0``.
+    """Write the example to `path`: a group of OME-NGFF 0.4 (zarr v2) with one array, `s0`.
 
-    Whole or nothing: it is written beside ``path`` and renamed, and what a killed run left there is
-    removed. Raises ``UserError`` when ``path`` already holds something: nothing is overwritten.
+    The group appears whole or not at all: it is written beside `path`, then renamed. What a killed
+    run left beside `path` is removed first. Nothing is overwritten: raises UserError if there is
+    already something at `path`, except an empty folder.
     """
     target = Path(path)
     if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
@@ -51,7 +55,7 @@ def write_example(path: str) -> None:
 
 
 def _write_group(group: Path, labels: np.ndarray) -> None:
-    import worldarray  # opens tensorstore: not for whoever wants the constants
+    import worldarray  # here, because it imports tensorstore, and the constants must be cheap
 
     s0 = worldarray.create(
         str(group / "s0"),

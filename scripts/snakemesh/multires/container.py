@@ -1,16 +1,18 @@
-"""Fragment containers: what one `mesh_block` job made, sorted so that a shard is one section.
+"""Containers: the fragments of one block in one file, written by a `mesh_block` job.
 
-A container is one file: a header, a table with an entry for each shard, the records, and the Draco
-bytes (the payload) in the order of the records. All numbers are little-endian.
+The fragments are sorted by shard, so that a shard job reads one contiguous section of each
+container. A container consists of a header, a table with an entry for every shard, one record per
+fragment, and the payload: the Draco bytes in the order of the records. All numbers are
+little-endian. "payload begin" is a position in the file, "size" the size of the file.
 
     header   8s magic   u32 version   u32 LOD   u64 shards   u64 records   u64 payload begin
-             u64 size   16s how it was meshed   16s the voxels that were read
+             u64 size   16s how the block was meshed   16s the voxels that were read
     entry    u64 first record   u64 last record + 1   u64 checksum of these records
              u64 checksum of their payload   u64 checksum of the header and the entry up to here
-    record   FRAGMENT, by shard, then label, then Z-order of the cell
+    record   FRAGMENT, sorted by shard, then label, then Z-order of the cell
     payload
 
-Checksums are XXH3 of 64 bits (https://xxhash.com). A reader of one shard checks all that it reads.
+The checksums are XXH3 of 64 bits (https://xxhash.com). Who reads a section checks all of it.
 """
 
 import itertools
@@ -29,10 +31,12 @@ from snakemesh.multires.octree import morton
 from snakemesh.multires.sharding import shard_of
 from snakemesh.output.atomic import replacing
 
-# One fragment of one label. `cell` x y z at the container's LOD. `octants`: bit x + 2y + 4z is set
-# where the viewer draws a triangle of the fragment for that octant. `volume` (nm^3, signed) and
-# `area` (nm^2) add up over fragments. `lower` and `upper` bound the vertices on the lattice of the
-# cell (65535 = far side), x y z. `offset` and `size` place its Draco bytes in the payload.
+# The record of one fragment: what one label has in one cell. Triples are x, y, z.
+# cell: its index at the container's LOD. octants: bit x + 2y + 4z is set if the viewer draws a
+# triangle of the fragment for that octant of the cell. volume (nm^3, signed), area (nm^2): the sums
+# over the fragments of a label are those of the label. lower, upper: the bounds of the vertices in
+# steps of the cell (0 = near side, 65535 = far side). offset, size: place of the Draco bytes in the
+# payload.
 FRAGMENT = np.dtype(
     [
         ("label", "<u8"),
@@ -53,6 +57,7 @@ _VERSION = 2
 _HEADER = struct.Struct("<8sIIQQQQ16s16s")
 _ENTRY = struct.Struct("<QQQQQ")
 _CHECKSUM_BYTES = 8
+# At most this much of a payload is in memory at once, 16 MiB, unless one fragment is larger.
 BLOCK_BYTES = 16 << 20
 
 
@@ -87,11 +92,13 @@ def write_container(
     sharding: Sharding,
     origin: Origin,
 ) -> None:
-    """Write the fragments of one LOD, whole or not at all.
+    """Write the fragments of one block of one LOD, whole or not at all.
 
-    `records` is of dtype FRAGMENT and shape (n,); `blobs` holds the Draco bytes of each, in the
-    same order. Their order is free, and their `offset` and `size` are ignored: both are set here.
-    Raises ValueError for an empty blob or two fragments of one label in one cell.
+    `records` has dtype FRAGMENT and shape (n,). `blobs` holds the Draco bytes of each fragment, in
+    the order of `records`. That order is free: this function sorts both. It also sets `offset` and
+    `size` and ignores what the records hold there. `origin`: what the block was made from.
+    Raises ValueError if the lengths differ, a blob is empty, or one label has two fragments in one
+    cell.
     """
     if len(records) != len(blobs):
         raise ValueError(f"{len(records)} records, but the bytes of {len(blobs)} fragments")

@@ -1,7 +1,7 @@
-"""The documents of a mesh directory: `info` and `segment_properties/info`.
+"""The JSON documents of the folder that is served: `info` and `segment_properties/info`.
 
 Formats: https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/meshes.md
-and segment_properties.md beside it.
+and segment_properties.md in the same folder.
 """
 
 import json
@@ -17,7 +17,9 @@ from snakemesh.multires.shard_layout import SUMMARY
 from snakemesh.output.atomic import replacing
 from snakemesh.segment_table import SegmentTable, read_segment_table
 
-# Name in the viewer's queries (`volume>1e9`), data type and what it says, in the order shown.
+# The measures of every label: the name in the viewer's queries (`volume>1e9`), the data type and
+# the description. The viewer shows them in this order. Each name is in segment_table.MEASURE_NAMES,
+# so that no column of a CSV can have it.
 _MEASURES = (
     ("volume", "float32", "Volume in cubic nanometres"),
     ("area", "float32", "Surface area in square nanometres"),
@@ -32,9 +34,10 @@ _MEASURES = (
 
 
 def multires_info(sharding: Sharding | None, lod_scale_multiplier: float) -> dict[str, Any]:
-    """The `info` document of the meshes; without `sharding`, of the unsharded kind.
+    """The `info` document of the meshes.
 
-    `lod_scale_multiplier` is the nanometres that the LOD scales of the manifests count.
+    `sharding` is None if the meshes are unsharded. `lod_scale_multiplier` is the unit, in
+    nanometres, of the LOD scales in the manifests.
     """
     info: dict[str, Any] = {
         "@type": "neuroglancer_multilod_draco",
@@ -51,8 +54,8 @@ def multires_info(sharding: Sharding | None, lod_scale_multiplier: float) -> dic
 def sharding_info(sharding: Sharding) -> dict[str, str | int]:
     """The `sharding` member of an `info` document.
 
-    Nothing is compressed: fragments are Draco already, and the minishard indices are 24 bytes a
-    label, a few thousandths of a shard.
+    Nothing is compressed. The fragments are already Draco, and the minishard indices, 24 bytes a
+    label, are only a few thousandths of a shard.
     """
     return {
         "@type": "neuroglancer_uint64_sharded_v1",
@@ -66,14 +69,16 @@ def sharding_info(sharding: Sharding) -> dict[str, str | int]:
 
 
 def segment_properties(
-    summaries: Sequence[np.ndarray], csv_path: str | os.PathLike | None
+    summaries: Sequence[np.ndarray], csv_path: str | os.PathLike[str] | None
 ) -> dict[str, Any]:
     """The `segment_properties/info` document: every label that has a mesh, in ascending order.
 
-    `summaries` are the SUMMARY arrays of all shards. Each label is named by its number, or by the
-    CSV's column `label` or `name`; its measures and the CSV's other columns follow. Rows of labels
-    without a mesh are left out. Raises UserError for a CSV that is not one, ValueError for a label
-    in two summaries.
+    `summaries` are the arrays of dtype SUMMARY of all shards, each of shape (labels,). `csv_path`
+    is the user's table (see `read_segment_table`), or None.
+    The first property is the name of the label: what the CSV's column `label` or `name` holds, or
+    else its number. Then come the measures, then the other columns of the CSV. Rows of the CSV
+    for labels without a mesh are left out.
+    Raises UserError if the CSV cannot be read, and ValueError if a label is in two summaries.
     """
     rows = np.concatenate([np.empty(0, SUMMARY), *summaries])
     rows = rows[np.argsort(rows["label"], kind="stable")]
@@ -82,13 +87,14 @@ def segment_properties(
         twice = labels[1:][labels[1:] == labels[:-1]][0]
         raise ValueError(f"label {twice} is in the summaries of two shards")
     ids = [str(label) for label in labels.tolist()]
-    names, columns = ids, []
+    names = ids
+    columns: list[dict[str, Any]] = []
     if csv_path is not None:
         table = read_segment_table(csv_path)
         names, columns = _csv_properties(table, labels, ids)
     bounds = np.concatenate([rows["lower"], rows["upper"]], axis=1)
     measures = [rows["volume"], rows["area"], rows["faces"], *bounds.T]
-    properties = [{"id": "label", "type": "label", "values": names}]
+    properties: list[dict[str, Any]] = [{"id": "label", "type": "label", "values": names}]
     for (name, data_type, description), values in zip(_MEASURES, measures, strict=True):
         properties.append(_number(name, data_type, values) | {"description": description})
     return {
@@ -100,7 +106,7 @@ def segment_properties(
 def _csv_properties(
     table: SegmentTable, labels: np.ndarray, ids: list[str]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """The name of each label, and the other columns of the CSV, for `labels`."""
+    """The names of `labels`, and the other columns of the CSV as properties of `labels`."""
     row_of = {label: row for row, label in enumerate(table.labels)}
     rows = [row_of.get(label, -1) for label in labels.tolist()]
     given = [""] * len(ids) if table.names is None else _take(table.names, rows)
@@ -120,13 +126,14 @@ def _csv_properties(
 
 
 def _take(texts: list[str], rows: list[int]) -> list[str]:
+    """The texts of the rows; "" for row -1, which stands for a label that has no row."""
     return [texts[row] if row >= 0 else "" for row in rows]
 
 
 def _data_type(numbers: np.ndarray) -> str:
-    """The narrowest of the viewer's 32-bit types that holds all of `numbers` exactly, or float32.
+    """The viewer's data type for `numbers`: uint32 or int32 if it holds all of them, else float32.
 
-    Only float32 has a NaN for labels without a number.
+    A NaN, which stands for a label without a number, makes it float32.
     """
     for data_type in ("uint32", "int32"):
         limits = np.iinfo(data_type)
@@ -136,19 +143,24 @@ def _data_type(numbers: np.ndarray) -> str:
 
 
 def _number(name: str, data_type: str, values: np.ndarray) -> dict[str, Any]:
+    """A number property, without a description."""
     if data_type == "float32":
-        # Through text, for the shortest decimals that mean the same 32-bit number.
+        # The text of a float32 is the shortest decimal that means the same 32-bit number.
         texts = values.astype(np.float32).astype(str).tolist()
-        # JSON has no NaN; the viewer converts each value to a number, and this text to NaN, which
-        # is what it puts itself where a label has no value.
+        # JSON has no NaN. The viewer converts each value to a number, and the text "NaN" to NaN.
+        # NaN is also what the viewer itself uses for a label without a value.
         listed = ["NaN" if text == "nan" else float(text) for text in texts]
     else:
         listed = values.astype(data_type).tolist()
     return {"id": name, "type": "number", "data_type": data_type, "values": listed}
 
 
-def write_json(path: str | os.PathLike, doc: dict[str, Any]) -> None:
-    """Write a document whole or not at all, making its folder; equal documents give equal bytes."""
+def write_json(path: str | os.PathLike[str], doc: dict[str, Any]) -> None:
+    """Write a document as JSON, whole or not at all. Its folder is made if it does not exist.
+
+    Equal documents whose keys are in the same order give equal bytes. Raises ValueError if the
+    document contains NaN or infinity.
+    """
     text = json.dumps(doc, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:

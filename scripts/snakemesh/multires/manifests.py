@@ -1,7 +1,13 @@
-"""Manifests of `neuroglancer_multilod_draco`: which fragments a label has, and where.
+"""Manifests of `neuroglancer_multilod_draco`: which fragments a label has, and in which cells.
 
 Format: https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/meshes.md
-(multi-resolution mesh manifest file format). Every field is a 32-bit little-endian word.
+(multi-resolution mesh manifest file format). Every field is a little-endian word of 32 bits:
+
+    chunk_shape x y z   grid_origin x y z   num_lods
+    scale of each LOD
+    vertex offset x y z of each LOD
+    number of nodes of each LOD
+    per LOD: x of all its nodes, y of all, z of all, then the fragment's bytes of all
 """
 
 import numpy as np
@@ -9,11 +15,10 @@ import numpy as np
 from snakemesh.job_records import OctreeGrid
 from snakemesh.multires.octree import Nodes, demorton
 
-# chunk_shape, grid_origin and num_lods; then per LOD a scale, a vertex offset and a count.
-_FIXED_WORDS = 7
-_WORDS_PER_LOD = 5
-# x, y, z and size.
-_WORDS_PER_NODE = 4
+WORD_BYTES = 4
+_FIXED_WORDS = 7  # chunk_shape, grid_origin, num_lods
+_WORDS_PER_LOD = 5  # scale, vertex offset, number of nodes
+_WORDS_PER_NODE = 4  # x, y, z, bytes
 
 
 def encode_manifests(
@@ -21,10 +26,10 @@ def encode_manifests(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Encode the manifests of all labels at once.
 
-    `kept` is the number of LODs of each label, shape (labels,); `sizes` the bytes of each node's
-    fragment, shape (nodes,), 0 for an empty one.
-    Returns the words of all manifests, uint32, and where each begins: manifest l is
-    `words[begin[l]:begin[l + 1]]`, with `begin` int64 of shape (labels + 1,).
+    `kept` is the number of LODs that each label keeps, shape (labels,). `sizes` is the number of
+    bytes of each node's fragment, shape (nodes,); it is 0 for an empty node.
+    Returns `words` and `begin`. `words` holds the words of all manifests, uint32. Manifest l is
+    `words[begin[l]:begin[l + 1]]`; `begin` is int64 of shape (labels + 1,).
     """
     lods = grid.num_lods
     group = nodes.label * lods + nodes.lod
@@ -35,8 +40,9 @@ def encode_manifests(
     words = np.zeros(begin[-1], np.dtype("<u4"))
     _put_headers(words, begin[:-1], grid, kept, counts)
 
-    # Nodes are in the order of the groups: a node's rank in its group is its distance from its
-    # start, and a group's words lie after those of its label's earlier groups.
+    # A group is the nodes of one LOD of one label. The nodes are ordered by group, so a node's rank
+    # in its group is its distance from the first node of the group. The words of a group follow
+    # those of the earlier groups of its label.
     before = np.cumsum(counts.reshape(-1)) - counts.reshape(-1)
     rank = np.arange(len(group)) - before[group]
     in_label = before.reshape(-1, lods) - before.reshape(-1, lods)[:, :1]
@@ -52,7 +58,7 @@ def encode_manifests(
 def _put_headers(
     words: np.ndarray, begin: np.ndarray, grid: OctreeGrid, kept: np.ndarray, counts: np.ndarray
 ) -> None:
-    """Write everything of each manifest that is not per node; vertex offsets stay zero."""
+    """Write all words of each manifest except those of its nodes. Vertex offsets stay zero."""
     shape_origin = np.array([*grid.cell_nm, *grid.origin_nm], np.dtype("<f4")).view("<u4")
     words[begin[:, None] + np.arange(6)] = shape_origin
     words[begin + 6] = kept

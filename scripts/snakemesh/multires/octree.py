@@ -1,37 +1,24 @@
-"""The octree all labels share, and which of its nodes the manifest of a label lists.
+"""The octree that all labels share, and the nodes of it that the manifest of a label lists.
 
-Cells are x y z. An LOD-k cell spans `cell_nm * 2**k`; the parent of a cell is `cell >> 1`, and
-octant `i = x + 2y + 4z` of a cell is its child `2 * cell + (x, y, z)` one LOD below.
+Cells are x y z. A cell of LOD k spans `cell_nm * 2**k`. The parent of a cell is `cell >> 1`, one
+LOD above. Octant `i = x + 2y + 4z` of a cell is its child `2 * cell + (x, y, z)`, one LOD below.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# A cell is so many steps wide: the positions of its vertices are numbers of 16 bits.
+# The width of a cell in steps. Positions of vertices in a cell are numbers of 16 bits.
 CELL_STEPS = 65535
-# Neuroglancer tells the octants of a cell apart here (neuroglancer_draco.cc); touching is fine.
+# The step at which Neuroglancer (neuroglancer_draco.cc) divides a cell into octants. A triangle may
+# touch this plane but must not cross it.
 OCTANT_PLANE = 1 << 15
-# A level of detail with fewer faces than this is not worth a request.
+# An LOD with fewer faces than this is not worth a request of the viewer.
 MIN_LOD_FACES = 50
-# Three coordinates of 21 bits fill a 64-bit Z-order key.
+# A Z-order key of 64 bits has room for three coordinates of 21 bits.
 MAX_CELL = (1 << 21) - 1
 
-
-@dataclass(frozen=True)
-class Nodes:
-    """The nodes of many manifests, ordered by label, then LOD, then Z-order; arrays of shape (n,).
-
-    `label` indexes the labels, `key` is the Z-order key of the node's cell, `fragment` indexes the
-    fragments, or is -1 where the node is empty.
-    """
-
-    label: np.ndarray
-    lod: np.ndarray
-    key: np.ndarray
-    fragment: np.ndarray
-
-
+# Shifts and masks that move the bits of a 21-bit number apart, to every third bit.
 _SPREAD = (
     (32, 0x001F00000000FFFF),
     (16, 0x001F0000FF0000FF),
@@ -41,10 +28,25 @@ _SPREAD = (
 )
 
 
-def morton(cells: np.ndarray) -> np.ndarray:
-    """Z-order keys, uint64 of shape (n,), of cells x y z of shape (n, 3); x is least significant.
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes of many manifests, ordered by label, then LOD, then Z-order.
 
-    Raises ValueError for a coordinate of more than 21 bits.
+    All arrays have shape (n,). `label` is an index into the labels. `key` is the Z-order key of the
+    node's cell. `fragment` is an index into the fragments, or -1 if the node is empty.
+    """
+
+    label: np.ndarray
+    lod: np.ndarray
+    key: np.ndarray
+    fragment: np.ndarray
+
+
+def morton(cells: np.ndarray) -> np.ndarray:
+    """The Z-order keys of cells: their coordinates with interleaved bits, x least significant.
+
+    `cells` is x y z of shape (n, 3). Returns uint64 of shape (n,).
+    Raises ValueError if a coordinate has more than 21 bits.
     """
     cells = np.asarray(cells, np.uint64).reshape(-1, 3)
     if cells.size and int(cells.max()) > MAX_CELL:
@@ -59,7 +61,7 @@ def morton(cells: np.ndarray) -> np.ndarray:
 
 
 def demorton(keys: np.ndarray) -> np.ndarray:
-    """Cells x y z, uint32 of shape (n, 3), of Z-order keys of shape (n,)."""
+    """The cells, x y z, uint32 of shape (n, 3), of Z-order keys of shape (n,)."""
     keys = np.asarray(keys, np.uint64)
     cells = np.empty((len(keys), 3), np.uint32)
     masks = [mask for _, mask in _SPREAD[::-1]] + [MAX_CELL]
@@ -72,11 +74,11 @@ def demorton(keys: np.ndarray) -> np.ndarray:
 
 
 def kept_lods(faces: np.ndarray) -> np.ndarray:
-    """Number of LODs each label keeps, int64 of shape (labels,), at least 1.
+    """The number of LODs that each label keeps: int64 of shape (labels,), at least 1.
 
-    `faces` of shape (labels, lods) counts the faces of each. LODs are dropped from the top while
-    they have fewer than 50 faces or more than the LOD below: such a level shows nothing that the
-    one below does not show as cheaply.
+    `faces` is the number of faces of each label at each LOD, shape (labels, lods). LODs are
+    dropped from the top while they have fewer than MIN_LOD_FACES faces, or more faces than the LOD
+    below. The LOD below shows as much as such an LOD, as cheaply.
     """
     kept = np.full(len(faces), faces.shape[1], np.int64)
     for lod in range(faces.shape[1] - 1, 0, -1):
@@ -90,16 +92,21 @@ def manifest_nodes(
 ) -> Nodes:
     """The nodes that the manifests of all labels list.
 
-    Each fragment i is of label `label[i]` (an index into `kept`), of level `lod[i]`, in the cell
-    of Z-order key `key[i]`, with geometry in the octants whose bit is set in `octants[i]`; no two
-    are the same in all of label, lod and key. Label l keeps the LODs below `kept[l]`.
+    The arrays of fragments have shape (n,). Fragment i belongs to label `label[i]`, an index into
+    `kept`, and to LOD `lod[i]`. It lies in the cell with Z-order key `key[i]`. It has geometry in
+    the octants whose bits are set in `octants[i]` (uint8). No two fragments are equal in label,
+    LOD and key. Label l keeps the LODs below `kept[l]`.
 
-    The nodes are the fragments of the LODs kept, all their ancestors (the viewer descends from
-    the top and would never reach a fragment whose parent is not listed), and a child for every
-    octant that has geometry (the viewer draws an octant of a coarse fragment as long as no child
-    covers it, so where the finer level has nothing an empty child must). Ancestors need no
-    children for their own sake as they draw nothing, nor do empty children: both are covered by
-    taking, from LOD 0 up, the union of fragments, parents of the nodes below and octants above.
+    The nodes of a label are
+    - the fragments of the LODs that it keeps;
+    - all ancestors of these fragments, up to the top LOD that it keeps. The viewer descends from
+      the top and would never reach a fragment whose parent is not listed;
+    - a child for every octant of a fragment above LOD 0 that has geometry. The viewer draws an
+      octant of a coarse fragment as long as no child covers it. If the finer LOD has nothing
+      there, an empty child must cover it.
+    Ancestors and children without a fragment draw nothing, so they need no children of their own.
+    The nodes of an LOD are therefore the union of three sets: its fragments, the parents of the
+    nodes one LOD below, and the octants with geometry of the fragments one LOD above.
     """
     levels = []
     below_label, below_key = np.empty(0, np.int64), np.empty(0, np.uint64)
@@ -120,7 +127,7 @@ def manifest_nodes(
         )
         fragments = np.full(len(keys), -1, np.int64)
         fragments[: len(own)] = own
-        # The sort is stable, so that of equal nodes the one with the fragment comes first.
+        # The sort is stable: of equal nodes, the one with a fragment comes first and is kept.
         order = np.lexsort((keys, labels))
         labels, keys = labels[order], keys[order]
         first = np.ones(len(order), bool)

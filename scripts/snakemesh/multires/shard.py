@@ -1,4 +1,4 @@
-"""Finished shards: the fragments of all containers, each written once to its final place."""
+"""Write finished shards: each fragment is copied once, from its container to its final place."""
 
 import os
 import tempfile
@@ -9,15 +9,19 @@ from typing import BinaryIO
 import numpy as np
 
 from snakemesh.job_records import OctreeGrid, Sharding
-from snakemesh.multires.container import payload_blocks
+from snakemesh.multires.container import BLOCK_BYTES, payload_blocks
+from snakemesh.multires.manifests import WORD_BYTES
 from snakemesh.multires.sections import Sections, read_sections
 from snakemesh.multires.shard_layout import ShardLayout, lay_out
 from snakemesh.multires.sharding import minishard_of
 from snakemesh.output.atomic import replacing
 
+# An entry of a minishard index: a label, and the start and size of its manifest, 64 bits each.
+_ENTRY_BYTES = 24
+
 
 def write_shard(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     shard: int,
     container_paths: Sequence[str],
     grid: OctreeGrid,
@@ -27,7 +31,9 @@ def write_shard(
 
     Only the records are held in memory; the payload is streamed. A shard without labels becomes a
     valid file of empty minishards.
-    Returns one SUMMARY row per label, in ascending order.
+    Returns the summary: an array of dtype SUMMARY with one row per label, in ascending order.
+    Raises UserError if a container is damaged or does not fit `grid` and `sharding`, and
+    ValueError if two containers hold the same fragment.
     """
     sections = read_sections(container_paths, shard, grid, sharding)
     layout = lay_out(sections, grid, sharding.index_bytes)
@@ -45,30 +51,30 @@ def write_shard(
 
 
 def write_unsharded(
-    directory: str | os.PathLike,
+    directory: str | os.PathLike[str],
     shard: int,
     container_paths: Sequence[str],
     grid: OctreeGrid,
     sharding: Sharding,
 ) -> np.ndarray:
-    """Write `<label>` (fragments) and `<label>.index` (manifest) of every label of a shard.
+    """Write two files for every label of a shard: `<label>`, its fragments, and `<label>.index`.
 
-    Each file appears whole or not at all, and the manifest, which is what the viewer asks for
-    first, after the fragments. Returns one SUMMARY row per label, in ascending order.
+    `<label>.index` is the manifest. The viewer asks for it first, so it is written after the
+    fragments. Each file appears whole or not at all. Returns and raises the same as `write_shard`.
     """
     sections = read_sections(container_paths, shard, grid, sharding)
     layout = lay_out(sections, grid, 0)
     manifests = _bytes(layout.words)
-    # A label's fragments come from many containers: put them together in a file without a name
-    # first, so that memory stays bounded and a killed job leaves nothing.
-    with tempfile.TemporaryFile(dir=directory) as scratch:
+    # The fragments of a label come from many containers. A scratch file collects them, so that
+    # memory stays bounded. It has no name, so a killed job leaves nothing behind.
+    with tempfile.TemporaryFile(dir=os.fspath(directory)) as scratch:
         _scatter_fragments(scratch.fileno(), sections, layout.destination)
         rows = zip(
             layout.labels.tolist(),
             layout.data_begin.tolist(),
             layout.manifest_begin.tolist(),
-            (4 * layout.word_begin[:-1]).tolist(),
-            (4 * layout.word_begin[1:]).tolist(),
+            (WORD_BYTES * layout.word_begin[:-1]).tolist(),
+            (WORD_BYTES * layout.word_begin[1:]).tolist(),
             strict=False,
         )
         for label, begin, end, manifest_begin, manifest_end in rows:
@@ -80,7 +86,10 @@ def write_unsharded(
 
 
 def _scatter_fragments(fd: int, sections: Sections, destination: np.ndarray) -> None:
-    """Stream every container once and write each of its fragments to its place in `fd`."""
+    """Stream every container once and write each of its fragments to its place in `fd`.
+
+    destination: the byte at which each fragment begins, or -1 if it is left out.
+    """
     for section, first, last in zip(
         sections.sections, sections.begin[:-1], sections.begin[1:], strict=True
     ):
@@ -90,10 +99,14 @@ def _scatter_fragments(fd: int, sections: Sections, destination: np.ndarray) -> 
 
 
 def _scatter_block(fd: int, data: memoryview, sizes: np.ndarray, target: np.ndarray) -> None:
-    """Write the fragments that lie one after another in `data`, neighbours in `fd` at once."""
+    """Write fragments that lie one after another in `data` to their places in `fd`.
+
+    sizes: bytes of each fragment. target: the byte of `fd` at which it begins, or -1 to leave it
+    out. Fragments that are neighbours in `fd` too, a run, are written by one call.
+    """
     ends = np.cumsum(sizes, dtype=np.int64)
     begins = ends - sizes
-    # A run goes on where both sides go on, that is while the shift between them stays.
+    # All fragments of a run have the same shift between their places in `data` and in `fd`.
     shift = np.where(target < 0, np.iinfo(np.int64).min, target - begins)
     starts = np.flatnonzero(np.concatenate([[True], shift[1:] != shift[:-1]]))
     run_ends = ends[np.append(starts[1:], len(ends)) - 1]
@@ -110,25 +123,31 @@ def _scatter_block(fd: int, data: memoryview, sizes: np.ndarray, target: np.ndar
 
 def _scatter_manifests(fd: int, layout: ShardLayout) -> None:
     manifests = _bytes(layout.words)
-    ends = (4 * layout.word_begin).tolist()
+    ends = (WORD_BYTES * layout.word_begin).tolist()
     for begin, end, place in zip(ends, ends[1:], layout.manifest_begin.tolist(), strict=False):
         _write(fd, manifests[begin:end], place)
 
 
 def _encode_index(layout: ShardLayout, sharding: Sharding) -> tuple[np.ndarray, np.ndarray]:
-    """The shard index and all minishard indices, uint64, the latter to follow the data.
+    """The shard index, uint64 of shape (minishards, 2), and all minishard indices, uint64.
 
-    A minishard index is `[3, n]`: labels, starts and sizes of the manifests, the labels as
-    differences, each start relative to the end of the manifest before. The data are in the order
-    of the labels and not of the minishards, which the format leaves open; a minishard's own labels
-    ascend all the same, so that no difference is negative.
+    The shard index stands at the start of the file. It gives the first byte of each minishard
+    index and the byte after its last, counted from the end of the shard index. The minishard
+    indices stand after the data.
+    A minishard index is an array of shape (3, n): labels, starts and sizes of the manifests. A
+    label is stored as the difference to the label before it. A start is stored as the distance
+    from the end of the manifest before it; that of the first manifest counts from the end of the
+    shard index. The format does not prescribe the order of the data:
+    here they are in the order of the labels of the whole shard. The labels of each minishard ascend
+    as well, so that no difference is negative.
+    Format: https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md
     """
     minishard = minishard_of(layout.labels, sharding)
     order = np.argsort(minishard, kind="stable")
     counts = np.bincount(minishard, minlength=1 << sharding.minishard_bits)
     first = np.cumsum(counts) - counts
     start = layout.manifest_begin[:-1][order] - sharding.index_bytes
-    size = 4 * np.diff(layout.word_begin)[order]
+    size = WORD_BYTES * np.diff(layout.word_begin)[order]
     rows = np.stack([layout.labels[order], start.astype(np.uint64), size.astype(np.uint64)])
     previous = np.zeros((2, len(order)), np.uint64)
     previous[0, 1:] = rows[0, :-1]
@@ -140,26 +159,27 @@ def _encode_index(layout: ShardLayout, sharding: Sharding) -> tuple[np.ndarray, 
     minishards = np.empty(3 * len(order), np.dtype("<u8"))
     for i in range(3):
         minishards[np.arange(len(order)) + 2 * first[group] + i * counts[group]] = rows[i]
-    begin = int(layout.data_begin[-1]) - sharding.index_bytes + 24 * first
-    index = np.stack([begin, begin + 24 * counts], axis=1)
+    begin = int(layout.data_begin[-1]) - sharding.index_bytes + _ENTRY_BYTES * first
+    index = np.stack([begin, begin + _ENTRY_BYTES * counts], axis=1)
     index[counts == 0] = 0
     return index.astype("<u8"), minishards
 
 
 def _bytes(array: np.ndarray) -> memoryview:
+    """The bytes of an array, without a copy."""
     return array.reshape(-1).view(np.uint8).data
 
 
 def _write(fd: int, data: memoryview, place: int) -> None:
-    """Write all of `data` at byte `place`."""
+    """Write all of `data` at byte `place`. One system call may write only a part of it."""
     done = os.pwrite(fd, data, place)
     while done < len(data):
         done += os.pwrite(fd, data[done:], place + done)
 
 
-def _copy(source: BinaryIO, begin: int, end: int, target: Path, block: int = 16 << 20) -> None:
+def _copy(source: BinaryIO, begin: int, end: int, target: Path) -> None:
     """Copy bytes `begin` to `end` of `source` to the new file `target`."""
     source.seek(begin)
     with open(target, "xb") as file:
-        for at in range(begin, end, block):
-            file.write(source.read(min(block, end - at)))
+        for at in range(begin, end, BLOCK_BYTES):
+            file.write(source.read(min(BLOCK_BYTES, end - at)))

@@ -1,16 +1,17 @@
-"""Where every fragment and manifest of a shard goes, from the records alone."""
+"""The layout of a shard: where every fragment and manifest goes. It needs only the records."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from snakemesh.job_records import OctreeGrid
-from snakemesh.multires.manifests import encode_manifests
+from snakemesh.multires.manifests import WORD_BYTES, encode_manifests
 from snakemesh.multires.octree import CELL_STEPS, kept_lods, manifest_nodes, morton
 from snakemesh.multires.sections import Sections
 
-# One label of a shard. `volume` (nm^3), `area` (nm^2) and `faces` are the sums over its LOD-0
-# fragments, `lower` and `upper` (x y z, nm) their bounds, `lods` the number of LODs it keeps.
+# A row of a summary: one label of a shard. volume (nm^3), area (nm^2), faces: sums over its
+# fragments at LOD 0. lower, upper: bounds of these fragments, x y z in nm. lods: the number of LODs
+# that it keeps.
 SUMMARY = np.dtype(
     [
         ("label", "<u8"),
@@ -26,13 +27,15 @@ SUMMARY = np.dtype(
 
 @dataclass(frozen=True)
 class ShardLayout:
-    """Where everything of a shard goes; offsets are bytes, int64.
+    """The place of every fragment and manifest of a shard. Places are byte positions, int64.
 
-    The labels ascend, and each one's fragments (LOD 0 first, Z-order within a LOD) are followed by
-    its manifest: the data of label l begin at `data_begin[l]`, its manifest at `manifest_begin[l]`
-    and the next label's data after that; both have one more entry than there are labels, `end`.
-    Fragment i of the sections goes to `destination[i]`, or nowhere (-1) if its LOD is dropped.
-    Manifest l is `words[word_begin[l]:word_begin[l + 1]]`.
+    `labels` ascend (uint64). For each label come its fragments, LOD 0 first and in Z-order within
+    an LOD, then its manifest. Fragments of label l begin at `data_begin[l]`, its manifest begins at
+    `manifest_begin[l]`, and the fragments of the next label follow. Both arrays have shape
+    (labels + 1,); their last entry is the end of the last manifest.
+    Fragment i of the sections goes to `destination[i]`; this is -1 if it is left out. Manifest l is
+    `words[word_begin[l]:word_begin[l + 1]]`, uint32. `summary` has dtype SUMMARY, one row per
+    label.
     """
 
     labels: np.ndarray
@@ -45,10 +48,11 @@ class ShardLayout:
 
 
 def lay_out(sections: Sections, grid: OctreeGrid, begin: int) -> ShardLayout:
-    """Decide where everything goes, the first byte at `begin`.
+    """Lay out the fragments and manifests of a shard from byte `begin` on.
 
-    Labels without geometry at LOD 0 get no mesh: nothing of them would be left when looked at
-    closely, and the viewer takes an object's bounds from LOD 0.
+    A label without geometry at LOD 0 gets no mesh. It would vanish when the viewer comes close, and
+    the viewer takes the bounds of an object from LOD 0.
+    Raises ValueError if two containers hold the same fragment.
     """
     records = sections.records
     lods = grid.num_lods
@@ -73,12 +77,13 @@ def lay_out(sections: Sections, grid: OctreeGrid, begin: int) -> ShardLayout:
 
     ends = np.concatenate([[0], np.cumsum(sizes)])
     first_node = np.searchsorted(nodes.label, np.arange(len(labels) + 1))
-    # Before label l lie the bytes of all earlier nodes and manifests.
-    data_begin = begin + ends[first_node] + 4 * word_begin
+    # The bytes of all nodes and manifests of earlier labels lie before label l.
+    data_begin = begin + ends[first_node] + WORD_BYTES * word_begin
     manifest_begin = data_begin.copy()
     manifest_begin[:-1] += np.diff(ends[first_node])
     target = np.full(len(order), -1, np.int64)
-    target[nodes.fragment[has_bytes]] = (begin + ends[:-1] + 4 * word_begin[nodes.label])[has_bytes]
+    node_begin = begin + ends[:-1] + WORD_BYTES * word_begin[nodes.label]
+    target[nodes.fragment[has_bytes]] = node_begin[has_bytes]
     destination = np.full(len(records), -1, np.int64)
     destination[order] = target
     summary = _summarize(records[order[lod == 0]], labels, owner[lod == 0], kept, grid)
@@ -86,7 +91,7 @@ def lay_out(sections: Sections, grid: OctreeGrid, begin: int) -> ShardLayout:
 
 
 def _number_runs(ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct values of an ascending array, and the number of its value for each entry."""
+    """The distinct values of an ascending array, and for each entry the index of its value."""
     new = np.ones(len(ascending), bool)
     new[1:] = ascending[1:] != ascending[:-1]
     return ascending[new], np.cumsum(new) - 1
@@ -95,7 +100,10 @@ def _number_runs(ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _refuse_duplicates(
     records: np.ndarray, owner: np.ndarray, lod: np.ndarray, key: np.ndarray
 ) -> None:
-    """Raise ValueError where two fragments of one label fill one cell."""
+    """Raise ValueError if two fragments of one label lie in one cell.
+
+    The arrays are sorted by label, LOD and key.
+    """
     same = (owner[1:] == owner[:-1]) & (lod[1:] == lod[:-1]) & (key[1:] == key[:-1])
     if same.any():
         twice = int(np.flatnonzero(same)[0])
@@ -108,7 +116,10 @@ def _refuse_duplicates(
 def _summarize(
     base: np.ndarray, labels: np.ndarray, owner: np.ndarray, kept: np.ndarray, grid: OctreeGrid
 ) -> np.ndarray:
-    """One SUMMARY row per label from its LOD-0 records `base`, which are ordered by label."""
+    """The summary: one row per label, from its records at LOD 0.
+
+    base: these records, ordered by label. owner: for each of them the index of its label.
+    """
     summary = np.zeros(len(labels), SUMMARY)
     if not len(labels):
         return summary

@@ -1,4 +1,4 @@
-"""Which shard a label belongs to: Neuroglancer's `neuroglancer_uint64_sharded_v1`.
+"""The shard and minishard of a label in Neuroglancer's `neuroglancer_uint64_sharded_v1`.
 
 Format: https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md
 """
@@ -13,16 +13,19 @@ def _rotate_left(x: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _mix(x: np.ndarray) -> np.ndarray:
+    """The finalization of a 32-bit word (`fmix32`)."""
     x = (x ^ (x >> np.uint32(16))) * np.uint32(0x85EBCA6B)
     x = (x ^ (x >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-    return x ^ (x >> np.uint32(16))
+    mixed: np.ndarray = x ^ (x >> np.uint32(16))
+    return mixed
 
 
 def murmurhash3_x86_128(keys: np.ndarray) -> np.ndarray:
-    """Low 64 bits of MurmurHash3_x86_128 (seed 0) of each key as 8 little-endian bytes.
+    """The low 64 bits of MurmurHash3_x86_128 (seed 0) of each key.
 
-    `keys` is uint64 of shape (n,), the result too. Source: Austin Appleby's public domain
-    MurmurHash3.cpp; for 8 bytes there is no body, only the tail and the finalization.
+    A key is hashed as 8 little-endian bytes. `keys` and the result are uint64 of shape (n,).
+    Source: Austin Appleby's public domain MurmurHash3.cpp. A key of 8 bytes needs no body of the
+    algorithm, only its tail and its finalization.
     """
     c1, c2, c3 = np.uint32(0x239B961B), np.uint32(0xAB0E9789), np.uint32(0x38B34AE5)
     keys = np.asarray(keys, np.uint64).reshape(-1)
@@ -31,25 +34,33 @@ def murmurhash3_x86_128(keys: np.ndarray) -> np.ndarray:
     length = np.uint32(8)
     h1 = (_rotate_left(low * c1, 15) * c2) ^ length
     h2 = (_rotate_left(high * c2, 16) * c3) ^ length
-    # The third and fourth words start equal and see no input, so they stay equal.
+    # The third and fourth words, h3 and h4, start equal and get no input, so they stay equal.
     h1 = h1 + h2 + np.uint32(2) * length
     h2, h3 = _mix(h2 + h1), _mix(h1 + length)
     h1 = _mix(h1) + h2 + h3 + h3
     h2 = h2 + h1
-    return h1.astype(np.uint64) | (h2.astype(np.uint64) << np.uint64(32))
+    hashed: np.ndarray = h1.astype(np.uint64) | (h2.astype(np.uint64) << np.uint64(32))
+    return hashed
 
 
 def _hash_bits(labels: np.ndarray, sharding: Sharding, begin: int, bits: int) -> np.ndarray:
+    """The `bits` bits of each label's hash from bit `begin` on: int64 of shape (n,)."""
     labels = np.asarray(labels, np.uint64) >> np.uint64(sharding.preshift_bits)
     hashed = murmurhash3_x86_128(labels) >> np.uint64(begin)
     return (hashed & np.uint64((1 << bits) - 1)).astype(np.int64)
 
 
 def minishard_of(labels: np.ndarray, sharding: Sharding) -> np.ndarray:
-    """Minishard, within its shard, of each label: int64 of shape (n,)."""
+    """The number of each label's minishard within its shard. `labels`, uint64, has shape (n,).
+
+    Returns int64 of shape (n,).
+    """
     return _hash_bits(labels, sharding, 0, sharding.minishard_bits)
 
 
 def shard_of(labels: np.ndarray, sharding: Sharding) -> np.ndarray:
-    """Shard of each label: int64 of shape (n,)."""
+    """The number of each label's shard. `labels`, uint64, has shape (n,).
+
+    Returns int64 of shape (n,).
+    """
     return _hash_bits(labels, sharding, sharding.minishard_bits, sharding.shard_bits)

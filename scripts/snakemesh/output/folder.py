@@ -1,4 +1,4 @@
-"""The name of every file and folder in `output_directory`, said once.
+"""The names of all files and folders in `output_directory`.
 
 multires/                               what is served:
   info, <shard>.shard                   or, unsharded, <label> and <label>.index
@@ -32,15 +32,15 @@ PYRAMID = "_intermediate_scales.zarr"
 WORK = "work"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
-# Folders that a run fills, and may remove again.
+# A run fills these folders, and may remove them again.
 OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS)
-# What every run leaves first of all.
+# The first file that a run makes. It shows that an output directory belongs to snakemesh.
 LOCK = f"{WORK}/lock"
 RUN_DOCUMENT = "snakemesh.json"
 
 
 def shard_name(shard: int, sharding: Sharding) -> str:
-    """How a shard is named: lower-case hexadecimal, padded to `ceil(shard_bits / 4)` digits.
+    """The name of a shard: lower-case hexadecimal, padded to `ceil(shard_bits / 4)` digits.
 
     Format: https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md
     """
@@ -49,7 +49,11 @@ def shard_name(shard: int, sharding: Sharding) -> str:
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """The files of an output folder. Arguments may be wildcards of Snakemake, such as "{box}"."""
+    """The paths of the files and folders in the output directory `root`.
+
+    Arguments may be wildcards of Snakemake, such as "{box}". A `box` is named after its index, z y
+    x: "0_0_1" (see `boxes.box_name`).
+    """
 
     root: str
 
@@ -60,12 +64,12 @@ class OutputFolder:
 
     @property
     def info(self) -> str:
-        """The document that makes the meshes a layer."""
+        """The `info` document of the meshes."""
         return f"{self.multires}/info"
 
     @property
     def segment_properties(self) -> str:
-        """The document of the segments' properties."""
+        """The `info` document of the segment properties."""
         return f"{self.multires}/segment_properties/info"
 
     @property
@@ -84,7 +88,7 @@ class OutputFolder:
         return f"{self.work}/input.npz"
 
     def shard(self, shard: str) -> str:
-        """A shard."""
+        """The shard file of the shard that `shard_name` names."""
         return f"{self.multires}/{shard}.shard"
 
     def label_files(self, label: int) -> tuple[str, str]:
@@ -93,12 +97,12 @@ class OutputFolder:
 
     @property
     def pyramid(self) -> str:
-        """The group of the levels that are built."""
+        """The OME-Zarr group of the levels that are built."""
         return f"{self.root}/{PYRAMID}"
 
     @property
     def work(self) -> str:
-        """The folder of what only jobs read."""
+        """The folder of the files that only jobs read."""
         return f"{self.root}/{WORK}"
 
     @property
@@ -107,29 +111,29 @@ class OutputFolder:
         return f"{self.work}/pyramid"
 
     def levels_marker(self, made_from: str) -> str:
-        """The marker of the group of the levels, with empty arrays."""
+        """The marker that says the group of the levels and its empty arrays exist."""
         return f"{self.pyramid_markers}/levels.{made_from}.done"
 
     def super_chunk_marker(self, stage: int | str, box: str, made_from: str) -> str:
-        """The marker of a super-chunk."""
+        """The marker that says a super-chunk of a stage is filled."""
         return f"{self.pyramid_markers}/stage{stage}/{box}.{made_from}.done"
 
     @property
     def blocks(self) -> str:
-        """The folder of the blocks' containers."""
+        """The folder of the containers of all blocks."""
         return f"{self.work}/mesh"
 
     def container(self, lod: int | str, box: str, made_from: str) -> str:
-        """The fragments of a block."""
+        """The container of a block of an LOD."""
         return f"{self.blocks}/lod{lod}/{box}.{made_from}.fragments"
 
     def blocks_marker(self, made_from: str) -> str:
-        """The marker of all blocks together."""
+        """The marker that says all blocks are meshed, and lists their containers."""
         return f"{self.blocks}/blocks.{made_from}.done"
 
     @property
     def summaries(self) -> str:
-        """The folder of the shards' summaries."""
+        """The folder of the summaries of all shards."""
         return f"{self.work}/shards"
 
     def summary(self, shard: str, made_from: str) -> str:
@@ -137,21 +141,21 @@ class OutputFolder:
         return f"{self.summaries}/{shard}.{made_from}.npy"
 
     def shard_marker(self, shard: str, made_from: str) -> str:
-        """The marker of a shard and its summary."""
+        """The marker that says a shard and its summary are written."""
         return f"{self.summaries}/{shard}.{made_from}.done"
 
     def documents_marker(self, made_from: str) -> str:
-        """The marker of the documents beside the shards."""
+        """The marker that says the documents beside the shards are written."""
         return f"{self.work}/documents.{made_from}.done"
 
     def result_marker(self, made_from: str) -> str:
-        """The marker of a run that has removed what was only there between jobs."""
+        """The marker that says the files that only jobs needed are removed."""
         return f"{self.work}/result.{made_from}.done"
 
     def log(self, job: str) -> str:
-        """The log of a job, "rule" or "rule/box"."""
+        """The log of a job; `job` is "rule" or "rule/box"."""
         return f"{self.root}/{LOGS}/{job}.log"
 
     def benchmark(self, job: str) -> str:
-        """What Snakemake measured of a job, "rule" or "rule/box"."""
+        """Snakemake's measurements of a job; `job` is "rule" or "rule/box"."""
         return f"{self.root}/{BENCHMARKS}/{job}.tsv"

@@ -1,4 +1,4 @@
-"""The log of a job: one line says what it did, and an error of the user's is one line too."""
+"""The log of a job: one line says what the job did, or one line says what the user has to mend."""
 
 import errno
 import os
@@ -10,32 +10,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 
+from snakemesh import __version__
 from snakemesh.errors import UserError
 
 
 @dataclass
 class JobLog:
-    """What a job has to say of itself, in the order it says it."""
+    """The numbers that a job reports, by name, in the order in which they are logged."""
 
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: dict[str, float] = field(default_factory=dict)
 
 
-# As the system names them and tensorstore quotes them, and what numpy says of a short write.
-_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "requested and")
+# What errors of a full disk contain: the system's own text, which tensorstore quotes, and the text
+# of numpy after a short write.
+_DISK_FULL_TEXTS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "requested and")
 
 
 @contextmanager
 def job_log(path: str, job: str) -> Iterator[JobLog]:
-    """Run a job with its output in its log, closed by a line with its facts, time and peak memory.
+    """Run a job with its output in its log, and close the log with one line about the job.
 
-    path: the log file. job: what the line begins with. A fact `voxels` gives their rate as well,
-    in millions a second. A UserError ends the job with its message alone, and so does a disk that
-    is full; any other error with a traceback.
+    The line begins with the text `job`. Then come pairs "name value", two spaces apart: the facts
+    that the job puts into the JobLog, its seconds, its peak memory in MiB (`peak_mb`) and the
+    version of snakemesh. A job with a fact `voxels` also gets `mvoxel_per_s`, its millions of
+    voxels a second. `path` is the log file; it is overwritten.
+
+    An error ends the job with SystemExit, status 1. Of a UserError and of a full disk only the
+    message is logged, in one line; of any other error the traceback. If the log itself cannot be
+    written because the disk is full, the message of SystemExit says so.
     """
     try:
         with _logged(path, job) as log:
             yield log
-    except OSError as error:  # the log could not be written
+    except OSError as error:  # from writing the log: _logged handles the errors of the job
         if not _is_disk_full(error):
             raise
         sys.exit(f"{job}: {_disk_is_full(error)}")
@@ -43,6 +50,7 @@ def job_log(path: str, job: str) -> Iterator[JobLog]:
 
 @contextmanager
 def _logged(path: str, job: str) -> Iterator[JobLog]:
+    """Do what `job_log` says, for a log that can be written."""
     start = time.perf_counter()
     log = JobLog()
     with open(path, "w", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
@@ -61,16 +69,17 @@ def _logged(path: str, job: str) -> Iterator[JobLog]:
         if "voxels" in log.facts:
             log.facts["mvoxel_per_s"] = round(log.facts["voxels"] / seconds / 1e6, 1)
         facts = "  ".join(f"{name} {value}" for name, value in log.facts.items())
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(f"{job}  {facts}  seconds {seconds:.2f}  peak_mb {peak}", flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # Linux counts in KiB
+        measured = f"seconds {seconds:.2f}  peak_mb {peak}"
+        print(f"{job}  {facts}  {measured}  snakemesh {__version__}", flush=True)
 
 
 def _is_disk_full(error: Exception) -> bool:
-    return any(reason in str(error) for reason in _FULL)
+    return any(reason in str(error) for reason in _DISK_FULL_TEXTS)
 
 
 def _disk_is_full(error: Exception) -> str:
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(error).split())  # one line: tensorstore's messages have several
     return (
         "the disk of config key output_directory is full; make room there and give the same "
         f"command again ({reason})"

@@ -1,4 +1,4 @@
-"""One run at a time in an output directory: a lock that dies with the process that holds it."""
+"""One run at a time in an output directory. The lock ends with the process that holds it."""
 
 import fcntl
 import os
@@ -6,13 +6,16 @@ from pathlib import Path
 
 from snakemesh.errors import UserError
 
+# The descriptors of the locks of this process. They stay open until it ends. A child process does
+# not inherit them, so a job that outlives a killed run does not hold the lock.
 _held: list[int] = []
 
 
 def acquire(folder: Path) -> None:
-    """Take the lock of an output's work folder until this process ends, however it ends.
+    """Take the lock of an output directory until this process ends, in whatever way it ends.
 
-    Raises UserError when another run holds it, and when nothing can be written there.
+    folder: the work folder of the output directory; it is made if it does not exist.
+    Raises UserError if another run holds the lock, or if nothing can be written there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

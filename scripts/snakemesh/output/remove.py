@@ -1,4 +1,4 @@
-"""Removing what is ours, and never following a link out of it."""
+"""Remove files that runs have made. Links are removed, never followed."""
 
 import os
 import re
@@ -9,18 +9,19 @@ from pathlib import Path
 from snakemesh.errors import UserError
 
 _THREADS = 16
-# As `sharding.shard_name` and `shards.write_unsharded` name meshes, `atomic.replacing` temporaries.
+# The names that `folder.shard_name` and `shard.write_unsharded` give to meshes.
 _MESH_NAME = re.compile(r"[0-9a-f]+\.shard|[0-9]+(\.index)?")
+# The names that `atomic.replacing` gives to temporary files.
 _TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
-# As tensorstore names what it is writing, before it renames it.
+# The names that tensorstore gives to files while it writes them. Group 1 is the final name.
 _UNFINISHED_NAME = re.compile(r"(.+?)(_[0-9a-f]+)?\.__lock")
 
 
 def remove_tree(root: Path) -> None:
-    """Remove a folder and everything in it: links first, then files, in parallel, then folders.
+    """Remove a folder and everything in it: first links, then files in parallel, then folders.
 
-    A link is unlinked, whatever it points to. Nothing happens if the folder is not there. Raises
-    UserError where `root` is itself a link or no folder: that is not something a run has made.
+    A link is removed; what it points to stays. Nothing happens if the folder does not exist.
+    Raises UserError if `root` itself is a link or a file: no run makes such a root.
     """
     if root.is_symlink() or (root.exists() and not root.is_dir()):
         raise UserError(f"{root} is not a folder but a link or a file, it is left as it is")
@@ -30,16 +31,16 @@ def remove_tree(root: Path) -> None:
     for link in links:
         os.unlink(link)
     with ThreadPoolExecutor(_THREADS) as pool:
-        # list: an error of a thread shows when its result is taken
+        # list: an error in a thread is raised only when its result is taken
         list(pool.map(os.unlink, files))
     for folder in reversed(folders):
         os.rmdir(folder)
 
 
 def _listed(root: Path) -> tuple[list[str], list[str], list[str]]:
-    """Links, files and folders below and including root, outer folders before inner ones."""
+    """The links, files and folders in `root`. Folders include `root`, outer before inner ones."""
     links, files, folders = [], [], [os.fspath(root)]
-    for folder in folders:
+    for folder in folders:  # the list grows while it is walked
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_symlink():
@@ -52,9 +53,10 @@ def _listed(root: Path) -> tuple[list[str], list[str], list[str]]:
 
 
 def remove_unfinished(folder: Path, names: Collection[str] | None = None) -> None:
-    """Remove what killed jobs left of files that they were writing into a folder of an array.
+    """Remove the unfinished files that killed jobs left in the folder of an array.
 
-    names: of the files; None for all. A folder that is not there, or a link, is left alone.
+    names: only the unfinished files of these final names are removed; None means all of them.
+    Nothing happens if the folder does not exist, or is a link.
     """
     if folder.is_symlink() or not folder.is_dir():
         return
@@ -74,10 +76,10 @@ def remove_files(root: Path, keep: Collection[str]) -> None:
 
 
 def remove_leftovers(folder: Path, wanted: Collection[str]) -> None:
-    """Remove what earlier runs left in a folder of results: temporaries, and unwanted meshes.
+    """Remove what earlier runs left in a folder of results: temporary files and unwanted meshes.
 
-    wanted: names of its shards or, unsharded, of the files of its labels. Only files named as a run
-    names them are touched.
+    wanted: the names of the meshes to keep: of shards or, if unsharded, of the files of labels.
+    Files that are not named as a run names its own are kept too.
     """
     for entry in folder.iterdir():
         is_ours = _MESH_NAME.fullmatch(entry.name) and entry.name not in wanted

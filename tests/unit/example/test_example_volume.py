@@ -1,4 +1,4 @@
-"""The embedded example is what it says it is: the same everywhere, and like neuropil."""
+"""The embedded example is the same on every machine, and it is like neuropil."""
 
 import hashlib
 import os
@@ -26,9 +26,12 @@ def labels() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def measured(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The labels as 0..n, and voxels, first and last voxel (z y x) of each of them."""
+    """The labels renumbered 0..n, then for each label its number of voxels, and its bounds.
+
+    The bounds are the first and the last voxel on each axis, both of shape (n + 1, 3), z y x.
+    """
     flat = labels.ravel()
-    runs = np.flatnonzero(np.diff(flat, prepend=~flat[:1]))  # to sort the runs, not the voxels
+    runs = np.flatnonzero(np.diff(flat, prepend=~flat[:1]))  # fewer runs than voxels to sort
     ids, index = np.unique(flat[runs], return_inverse=True)
     index = np.repeat(index, np.diff(runs, append=flat.size)).reshape(labels.shape)
     first = np.full((len(ids), 3), max(labels.shape))
@@ -59,7 +62,7 @@ def test_known_answer(labels):
 
 
 def test_interpreted_twin(monkeypatch):
-    """Plain Python and the compiler agree on every voxel, and no integer overflows on the way."""
+    """Interpreted and compiled code agree on every voxel, and no integer overflows."""
     program = (
         "import hashlib; from snakemesh.example import neuropil as v; v.ENTRY = (8, 16, 16);"
         "print(hashlib.sha256(v.neuropil((8, 32, 32))).hexdigest())"
@@ -136,7 +139,8 @@ def test_thick_and_thin(measured, thin):
     assert thin.sum() > 100
     assert voxels.max() > 500_000
     size = last - first + 1
-    # the mean cross-section of the thin ones along their longest axis, as a radius in y x voxels
+    # The mean cross-section of thin labels along their longest axis, as the radius of a disc in
+    # voxels.
     section = voxels[thin] / size[thin].max(axis=1)
     assert 1.5 < np.median(np.sqrt(section / np.pi)) < 8
     across = (first == 0) & (last == np.array(example.EXAMPLE_SHAPE) - 1)
@@ -164,7 +168,7 @@ def test_some_labels_touch_and_some_are_apart(labels):
 
 
 def test_written_group(tmp_path, labels, monkeypatch):
-    monkeypatch.setattr(example, "example_labels", lambda: labels)  # made once is enough
+    monkeypatch.setattr(example, "example_labels", lambda: labels)  # saves seconds
     leftover = tmp_path / "made" / ".example.zarr.unfinished" / "s0"
     leftover.mkdir(parents=True)
     (leftover / ".zarray").write_text("{}")
@@ -190,11 +194,11 @@ def test_written_group(tmp_path, labels, monkeypatch):
 
 def test_killed_while_writing_leaves_nothing(tmp_path, labels, monkeypatch):
     path = tmp_path / "example.zarr"
-    monkeypatch.setattr(example, "example_labels", lambda: labels[:1])  # fails in mid-write
+    monkeypatch.setattr(example, "example_labels", lambda: labels[:1])  # writing fails
     with pytest.raises(ValueError):
         example.write_example(str(path))
     assert not path.exists()
     monkeypatch.setattr(example, "example_labels", lambda: labels)
-    path.mkdir()  # as Snakemake may have made it
+    path.mkdir()  # Snakemake may make an empty folder
     example.write_example(str(path))
     assert os.listdir(tmp_path) == ["example.zarr"]

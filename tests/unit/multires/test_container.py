@@ -14,7 +14,7 @@ FIELDS = [name for name in FRAGMENT.names if name not in ("offset", "size")]
 
 
 def random_records(count, seed=0, labels=50):
-    """Records with distinct (label, cell), in no order, and bytes of many sizes."""
+    """Records in random order, no two of the same label and cell, and bytes of many sizes."""
     rng = np.random.default_rng(seed)
     records = np.zeros(count, FRAGMENT)
     records["label"] = rng.integers(1, labels + 1, count) * np.uint64(0x1234567890AB)
@@ -108,7 +108,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 def test_a_damaged_container_is_named(tmp_path, damage, says):
     path = tmp_path / "lod0_7.fragments"
     records, blobs = random_records(200)
-    # Few bytes of payload, so that the tail of the file is records.
+    # One byte of payload per fragment, so that most of the end of the file is records.
     write_container(path, 0, records, [blob[:1] for blob in blobs], SHARDING)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match=says) as caught:

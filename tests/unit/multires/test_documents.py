@@ -7,7 +7,7 @@ from snakemesh.errors import UserError
 from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
 from snakemesh.multires.shard_layout import SUMMARY
-from snakemesh.segment_table import read_segment_table
+from snakemesh.segment_table import MEASURE_NAMES, RESERVED_NAMES, read_segment_table
 
 MEASURES = ["volume", "area", "faces", "x_min", "y_min", "z_min", "x_max", "y_max", "z_max"]
 
@@ -31,7 +31,7 @@ def by_id(doc):
 
 
 def check(doc):
-    """The rules of segment_properties.md, and of the viewer's reader of it."""
+    """Check the rules of Neuroglancer's segment_properties.md, and those of its own reader."""
     assert doc["@type"] == "neuroglancer_segment_properties"
     inline = doc["inline"]
     assert all(isinstance(label, str) for label in inline["ids"])
@@ -84,12 +84,19 @@ def test_measures_of_all_shards():
     assert list(found) == ["label", *MEASURES]
     assert found["label"]["values"] == doc["inline"]["ids"]
     assert found["faces"]["values"] == [100, 100, 101]
-    # The shortest decimals of the nearest 32-bit float, and not its double in full.
+    # Not all digits of the float64, but the shortest decimals of the nearest float32.
     assert found["volume"]["values"] == [0.1, 0.1, 1.1]
     assert found["area"]["values"] == [3.3333333e11] * 3
     assert found["z_max"]["values"] == [2.0**24] * 3
     assert found["x_min"]["values"] == [1.5] * 3
     assert {found[name]["data_type"] for name in MEASURES} == {"float32", "uint32"}
+
+
+def test_every_measure_has_a_reserved_name():
+    """No column of a CSV can have the name of a measure."""
+    found = by_id(segment_properties([summary(1)], None))
+    assert tuple(found) == ("label", *MEASURE_NAMES)
+    assert found.keys() <= RESERVED_NAMES
 
 
 def test_no_labels_at_all():
@@ -115,7 +122,8 @@ def test_columns_of_a_csv(tmp_path):
         "unused,99,Dora,x,1,1,1,,1,1\r\n",
     )
     read_segment_table(path)
-    # The row of a label without a mesh decides too: a column does not change with the ROI.
+    # Label 99 has no mesh, but its "x" still makes the column a text column. The type of a column
+    # must not depend on which labels are in the region that is meshed.
     found = by_id(segment_properties([summary(10, 11, 12)], path))
     assert found["Length_nm"]["type"] == "string"
     path.write_text(path.read_text(encoding="utf-8").replace("Dora,x", "Dora,3"), encoding="utf-8")

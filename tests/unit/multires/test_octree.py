@@ -17,7 +17,10 @@ def interleaved(cell):
 
 
 def z_less(a, b):
-    """Neuroglancer's `zorder3LessThan`: the axis with the most significant difference decides."""
+    """Whether a < b in Z-order, as Neuroglancer's `zorder3LessThan` says.
+
+    The axis on which the coordinates differ in the highest bit decides; z is before y before x.
+    """
     x, y, z = (p ^ q for p, q in zip(a, b, strict=True))
     axis = max((x.bit_length(), 0), (y.bit_length(), 1), (z.bit_length(), 2))[1]
     return a[axis] < b[axis]
@@ -71,7 +74,10 @@ def test_kept_lods_one_by_one(rows):
 
 
 def brute_force(fragments, kept):
-    """The nodes of one label, {(lod, cell): fragment or -1}, of fragments (lod, cell, octants)."""
+    """The nodes of one label: a dict from (lod, cell) to the index of the fragment, or -1.
+
+    fragments: tuples (lod, cell, octants).
+    """
     nodes = {}
     for i, (lod, cell, _) in enumerate(fragments):
         if lod < kept:
@@ -88,7 +94,7 @@ def brute_force(fragments, kept):
 
 
 def nodes_of(labels, kept):
-    """The nodes of many labels, as brute_force gives each, through manifest_nodes."""
+    """What manifest_nodes finds for many labels, as one dict like brute_force's for each label."""
     rows = [(label, *f) for label, fragments in enumerate(labels) for f in fragments]
     order = np.random.default_rng(len(rows)).permutation(len(rows))
     rows = [rows[i] for i in order]

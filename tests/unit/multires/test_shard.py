@@ -26,7 +26,8 @@ from snakemesh.output.folder import shard_name
 uint64s = st.integers(0, 2**64 - 1)
 GRID = OctreeGrid((-1000.0, 250.0, 40.5), (6553.5, 13107.0, 6553.5), (1, 2, 4, 8))
 SHARDING = Sharding(shard_bits=2, minishard_bits=2)
-# Label: the bounds of its box in LOD-0 lattice steps, all multiples of 8.
+# The box of each label: its lower and upper corner, x y z, in steps of the LOD-0 lattice. All are
+# multiples of 8, so that they are whole steps at LOD 3 too.
 BOXES = {
     7: ((80, 80, 80), (40_000, 20_000, 30_000)),
     8: ((60_000, 100_000, 8), (280_000, 120_000, 200_000)),
@@ -102,7 +103,10 @@ def test_manifests_as_cloudvolume_reads_them():
 
 
 def pieces_of(label, lod):
-    """How finely a box is triangulated: less with every LOD, and too little for the tiny one."""
+    """Into how many pieces a box is cut on each axis: half as many with every LOD.
+
+    The tiny box has so few pieces that it keeps LOD 0 only.
+    """
     return max(1, {8: 24, 2**64 - 1: 2}.get(label, 12) >> lod)
 
 
@@ -110,7 +114,7 @@ def pieces_of(label, lod):
 
 
 def write_containers(directory, boxes, lods=4, sharding=SHARDING):
-    """Containers as mesh_block jobs leave them: per LOD, one for even and one for odd cells."""
+    """Write containers as mesh_block jobs do: two per LOD, one for even and one for odd cells."""
     paths = []
     for lod in range(lods):
         records, blobs = [], []
@@ -127,7 +131,10 @@ def write_containers(directory, boxes, lods=4, sharding=SHARDING):
 
 
 def write_layer(root, sharding):
-    """The `info` of a segmentation whose meshes are in `multires`, for CloudVolume."""
+    """Write the `info` documents of a segmentation whose meshes are in `multires`.
+
+    Returns CloudVolume's reader of these meshes.
+    """
     layer = CloudVolume.create_new_info(
         1, "segmentation", "uint64", "raw", (1, 1, 1), (0, 0, 0), (8, 8, 8)
     )
@@ -170,9 +177,10 @@ def corners_nm(triangles):
 
 
 def triangle_set(corners):
-    """The triangles, sorted, in whole steps of the LOD-0 lattice, each from its least corner.
+    """The sorted triangles, in whole steps of the LOD-0 lattice. Each starts at its least corner.
 
-    A reader's 32-bit floats are off by less than a fifth of a step here, and every corner is whole.
+    All corners of the boxes are whole steps. The reader's 32-bit floats are wrong by less than a
+    fifth of a step, so that rounding gives the exact corners.
     """
     steps = (corners - GRID.origin_nm) * (STEPS / np.array(GRID.cell_nm))
     turned = np.stack([np.roll(np.rint(steps).astype(int), r, axis=1) for r in range(3)])
@@ -244,7 +252,7 @@ def test_shards_through_tensorstore(sharded, unsharded):
         data, index = ((plain / f"{label}{end}").read_bytes() for end in ("", ".index"))
         key = label.to_bytes(8, "big")
         assert store[key] == index
-        # This longer key asks for the bytes in front of the value.
+        # A key with a length appended asks for that many bytes in front of the value.
         assert store[key + len(data).to_bytes(8, "big")] == data
 
 
@@ -331,7 +339,7 @@ def test_a_payload_that_ends_early_leaves_nothing(tmp_path, monkeypatch):
     directory = tmp_path / "out"
     directory.mkdir()
     data = (tmp_path / "c").read_bytes()
-    # A header that speaks of the bytes there are, but records that speak of more.
+    # The file is cut. Its header gives the new size, but the records still point beyond the end.
     (tmp_path / "c").write_bytes(data[:40] + (len(data) - 9).to_bytes(8, "little") + data[48:-9])
     for write in (write_unsharded, lambda d, *rest: write_shard(d / "0.shard", *rest)):
         with pytest.raises(UserError, match="payload"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from snakemesh import __version__
 from snakemesh.errors import UserError
 from snakemesh.output.job_log import job_log
 
@@ -19,8 +20,9 @@ def test_one_line_of_facts(tmp_path):
         log.facts["faces"] = 12
     line = (tmp_path / "job.log").read_text()
     facts = "mesh_block lod 0 0_0_1  voxels 4096  faces 12"
-    measured = r"  mvoxel_per_s \d+\.\d  seconds (\d+\.\d\d)  peak_mb (\d+)\n"
-    seconds, peak = re.fullmatch(facts + measured, line).groups()
+    measured = r"  mvoxel_per_s \d+\.\d  seconds (\d+\.\d\d)  peak_mb (\d+)"
+    version = rf"  snakemesh {re.escape(__version__)}\n"
+    seconds, peak = re.fullmatch(facts + measured + version, line).groups()
     assert float(seconds) < 5
     assert 5 < int(peak) < 100_000
 
@@ -30,7 +32,7 @@ def test_output_of_the_job_is_in_the_log_alone(tmp_path, capfd):
     with job_log(str(tmp_path / "job.log"), "job"):
         print("from print")
         print("a warning", file=sys.stderr)
-        assert (tmp_path / "job.log").read_text() == "from print\na warning\n"  # at once
+        assert (tmp_path / "job.log").read_text() == "from print\na warning\n"  # not yet closed
     assert sys.stdout is stdout
     print("after")
     assert capfd.readouterr() == ("after\n", "")
@@ -100,7 +102,7 @@ def test_a_full_disk_is_one_line(tmp_path, error):
 
 
 def test_a_log_on_the_full_disk():
-    """What cannot be logged is said to whoever started the job."""
+    """If the log cannot be written, whoever started the job gets the message."""
     with pytest.raises(SystemExit) as ended, job_log("/dev/full", "job"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert str(ended.value).startswith("job: the disk of config key output_directory is full")

@@ -11,7 +11,7 @@ from snakemesh.output.lock import acquire
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
-# Takes the lock and says so, then starts a child that lives longer, and waits.
+# Take the lock, start a child that lives longer than this process, print its id, then wait.
 HOLD = """
 import subprocess, sys, time
 from pathlib import Path
@@ -64,9 +64,9 @@ def test_one_run_at_a_time_and_none_after_a_kill(holder):
         acquire(folder)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    os.kill(child, 0)  # a job it started is still there, and does not hold the lock
+    os.kill(child, 0)  # signal 0: the child still runs. It does not hold the lock.
     assert attempt(folder) == "taken"
-    assert attempt(folder) == "taken"  # let go when the process before ended
+    assert attempt(folder) == "taken"  # the process above has ended, and its lock with it
 
 
 def test_another_output_is_another_lock(holder):

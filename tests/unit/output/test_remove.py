@@ -12,7 +12,7 @@ from snakemesh.output.remove import remove_leftovers, remove_tree
 
 @pytest.fixture
 def user_data(tmp_path):
-    """A folder of somebody else's, whose contents must be the same ever after."""
+    """A folder that is not ours. The test fails if its contents have changed at the end."""
     folder = tmp_path / "user data"
     (folder / "s0" / "0").mkdir(parents=True)
     (folder / "s0" / ".zarray").write_text("{}")
@@ -29,7 +29,7 @@ def contents(folder):
 
 @pytest.fixture
 def ours(tmp_path):
-    """A group as a run makes it, without its links."""
+    """A group of levels as a run makes it, but without links."""
     root = tmp_path / "out" / "_intermediate_scales.zarr"
     for name in ("s1", "s2"):
         (root / name / "0" / "0").mkdir(parents=True)
@@ -97,7 +97,7 @@ def test_a_root_that_is_a_file_is_refused(tmp_path):
 
 
 def test_a_folder_reached_through_a_link_is_removed_itself(tmp_path, ours):
-    """Only the root must be no link: an output directory may well be reached through one."""
+    """Only the root itself must not be a link. A folder on the way to it may be one."""
     (tmp_path / "shortcut").symlink_to(ours.parent)
     remove_tree(tmp_path / "shortcut" / ours.name)
     assert not ours.exists()
@@ -142,7 +142,7 @@ def test_two_thousand_files_in_parallel(tmp_path, monkeypatch):
         for file in range(100):
             (root / str(folder) / str(file)).touch()
     unlink, threads = os.unlink, set()
-    # two at the same time, or this waits in vain
+    # The first two calls of unlink wait for each other. One thread alone would time out here.
     together = threading.Barrier(2, timeout=20)
     first = iter(range(2))
 
