@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.job_records import OctreeGrid, Sharding
-from snakemesh.multires.container import FRAGMENT, write_container
+from snakemesh.multires.container import FRAGMENT, Origin, write_container
 from snakemesh.multires.shard import write_shard, write_unsharded
 
 GRID = OctreeGrid((0.0, 0.0, 0.0), (8192.0, 8192.0, 10240.0), (1, 2, 4))
@@ -45,7 +45,9 @@ def write_containers(directory: Path, labels: int) -> list[str]:
             sizes = rng.integers(size // 2, 3 * size // 2, len(part))
             blobs = [payload[a : a + n] for a, n in zip(begins, sizes, strict=True)]
             paths.append(str(directory / f"{lod}_{len(paths)}"))
-            write_container(paths[-1], lod, records[part], blobs, SHARDING)
+            write_container(
+                paths[-1], lod, records[part], blobs, SHARDING, Origin(bytes(16), bytes(16))
+            )
     return paths
 
 

@@ -3,13 +3,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snakemesh.errors import UserError
+from snakemesh.errors import DamagedError
 from snakemesh.job_records import Sharding
-from snakemesh.multires.container import FRAGMENT, payload_blocks, read_section, write_container
+from snakemesh.multires.container import (
+    FRAGMENT,
+    Origin,
+    payload_blocks,
+    read_origin,
+    read_section,
+    write_container,
+)
 from snakemesh.multires.octree import morton
 from snakemesh.multires.sharding import shard_of
 
 SHARDING = Sharding(shard_bits=2, minishard_bits=3)
+ORIGIN = Origin(how=bytes(range(16)), voxels=bytes(range(16, 32)))
 FIELDS = [name for name in FRAGMENT.names if name not in ("offset", "size")]
 
 
@@ -35,15 +43,16 @@ def by_place(records, blobs):
 
 
 def read_back(path, shard, block_bytes):
-    lod, records, begin = read_section(path, shard)
+    section = read_section(path, shard)
+    records = section.records
     blobs, at = [], 0
-    for first, last, data in payload_blocks(path, records, begin, block_bytes):
+    for first, last, data in payload_blocks(section, block_bytes):
         assert first == len(blobs) and len(data) == records["size"][first:last].sum()
         at = 0
         for size in records["size"][first:last].tolist():
             blobs.append(bytes(data[at : at + size]))
             at += size
-    return lod, records, blobs
+    return section.lod, records, blobs
 
 
 @settings(max_examples=25)
@@ -51,7 +60,7 @@ def read_back(path, shard, block_bytes):
 def test_every_fragment_is_in_its_shard(tmp_path_factory, count, seed, block):
     path = tmp_path_factory.mktemp("container") / "a"
     records, blobs = random_records(count, seed)
-    write_container(path, 3, records, blobs, SHARDING)
+    write_container(path, 3, records, blobs, SHARDING, ORIGIN)
     found = {}
     for shard in range(SHARDING.num_shards):
         lod, section, section_blobs = read_back(path, shard, block)
@@ -66,28 +75,28 @@ def test_every_fragment_is_in_its_shard(tmp_path_factory, count, seed, block):
 
 def test_equal_fragments_in_another_order_give_equal_bytes(tmp_path):
     records, blobs = random_records(100)
-    write_container(tmp_path / "a", 0, records, blobs, SHARDING)
-    write_container(tmp_path / "b", 0, records[::-1], blobs[::-1], SHARDING)
+    write_container(tmp_path / "a", 0, records, blobs, SHARDING, ORIGIN)
+    write_container(tmp_path / "b", 0, records[::-1], blobs[::-1], SHARDING, ORIGIN)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_what_cannot_be_a_fragment(tmp_path):
     records, blobs = random_records(10)
     with pytest.raises(ValueError, match="without bytes"):
-        write_container(tmp_path / "a", 0, records, [*blobs[:9], b""], SHARDING)
+        write_container(tmp_path / "a", 0, records, [*blobs[:9], b""], SHARDING, ORIGIN)
     with pytest.raises(ValueError, match="of one cell"):
-        write_container(tmp_path / "a", 0, records[[0, 1, 0]], blobs[:3], SHARDING)
+        write_container(tmp_path / "a", 0, records[[0, 1, 0]], blobs[:3], SHARDING, ORIGIN)
     with pytest.raises(ValueError, match="10 records"):
-        write_container(tmp_path / "a", 0, records, blobs[:9], SHARDING)
+        write_container(tmp_path / "a", 0, records, blobs[:9], SHARDING, ORIGIN)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     records, blobs = random_records(10)
-    write_container(tmp_path / "a", 0, records, blobs, SHARDING)
+    write_container(tmp_path / "a", 0, records, blobs, SHARDING, ORIGIN)
     before = (tmp_path / "a").read_bytes()
     with pytest.raises(TypeError):
-        write_container(tmp_path / "a", 0, records, ["text"] * 10, SHARDING)
+        write_container(tmp_path / "a", 0, records, ["text"] * 10, SHARDING, ORIGIN)
     assert (tmp_path / "a").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
@@ -101,33 +110,61 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         (lambda data: data[:-1], "its header says"),
         (lambda data: data + b"!", "its header says"),
         (lambda data: data[:8] + b"\x07" + data[9:], "version 7"),
-        (lambda data: data[:48] + b"\xff" * 8 + data[56:], "table"),
-        (lambda data: data[:-5000] + data[-4900:] + data[-100:], "records"),
+        (lambda data: data[:30] + b"\xff" + data[31:], "damaged entry"),
+        (lambda data: data[:-5000] + data[-4900:] + data[-100:], "damaged records"),
     ],
 )
 def test_a_damaged_container_is_named(tmp_path, damage, says):
     path = tmp_path / "lod0_7.fragments"
     records, blobs = random_records(200)
     # One byte of payload per fragment, so that most of the end of the file is records.
-    write_container(path, 0, records, [blob[:1] for blob in blobs], SHARDING)
+    write_container(path, 0, records, [blob[:1] for blob in blobs], SHARDING, ORIGIN)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(UserError, match=says) as caught:
+    with pytest.raises(DamagedError, match=says) as caught:
         for shard in range(SHARDING.num_shards):
             read_section(path, shard)
     assert str(path) in str(caught.value)
 
 
 def test_a_container_of_fewer_shards_is_named(tmp_path):
-    write_container(tmp_path / "a", 0, *random_records(10), SHARDING)
-    with pytest.raises(UserError, match="no shard 4"):
+    write_container(tmp_path / "a", 0, *random_records(10), SHARDING, ORIGIN)
+    with pytest.raises(DamagedError, match="no shard 4"):
         read_section(tmp_path / "a", 4)
+
+
+@settings(max_examples=60)
+@given(data=st.data(), shift=st.integers(1, 255))
+def test_whichever_byte_is_damaged_is_found(tmp_path_factory, data, shift):
+    path = tmp_path_factory.mktemp("container") / "a"
+    write_container(path, 0, *random_records(20), SHARDING, ORIGIN)
+    content = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] = (content[place] + shift) % 256
+    path.write_bytes(content)
+    with pytest.raises(DamagedError):
+        for shard in range(SHARDING.num_shards):
+            read_back(path, shard, 300)
+
+
+def test_a_container_that_is_gone_is_named(tmp_path):
+    with pytest.raises(DamagedError, match="is gone") as caught:
+        read_section(tmp_path / "a", 0)
+    assert caught.value.path == tmp_path / "a"
+
+
+def test_what_it_was_made_from(tmp_path):
+    write_container(tmp_path / "a", 0, *random_records(10), SHARDING, ORIGIN)
+    assert read_origin(tmp_path / "a") == ORIGIN
+    (tmp_path / "b").write_bytes((tmp_path / "a").read_bytes()[:-1])
+    assert read_origin(tmp_path / "b") is None
+    assert read_origin(tmp_path / "c") is None
 
 
 def test_a_payload_cut_while_it_is_read(tmp_path):
     path = tmp_path / "a"
     records, blobs = random_records(50)
-    write_container(path, 0, records, blobs, Sharding(0, 0))
-    _, section, begin = read_section(path, 0)
+    write_container(path, 0, records, blobs, Sharding(0, 0), ORIGIN)
+    section = read_section(path, 0)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(UserError, match="in the middle"):
-        list(payload_blocks(path, section, begin))
+    with pytest.raises(DamagedError, match="in the middle"):
+        list(payload_blocks(section))
