@@ -46,10 +46,4 @@ localrules:
 rule all:
     default_target: True
     input:
-        damage_made_good(damaged_levels),
-        damage_made_good(damaged_meshes),
-        all_shard_markers,
-        documents_marker,
-        kept_pyramid,
-        kept_containers,
-        result_marker,
+        result,

@@ -3,10 +3,7 @@
 
 rule cleanup:
     input:
-        documents_marker,
-        kept_pyramid,
-        containers=kept_containers,
-        shards=all_shard_markers,
+        lambda wildcards: missing(products_kept()),
     output:
         OUT.result_marker("{made_from}"),
     log:
@@ -21,6 +18,8 @@ rule cleanup:
     params:
         folder=OUT,
         sharded=SETTINGS.sharded,
+        shards=lambda wildcards: all_shard_markers(),
+        containers=lambda wildcards: kept_containers(),
         keep_fragments=SETTINGS.keep_fragments,
         pyramid=GROUP.path if SETTINGS.delete_intermediate_scales else None,
     script:

@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
@@ -40,8 +41,6 @@ except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
 MADE_FROM = MadeFrom(PLAN, INPUT_STATE)
-# By marker, what is damaged of what earlier runs have made.
-DAMAGE = {}
 ENVIRONMENT = "../envs/environment.yaml"
 # Jobs that take longer than this are not grouped with others into one job of a cluster.
 SHORT_S = 120
@@ -79,7 +78,7 @@ onsuccess:
 
 def summary():
     """The plan in words, what is left of it, and what there is to say."""
-    remarks = remarks_before(MADE_FROM, OUT, DAMAGE)
+    remarks = remarks_before(MADE_FROM, OUT, damage())
     return plan_summary(PLAN, works_left().values(), remarks)
 
 
@@ -94,15 +93,23 @@ def works_left():
     }
 
 
-def damage_made_good(damaged_products):
-    """An input function that has what is damaged made again, as --forcerun would."""
+@cache
+def damage():
+    """By marker, what is damaged of what earlier runs have made: made again, as with --forcerun."""
+    found = damaged_levels(MADE_FROM, OUT) | damaged_meshes(MADE_FROM, OUT)
+    workflow.dag.forcefiles.update(found)
+    return found
 
-    def no_input(wildcards):
-        DAMAGE.update(damaged_products(MADE_FROM, OUT))
-        workflow.dag.forcefiles.update(DAMAGE)
-        return []
 
-    return no_input
+def missing(products):
+    """Of the products that are needed, those that have to be made.
+
+    A product is known by its name. One that is there and sound is no input of any job, so that
+    neither its date nor what this clone remembers of it counts. A job finds all of them there.
+    """
+    if not workflow.is_main_process:
+        return products
+    return [path for path in products if path in damage() or not os.path.exists(path)]
 
 
 def refuse_older_plan(wildcards, made_from):

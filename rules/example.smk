@@ -1,10 +1,11 @@
 # The embedded example: only where the configuration asks for it.
 
+IS_EXAMPLE = SETTINGS.input_path == EXAMPLE_PATH
 # The example has to be made first. A volume of the user's is there already.
-EXAMPLE = EXAMPLE_PATH if SETTINGS.input_path == EXAMPLE_PATH else []
+EXAMPLE = (lambda wildcards: missing([EXAMPLE_PATH])) if IS_EXAMPLE else []
 
 
-if EXAMPLE:
+if IS_EXAMPLE:
 
     localrules:
         example,

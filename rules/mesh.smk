@@ -3,9 +3,8 @@
 
 rule mesh_block:
     input:
-        group_of_block,
         EXAMPLE,
-        super_chunks=level_of_block,
+        lambda wildcards: missing(level_of_block(wildcards)),
     output:
         OUT.container("{lod}", "{box}", "{made_from}"),
     log:
@@ -21,6 +20,7 @@ rule mesh_block:
         runtime=doubled(lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod))),
     params:
         job=block,
+        level_markers=level_of_block,
     script:
         "../scripts/mesh_block.py"
 
@@ -29,7 +29,7 @@ rule mesh_block:
 # grows with the number of jobs and not with its square.
 rule mesh_blocks_done:
     input:
-        all_containers,
+        lambda wildcards: missing(all_containers()),
     output:
         OUT.blocks_marker("{made_from}"),
     log:
@@ -43,5 +43,6 @@ rule mesh_blocks_done:
         runtime=10,
     params:
         folder=OUT,
+        containers=lambda wildcards: all_containers(),
     script:
         "../scripts/mesh_blocks_done.py"

@@ -9,11 +9,6 @@ def level_of_block(wildcards):
     return super_chunk_markers(jobs.super_chunks_for_block(PLAN, lod, index))
 
 
-def group_of_block(wildcards):
-    """The document of the group, where a block reads a level of it."""
-    return ancient(PYRAMID_DOCUMENT) if PLAN.levels[int(wildcards.lod)].is_built else []
-
-
 def block(wildcards):
     lod, index = int(wildcards.lod), box_index(wildcards.box)
     refuse_older_plan(wildcards, MADE_FROM.block(lod, index))
@@ -21,7 +16,7 @@ def block(wildcards):
     return jobs.mesh_block_job(PLAN, lod, index, watch)
 
 
-def all_containers(wildcards):
+def all_containers():
     return [
         OUT.container(lod, box_name(index), MADE_FROM.block(lod, index))
         for lod in range(PLAN.num_lods)
@@ -29,6 +24,6 @@ def all_containers(wildcards):
     ]
 
 
-def kept_containers(wildcards):
+def kept_containers():
     """Containers that are kept are a result like the meshes."""
-    return all_containers(wildcards) if SETTINGS.keep_fragments else []
+    return all_containers() if SETTINGS.keep_fragments else []

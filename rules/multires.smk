@@ -3,7 +3,7 @@
 
 rule shard:
     input:
-        ancient(OUT.blocks_marker("{made_from}")),
+        lambda wildcards: missing([OUT.blocks_marker(wildcards.made_from)]),
     output:
         marker=OUT.shard_marker("{shard}", "{made_from}"),
         summary=OUT.summary("{shard}", "{made_from}"),
@@ -19,14 +19,14 @@ rule shard:
     params:
         job=shard_job,
         folder=OUT,
+        blocks_marker=lambda wildcards: OUT.blocks_marker(wildcards.made_from),
     script:
         "../scripts/shard.py"
 
 
 rule multires_index:
     input:
-        markers=all_shard_markers,
-        summaries=all_summaries,
+        lambda wildcards: missing([*all_shard_markers(), *all_summaries()]),
     output:
         OUT.documents_marker("{made_from}"),
     log:
@@ -41,6 +41,8 @@ rule multires_index:
     params:
         job=jobs.shard_job(PLAN),
         folder=OUT,
+        markers=lambda wildcards: all_shard_markers(),
+        summaries=lambda wildcards: all_summaries(),
         lod_scale_multiplier=PLAN.lod_scale_multiplier,
         csv=lambda wildcards: SETTINGS.segment_properties_csv,
         target_ids=lambda wildcards: SETTINGS.target_ids,

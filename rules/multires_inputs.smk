@@ -1,23 +1,33 @@
-# What the rules of multires wait for.
+# What the rules of multires wait for, and what a run makes in the end.
 
 from snakemesh.plan.provenance import read_document, served_document
 from snakemesh.plan.resources import shard_mem_mb, shard_runtime
 
 
-def all_shard_markers(wildcards):
+def all_shard_markers():
     return [OUT.shard_marker(name, MADE_FROM.blocks) for name in jobs.shard_names(PLAN)]
 
 
-def all_summaries(wildcards):
+def all_summaries():
     return [OUT.summary(name, MADE_FROM.blocks) for name in jobs.shard_names(PLAN)]
 
 
-def documents_marker(wildcards):
-    return OUT.documents_marker(MADE_FROM.documents)
+def products_kept():
+    """The markers of all that is there when a run is done, but for that of the clean-up."""
+    documents = OUT.documents_marker(MADE_FROM.documents)
+    return [*all_shard_markers(), documents, *kept_pyramid(), *kept_containers()]
 
 
-def result_marker(wildcards):
-    return OUT.result_marker(MADE_FROM.result)
+def result(wildcards):
+    """What a run has to make; what it has made before, where nothing is left to do.
+
+    The clean-up looks at everything again when anything is made.
+    """
+    found = missing(products_kept())
+    marker = OUT.result_marker(MADE_FROM.result)
+    if found:
+        workflow.dag.forcefiles.add(marker)
+    return [*found, marker] if found or missing([marker]) else [OUT.run_document]
 
 
 def shard_job(wildcards):

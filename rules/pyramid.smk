@@ -3,16 +3,14 @@
 
 rule pyramid:
     input:
-        damage_made_good(damaged_levels),
-        whole_pyramid,
+        lambda wildcards: missing(whole_pyramid()),
 
 
 rule pyramid_levels:
     input:
         EXAMPLE,
     output:
-        document=PYRAMID_DOCUMENT,
-        marker=LEVELS_MARKER,
+        LEVELS_MARKER,
     log:
         OUT.log("pyramid_levels"),
     benchmark:
@@ -29,13 +27,10 @@ rule pyramid_levels:
         "../scripts/pyramid_levels.py"
 
 
-# A group that is made anew is empty, so its marker is no ancient input.
 rule pyramid_super_chunk:
     input:
-        ancient(PYRAMID_DOCUMENT),
         EXAMPLE,
-        levels=LEVELS_MARKER,
-        base=earlier_stage,
+        lambda wildcards: missing([LEVELS_MARKER, *earlier_stage(wildcards)]),
     output:
         OUT.super_chunk_marker("{stage}", "{box}", "{made_from}"),
     log:
@@ -51,5 +46,6 @@ rule pyramid_super_chunk:
         runtime=doubled(lambda wildcards: pyramid_runtime(PLAN)),
     params:
         job=super_chunk,
+        base_markers=earlier_stage,
     script:
         "../scripts/pyramid_super_chunk.py"

@@ -4,9 +4,6 @@ from snakemesh.plan.resources import pyramid_mem_mb, pyramid_runtime
 
 GROUP = jobs.pyramid_group(PLAN)
 LEVELS_MARKER = OUT.levels_marker(MADE_FROM.group)
-# The group's own document stands for the group: a group that was removed is built again, whatever
-# the markers say.
-PYRAMID_DOCUMENT = f"{GROUP.path}/{'.zattrs' if GROUP.format == 'zarr2' else 'zarr.json'}"
 
 
 def super_chunk(wildcards):
@@ -18,23 +15,23 @@ def super_chunk(wildcards):
 
 
 def super_chunk_markers(super_chunks):
-    """The markers of (stage, index)s. Their names say all, so their dates do not count."""
+    """The markers of (stage, index)s."""
     return [
-        ancient(OUT.super_chunk_marker(stage, box_name(index), MADE_FROM.super_chunk(stage, index)))
+        OUT.super_chunk_marker(stage, box_name(index), MADE_FROM.super_chunk(stage, index))
         for stage, index in super_chunks
     ]
 
 
-def whole_pyramid(wildcards=None):
-    """The group and all its super-chunks; nothing where no level is missing."""
+def whole_pyramid():
+    """The markers of the group and all its super-chunks; nothing where no level is missing."""
     super_chunks = [
         (number, index) for number, stage in enumerate(PLAN.stages) for index in indices(stage.grid)
     ]
     markers = super_chunk_markers(super_chunks)
-    return [PYRAMID_DOCUMENT, LEVELS_MARKER, *markers] if markers else []
+    return [LEVELS_MARKER, *markers] if markers else []
 
 
-def kept_pyramid(wildcards=None):
+def kept_pyramid():
     """A pyramid that is kept is a result like the meshes."""
     return [] if SETTINGS.delete_intermediate_scales else whole_pyramid()
 

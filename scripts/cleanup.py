@@ -14,12 +14,12 @@ from snakemesh.output.markers import distrusting, read_marker, remove_markers, w
 from snakemesh.output.remove import remove_files, remove_leftovers, remove_tree
 from snakemesh.output.served import what_is_wrong
 
-params, inputs = snakemake.params, snakemake.input
+params = snakemake.params
 folder = params.folder
 
 
 def refuse_damaged_shards() -> None:
-    for marker in inputs.shards:
+    for marker in params.shards:
         shard = folder.shard(Path(marker).name.split(".")[0])
         with distrusting([marker]):
             if what_is_wrong(shard, read_marker(marker)["served"]):
@@ -28,10 +28,10 @@ def refuse_damaged_shards() -> None:
 
 def served_names() -> set[str]:
     """The files of `multires/` that this run has made."""
-    names = [Path(marker).name.split(".")[0] for marker in inputs.shards]
+    names = [Path(marker).name.split(".")[0] for marker in params.shards]
     if params.sharded:
         return {Path(folder.shard(name)).name for name in names}
-    summaries = (np.load(Path(marker).with_suffix(".npy")) for marker in inputs.shards)
+    summaries = (np.load(Path(marker).with_suffix(".npy")) for marker in params.shards)
     labels = (label for summary in summaries for label in summary["label"].tolist())
     return {Path(path).name for label in labels for path in folder.label_files(label)}
 
@@ -42,10 +42,10 @@ with job_log(snakemake.log[0], "cleanup"):
     remove_markers(folder.work, "result.*.done")
     remove_leftovers(Path(folder.multires), served_names())
     remove_leftovers(Path(folder.segment_properties).parent, ())
-    summaries = {path for marker in inputs.shards for path in (marker, marker[:-5] + ".npy")}
+    summaries = {path for marker in params.shards for path in (marker, marker[:-5] + ".npy")}
     remove_files(Path(folder.summaries), keep=summaries)
     if params.keep_fragments:
-        remove_files(Path(folder.blocks), keep=set(inputs.containers))
+        remove_files(Path(folder.blocks), keep=set(params.containers))
     else:
         remove_markers(folder.blocks, "blocks.*.done")
         remove_tree(Path(folder.blocks))

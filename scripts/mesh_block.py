@@ -10,7 +10,7 @@ from snakemesh.output.markers import distrusting
 wildcards = snakemake.wildcards
 with (
     job_log(snakemake.log[0], f"mesh_block lod {wildcards.lod} {wildcards.box}") as log,
-    distrusting(snakemake.input.super_chunks),
+    distrusting(snakemake.params.level_markers),
 ):
     stats = mesh_block(snakemake.params.job, Path(snakemake.output[0]))
     log.facts.update({"unchanged": 1} if stats is None else asdict(stats))

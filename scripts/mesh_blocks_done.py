@@ -7,5 +7,5 @@ from snakemesh.output.markers import write_marker
 
 blocks = snakemake.params.folder.blocks
 with job_log(snakemake.log[0], "mesh_blocks_done"):
-    containers = [str(Path(path).relative_to(blocks)) for path in snakemake.input]
+    containers = [str(Path(path).relative_to(blocks)) for path in snakemake.params.containers]
     write_marker(snakemake.output[0], {"containers": containers})

@@ -25,7 +25,7 @@ def read_summary(marker: str, path: str) -> np.ndarray:
 
 
 with job_log(snakemake.log[0], "multires_index") as log:
-    pairs = zip(snakemake.input.markers, snakemake.input.summaries, strict=True)
+    pairs = zip(params.markers, params.summaries, strict=True)
     summaries = [read_summary(marker, path) for marker, path in pairs]
     remove_markers(folder.work, "documents.*.done")
     write_json(folder.segment_properties, segment_properties(summaries, params.csv))

@@ -9,4 +9,4 @@ with job_log(snakemake.log[0], "pyramid_levels"):
     # levels that are not filled yet must not look as if they were
     remove_markers(folder.pyramid_markers, "**/*.done")
     create_group(snakemake.params.group)
-    write_marker(snakemake.output.marker, {})
+    write_marker(snakemake.output[0], {})

@@ -15,7 +15,7 @@ from snakemesh.output.served import served_file
 
 params, output, name = snakemake.params, snakemake.output, snakemake.wildcards.shard
 folder, job = params.folder, params.job
-blocks_marker = snakemake.input[0]
+blocks_marker = params.blocks_marker
 with job_log(snakemake.log[0], f"shard {name}") as log, distrusting([blocks_marker]):
     blocks = read_marker(blocks_marker)
     if blocks is None:

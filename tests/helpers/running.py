@@ -67,7 +67,7 @@ def planned(repository: Path, config: dict) -> dict[str, int]:
         return {}
     table = done.stdout.split("Job stats:")[-1].split("total")[0]
     counts = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
-    del counts["all"]
+    counts.pop("all", None)
     return counts
 
 
@@ -96,6 +96,11 @@ def kill_when(
         else:
             process.kill()
         process.wait()
+
+
+def meshes(multires: Path) -> dict[str, str]:
+    """What is served but for the document that says which input it was made from."""
+    return {name: found for name, found in digests(multires).items() if name != "snakemesh.json"}
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from running import digests, finish, planned, run
+from running import finish, meshes, planned, run
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_broken_chunk(repository, config, multires, broken_chunk, tmp_path):
     # left are the block that failed and the blocks that need the failed super-chunk
     assert 1 < left["mesh_block"] < 6
     chunk.write_bytes(whole)
-    assert digests(finish(repository, ours)) == digests(multires)
+    assert meshes(finish(repository, ours)) == meshes(multires)
 
 
 @pytest.fixture
@@ -75,4 +75,4 @@ def test_a_read_only_output(repository, config, multires, disk):
         built = run(repository, ours, "pyramid")
         assert built.returncode == 0, built.stdout + built.stderr
     assert "pyramid_super_chunk" not in planned(repository, ours)
-    assert digests(finish(repository, ours)) == digests(multires)
+    assert meshes(finish(repository, ours)) == meshes(multires)

@@ -41,7 +41,7 @@ def built(repository, config, tmp_path_factory):
 
 def test_nothing_but_the_pyramid_and_it_stays(repository, config, built):
     assert {path.name for path in built.iterdir()} == {
-        *("_intermediate_scales.zarr", "work", "logs", "benchmarks")
+        *("_intermediate_scales.zarr", "work", "logs", "benchmarks", "snakemesh.json")
     }
     before = digests(built)
     assert "Nothing to be done" in build(repository, config(built))

@@ -21,8 +21,8 @@ def meshed(output, n):
     now = time.time()
 
     def is_there():
-        markers = output.glob("work/mesh/lod*/*.done")
-        return sum(marker.stat().st_mtime > now for marker in markers) >= n
+        containers = output.glob("work/mesh/lod*/*.fragments")
+        return sum(container.stat().st_mtime > now for container in containers) >= n
 
     return is_there
 

@@ -4,7 +4,6 @@ This is what shows at a glance, when a run is planned: sizes, the ends of what i
 chunks of the built levels are there. Jobs check the contents of what they read.
 """
 
-import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from snakemesh.output.markers import read_marker
 from snakemesh.output.served import what_is_wrong
 from snakemesh.plan.jobs import built_files, shard_names, super_chunk_targets
 from snakemesh.plan.made_from import MadeFrom
+from snakemesh.plan.plan import Plan
 
 # Threads that ask a filesystem: on a network filesystem each question waits for a server.
 _THREADS = 16
@@ -30,15 +30,18 @@ def damaged_levels(made_from: MadeFrom, folder: OutputFolder) -> dict[str, str]:
     group_marker = folder.levels_marker(made_from.group)
     if not plan.stages or not os.path.exists(group_marker):
         return {}
-    for level in range(plan.num_lods):
-        if plan.levels[level].is_built and not _has_array(made_from, level):
-            return {group_marker: f"{plan.levels[level].path} is not the array that was made"}
-    super_chunks = [
-        (number, index) for number, stage in enumerate(plan.stages) for index in indices(stage.grid)
-    ]
+    super_chunks = {
+        (number, index): folder.super_chunk_marker(
+            number, box_name(index), made_from.super_chunk(number, index)
+        )
+        for number, stage in enumerate(plan.stages)
+        for index in indices(stage.grid)
+    }
+    if wrong := _group_damage(made_from):
+        return {marker: wrong for marker in (group_marker, *super_chunks.values())}
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = pool.map(lambda which: _super_chunk_damage(made_from, folder, *which), super_chunks)
-    return dict(itertools.chain.from_iterable(found))
+        found = pool.map(lambda item: _super_chunk_damage(plan, *item), super_chunks.items())
+    return {marker: wrong for marker, wrong in found if wrong}
 
 
 def damaged_meshes(made_from: MadeFrom, folder: OutputFolder) -> dict[str, str]:
@@ -53,32 +56,36 @@ def damaged_meshes(made_from: MadeFrom, folder: OutputFolder) -> dict[str, str]:
     return found
 
 
-def _has_array(made_from: MadeFrom, level: int) -> bool:
-    """Whether a built level still has the document of the array that it is stored in."""
-    files = built_files(made_from.plan, level)
-    assert files is not None
-    document = "zarr.json" if made_from.plan.source.format == "zarr3" else ".zarray"
-    try:
-        found = json.loads(Path(files.root, document).read_text())
-    except (OSError, ValueError):
-        return False
-    format = "zarr3" if document == "zarr.json" else "zarr2"
-    return chunk_files(format, files.root, {document: found}, None) == files
+def _group_damage(made_from: MadeFrom) -> str | None:
+    """What is wrong with the documents of the group and of its arrays."""
+    plan = made_from.plan
+    is_zarr3 = plan.source.format == "zarr3"
+    if not Path(plan.pyramid_path, "zarr.json" if is_zarr3 else ".zattrs").is_file():
+        return f"{plan.pyramid_path} is gone"
+    for files in filter(None, (built_files(plan, level) for level in range(plan.num_lods))):
+        document = "zarr.json" if is_zarr3 else ".zarray"
+        try:
+            found = json.loads(Path(files.root, document).read_text())
+        except (OSError, ValueError):
+            return f"{files.root} is gone"
+        format = "zarr3" if is_zarr3 else "zarr2"
+        if chunk_files(format, files.root, {document: found}, None) != files:
+            return f"{files.root} is not the array that was made"
+    return None
 
 
 def _super_chunk_damage(
-    made_from: MadeFrom, folder: OutputFolder, number: int, index: Index
-) -> list[tuple[str, str]]:
-    made = made_from.super_chunk(number, index)
-    marker = folder.super_chunk_marker(number, box_name(index), made)
+    plan: Plan, which: tuple[int, Index], marker: str
+) -> tuple[str, str | None]:
+    """The marker of a super-chunk, and what is wrong with its chunks."""
     if not os.path.exists(marker):
-        return []
+        return marker, None
     stored = _record(marker, "stored")
-    stage = made_from.plan.stages[number]
-    for files, chunks in super_chunk_targets(made_from.plan, stage, index):
+    number, index = which
+    for files, chunks in super_chunk_targets(plan, plan.stages[number], index):
         if stored.get(Path(files.root).name) != sizes_digest(files, chunks):
-            return [(marker, f"chunks of {files.root} are not those that were written")]
-    return []
+            return marker, f"chunks of {files.root} are not those that were written"
+    return marker, None
 
 
 def _damaged_shards(made_from: MadeFrom, folder: OutputFolder) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ class Settings:
     delete_intermediate_scales: bool
     keep_fragments: bool
     check_input: bool | None
-    input_version: str | None
+    input_version: str | int | None
     n_smoothing_iter: int
     target_reduction: float
     decimation_factor: float

@@ -30,7 +30,7 @@ def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
     if job.watch is not None:
         job.watch.refuse_change()
     for files, box in _target_boxes(job):
-        _remove_unfinished_chunks(files, files.indices_of(box))
+        _remove_chunks(files, files.indices_of(box))
     facts = _build(job)
     for files, _ in _target_boxes(job):
         sync_filesystem(files.root)
@@ -77,9 +77,15 @@ def _is_empty(boxes: list[tuple[ts.TensorStore, Box]]) -> bool:
     return all(is_background(store[slices(*box)]) for store, box in boxes)
 
 
-def _remove_unfinished_chunks(files: ChunkFiles, chunks: Box) -> None:
-    """Of the chunks of a box of chunks, which are files in folders of one row each."""
+def _remove_chunks(files: ChunkFiles, chunks: Box) -> None:
+    """Remove the chunks of a box of chunks, and what an earlier try that was killed left of them.
+
+    They are about to be written anew, and tensorstore reads what is there of a chunk that reaches
+    beyond the array's end, which fails where it is damaged.
+    """
     z, y, x = (range(begin, end) for begin, end in zip(*chunks, strict=True))
     for row in itertools.product(z, y):
-        folder = Path(files.path((*row, 0))).parent
-        remove_unfinished(folder, {str(i) for i in x})
+        paths = [Path(files.path((*row, i))) for i in x]
+        remove_unfinished(paths[0].parent, {path.name for path in paths})
+        for path in paths:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,311 @@
+"""What an output says is what its configuration and its input say, whichever clone asks.
+
+Each result is compared, byte for byte, with that of a run that knew nothing of the ones before.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from conftest import write_volume
+
+from running import command, copy_repository, digests, finish, kill_when, meshes, planned, run
+
+MESHING = {"mesh_block": 6, "mesh_blocks_done": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
+PYRAMID = {"pyramid_levels": 1, "pyramid_super_chunk": 2}
+DOCUMENTS = {"multires_index": 1, "cleanup": 1}
+
+
+@pytest.fixture
+def ours(volume, config, tmp_path):
+    """A configuration with a copy of the volume of its own, which a test may edit."""
+    shutil.copytree(volume.path, tmp_path / "volume.zarr")
+
+    def make(output="out", **changes):
+        source = {"input_path": tmp_path / "volume.zarr"}
+        return config(tmp_path / output) | source | changes
+
+    return make
+
+
+def edit(configuration, box=np.s_[0:6, 0:6, 0:6]):
+    """Give another label to the voxels of a box of the input, and so a new date to its chunks."""
+    array = zarr.open_array(configuration["input_path"] / "s0", mode="r+")
+    array[box] = array[box] + np.uint64(1)
+
+
+def summary(repository, configuration):
+    """What a dry run has to say after the list of its jobs."""
+    done = run(repository, configuration, "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout[done.stdout.index("The plan for") :]
+
+
+def test_every_clone_sees_the_same(repository, ours, tmp_path):
+    """A second clone, and one that has lost what Snakemake remembers."""
+    other = copy_repository(tmp_path / "clone")
+    finish(repository, ours())
+    document = Path(ours()["output_directory"], "snakemesh.json").read_bytes()
+    shutil.copytree(ours()["input_path"], tmp_path / "another.zarr")
+    cases = [
+        ({}, {}),
+        ({"target_reduction": 0.8}, PYRAMID | MESHING),
+        ({"num_lods": 1}, MESHING | {"mesh_block": 4}),
+        ({"input_path": tmp_path / "another.zarr"}, PYRAMID | MESHING),
+        ({"delete_intermediate_scales": False}, PYRAMID | {"cleanup": 1}),
+        ({"input_version": "2"}, PYRAMID | MESHING),
+    ]
+    for changes, expected in cases:
+        assert planned(repository, ours(**changes)) == expected, changes
+        assert planned(other, ours(**changes)) == expected, changes
+    # a dry run writes nothing
+    assert Path(ours()["output_directory"], "snakemesh.json").read_bytes() == document
+    assert "changed  target_reduction was 0.5, is 0.8" in summary(other, ours(target_reduction=0.8))
+
+    changed = ours(target_reduction=0.8)
+    assert digests(finish(other, changed)) == digests(
+        finish(other, changed | {"output_directory": tmp_path / "fresh"})
+    )
+    shutil.rmtree(repository / ".snakemake")
+    assert planned(repository, changed) == {}
+    assert planned(repository, ours()) == PYRAMID | MESHING
+
+
+def test_an_output_that_does_not_say_what_made_it(repository, ours):
+    output = finish(repository, ours()).parent
+    before = digests(output / "multires")
+    (output / "snakemesh.json").unlink()
+    for marker in output.glob("work/**/*.done"):
+        marker.unlink()
+    assert "older" in summary(repository, ours()) and "made again" in summary(repository, ours())
+    assert planned(repository, ours()) == PYRAMID | MESHING
+    assert digests(finish(repository, ours())) == before
+
+
+def test_labels_edited_between_two_tries(repository, ours):
+    """Blocks of before and after would give meshes of neither."""
+    output = Path(ours()["output_directory"])
+    kill_when(
+        repository, ours(), lambda: len(list(output.glob("work/mesh/*/*.fragments"))) >= 3, True
+    )
+    edit(ours())
+    assert digests(finish(repository, ours())) == digests(finish(repository, ours("fresh")))
+
+
+def test_labels_edited_while_a_run_goes_on(repository, ours):
+    """The jobs that read them fail, and say so; the same command again redoes what they touch."""
+    output = Path(ours()["output_directory"])
+    configuration = ours()
+    process = subprocess.Popen(
+        command(configuration),
+        cwd=repository,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not list(output.glob("work/input.npz")):
+        assert process.poll() is None
+    edit(configuration, np.s_[:, :, :])
+    said, _ = process.communicate()
+    assert process.returncode != 0
+    assert "has changed while the run was going on; give the same command again" in said
+    assert "Traceback" not in said
+    assert digests(finish(repository, ours())) == digests(finish(repository, ours("fresh")))
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_labels_edited_after_a_run(repository, ours, kept):
+    """LOD 0 and the others must show the same, and only what the edit touches is made again."""
+    configuration = ours(delete_intermediate_scales=not kept, keep_fragments=kept)
+    finish(repository, configuration)
+    edit(configuration)
+    plan = planned(repository, configuration)
+    # one of the four blocks of LOD 0, and one of the two super-chunks
+    expected = {"mesh_block": 3, "pyramid_super_chunk": 1} if kept else MESHING | PYRAMID
+    assert {rule: plan[rule] for rule in expected} == expected
+    text = summary(repository, configuration)
+    assert "changed  the input's chunks changed" in text
+    if kept:
+        assert ": 1 super-chunk, 3 blocks, 1 shard" in text
+    found = digests(finish(repository, configuration))
+    assert found == digests(finish(repository, ours("fresh")))
+    assert planned(repository, configuration) == {}
+
+
+def test_a_chunk_that_is_touched_but_not_changed(repository, ours):
+    configuration = ours(keep_fragments=True)
+    before = digests(finish(repository, configuration))
+    os.utime(configuration["input_path"] / "s0" / "0.0.0")
+    assert planned(repository, configuration)["mesh_block"] == 3
+    assert digests(finish(repository, configuration)) == before
+    logs = Path(configuration["output_directory"], "logs", "mesh_block").rglob("*.log")
+    assert sum("unchanged 1" in log.read_text() for log in logs) == 3
+    assert len(list(Path(configuration["output_directory"]).glob("work/mesh/*/*.fragments"))) == 6
+
+
+def test_an_input_that_is_not_checked(repository, ours):
+    configuration = ours(check_input=False)
+    finish(repository, configuration)
+    edit(configuration)
+    assert planned(repository, configuration) == {}
+    assert "its chunks are not" in summary(repository, configuration)
+    again = configuration | {"input_version": "second"}
+    assert planned(repository, again) == PYRAMID | MESHING
+    document = json.loads((configuration["input_path"] / "s0" / ".zarray").read_text())
+    document["fill_value"] = 5
+    (configuration["input_path"] / "s0" / ".zarray").write_text(json.dumps(document))
+    assert planned(repository, configuration) == PYRAMID | MESHING
+
+
+def test_damaged_levels_that_are_kept(repository, ours):
+    configuration = ours(delete_intermediate_scales=False)
+    output = finish(repository, configuration).parent
+    group = output / "_intermediate_scales.zarr"
+    before = digests(output / "multires"), digests(group)
+
+    def again(expected):
+        assert planned(repository, configuration) == expected
+        finish(repository, configuration)
+        assert (digests(output / "multires"), digests(group)) == before
+        assert planned(repository, configuration) == {}
+
+    (group / "s1" / "0" / "0" / "0").unlink()
+    assert "damaged  chunks of" in summary(repository, configuration)
+    again({"pyramid_super_chunk": 1, "cleanup": 1})
+    os.truncate(group / "s2" / "0" / "0" / "0", 20)
+    again({"pyramid_super_chunk": 1, "cleanup": 1})
+    shutil.rmtree(group / "s1")
+    again(PYRAMID | {"cleanup": 1})
+    for marker in output.glob("work/pyramid/**/*.done"):
+        marker.write_bytes(b"\0" * marker.stat().st_size)
+    again({"pyramid_super_chunk": 2, "cleanup": 1})
+
+
+def test_a_garbled_chunk_of_a_kept_level(repository, ours):
+    """Of the same size, so that it shows when it is read. It is not said to be the user's."""
+    configuration = ours(delete_intermediate_scales=False)
+    output = finish(repository, configuration).parent
+    chunk = output / "_intermediate_scales.zarr" / "s1" / "0" / "0" / "0"
+    chunk.write_bytes(b"\1" * chunk.stat().st_size)
+    changed = configuration | {"target_reduction": 0.8}
+    done = run(repository, changed)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in said
+    assert f"{output}/_intermediate_scales.zarr/s1 cannot be read" in said
+    assert "give the same command again" in said
+    fresh = finish(repository, ours("fresh", target_reduction=0.8))
+    assert digests(finish(repository, changed)) == digests(fresh)
+
+
+def test_damage_to_what_is_served(repository, ours, tmp_path):
+    configuration = ours(keep_fragments=True)
+    served = finish(repository, configuration)
+    before = digests(served)
+    shard, info = served / "0.shard", served / "info"
+    blocks_are_kept = {"mesh_blocks_done": 1, "shard": 1, "cleanup": 1}
+    cases = [
+        (lambda: os.truncate(shard, 100), blocks_are_kept),
+        (lambda: os.truncate(shard, 0), blocks_are_kept),
+        (lambda: shard.write_bytes(b"\0" * shard.stat().st_size), blocks_are_kept),
+        (shard.unlink, blocks_are_kept),
+        (lambda: info.write_text(info.read_text().replace("16", "10")), DOCUMENTS),
+        (info.unlink, DOCUMENTS),
+        (lambda: (served / "segment_properties" / "info").write_text("{}"), DOCUMENTS),
+        (lambda: (served / "snakemesh.json").unlink(), DOCUMENTS),
+    ]
+    for damage, expected in cases:
+        damage()
+        assert planned(repository, configuration) == expected
+        assert "made again" in summary(repository, configuration)
+        assert digests(finish(repository, configuration)) == before
+    shutil.copytree(served.parent, tmp_path / "moved")
+    moved = configuration | {"output_directory": tmp_path / "moved"}
+    assert planned(repository, moved) == {}
+
+
+def test_unsharded_files_that_are_gone_or_cut(repository, ours):
+    configuration = ours(sharded=False, keep_fragments=True)
+    served = finish(repository, configuration)
+    before = digests(served)
+    for damage in (lambda path: path.unlink(), lambda path: os.truncate(path, 3)):
+        damage(served / "7.index")
+        assert planned(repository, configuration) == {
+            "mesh_blocks_done": 1,
+            "shard": 1,
+            **DOCUMENTS,
+        }
+        assert digests(finish(repository, configuration)) == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path, size: os.truncate(path, size // 2),
+        lambda path, size: path.write_bytes(path.read_bytes()[:-9] + b"\0" * 9),
+        lambda path, size: path.unlink(),
+    ],
+    ids=["cut", "garbled", "gone"],
+)
+def test_a_damaged_container(repository, ours, damage):
+    """Found by the shard that reads it; the same command then makes that one block again."""
+    configuration = ours()
+    output = Path(configuration["output_directory"])
+    done = run(repository, configuration, "--until", "mesh_blocks_done")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (container,) = output.glob("work/mesh/lod0/0_0_0.*.fragments")
+    damage(container, container.stat().st_size)
+    if container.exists():
+        done = run(repository, configuration)
+        said = done.stdout + done.stderr
+        assert done.returncode != 0 and "Traceback" not in said
+        assert str(container) in said and "give the same command again" in said
+        assert not container.exists()
+        assert planned(repository, configuration)["mesh_block"] == 1
+    else:
+        done = run(repository, configuration)
+        assert done.returncode != 0 and "is gone" in done.stdout + done.stderr
+    found = digests(finish(repository, configuration))
+    assert found == digests(finish(repository, ours("fresh")))
+
+
+def test_a_damaged_summary(repository, ours):
+    configuration = ours(keep_fragments=True)
+    served = finish(repository, configuration)
+    (summary_path,) = served.parent.glob("work/shards/*.npy")
+    summary_path.write_bytes(b"\0" * summary_path.stat().st_size)
+    (served / "info").unlink()
+    done = run(repository, configuration)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in said
+    assert str(summary_path) in said and "give the same command again" in said
+    assert digests(finish(repository, configuration)) == digests(finish(repository, ours("fresh")))
+
+
+def test_labels_that_are_nowhere_are_the_last_word(repository, ours):
+    done = run(repository, ours(target_ids=[5, 7]))
+    assert done.returncode == 0
+    text = done.stdout + done.stderr
+    assert "config key target_ids: no voxel of what was meshed has label 5" in text
+    assert text.rstrip().splitlines()[-1].startswith("snakemesh: ") or "label 5" in text[-2000:]
+
+
+def test_a_layer_without_labels_and_axes_without_a_unit(repository, config, tmp_path):
+    labels = np.zeros((20, 20, 20), np.uint8)
+    write_volume(tmp_path / "empty.zarr", labels, (8, 8, 8), (4, 4, 4), (10, 10, 10))
+    attributes = tmp_path / "empty.zarr" / ".zattrs"
+    attributes.write_text(attributes.read_text().replace('"unit": "nanometer"', '"x": 0'))
+    configuration = config(tmp_path / "out") | {"input_path": tmp_path / "empty.zarr"}
+    assert "name none: taken for nanometres" in summary(repository, configuration)
+    done = run(repository, configuration)
+    assert done.returncode == 0
+    assert "there is no label in what was meshed: the layer is empty" in done.stdout + done.stderr
+
+
+def test_meshes_do_not_depend_on_where_things_lie(repository, ours, multires):
+    """The document beside them says what they were made from, the meshes are the same."""
+    assert meshes(finish(repository, ours())) == meshes(multires)
