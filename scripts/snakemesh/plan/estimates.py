@@ -1,23 +1,23 @@
-"""What jobs cost, from the plan: seconds on one core, voxels, bytes. Measured on dense cortex.
+"""What jobs are expected to cost, from the plan: seconds on one core, voxels and bytes.
 
-512 x 512 x 512 voxels of mouse cortex (uint32, zstd; tests/bench/bench_run.py): every voxel
-belongs to some neurite, so that most volumes take less.
+The rates were measured on 512 x 512 x 512 voxels of mouse cortex (uint32, zstd) with
+tests/bench/bench_run.py. Every voxel there belongs to some neurite: most volumes take less.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from snakemesh.boxes import box_index
-from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
+from snakemesh.boxes import Index, box_index
+from snakemesh.plan.jobs import mesh_block_job, super_chunk_box
 from snakemesh.plan.plan import Plan
 
-# Snakemake and Python starting, libraries imported
+# What every job takes to start: Snakemake, Python and the libraries that it imports.
 START_S = 2.0
 MEASURED_PYRAMID_VOXELS_PER_S = 4e7
 MEASURED_MESH_VOXELS_PER_S = 1e6
 MEASURED_SHARD_VOXELS_PER_S = 5e7
-# Of a voxel: of a level that is built; of the level that is meshed, in fragments
+# Bytes on the disk: of a voxel of a built level, and of the fragments that a meshed voxel gives.
 LEVEL_BYTES_PER_VOXEL = 0.17
 FRAGMENT_BYTES_PER_VOXEL = 0.14
 
@@ -34,21 +34,28 @@ class Work:
 
 
 def job_work(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Work:
-    """The work of one job of the workflow; of a rule that only gathers, its start."""
+    """The work of one job. A job of any other rule takes no longer than its start."""
     if rule == "pyramid_super_chunk":
-        job = super_chunk_job(
-            plan, plan.stages[int(wildcards["stage"])], box_index(wildcards["box"])
-        )
-        return _work(_box_voxels(job.begin, job.end), MEASURED_PYRAMID_VOXELS_PER_S)
+        return _super_chunk_work(plan, int(wildcards["stage"]), box_index(wildcards["box"]))
     if rule == "mesh_block":
-        job = mesh_block_job(plan, int(wildcards["lod"]), box_index(wildcards["box"]))
-        begin = [f * c for f, c in zip(job.first_cell, job.cell_voxels, strict=True)]
-        end = [b + n * c for b, n, c in zip(begin, job.n_cells, job.cell_voxels, strict=True)]
-        end = list(map(min, end, plan.levels[job.lod].shape))
-        return _work(_box_voxels(begin, end), MEASURED_MESH_VOXELS_PER_S)
+        return _block_work(plan, int(wildcards["lod"]), box_index(wildcards["box"]))
     if rule == "shard":
         return _work(meshed_voxels(plan) // plan.sharding.num_shards, MEASURED_SHARD_VOXELS_PER_S)
     return Work(START_S, 0)
+
+
+def _super_chunk_work(plan: Plan, stage: int, index: Index) -> Work:
+    box = super_chunk_box(plan, plan.stages[stage], index)
+    return _work(_box_voxels(*box), MEASURED_PYRAMID_VOXELS_PER_S)
+
+
+def _block_work(plan: Plan, lod: int, index: Index) -> Work:
+    job = mesh_block_job(plan, lod, index)
+    begin = [f * c for f, c in zip(job.first_cell, job.cell_voxels, strict=True)]
+    size = (n * c for n, c in zip(job.n_cells, job.cell_voxels, strict=True))
+    ends = zip(begin, size, job.reads.shape, strict=True)
+    end = [min(b + s, n) for b, s, n in ends]
+    return _work(_box_voxels(begin, end), MEASURED_MESH_VOXELS_PER_S)
 
 
 def plan_work(plan: Plan) -> Work:

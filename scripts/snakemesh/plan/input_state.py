@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,8 +80,9 @@ def look_at_input(plan: Plan) -> InputState:
 def write_state(path: str, state: InputState) -> None:
     """Keep a state for the jobs of a run."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {f"s{k}": found for k, found in state.stamps.items()}
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **{f"s{k}": found for k, found in state.stamps.items()})
+        np.savez(file, **arrays)
 
 
 def read_state(path: str, plan: Plan) -> InputState:

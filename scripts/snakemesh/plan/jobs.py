@@ -1,4 +1,7 @@
-"""The jobs of a plan: what each reads, what it makes, and which others it waits for. z y x."""
+"""The jobs of a plan: what each reads, what it makes, and which others it waits for.
+
+Three parts are z y x.
+"""
 
 import itertools
 import math
@@ -19,6 +22,7 @@ from snakemesh.job_records import (
     halo_voxels,
 )
 from snakemesh.output.folder import shard_name
+from snakemesh.plan.levels import Level
 from snakemesh.plan.plan import Plan, Stage
 from snakemesh.plan.source import is_local
 
@@ -62,9 +66,9 @@ def super_chunk_targets(plan: Plan, stage: Stage, index: Index) -> Iterator[tupl
 
 def mesh_block_job(plan: Plan, lod: int, index: Index, watch: Watch | None = None) -> MeshBlockJob:
     """The job of one block of an LOD. watch: the chunks of the input that it reads."""
-    first = tuple(i * b for i, b in zip(index, plan.block_cells, strict=True))
+    first = triple(i * b for i, b in zip(index, plan.block_cells, strict=True))
     end = (f + b for f, b in zip(first, plan.block_cells, strict=True))
-    n_cells = tuple(min(e, n) - f for f, e, n in zip(first, end, plan.n_cells[lod], strict=True))
+    n_cells = triple(min(e, n) - f for f, e, n in zip(first, end, plan.n_cells[lod], strict=True))
     left_open = plan.settings.roi_boundary == "open"
     return MeshBlockJob(
         lod=lod,
@@ -74,7 +78,7 @@ def mesh_block_job(plan: Plan, lod: int, index: Index, watch: Watch | None = Non
         tile_cells=plan.tile_cells[lod],
         grid_cells=plan.n_cells[lod],
         cell_voxels=plan.cell_voxels[lod],
-        cell_nm=tuple(size * 2**lod for size in plan.grid.cell_nm),
+        cell_nm=triple(size * 2**lod for size in plan.grid.cell_nm),
         open_sides=tuple(
             (left_open and begin > 0, left_open and end < n)
             for begin, end, n in zip(plan.begin, plan.end, plan.source.shape, strict=True)
@@ -91,25 +95,27 @@ def mesh_block_job(plan: Plan, lod: int, index: Index, watch: Watch | None = Non
 def kept_faces(plan: Plan, lod: int) -> float:
     """The part of an LOD's dense faces to keep.
 
-    LOD 0 keeps 1 - target_reduction, each further LOD `decimation_factor` times fewer faces than
-    the one before. Of that, meshing fewer voxels gives a part by itself: the number of voxel faces
-    of a surface goes with the sum over the axes of 1 / (the area of a voxel across it).
+    LOD 0 keeps 1 - target_reduction of them. Each further LOD has `decimation_factor` times fewer
+    faces than the one before. Meshing fewer voxels gives a part of that by itself: the number of
+    voxel faces of a surface is proportional to the sum over the axes of 1 / (the area of a voxel
+    across the axis).
     """
 
-    def density(level) -> float:
+    def density(level: Level) -> float:
         z, y, x = level.voxel_size
         return 1 / (z * y) + 1 / (z * x) + 1 / (y * x)
 
     by_voxels = density(plan.levels[0]) / density(plan.levels[lod])
-    wanted = plan.settings.decimation_factor**lod
+    wanted = float(plan.settings.decimation_factor) ** lod
     return min(1.0, (1 - plan.settings.target_reduction) * by_voxels / wanted)
 
 
 def smoothing_iterations(plan: Plan, lod: int) -> int:
     """Sweeps of smoothing of an LOD: half as many as of the one before.
 
-    What is a voxel wide shrinks to a thread under more: on pinky40 the median label held 92 and
-    52 % of its volume at LOD 2 and 3 with five sweeps everywhere, 96 and 90 % with 5, 2, 1 and 0.
+    More sweeps would shrink what is a voxel wide to a thread. When this was decided, on pinky40 (a
+    dense segmentation of mouse cortex), the median label held 92 and 52 % of its volume at LOD 2
+    and 3 with five sweeps at every LOD, and 96 and 90 % with 5, 2, 1 and 0.
     """
     return plan.settings.n_smoothing_iter >> lod
 
@@ -147,16 +153,14 @@ def _super_chunks_of(plan: Plan, level: int, box: Box) -> list[tuple[int, Index]
         range(max(begin // s, 0), min(math.ceil(end / s), n))
         for begin, end, s, n in zip(*box, size, stage.grid, strict=True)
     ]
-    return [(number, index) for index in itertools.product(*ranges)]
+    return [(number, triple(index)) for index in itertools.product(*ranges)]
 
 
 def super_chunk_box(plan: Plan, stage: Stage, index: Index) -> Box:
     """The voxels of its base level that a super-chunk covers."""
-    begin = tuple(i * s for i, s in zip(index, stage.super_chunk, strict=True))
-    end = tuple(
-        min(b + s, n)
-        for b, s, n in zip(begin, stage.super_chunk, plan.levels[stage.base].shape, strict=True)
-    )
+    begin = triple(i * s for i, s in zip(index, stage.super_chunk, strict=True))
+    sizes = zip(begin, stage.super_chunk, plan.levels[stage.base].shape, strict=True)
+    end = triple(min(b + s, n) for b, s, n in sizes)
     return begin, end
 
 
@@ -190,9 +194,10 @@ def pyramid_group(plan: Plan) -> PyramidGroup:
 
 def _whole_placement(plan: Plan, level: int) -> tuple[Nanometres, Nanometres]:
     """Voxel size and translation of a source level as a whole, not of the part that is meshed."""
-    return wa.level_placement(
+    voxel_size, translation = wa.level_placement(
         plan.source.voxel_size, plan.source.translation, plan.levels[level].factor
     )
+    return triple(voxel_size), triple(translation)
 
 
 def shard_job(plan: Plan) -> ShardJob:

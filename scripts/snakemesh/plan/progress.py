@@ -1,7 +1,7 @@
-"""How far a run is, how fast, and when it will be done: a line in Snakemake's log now and then.
+"""How far a run is, how fast it goes, and when it will be done: a line in Snakemake's log.
 
-Jobs differ a thousandfold, so that their number says little: a run is as far as the part of the
-expected work that is done.
+The line comes every few seconds. Jobs differ a thousandfold in size, so their number says little: a
+run is as far as the part of its expected work that is done.
 """
 
 import logging
@@ -15,10 +15,10 @@ SECONDS_BETWEEN_LINES = 10
 
 
 class ProgressHandler(logging.Handler):
-    """Listens to Snakemake's events of finished jobs, and reports on them.
+    """Listens for the jobs that Snakemake reports as finished, and says how far the run is.
 
-    works: the work of every job that is to be run, by Snakemake's number of the job. say: takes the
-    line. The clock starts now.
+    works: by Snakemake's number of the job, the work of every job of the run. say: is called with
+    each line. The clock starts when the handler is made.
     """
 
     def __init__(self, works: Mapping[int, Work], say: Callable[[str], None]) -> None:
@@ -31,8 +31,8 @@ class ProgressHandler(logging.Handler):
         self._start = self._said = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count a job that has finished, and say so when the last line is some seconds old."""
-        work = self._left.pop(getattr(record, "job_id", None), None)
+        """Count a finished job, and say a line if the latest one is some seconds old."""
+        work = self._left.pop(getattr(record, "job_id", -1), None)
         if work is None:
             return
         self._done += work

@@ -9,19 +9,19 @@ from snakemesh.plan.jobs import smoothing_iterations
 from snakemesh.plan.plan import VOXELS_PER_LABEL, Plan, Stage
 from snakemesh.reading import BYTES_WRITING, reading
 
-# Python with the libraries a job imports, 200 MB, and Snakemake beside it, under Slurm two of them,
-# 181 each as a cluster counts
+# What every job needs: Python with the libraries that it imports takes 200 MB. Snakemake runs
+# beside it, under Slurm twice, and a cluster counts 181 MB for each.
 BASE_MB = 600
-# Of the source's chunks that a read touches, those that tensorstore holds at a time: it decodes on
-# as many threads as the job has, and worldarray lets it read 8 files at once
+# How many of the chunks that a read touches tensorstore holds at a time: it decodes on as many
+# threads as the job has, and worldarray lets it read 8 files at once.
 CHUNKS_IN_FLIGHT = 8
-# Extraction and surfaces take some 38 bytes a face, and dense tissue has up to 1.2 faces a voxel
+# Extraction and surfaces take some 38 bytes a face. Dense tissue has up to 1.2 faces a voxel.
 MESH_BYTES_PER_VOXEL = 46
-# Of a label in dense tissue; and what a shard job holds of a fragment while it lays the shard out
+# Fragments of a label in dense tissue, and what a shard job holds of each to lay a shard out.
 FRAGMENTS_PER_LABEL = 4
 SHARD_BYTES_PER_FRAGMENT = 300
-# Voxels a second that one core does at least, a third of what was measured in dense tissue and in
-# noise: a cluster must not end a job that is only slow. estimates.py has what to expect.
+# Voxels a second that one core does at the least, also on a slow disk, so that a cluster does not
+# end a job that is only slow. They are 2.5 to 25 times lower than the rates in `estimates`.
 GUARANTEED_PYRAMID_VOXELS_PER_S = 2e6
 GUARANTEED_MESH_VOXELS_PER_S = 4e5
 GUARANTEED_SHARD_VOXELS_PER_S = 2e6
