@@ -129,7 +129,7 @@ def test_labels_edited_after_a_run(repository, ours, kept):
     expected = {"mesh_block": 3, "pyramid_super_chunk": 1} if kept else MESHING | PYRAMID
     assert {rule: plan[rule] for rule in expected} == expected
     text = summary(repository, configuration)
-    assert "changed  the input's chunks changed" in text
+    assert "changed  the chunks of the input" in text
     if kept:
         assert ": 1 super-chunk, 3 blocks, 1 shard" in text
     found = digests(finish(repository, configuration))

@@ -4,7 +4,7 @@ It is for people: what is believed is decided by the hashes in the names of the 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from snakemesh.output.atomic import replacing
 from snakemesh.plan.input_state import is_checked
 from snakemesh.plan.made_from import MadeFrom
 
+# Of a value of the configuration, so many characters are shown.
 _LONGEST = 60
 
 
@@ -82,19 +83,29 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     now = json.loads(json.dumps(now))
     found = [
         f"{key} was {_shown(old)}, is {_shown(new)}"
-        for key, old, new in _differing(before.get("configuration"), now["configuration"])
+        for key, old, new in _differing(_part(before, "configuration"), now["configuration"])
     ]
-    inputs = _differing(before.get("input"), now["input"])
-    words = {"levels": "the input's metadata", "chunks": "the input's chunks"}
-    found += [f"{words.get(key, key)} changed" for key, _, _ in inputs]
+    input_before = _part(before, "input")
+    known = {level["path"]: level["documents"] for level in input_before.get("levels", ())}
+    if any(known.get(l["path"], l["documents"]) != l["documents"] for l in now["input"]["levels"]):
+        found.append("the metadata of the input")
+    if input_before.get("chunks") not in (None, now["input"]["chunks"]):
+        found.append("the chunks of the input")
     if before.get("results_version") != now["results_version"]:
-        found.append(f"snakemesh {now['snakemesh']} makes other results than {before['snakemesh']}")
+        version = before.get("snakemesh", "an older version")
+        found.append(f"snakemesh {now['snakemesh']} makes other results than {version}")
     return found
 
 
-def _differing(before: object, now: Mapping[str, Any]) -> Iterable[tuple[str, object, object]]:
-    old = before if isinstance(before, dict) else {}
-    return [(key, old.get(key), value) for key, value in now.items() if old.get(key) != value]
+def _part(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _differing(
+    before: Mapping[str, Any], now: Mapping[str, Any]
+) -> list[tuple[str, object, object]]:
+    return [(key, before.get(key), value) for key, value in now.items() if before.get(key) != value]
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,88 @@
+import json
+from dataclasses import replace
+
+from snakemesh.output.folder import OutputFolder
+from snakemesh.plan.input_state import InputState
+from snakemesh.plan.made_from import MadeFrom
+from snakemesh.plan.plan import make_plan
+from snakemesh.plan.provenance import (
+    changes,
+    read_document,
+    run_document,
+    served_document,
+    write_document,
+)
+from snakemesh.plan.remarks import remarks_after, remarks_before
+from volumes import settings_with, volume
+
+(LEVEL,) = volume()
+
+
+def made_from(level=LEVEL, **keys):
+    plan = make_plan(settings_with(**keys), (level,))
+    return MadeFrom(plan, InputState(plan, {}))
+
+
+def test_a_document_comes_back_as_it_was_written(tmp_path):
+    path = str(tmp_path / "out" / "snakemesh.json")
+    document = run_document(made_from(target_ids=[2**63 + 1]))
+    write_document(path, document)
+    assert read_document(path) == json.loads(json.dumps(document))
+    assert read_document(path)["configuration"]["target_ids"] == [2**63 + 1]
+    assert read_document(str(tmp_path / "nowhere")) is None
+    (tmp_path / "broken").write_text("[")
+    assert read_document(str(tmp_path / "broken")) is None
+
+
+def test_changes_are_named():
+    before = json.loads(json.dumps(run_document(made_from())))
+    assert changes(before, run_document(made_from())) == []
+    other = replace(LEVEL, document="another")
+    assert changes(before, run_document(made_from(other, num_lods=2, sharded=False))) == [
+        "num_lods was 4, is 2",
+        "sharded was true, is false",
+        "the metadata of the input",
+    ]
+    assert changes({}, run_document(made_from()))[-1].startswith("snakemesh ")
+
+
+def test_the_short_document_is_the_same_wherever_the_output_lies():
+    here, there = made_from(), made_from(output_directory="/elsewhere", keep_fragments=True)
+    assert served_document(here) == served_document(there)
+    assert served_document(here)["configuration"]["num_lods"] == 4
+    assert served_document(here) != served_document(made_from(num_lods=2))
+
+
+def test_what_is_said_before_a_run(tmp_path):
+    folder = OutputFolder(str(tmp_path))
+    assert [line.split()[0] for line in remarks_before(made_from(), folder, {})] == ["input"]
+    unitless = replace(LEVEL, has_unit=False)
+    damage = {str(n): f"{n}.shard is gone" for n in range(8)}
+    write_document(folder.run_document, run_document(made_from()))
+    lines = remarks_before(made_from(unitless, num_lods=2), folder, damage)
+    assert [line.split()[0] for line in lines] == [
+        *("input", "units"),
+        *["damaged"] * 5,
+        "and",
+        "changed",
+    ]
+    assert lines[2] == "  damaged  0.shard is gone: made again"
+    assert lines[7] == "           and 3 more"
+
+
+def test_an_older_output_is_named(tmp_path):
+    folder = OutputFolder(str(tmp_path))
+    (tmp_path / "multires").mkdir()
+    (tmp_path / "multires" / "info").write_text("{}")
+    assert remarks_before(made_from(), folder, {})[-1].startswith("  older    ")
+
+
+def test_what_is_said_after_a_run():
+    assert remarks_after(None) == remarks_after({"labels": 3, "not_found": []}) == []
+    missing = [str(n) for n in range(7)]
+    assert remarks_after({"labels": 1, "not_found": missing}) == [
+        "config key target_ids: no voxel of what was meshed has label 0, 1, 2, 3, 4, ..."
+    ]
+    assert remarks_after({"labels": 0}) == [
+        "there is no label in what was meshed: the layer is empty"
+    ]
