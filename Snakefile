@@ -6,10 +6,10 @@ from the configuration and the volume's metadata alone. What a run makes in `out
     rule                  what it makes, one job per
     pyramid_levels        _intermediate_scales.zarr with empty levels         volume
     pyramid_super_chunk   every missing level there, from one pass over s0    super-chunk
-    mesh_block            work/mesh/lod<n>/*.fragments                        block of an LOD
+    mesh_block            work/mesh/lod<n>/*.fragments, its container         block of an LOD
     mesh_blocks_done      a marker that every block is meshed                 volume
-    shard                 multires/*.shard and work/shards/*.npy              shard
-    multires_index        multires/info, multires/segment_properties/info     volume
+    shard                 multires/*.shard, its marker and summary            shard
+    multires_index        multires/info and the documents beside it           volume
     cleanup               removes what was only there between jobs            volume
 
 Every name in the output is in scripts/snakemesh/output/folder.py; docs/design.md explains the rest.

@@ -86,9 +86,11 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for key, old, new in _differing(_part(before, "configuration"), now["configuration"])
     ]
     input_before = _part(before, "input")
-    known = {level["path"]: level["documents"] for level in input_before.get("levels", ())}
-    if any(known.get(l["path"], l["documents"]) != l["documents"] for l in now["input"]["levels"]):
-        found.append("the metadata of the input")
+    levels = [level for level in input_before.get("levels", ()) if isinstance(level, dict)]
+    known = {level.get("path"): level.get("documents") for level in levels}
+    for level in now["input"]["levels"]:
+        if known.get(level["path"], level["documents"]) != level["documents"]:
+            found.append(f"the metadata of {level['path']}")
     if input_before.get("chunks") not in (None, now["input"]["chunks"]):
         found.append("the chunks of the input")
     if before.get("results_version") != now["results_version"]:

@@ -41,7 +41,7 @@ def test_changes_are_named():
     assert changes(before, run_document(made_from(other, num_lods=2, sharded=False))) == [
         "num_lods was 4, is 2",
         "sharded was true, is false",
-        "the metadata of the input",
+        "the metadata of /data/seg/s0",
     ]
     assert changes({}, run_document(made_from()))[-1].startswith("snakemesh ")
 
