@@ -112,6 +112,11 @@ def missing(products):
     return [path for path in products if path in damage() or not os.path.exists(path)]
 
 
+def or_done(products):
+    """The input of a target: what has to be made, or else a file that says what was made."""
+    return products or [path for path in [OUT.run_document] if os.path.exists(path)]
+
+
 def refuse_older_plan(wildcards, made_from):
     """Raise where a job was planned for another configuration or another state of the input."""
     if wildcards.made_from != made_from:

@@ -19,15 +19,13 @@ def products_kept():
 
 
 def result(wildcards):
-    """What a run has to make; what it has made before, where nothing is left to do.
-
-    The clean-up looks at everything again when anything is made.
-    """
+    """What a run has to make. The clean-up looks at everything again when anything is made."""
     found = missing(products_kept())
     marker = OUT.result_marker(MADE_FROM.result)
     if found:
         workflow.dag.forcefiles.add(marker)
-    return [*found, marker] if found or missing([marker]) else [OUT.run_document]
+        return [*found, marker]
+    return or_done(missing([marker]))
 
 
 def shard_job(wildcards):

@@ -3,7 +3,7 @@
 
 rule pyramid:
     input:
-        lambda wildcards: missing(whole_pyramid()),
+        lambda wildcards: or_done(missing(whole_pyramid())),
 
 
 rule pyramid_levels:

@@ -165,7 +165,7 @@ def dying_hosts(place: Place) -> Outcome:
         driver.wait_for(lambda: running(cluster, "group_pyramid_stage0"))
         old = len(list(place.output.glob("work/pyramid/stage0/*.done")))
         cluster.fail_host(jobs(cluster, "group_pyramid_stage0")[0].host, noticed=False)
-        driver.wait_for(lambda: list(place.output.glob("work/mesh/lod0/*.done")))
+        driver.wait_for(lambda: list(place.output.glob("work/mesh/lod0/*.fragments")))
         cluster.fail_host(jobs(cluster, "group_mesh_lod0")[0].host, noticed=True)
         driver.wait_for(lambda: running(cluster, "rule_shard"))
         cluster.fail_host(jobs(cluster, "rule_shard")[0].host, noticed=False)
@@ -182,7 +182,7 @@ def lost_job_and_killed_driver(place: Place) -> Outcome:
     config = place.config(place.output)
     with place.cluster({f"node{i}": 1 for i in range(1, 5)}) as cluster:
         with Driver(place, cluster, config, *IMPATIENT) as driver:
-            driver.wait_for(lambda: list(place.output.glob("work/mesh/lod0/*.done")))
+            driver.wait_for(lambda: list(place.output.glob("work/mesh/lod0/*.fragments")))
             cluster.lose(jobs(cluster, "group_mesh_lod0")[0])
             driver.wait_for(lambda: running(cluster, "group_mesh_lod1"))
             (old,) = jobs(cluster, "group_mesh_lod1")

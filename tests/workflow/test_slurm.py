@@ -1,5 +1,6 @@
 """`snakemake --profile slurm`, as a user types it, on a real Slurm of one node."""
 
+import re
 import subprocess
 import sys
 import time
@@ -85,10 +86,13 @@ class Driver:
 
 
 def by_name(slurm) -> dict[str, list]:
-    """The attempts at each cluster job, first to last, by Snakemake's name of the job."""
+    """The attempts at each cluster job, first to last, by Snakemake's name of the job.
+
+    The name goes without the hash of what the job's product is made from.
+    """
     attempts = defaultdict(list)
     for job in slurm.jobs():
-        attempts[job.comment].append(job)
+        attempts[re.sub("_[0-9a-f]{16}$", "", job.comment)].append(job)
     return attempts
 
 
