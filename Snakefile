@@ -15,12 +15,17 @@ from the configuration and the volume's metadata alone. What a run makes in `out
 Every name in the output is in scripts/snakemesh/output/folder.py; docs/design.md explains the rest.
 """
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.6")
 
+CONFIGURATION = "config/config.yaml"
 
-configfile: "config/config.yaml"
+
+# of the working directory, or else that of this clone
+configfile: CONFIGURATION if Path(CONFIGURATION).exists() else f"{workflow.basedir}/{CONFIGURATION}"
 
 
 include: "rules/common.smk"
@@ -40,7 +45,6 @@ localrules:
     pyramid_levels,
     mesh_blocks_done,
     multires_index,
-    cleanup,
 
 
 rule all:

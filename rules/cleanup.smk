@@ -1,26 +1,32 @@
 # The last job: it looks at what is served, and removes what was only there between jobs.
 
+# Where nothing is to be made, the marker of the result is a file like any other, and no rule's: then
+# nothing that Snakemake remembers of the rule can have it made again.
+if not IS_DONE:
 
-rule cleanup:
-    input:
-        lambda wildcards: missing(products_kept()),
-    output:
-        OUT.result_marker("{made_from}"),
-    log:
-        OUT.log("cleanup.{made_from}"),
-    benchmark:
-        OUT.benchmark("cleanup.{made_from}")
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=500,
-        runtime=60,
-    params:
-        folder=OUT,
-        sharded=SETTINGS.sharded,
-        shards=lambda wildcards: all_shard_markers(),
-        containers=lambda wildcards: kept_containers(),
-        keep_fragments=SETTINGS.keep_fragments,
-        pyramid=GROUP.path if SETTINGS.delete_intermediate_scales else None,
-    script:
-        "../scripts/cleanup.py"
+    localrules:
+        cleanup,
+
+    rule cleanup:
+        input:
+            lambda wildcards: missing(products_kept()),
+        output:
+            OUT.result_marker("{made_from}"),
+        log:
+            OUT.log("cleanup.{made_from}"),
+        benchmark:
+            OUT.benchmark("cleanup.{made_from}")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=500,
+            runtime=60,
+        params:
+            folder=OUT,
+            sharded=SETTINGS.sharded,
+            shards=lambda wildcards: all_shard_markers(),
+            containers=lambda wildcards: kept_containers(),
+            keep_fragments=SETTINGS.keep_fragments,
+            pyramid=GROUP.path if SETTINGS.delete_intermediate_scales else None,
+        script:
+            "../scripts/cleanup.py"

@@ -6,7 +6,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# The folder of this file, also where another workflow uses ours as a module.
+RULES = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
+sys.path.insert(0, str(RULES.parent / "scripts"))
 
 from snakemake.logging import logger
 
@@ -18,7 +20,7 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.plan import jobs
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.configuration import read_settings, typed
-from snakemesh.plan.estimates import job_work
+from snakemesh.plan.estimates import WORKING_RULES, job_work
 from snakemesh.plan.input_state import look_at_input, read_state, write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, source_levels
 from snakemesh.plan.made_from import MadeFrom
@@ -41,6 +43,7 @@ except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
 MADE_FROM = MadeFrom(PLAN, INPUT_STATE)
+IS_MODULE = workflow.modifier.parent_modifier is not None
 ENVIRONMENT = "../envs/environment.yaml"
 # Jobs that take longer than this are not grouped with others into one job of a cluster.
 SHORT_S = 120
@@ -59,14 +62,19 @@ if workflow.output_settings.dryrun:
     atexit.register(lambda: print(f"\n{summary()}"))
 
 
-onstart:
+def begin():
+    """Take the output folder for this run, and keep for its jobs what the plan has seen."""
     try:
         lock.acquire(Path(OUT.work))
     except UserError as error:
         sys.exit(f"snakemesh: {error}")
-    logger.info(summary())
     write_state(OUT.input_state, INPUT_STATE)
     write_document(OUT.run_document, run_document(MADE_FROM))
+
+
+onstart:
+    logger.info(summary())
+    begin()
     works = {number: work for number, (_, work) in works_left().items()}
     logger.addHandler(ProgressHandler(works, logger.info))
 
@@ -83,22 +91,28 @@ def summary():
 
 
 def works_left():
-    """Rule and work of every job of this run, by Snakemake's number of the job.
+    """Rule and work of every job of this run that is ours, by Snakemake's number of the job.
 
     A dry run finishes them all.
     """
     return {
-        job.jobid: (job.rule.name, job_work(PLAN, job.rule.name, job.wildcards_dict))
+        job.jobid: (rule, job_work(PLAN, rule, job.wildcards_dict))
         for job in workflow.dag.needrun_jobs(exclude_finished=False)
+        if (rule := rule_of(job)) is not None
     }
+
+
+def rule_of(job):
+    """The name that a rule has here, whatever prefix another workflow gives it; None for its own."""
+    if Path(job.rule.snakefile).parent != RULES:
+        return None
+    return next((rule for rule in WORKING_RULES if job.rule.name.endswith(rule)), job.rule.name)
 
 
 @cache
 def damage():
-    """By marker, what is damaged of what earlier runs have made: made again, as with --forcerun."""
-    found = damaged_levels(MADE_FROM, OUT) | damaged_meshes(MADE_FROM, OUT)
-    workflow.dag.forcefiles.update(found)
-    return found
+    """By marker, what is damaged of what earlier runs have made."""
+    return damaged_levels(MADE_FROM, OUT) | damaged_meshes(MADE_FROM, OUT)
 
 
 def missing(products):
@@ -112,9 +126,16 @@ def missing(products):
     return [path for path in products if path in damage() or not os.path.exists(path)]
 
 
-def or_done(products):
-    """The input of a target: what has to be made, or else a file that says what was made."""
-    return products or [path for path in [OUT.run_document] if os.path.exists(path)]
+def target(products, made_again=()):
+    """The input of a target, for which damaged products are made again, as with --forcerun.
+
+    made_again: others that are. Where another workflow uses ours as a module, Snakemake does not
+    call our `onstart`, so the run begins here, when its DAG is made.
+    """
+    if IS_MODULE and not workflow.output_settings.dryrun:
+        begin()
+    workflow.dag.forcefiles.update(damage(), made_again)
+    return products
 
 
 def refuse_older_plan(wildcards, made_from):

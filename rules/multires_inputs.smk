@@ -19,13 +19,9 @@ def products_kept():
 
 
 def result(wildcards):
-    """What a run has to make. The clean-up looks at everything again when anything is made."""
-    found = missing(products_kept())
+    """The marker of the result. The clean-up looks at everything again when anything is made."""
     marker = OUT.result_marker(MADE_FROM.result)
-    if found:
-        workflow.dag.forcefiles.add(marker)
-        return [*found, marker]
-    return or_done(missing([marker]))
+    return target([marker], [marker] if missing(products_kept()) else [])
 
 
 def shard_job(wildcards):
@@ -33,3 +29,9 @@ def shard_job(wildcards):
     if not workflow.is_main_process:
         refuse_older_plan(wildcards, read_document(OUT.run_document)["products"]["blocks"])
     return jobs.shard_job(PLAN)
+
+
+# Whether the run that plans has nothing to make.
+IS_DONE = workflow.is_main_process and not missing(
+    [*products_kept(), OUT.result_marker(MADE_FROM.result)]
+)

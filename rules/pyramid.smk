@@ -3,7 +3,7 @@
 
 rule pyramid:
     input:
-        lambda wildcards: or_done(missing(whole_pyramid())),
+        lambda wildcards: target(missing(whole_pyramid()) or run_document_if_there()),
 
 
 rule pyramid_levels:

@@ -31,6 +31,11 @@ def whole_pyramid():
     return [LEVELS_MARKER, *markers] if markers else []
 
 
+def run_document_if_there():
+    """For a target that has nothing to make, what an earlier run has left."""
+    return [OUT.run_document] if os.path.exists(OUT.run_document) else []
+
+
 def kept_pyramid():
     """A pyramid that is kept is a result like the meshes."""
     return [] if SETTINGS.delete_intermediate_scales else whole_pyramid()
