@@ -7,6 +7,7 @@ and segment_properties.md in the same folder.
 import json
 import os
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,8 @@ def _csv_properties(
     properties = []
     for column in table.columns:
         texts = _take(column.values, rows)
-        if column.is_number:
-            numbers = np.array([float(text or "nan") for text in texts], np.float64)
-            found = _number(column.name, _data_type(numbers), numbers)
-        else:
+        found = _number_column(column.name, texts) if column.is_number else None
+        if found is None:
             found = {"id": column.name, "type": "string", "values": texts}
         if column.header != column.name:
             found["description"] = column.header
@@ -130,16 +129,26 @@ def _take(texts: list[str], rows: list[int]) -> list[str]:
     return [texts[row] if row >= 0 else "" for row in rows]
 
 
-def _data_type(numbers: np.ndarray) -> str:
-    """The viewer's data type for `numbers`: uint32 or int32 if it holds all of them, else float32.
+def _number_column(name: str, texts: list[str]) -> dict[str, Any] | None:
+    """A column of numbers, "" where there is none, or None where it has to stay text.
 
-    A NaN, which stands for a label without a number, makes it float32.
+    The viewer knows numbers of 32 bits alone. Numbers with fractions are measures, and are rounded
+    to float32. Whole numbers may be ids: they are numbers only if every one stays exact.
     """
-    for data_type in ("uint32", "int32"):
-        limits = np.iinfo(data_type)
-        if np.all((numbers >= limits.min) & (numbers <= limits.max) & (numbers % 1 == 0)):
-            return data_type
-    return "float32"
+    numbers = [Decimal(text) if text else None for text in texts]
+    present = [number for number in numbers if number is not None]
+    if all(number == number.to_integral_value() for number in present):
+        for data_type in ("uint32", "int32"):
+            limits = np.iinfo(data_type)
+            # only float32 has a NaN, for labels without a number
+            if len(present) == len(texts) and all(limits.min <= n <= limits.max for n in present):
+                return _number(name, data_type, np.array(list(map(int, present)), np.int64))
+        if any(Decimal(float(np.float32(number))) != number for number in present):
+            return None
+        whole = ["NaN" if number is None else int(number) for number in numbers]
+        return {"id": name, "type": "number", "data_type": "float32", "values": whole}
+    values = [float("nan") if number is None else float(number) for number in numbers]
+    return _number(name, "float32", np.array(values, np.float64))
 
 
 def _number(name: str, data_type: str, values: np.ndarray) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 import json
+from decimal import Decimal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snakemesh.errors import UserError
 from snakemesh.job_records import Sharding
@@ -156,6 +159,39 @@ def test_columns_of_a_csv(tmp_path):
     assert complete["parent"]["values"] == [4294967295, 0]
     assert complete["depth"]["data_type"] == "int32" and complete["depth"]["values"] == [-3, 4]
     assert complete["column_2nd"]["description"] == "2nd"
+
+
+def test_ids_in_a_table_stay_exact(tmp_path):
+    """The viewer has numbers of 32 bits alone: whole numbers that those would change are text."""
+    text = "id,synapse,parent,count\n1,720575940379279489,16777217,3\n2,5,7,4\n"
+    path = csv(tmp_path, text)
+    found = by_id(segment_properties([summary(1, 2, 3)], path))
+    assert found["synapse"] == {
+        "id": "synapse",
+        "type": "string",
+        "values": ["720575940379279489", "5", ""],
+    }
+    assert found["parent"]["type"] == "string"
+    assert found["parent"]["values"] == ["16777217", "7", ""]
+    assert found["count"]["data_type"] == "float32"
+    assert found["count"]["values"] == [3.0, 4.0, "NaN"]
+    # where every label has a number, 32 bits are enough
+    parents = by_id(segment_properties([summary(1, 2)], path))["parent"]
+    assert (parents["data_type"], parents["values"]) == ("uint32", [16777217, 7])
+
+
+whole_numbers = st.integers(-(2**70), 2**70) | st.integers(2**24 - 3, 2**24 + 3)
+
+
+@given(st.lists(st.none() | whole_numbers, min_size=1, max_size=6), st.booleans())
+def test_every_whole_number_can_be_read_back(tmp_path_factory, numbers, with_a_point):
+    ending = ".0" if with_a_point else ""
+    rows = [f"{i},{'' if n is None else f'{n}{ending}'}" for i, n in enumerate(numbers, 1)]
+    path = csv(tmp_path_factory.mktemp("table"), "\n".join(["id,parent", *rows]))
+    labels = range(1, len(numbers) + 1)
+    values = by_id(segment_properties([summary(*labels)], path))["parent"]["values"]
+    read = [None if value in ("", "NaN") else int(Decimal(str(value))) for value in values]
+    assert read == numbers
 
 
 @pytest.mark.parametrize(
