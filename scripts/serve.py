@@ -2,8 +2,9 @@
 
     python scripts/serve.py [DIRECTORY] [--volume SEGMENTATION] [--port 9000] [--host 127.0.0.1]
 
-The server only reads. It answers Range requests. It allows every origin (CORS), so that a viewer
-loaded from any site can read the files. It needs nothing but Python.
+The server only reads, and of DIRECTORY it shows what is to be seen: the meshes and the levels. It
+answers Range requests. It allows every origin (CORS), so that a viewer loaded from any site can
+read the files. It needs nothing but Python.
 """
 
 import argparse
@@ -12,16 +13,23 @@ import os
 import re
 import socket
 import sys
+import threading
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 
 VIEWER = "https://neuroglancer-demo.appspot.com"
+SHOWN = ("multires", "_intermediate_scales.zarr")  # the folders of an output that are served
 VOLUME = "volume"  # the volume of --volume is served under this path
+ANY_HOST = "0.0.0.0"
+CONNECTIONS = 64  # at the same time; a browser opens six to one server
+PATIENCE_S = 60  # an idle connection is closed after that, and makes room for another
 SHOWN_AT_FIRST = 40  # so many segments, the largest, are shown when the link is opened
+# As snakemesh names files that are being written (`snakemesh.output.atomic`).
+UNFINISHED = re.compile(r"\..+\.tmp")
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -66,15 +74,16 @@ def located(mounts: dict[str, Path], url_path: str) -> Path | None:
     """The file that a request means, or None if there is none in a directory that is served.
 
     `mounts` maps the first part of a path to a directory. The directory of "" serves all other
-    paths. A link is followed only into a directory that is served: `s0` of a built pyramid, for
-    example, may be a link into the volume.
+    paths, if there is one. Files that a job has not finished are not there. A link is followed only
+    into a directory that is served: `s0` of a built pyramid, for example, may be a link into the
+    volume.
     """
     parts = [part for part in unquote(url_path).split("/") if part not in ("", ".")]
-    if ".." in parts or any("\0" in part for part in parts):
+    if ".." in parts or any("\0" in part or UNFINISHED.fullmatch(part) for part in parts):
         return None
-    root = mounts[""]
-    if parts and parts[0] in mounts:
-        root = mounts[parts.pop(0)]
+    root = mounts[parts.pop(0)] if parts and parts[0] in mounts else mounts.get("")
+    if root is None:
+        return None
     path = root.joinpath(*parts).resolve()
     served = any(path.is_relative_to(mount.resolve()) for mount in mounts.values())
     return path if served and path.is_file() else None
@@ -86,11 +95,24 @@ class Handler(BaseHTTPRequestHandler):
     server: "Server"
     # A viewer makes thousands of small requests. HTTP/1.1 keeps the connection open between them.
     protocol_version = "HTTP/1.1"
-    timeout = 60  # seconds without a request, then the connection is closed
+    timeout = PATIENCE_S
 
     def handle(self) -> None:
         with suppress(ConnectionError):  # a viewer drops requests that it no longer needs
             super().handle()
+
+    def parse_request(self) -> bool:
+        """Refuse requests that were meant for another host.
+
+        A page of another site can have its own name lead to this machine (DNS rebinding), and could
+        read what is served here if it were answered.
+        """
+        if not super().parse_request():
+            return False
+        if self.server.is_ours(self.headers.get("Host", ""), self.connection.getsockname()[0]):
+            return True
+        self._head(HTTPStatus.MISDIRECTED_REQUEST, {"Content-Length": "0"})
+        return False
 
     def do_OPTIONS(self) -> None:
         self._head(HTTPStatus.NO_CONTENT, PREFLIGHT)
@@ -154,6 +176,31 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], mounts: dict[str, Path]) -> None:
         super().__init__(address, Handler)
         self.mounts = mounts
+        self._names = {"localhost", "127.0.0.1", "[::1]", address[0].lower()}
+        if address[0] == ANY_HOST:
+            self._names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+
+    def is_ours(self, host: str, address: str) -> bool:
+        """Whether a request for `host` (a port may follow) that came in at `address` is ours."""
+        name = re.sub(r":[0-9]*$", "", host.strip()).lower()
+        return name in self._names or name == address
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer one connection in a thread; refuse it if too many are open for too long."""
+        if self._free.acquire(timeout=1):
+            super().process_request(request, client_address)
+        else:
+            with suppress(OSError):
+                request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer one connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
 
 def sources(url: str, with_volume: bool) -> list[str]:
@@ -165,15 +212,19 @@ def sources(url: str, with_volume: bool) -> list[str]:
 def largest_segments(directory: Path) -> list[str]:
     """The ids of the largest segments, by the volumes in `segment_properties`, largest first.
 
-    Returns [] if there are no segment properties, or no volumes in them.
+    Returns [] if there are no segment properties, or no volumes in them. If they are broken, says
+    so too.
     """
+    path = directory / "multires/segment_properties/info"
     try:
-        text = (directory / "multires/segment_properties/info").read_text(encoding="utf-8")
-        inline = json.loads(text)["inline"]
+        inline = json.loads(path.read_text(encoding="utf-8"))["inline"]
         volumes = next(p["values"] for p in inline["properties"] if p["id"] == "volume")
+        ranked = sorted(zip(volumes, map(str, inline["ids"]), strict=True), reverse=True)
     except (FileNotFoundError, StopIteration):
         return []
-    ranked = sorted(zip(volumes, inline["ids"], strict=True), reverse=True)
+    except (OSError, ValueError, TypeError, LookupError):
+        print(f"{path} cannot be read: no segment is selected in the link.", file=sys.stderr)
+        return []
     return [segment for _, segment in ranked[:SHOWN_AT_FIRST]]
 
 
@@ -194,29 +245,37 @@ def viewer_link(layer_sources: list[str], segments: list[str]) -> str:
     return f"{VIEWER}/#!{quote(json.dumps(state, separators=(',', ':')), safe='')}"
 
 
+def port_number(text: str) -> int:
+    """A port of the command line; 0 takes any that is free."""
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, expected a number from 0 to 65535")
+    return int(text)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Serve until Ctrl-C. `arguments` are those of the command line by default."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("directory", nargs="?", type=Path, default=Path("results/example"), metavar="DIRECTORY")
     add("--volume", type=Path, help=f"a zarr group to serve beside it, under /{VOLUME}")
-    add("--port", type=int, default=9000)
-    add("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
+    add("--port", type=port_number, default=9000)
+    add("--host", default="127.0.0.1", help=f"{ANY_HOST} lets other machines in")
     options = parser.parse_args(arguments)
-    mounts = {"": options.directory}
-    if options.volume is not None:
-        mounts[VOLUME] = options.volume
-    for path in mounts.values():
+    for path in filter(None, (options.directory, options.volume)):
         if not path.is_dir():
             parser.error(f"{path} is not a directory")
+    mounts = {name: options.directory / name for name in SHOWN}
+    if options.volume is not None:
+        mounts[VOLUME] = options.volume
     if not (options.directory / "multires/info").is_file():
         print(f"There is no multires/info in {options.directory} yet.", file=sys.stderr)
     try:
         server = Server((options.host, options.port), mounts)
-    except OSError as error:
-        parser.error(f"cannot listen on {options.host} port {options.port}: {error.strerror}")
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        parser.error(f"cannot listen on {options.host} port {options.port}: {reason}")
 
-    host = socket.gethostname() if options.host == "0.0.0.0" else options.host
+    host = socket.gethostname() if options.host == ANY_HOST else options.host
     found = sources(f"http://{host}:{server.server_port}", options.volume is not None)
     print("Sources for one segmentation layer in Neuroglancer:")
     print(*(f"  {source}" for source in found), sep="\n")

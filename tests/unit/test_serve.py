@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import serve
+from snakemesh.output.folder import MULTIRES, PYRAMID
 
 CONTENT = bytes(range(256)) * 40
 SIZE = len(CONTENT)
@@ -191,7 +192,9 @@ def test_read_only(address, root, method):
 def test_refused(address, path):
     # Not http.client: the path must be sent as it stands.
     with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
+        )
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 404")
     assert b"secret" not in answer and b"root:" not in answer
@@ -253,6 +256,131 @@ def test_program(root):
             connection.close()
         finally:
             program.terminate()
+
+
+def raw(address, text: str) -> bytes:
+    """The answer to a request that is sent as it stands."""
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(text.encode())
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("Host: 127.0.0.1", 200),
+        ("Host: LOCALHOST:80", 200),
+        ("Host: [::1]:9000", 200),
+        ("Host: evil.example", 421),
+        ("Host: evil.example:9000", 421),
+        ("Host: 127.0.0.1.evil.example", 421),
+        ("Host: ", 421),
+        ("X: 127.0.0.1", 421),
+    ],
+)
+def test_only_requests_for_this_host_are_answered(address, host, status):
+    text = f"GET /multires/info HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n"
+    answer = raw(address, text)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert (b"neuroglancer" in answer) == (status == 200)
+
+
+def test_a_server_for_other_machines_knows_its_names():
+    with serve.Server((serve.ANY_HOST, 0), {}) as server:
+        assert server.is_ours(socket.gethostname(), "10.0.0.7")
+        assert server.is_ours("10.0.0.7:9000", "10.0.0.7")
+        assert not server.is_ours("10.0.0.8:9000", "10.0.0.7")
+
+
+def test_connections_are_bounded(root, monkeypatch):
+    """Idle ones keep their places until they lose patience; then there is room again."""
+    monkeypatch.setattr(serve, "CONNECTIONS", 3)
+    monkeypatch.setattr(serve.Handler, "timeout", 3)
+    with serve.Server(("127.0.0.1", 0), {"": root / "served"}) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        idle = [socket.create_connection(server.server_address, timeout=10) for _ in range(3)]
+        text = "GET /multires/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert raw(server.server_address, text).startswith(b"HTTP/1.1 503")
+        for connection in idle:
+            assert connection.recv(1) == b""  # closed by the server
+            connection.close()
+        assert raw(server.server_address, text).startswith(b"HTTP/1.1 200")
+        server.shutdown()
+        thread.join()
+
+
+def test_what_is_not_to_be_seen(root, tmp_path):
+    """Of an output folder, only meshes and levels; and of those no file that is being written."""
+    output = tmp_path / "output"
+    for path in (
+        *("multires/info", "multires/.0.shard.ab.tmp", "_intermediate_scales.zarr/.zattrs"),
+        *("work/lock", "logs/shard/0.log", "benchmarks/a.tsv", "snakemesh.json"),
+    ):
+        (output / path).parent.mkdir(parents=True, exist_ok=True)
+        (output / path).write_text("{}")
+    command = [sys.executable, serve.__file__, str(output), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            port = int(
+                re.search(r":(\d+)/multires", [program.stdout.readline() for _ in "12"][1])[1]
+            )
+
+            def status(path):
+                text = f"GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                return raw(("127.0.0.1", port), text)[:12]
+
+            assert status("multires/info") == b"HTTP/1.1 200"
+            assert status("_intermediate_scales.zarr/.zattrs") == b"HTTP/1.1 200"
+            for path in ("work/lock", "logs/shard/0.log", "benchmarks/a.tsv", "snakemesh.json"):
+                assert status(path) == b"HTTP/1.1 404", path
+            assert status("multires/.0.shard.ab.tmp") == b"HTTP/1.1 404"
+        finally:
+            program.terminate()
+
+
+def test_the_folders_that_are_shown_are_those_of_an_output():
+    assert serve.SHOWN == (MULTIRES, PYRAMID)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--port", "99999"], "expected a number from 0 to 65535"),
+        (["--port", "-1"], "port"),
+        (["--port", "abc"], "expected a number from 0 to 65535"),
+        (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
+        (["--volume", "/nowhere"], "/nowhere is not a directory"),
+    ],
+)
+def test_wrong_arguments_are_one_line(root, capsys, arguments, says):
+    with pytest.raises(SystemExit):
+        serve.main([str(root / "served"), *arguments])
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "error: " in line and says in line
+
+
+def test_a_port_in_use_is_said(root, address, capsys):
+    with pytest.raises(SystemExit):
+        serve.main([str(root / "served"), "--port", str(address[1])])
+    assert "Address already in use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"{", b"\xff", b"[]", b"7", b'{"inline": 3}', b'{"inline": {"properties": [3]}}'),
+        b'{"inline": {"ids": ["1"], "properties": [{"id": "volume", "values": [1, 2]}]}}',
+        b'{"inline": {"ids": ["1", "2"], "properties": [{"id": "volume", "values": [1, "a"]}]}}',
+    ],
+)
+def test_broken_properties_are_one_line(tmp_path, capsys, content):
+    path = tmp_path / "multires" / "segment_properties" / "info"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    assert serve.largest_segments(tmp_path) == []
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"{path} cannot be read: no segment is selected in the link."
 
 
 def test_nothing_there_yet(tmp_path):
