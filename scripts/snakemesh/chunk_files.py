@@ -83,7 +83,7 @@ def chunk_files(
         if format == "n5":
             return _n5(path, documents["attributes.json"])
         return _precomputed(path, documents["info"], scale_key)
-    except (KeyError, TypeError, ValueError, StopIteration):
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError, StopIteration):
         return None
 
 

@@ -36,6 +36,9 @@ CASES = {
     "no LODs": ("num_lods", {"num_lods": 0}),
     "ROI outside": ("roi", {"roi": [[9000, 9000, 9000], [9999, 9999, 9999]]}),
     "unknown method": ("downsample_method", {"downsample_method": "median"}),
+    "not a number": ("target_reduction", {"target_reduction": ".nan"}),
+    "braces": ("output_directory", {"output_directory": "meshes/{{x}}"}),
+    "a file in the way": ("output_directory", {"output_directory": "{inputs}/broken.csv/meshes"}),
     "broken table": ("segment_properties_csv", {"segment_properties_csv": "{inputs}/broken.csv"}),
 }
 

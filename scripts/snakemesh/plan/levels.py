@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import worldarray as wa
 
-from snakemesh.boxes import Nanometres, Shape, ceil_div
+from snakemesh.boxes import Nanometres, Shape, ceil_div, triple
 from snakemesh.chunk_files import ChunkFiles
 from snakemesh.errors import UserError
 from snakemesh.plan.source import SourceLevel
@@ -33,7 +33,7 @@ class Level:
 
     def relative_to(self, finer: "Level") -> Shape:
         """Per-axis factor over a finer level."""
-        return tuple(a // b for a, b in zip(self.factor, finer.factor, strict=True))
+        return triple(a // b for a, b in zip(self.factor, finer.factor, strict=True))
 
 
 def plan_levels(
@@ -67,7 +67,7 @@ def plan_levels(
                 translation=translation,
                 path=found.path if found else f"{pyramid_path}/s{k}",
                 name=found.name if found else None,
-                origin=tuple(b // f for b, f in zip(begin, factor, strict=True))
+                origin=triple(b // f for b, f in zip(begin, factor, strict=True))
                 if found
                 else (0, 0, 0),
                 is_built=found is None,

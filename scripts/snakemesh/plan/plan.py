@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snakemesh.boxes import Shape, ceil_div
+from snakemesh.boxes import Shape, ceil_div, triple
 from snakemesh.job_records import MAX_STAGE_FACTOR, OctreeGrid, Sharding
 from snakemesh.output.folder import PYRAMID
 from snakemesh.plan.levels import Level, plan_levels
@@ -164,7 +164,7 @@ def _divided(
 def built_chunks(source_chunks: Shape) -> Shape:
     """Chunk shape of the levels that are built: the source's, clamped, a whole number of cubes."""
     clamped = (min(max(c, 32), 128) for c in source_chunks)
-    return tuple(c // MAX_STAGE_FACTOR * MAX_STAGE_FACTOR for c in clamped)
+    return triple(c // MAX_STAGE_FACTOR * MAX_STAGE_FACTOR for c in clamped)
 
 
 def _stages(levels: tuple[Level, ...], chunks: Shape, grown: Shape) -> tuple[Stage, ...]:
@@ -181,7 +181,7 @@ def _stages(levels: tuple[Level, ...], chunks: Shape, grown: Shape) -> tuple[Sta
         # nothing is read for levels that are all there already
         if any(levels[k].is_built for k in targets):
             last = levels[targets[-1]].relative_to(levels[base])
-            super_chunk = tuple(c * f * g for c, f, g in zip(chunks, last, grown, strict=True))
+            super_chunk = triple(c * f * g for c, f, g in zip(chunks, last, grown, strict=True))
             stages.append(
                 Stage(
                     base=base,
@@ -202,7 +202,7 @@ def _tile_cells(cell_voxels: Shape, block_cells: Shape) -> Shape:
         voxels = math.prod(t * c for t, c in zip(tile, cell_voxels, strict=True))
         if 2 * voxels <= TILE_VOXELS and 2 * tile[axis] <= block_cells[axis]:
             tile[axis] *= 2
-    return tuple(tile)
+    return triple(tile)
 
 
 def _sharding(n_voxels: int) -> Sharding:

@@ -6,18 +6,30 @@ remote); everything here is z y x and nanometres.
 
 import hashlib
 import json
+import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import worldarray as wa
 from worldarray.store import Refused
 
-from snakemesh.boxes import Nanometres, Shape
+from snakemesh.boxes import Nanometres, Shape, T, triple
 from snakemesh.chunk_files import ChunkFiles, chunk_files
 from snakemesh.errors import UserError
 
 _ZYX = ("z", "y", "x")
+# A voxel is no smaller than an atom, and no larger than a metre.
+MIN_VOXEL_NM, MAX_VOXEL_NM = 1e-3, 1e9
+MAX_POSITION_NM = 1e15
+# Voxels along an axis of a volume or of a chunk.
+MAX_VOXELS = 1 << 40
+# What reading broken documents raises, in worldarray and here.
+_ODD_METADATA = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(OSError, RuntimeError, AssertionError),
+)
 
 
 @dataclass(frozen=True)
@@ -51,12 +63,7 @@ def read_source(
     meshed, or has a size that nobody says.
     """
     try:
-        pyramid = wa.open_pyramid(path)
-        names = _level_names(path, pyramid)
-        metas = stored_metas = [pyramid.level_meta(name) for name in names]
-        if voxel_size_nm is None:
-            _refuse_unplaced(path, metas)
-            metas = [meta.in_nm() for meta in metas]
+        levels = _read_levels(path, voxel_size_nm is None)
     except UserError:
         raise
     except FileNotFoundError as error:
@@ -64,24 +71,73 @@ def read_source(
             f"config key input_path: found no zarr, N5 or precomputed volume at {path}"
         ) from error
     except Refused as error:
-        reason = " ".join(str(error).split())
         raise UserError(
             f"config key input_path: reading {path} is not allowed, to nobody or with the "
-            f"credentials found here: {reason}"
+            f"credentials found here: {_reason(error)}"
         ) from error
-    except (ValueError, KeyError, TimeoutError) as error:
-        reason = " ".join(str(error).split())
+    except _ODD_METADATA as error:
         raise UserError(
-            f"config key input_path: the metadata of {path} cannot be read: {reason}"
+            f"config key input_path: the metadata of {path} cannot be read: {_reason(error)}"
         ) from error
-    levels = [
-        _level(name, meta, all(stored.units[i] for i in stored.spatial))
-        for name, meta, stored in zip(names, metas, stored_metas, strict=True)
-    ]
-    levels.sort(key=lambda level: np.prod(level.voxel_size))
     if voxel_size_nm is not None:
-        return (with_voxel_size(levels[0], voxel_size_nm, translation_nm),)
-    return tuple(levels)
+        levels = (with_voxel_size(levels[0], voxel_size_nm, translation_nm),)
+    for level in levels:
+        _refuse_odd_placement(level)
+    return levels
+
+
+def _read_levels(path: str, is_placed: bool) -> tuple[SourceLevel, ...]:
+    """The levels of a volume, finest first. is_placed: whether their placement is to be known."""
+    _refuse_image(path)
+    pyramid = wa.open_pyramid(path)
+    levels = []
+    for name in _level_names(path, pyramid):
+        try:
+            stored = pyramid.level_meta(name)
+        except FileNotFoundError as error:
+            raise UserError(
+                f"config key input_path: {path} lists level {name}, which is not there"
+            ) from error
+        if is_placed:
+            _refuse_unplaced(path, [stored])
+        meta = stored.in_nm() if is_placed else stored
+        levels.append(_level(name, meta, all(stored.units[i] for i in stored.spatial)))
+    return tuple(sorted(levels, key=lambda level: math.prod(level.voxel_size)))
+
+
+def _refuse_image(path: str) -> None:
+    """Refuse an OME-NGFF image whose labels are in a group of their own below it."""
+    node = wa.detect(path)
+    if node.kind != "group" or node.format not in ("zarr2", "zarr3"):
+        return
+    below = wa.detect(f"{path.rstrip('/')}/labels", missing_ok=True)
+    names = below.ome_attrs.get("labels") if below is not None and below.kind == "group" else None
+    if isinstance(names, list) and names:
+        listed = ", ".join(f"labels/{name}" for name in names)
+        raise UserError(
+            f"config key input_path: {path} is an image, its labels are in {listed}; give one of "
+            "these"
+        )
+
+
+def _refuse_odd_placement(level: SourceLevel) -> None:
+    """Refuse sizes and positions that no volume has, and that arithmetic would not survive."""
+    for size in level.voxel_size:
+        if not MIN_VOXEL_NM <= size <= MAX_VOXEL_NM:
+            raise UserError(
+                f"config key voxel_size_nm: {level.path} has voxels of {list(level.voxel_size)} "
+                f"nm, expected {MIN_VOXEL_NM:g} to {MAX_VOXEL_NM:g}; set the key to the right size"
+            )
+    if not all(abs(position) <= MAX_POSITION_NM for position in level.translation):
+        raise UserError(
+            f"config key translation_nm: {level.path} lies at {list(level.translation)} nm, "
+            f"expected at most {MAX_POSITION_NM:g}; set voxel_size_nm and translation_nm"
+        )
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def with_voxel_size(
@@ -91,11 +147,11 @@ def with_voxel_size(
 
     translation_nm: the centre of its voxel 0; None puts its corner at the origin.
     """
-    voxel_size = tuple(float(v) for v in voxel_size_nm)
+    voxel_size = triple(float(v) for v in voxel_size_nm)
     if translation_nm is None:
-        translation = tuple(v / 2 for v in voxel_size)
+        translation = triple(v / 2 for v in voxel_size)
     else:
-        translation = tuple(float(t) for t in translation_nm)
+        translation = triple(float(t) for t in translation_nm)
     return replace(level, voxel_size=voxel_size, translation=translation, has_unit=True)
 
 
@@ -114,7 +170,7 @@ def _level_names(path: str, pyramid: wa.Pyramid) -> list[str]:
         return [node.scale_key]
     if node.kind == "array":
         return [name for name in pyramid.names if node.path.endswith("/" + name)]
-    return pyramid.names
+    return list(pyramid.names)
 
 
 def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
@@ -137,8 +193,15 @@ def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
     if 0 in meta.shape:
         raise UserError(f"config key input_path: {meta.path} has no voxels: {meta.shape}")
 
-    def pick(values):
-        return tuple(values[i] for i in spatial)
+    def pick(values: Sequence[T]) -> tuple[T, T, T]:
+        return triple(values[i] for i in spatial)
+
+    for size in (pick(meta.shape), pick(meta.chunk_shape)):
+        if not all(1 <= n <= MAX_VOXELS for n in size):
+            raise UserError(
+                f"config key input_path: {meta.path} has a shape or chunks of {size} voxels, "
+                f"expected 1 to {MAX_VOXELS:,} on each axis"
+            )
 
     node = wa.detect(meta.path)
     return SourceLevel(

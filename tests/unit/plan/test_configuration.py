@@ -144,3 +144,59 @@ def test_texts_of_the_command_line_become_what_they_say():
     found = typed({"sharded": "false", "roi": [["0", "1.5", "2"], [3, 4, 5]], "input_path": "12"})
     assert found == {"sharded": False, "roi": [[0, 1.5, 2], [3, 4, 5]], "input_path": "12"}
     assert typed({"segment_properties_csv": "null"}) == {"segment_properties_csv": None}
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "target_reduction",
+        "max_error",
+        "decimation_factor",
+        "translation_nm",
+        "voxel_size_nm",
+        "roi",
+    ],
+)
+def test_what_is_no_number(key, number):
+    triple = [number, 8, 8]
+    value = {"roi": [triple, triple]}.get(key, triple if key.endswith("_nm") else number)
+    with pytest.raises(UserError, match=f"^config key {key}: found [^\n]*$"):
+        read_settings({**NEEDED, "voxel_size_nm": [8, 8, 8], key: value})
+
+
+def test_labels_of_64_bits_are_exact_or_refused():
+    label = 720575940379279489
+    assert read_settings({**NEEDED, "target_ids": [label]}).target_ids == (label,)
+    assert read_settings(typed({**NEEDED, "target_ids": [str(label)]})).target_ids == (label,)
+    with pytest.raises(UserError, match="^config key target_ids: .*write all digits"):
+        read_settings({**NEEDED, "target_ids": [float(label)]})
+
+
+@pytest.mark.parametrize("key", ["input_path", "output_directory", "segment_properties_csv"])
+def test_home_is_expanded(key, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = read_settings({**NEEDED, key: "~/data"})
+    assert getattr(settings, key) == f"{tmp_path}/data"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("  ", "a path"),
+        ("a\0b", "without control characters"),
+        ("a\nb", "without control characters"),
+        ("~nobody-is-called-so/x", "a user who is known here"),
+        ("x" * 300, "at most 255 bytes"),
+        ("x/" * 2500, "at most 3900 bytes"),
+        ("{x}", "without braces and backslashes"),
+        ("a\\b", "without braces and backslashes"),
+        ("{file}", "is a file or leads nowhere"),
+        ("{file}/meshes", "is a file or leads nowhere"),
+    ],
+)
+def test_paths_that_no_output_can_have(tmp_path, path, expected):
+    (tmp_path / "file").write_text("")
+    path = path.replace("{file}", str(tmp_path / "file"))
+    with pytest.raises(UserError, match=f"^config key output_directory: found .*{expected}[^\n]*$"):
+        read_settings({**NEEDED, "output_directory": path})

@@ -327,3 +327,26 @@ def test_unsigned_is_the_same_memory(width):
 def test_negative_labels_are_refused():
     with pytest.raises(UserError, match="^config key input_path: found label -7, labels cannot"):
         unsigned(np.array([3, -7, -2], np.int32))
+
+
+def test_a_level_that_is_listed_but_absent(tmp_path):
+    levels = [S0, ("s1", [80, 16, 16], [1040, 8, 2008])]
+    path = write_zarr(tmp_path / "seg.zarr", {"s0": LABELS}, levels)
+    with pytest.raises(UserError, match="^config key input_path: .* lists level s1, which is not"):
+        read_source(path)
+
+
+def test_the_labels_of_an_image_are_named(tmp_path):
+    path = write_zarr(tmp_path / "image.zarr", {"s0": LABELS}, [S0])
+    labels = zarr.open_group(path, mode="r+").create_group("labels")
+    labels.attrs["labels"] = ["nuclei", "cells"]
+    with pytest.raises(UserError, match="labels are in labels/nuclei, labels/cells; give"):
+        read_source(path)
+
+
+@pytest.mark.parametrize("size", [0.0, -8.0, float("nan"), float("inf"), 1e-300, 1e308])
+def test_sizes_that_no_voxel_has(tmp_path, size):
+    level = ("s0", [size, 8, 8], [1020, 4, 2004])
+    path = write_zarr(tmp_path / "seg.zarr", {"s0": LABELS}, [level])
+    with pytest.raises(UserError, match="^config key (voxel_size_nm|input_path): [^\n]*$"):
+        read_source(path)
