@@ -59,9 +59,9 @@ def finish(repository: Path, config: dict, cores: int = 2) -> Path:
     return Path(config["output_directory"]) / "multires"
 
 
-def planned(repository: Path, config: dict) -> dict[str, int]:
+def planned(repository: Path, config: dict, *arguments: str) -> dict[str, int]:
     """Number of jobs per rule that a run would do now, without the target `all`."""
-    done = run(repository, config, "--dry-run")
+    done = run(repository, config, "--dry-run", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     if "Nothing to be done" in done.stdout:
         return {}

@@ -63,6 +63,7 @@ def test_every_clone_sees_the_same(repository, ours, tmp_path):
     for changes, expected in cases:
         assert planned(repository, ours(**changes)) == expected, changes
         assert planned(other, ours(**changes)) == expected, changes
+        assert planned(other, ours(**changes), "--profile", "lsf") == expected, changes
     # a dry run writes nothing
     assert Path(ours()["output_directory"], "snakemesh.json").read_bytes() == document
     assert "changed  target_reduction was 0.5, is 0.8" in summary(other, ours(target_reduction=0.8))

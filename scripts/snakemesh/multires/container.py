@@ -79,6 +79,7 @@ class Section:
 
     path: Path
     lod: int
+    num_shards: int
     records: np.ndarray
     payload_begin: int
     payload_checksum: int
@@ -181,7 +182,7 @@ def _read_section(fd: int, path: Path, shard: int) -> Section:
     end = records["offset"].astype(np.int64) + records["size"]
     if len(end) and (np.any(end[:-1] != records["offset"][1:]) or end[-1] > size - begin):
         raise DamagedError(path, "has records that do not fit its payload")
-    return Section(path, lod, records, begin, of_payload)
+    return Section(path, lod, shards, records, begin, of_payload)
 
 
 def _read_header(fd: int, path: Path) -> tuple[bytes, tuple[int, int, int, int], Origin, int]:
