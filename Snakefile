@@ -1,18 +1,21 @@
 """snakemesh: from a segmentation volume to multi-resolution meshes for Neuroglancer.
 
-config -> plan -> rules -> scripts -> library. Everything below follows from PLAN, which is made
-from the configuration and the volume's metadata alone. What a run makes in `output_directory`:
+The configuration and the metadata of the volume decide everything. rules/common.smk makes PLAN from
+them. The rules follow from PLAN, and their scripts call the library in scripts/snakemesh/.
 
-    rule                  what it makes, one job per
-    pyramid_levels        _intermediate_scales.zarr with empty levels         volume
-    pyramid_super_chunk   every missing level there, from one pass over s0    super-chunk
-    mesh_block            work/mesh/lod<n>/*.fragments                        block of an LOD
-    mesh_blocks_done      a marker that every block is meshed                 volume
-    shard                 multires/*.shard and work/shards/*.npy              shard
-    multires_index        multires/info, multires/segment_properties/info     volume
-    cleanup               removes what was only there between jobs            volume
+    rule                  one job per        what it makes in `output_directory`
+    pyramid_levels        volume             _intermediate_scales.zarr with empty levels
+    pyramid_super_chunk   super-chunk        a box of each missing level, in one pass over the base
+    mesh_block            block of an LOD    work/mesh/lod<n>/*.fragments
+    mesh_blocks_done      volume             a marker: every block is meshed
+    shard                 shard              multires/*.shard and work/shards/*.npy
+    multires_index        volume             multires/info, multires/segment_properties/info
+    cleanup               volume             nothing: it removes the files that only jobs need
 
-Every name in the output is in scripts/snakemesh/output/folder.py; docs/design.md explains the rest.
+Two more rules: `example` makes the example volume if it is the input, and `pyramid` is a target
+that only builds the missing levels.
+
+scripts/snakemesh/output/folder.py has the name of every output. docs/design.md explains the rest.
 """
 
 from snakemake.utils import min_version

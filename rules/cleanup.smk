@@ -1,4 +1,4 @@
-# The last job: it removes what was only there between jobs.
+# The last job of a run. It removes the files that only jobs need.
 
 
 rule cleanup:

@@ -1,4 +1,4 @@
-# What every stage needs: the plan, the output folder, and what is said before and during a run.
+# What all rules share: the plan and the names of the outputs. It also prints plan and progress.
 
 import atexit
 import hashlib
@@ -29,7 +29,8 @@ except UserError as error:
 
 OUT = OutputFolder(SETTINGS.output_directory.rstrip("/"))
 ENVIRONMENT = "../envs/environment.yaml"
-# Jobs that take longer than this are not grouped with others into one job of a cluster.
+# Jobs that are expected to take this many seconds or more are not put into a group with others. A
+# group is one job of a cluster.
 SHORT_S = 120
 
 
@@ -40,7 +41,7 @@ wildcard_constraints:
     shard=r"[0-9a-f]+",
 
 
-# A dry run lists its jobs first. The plan in words is the last that it prints.
+# A dry run lists its jobs, which can be many. So the plan in words is printed after them.
 if workflow.output_settings.dryrun:
     atexit.register(lambda: print(f"\n{plan_summary(PLAN, works_left().values())}"))
 
@@ -56,7 +57,10 @@ onstart:
 
 
 def works_left():
-    """The work of every job of this run, by Snakemake's number of the job; a dry run finishes them all."""
+    """The expected work of every job that this run has to do, by Snakemake's number of the job.
+
+    exclude_finished is off because Snakemake counts the jobs of a dry run as finished.
+    """
     return {
         job.jobid: job_work(PLAN, job.rule.name, job.wildcards_dict)
         for job in workflow.dag.needrun_jobs(exclude_finished=False)
@@ -64,12 +68,15 @@ def works_left():
 
 
 def digest(text):
-    """The checksum of a text, as Snakemake compares it with that of a marker."""
+    """The SHA-256 of a text. Snakemake compares it with that of a marker (`ensure`)."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def if_short(rule, group):
-    """The group of a job: None where the job takes minutes by itself, as in large volumes."""
+    """A function from wildcards to the group of a job: `group`, or None if the job takes long.
+
+    In a large volume, a group of 8 blocks of 1.2 hours each would be a cluster job of 10 hours.
+    """
 
     def group_of(wildcards):
         seconds = job_work(PLAN, rule, dict(wildcards.items())).seconds
@@ -79,5 +86,5 @@ def if_short(rule, group):
 
 
 def doubled(amount):
-    """A resource that the plan tells, doubled at each further attempt at a job."""
+    """A resource of a job: `amount(wildcards)`, doubled at each further attempt at the job."""
     return lambda wildcards, attempt: amount(wildcards) * 2 ** (attempt - 1)

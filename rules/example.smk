@@ -1,6 +1,6 @@
-# The embedded example: only where the configuration asks for it.
+# The embedded example. It is made if the input is its path.
 
-# The example has to be made first. A volume of the user's is there already.
+# An input of the rules that read the source: they wait for the example, if it is the source.
 EXAMPLE = EXAMPLE_PATH if SETTINGS.input_path == EXAMPLE_PATH else []
 
 

@@ -1,4 +1,4 @@
-# Meshing: blocks of whole cells, each LOD from its own level; one fragment container per block.
+# Meshing. A block is a box of whole cells of an LOD. Each block gets one container of fragments.
 
 
 rule mesh_block:
@@ -28,8 +28,8 @@ rule mesh_block:
         "../scripts/mesh_block.py"
 
 
-# Every shard needs every container. All shards wait for this one marker instead, so that the DAG
-# grows with the number of jobs and not with its square. The marker is temporary like the containers.
+# Every shard needs every container. All shards wait for this one marker instead. So the DAG grows
+# with the number of jobs and not with its square. The marker is temporary, like the containers.
 rule mesh_blocks_done:
     input:
         all_blocks,

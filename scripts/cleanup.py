@@ -1,4 +1,4 @@
-"""Rule cleanup: remove what was only there between jobs."""
+"""Rule cleanup: remove the files that only jobs need, and what earlier runs left."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ folder = params.folder
 
 
 def wanted_names() -> set[str]:
-    """The files of `multires/` that this run has made."""
+    """The names of the files in `multires/` that this run has made: shards, or files of labels."""
     if params.sharded:
         return {Path(folder.shard(Path(path).stem)).name for path in snakemake.input.summaries}
     labels = (str(label) for path in snakemake.input.summaries for label in np.load(path)["label"])

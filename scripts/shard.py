@@ -1,4 +1,4 @@
-"""Rule shard: one finished shard from its section of every container."""
+"""Rule shard: one shard and its summary, from its section of every container."""
 
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from snakemesh.output.job_log import job_log
 
 params = snakemake.params
 with job_log(snakemake.log[0], f"shard {snakemake.wildcards.shard}") as log:
-    # by name: a run of another configuration that was killed may have left containers of its own
+    # Name each container and do not list the folder: a killed run of another configuration may have
+    # left containers there.
     containers = [
         params.folder.container(lod, box_name(index), params.container_hash)
         for lod, grid in enumerate(params.blocks)

@@ -1,11 +1,14 @@
-"""The jobs of a plan: what each reads, what it makes, and which others it waits for. z y x."""
+"""The jobs of a plan: what each job reads, what it makes, and which other jobs it waits for.
+
+All triples are z, y, x, unless a line says otherwise.
+"""
 
 import itertools
 import math
 
 import worldarray as wa
 
-from snakemesh.boxes import Box, Index, Nanometres
+from snakemesh.boxes import Box, Index, Nanometres, triple
 from snakemesh.job_records import (
     BuiltLevel,
     LevelPart,
@@ -17,12 +20,13 @@ from snakemesh.job_records import (
     halo_voxels,
 )
 from snakemesh.output.folder import shard_name
+from snakemesh.plan.levels import Level
 from snakemesh.plan.plan import Plan, Stage
 from snakemesh.plan.source import is_local
 
 
 def super_chunk_job(plan: Plan, stage: Stage, index: Index) -> SuperChunkJob:
-    """The job of one super-chunk."""
+    """The job of one super-chunk. index: of the super-chunk in the grid of its stage."""
     begin, end = _super_chunk_box(plan, stage, index)
     targets = (plan.levels[k] for k in stage.targets)
     return SuperChunkJob(
@@ -36,10 +40,10 @@ def super_chunk_job(plan: Plan, stage: Stage, index: Index) -> SuperChunkJob:
 
 
 def mesh_block_job(plan: Plan, lod: int, index: Index) -> MeshBlockJob:
-    """The job of one block of an LOD."""
-    first = tuple(i * b for i, b in zip(index, plan.block_cells, strict=True))
+    """The job of one block. index: of the block in the grid `plan.blocks(lod)`."""
+    first = triple(i * b for i, b in zip(index, plan.block_cells, strict=True))
     end = (f + b for f, b in zip(first, plan.block_cells, strict=True))
-    n_cells = tuple(min(e, n) - f for f, e, n in zip(first, end, plan.n_cells[lod], strict=True))
+    n_cells = triple(min(e, n) - f for f, e, n in zip(first, end, plan.n_cells[lod], strict=True))
     left_open = plan.settings.roi_boundary == "open"
     return MeshBlockJob(
         lod=lod,
@@ -49,7 +53,7 @@ def mesh_block_job(plan: Plan, lod: int, index: Index) -> MeshBlockJob:
         tile_cells=plan.tile_cells[lod],
         grid_cells=plan.n_cells[lod],
         cell_voxels=plan.cell_voxels[lod],
-        cell_nm=tuple(size * 2**lod for size in plan.grid.cell_nm),
+        cell_nm=triple(size * 2**lod for size in plan.grid.cell_nm),
         open_sides=tuple(
             (left_open and begin > 0, left_open and end < n)
             for begin, end, n in zip(plan.begin, plan.end, plan.source.shape, strict=True)
@@ -63,49 +67,62 @@ def mesh_block_job(plan: Plan, lod: int, index: Index) -> MeshBlockJob:
 
 
 def kept_faces(plan: Plan, lod: int) -> float:
-    """The part of an LOD's dense faces to keep.
+    """The fraction of an LOD's dense faces that simplification is to keep, at most 1.
 
-    LOD 0 keeps 1 - target_reduction, each further LOD `decimation_factor` times fewer faces than
-    the one before. Of that, meshing fewer voxels gives a part by itself: the number of voxel faces
-    of a surface goes with the sum over the axes of 1 / (the area of a voxel across it).
+    LOD 0 keeps 1 - target_reduction of its dense faces. Each further LOD is to have
+    `decimation_factor` times fewer faces than the LOD before it. Its dense surface already has
+    fewer, because its voxels are larger; simplification has to remove only the rest.
     """
-
-    def density(level) -> float:
-        z, y, x = level.voxel_size
-        return 1 / (z * y) + 1 / (z * x) + 1 / (y * x)
-
-    by_voxels = density(plan.levels[0]) / density(plan.levels[lod])
+    by_voxels = _face_density(plan.levels[0]) / _face_density(plan.levels[lod])
     wanted = plan.settings.decimation_factor**lod
     return min(1.0, (1 - plan.settings.target_reduction) * by_voxels / wanted)
 
 
-def smoothing_iterations(plan: Plan, lod: int) -> int:
-    """Sweeps of smoothing of an LOD: half as many as of the one before.
+def _face_density(level: Level) -> float:
+    """What the number of voxel faces of a given surface is proportional to, in 1 / nm^2.
 
-    What is a voxel wide shrinks to a thread under more: on pinky40 the median label held 92 and
-    52 % of its volume at LOD 2 and 3 with five sweeps everywhere, 96 and 90 % with 5, 2, 1 and 0.
+    It is the sum of 1 / (area of the voxel face across the axis) over the three axes.
+    """
+    z, y, x = level.voxel_size
+    return 1 / (z * y) + 1 / (z * x) + 1 / (y * x)
+
+
+def smoothing_iterations(plan: Plan, lod: int) -> int:
+    """Sweeps of smoothing of an LOD: half as many as at the LOD before, rounded down.
+
+    With more, an object that is one voxel wide shrinks to a thread. This was measured on pinky40, a
+    public dense segmentation of mouse cortex. With five sweeps at every LOD, the median label held
+    92 % of its volume at LOD 2 and 52 % at LOD 3. With 5, 2, 1 and 0 sweeps it held 96 % and 90 %.
     """
     return plan.settings.n_smoothing_iter >> lod
 
 
 def super_chunks_for_block(plan: Plan, lod: int, index: Index) -> list[tuple[int, Index]]:
-    """(stage, index) of the super-chunks that make what a block reads, its halo included."""
+    """The super-chunks that make the voxels that a block reads, its halo included.
+
+    Each is (number of its stage, its index). The list is empty if the level exists in the source.
+    """
     job = mesh_block_job(plan, lod, index)
-    margin = halo_voxels(smoothing_iterations(plan, lod))
-    corners = zip(job.first_cell, job.n_cells, job.cell_voxels, strict=True)
-    box = tuple(
-        zip(*(((f * c) - margin, (f + n) * c + margin) for f, n, c in corners), strict=True)
-    )
-    return _super_chunks_of(plan, lod, box)
+    halo = halo_voxels(smoothing_iterations(plan, lod))
+    axes = tuple(zip(job.first_cell, job.n_cells, job.cell_voxels, strict=True))
+    begin = triple(f * c - halo for f, _, c in axes)
+    end = triple((f + n) * c + halo for f, n, c in axes)
+    return _super_chunks_of(plan, lod, (begin, end))
 
 
 def super_chunks_for_super_chunk(plan: Plan, stage: Stage, index: Index) -> list[tuple[int, Index]]:
-    """(stage, index) of the super-chunks of earlier stages that make what this one reads."""
+    """The super-chunks of an earlier stage that make the voxels that this super-chunk reads.
+
+    Each is (number of its stage, its index). The list is empty if the base exists in the source.
+    """
     return _super_chunks_of(plan, stage.base, _super_chunk_box(plan, stage, index))
 
 
 def _super_chunks_of(plan: Plan, level: int, box: Box) -> list[tuple[int, Index]]:
-    """The super-chunks that make a box, in voxels, of a level; none if it exists already."""
+    """The super-chunks that make a box of a level; none if the level exists in the source.
+
+    box: in voxels of the level. It may reach past the ends of the level.
+    """
     if not plan.levels[level].is_built:
         return []
     number, stage = next((i, s) for i, s in enumerate(plan.stages) if level in s.targets)
@@ -115,12 +132,13 @@ def _super_chunks_of(plan: Plan, level: int, box: Box) -> list[tuple[int, Index]
         range(max(begin // s, 0), min(math.ceil(end / s), n))
         for begin, end, s, n in zip(*box, size, stage.grid, strict=True)
     ]
-    return [(number, index) for index in itertools.product(*ranges)]
+    return [(number, triple(index)) for index in itertools.product(*ranges)]
 
 
 def _super_chunk_box(plan: Plan, stage: Stage, index: Index) -> Box:
-    begin = tuple(i * s for i, s in zip(index, stage.super_chunk, strict=True))
-    end = tuple(
+    """The box of a super-chunk, in voxels of the base."""
+    begin = triple(i * s for i, s in zip(index, stage.super_chunk, strict=True))
+    end = triple(
         min(b + s, n)
         for b, s, n in zip(begin, stage.super_chunk, plan.levels[stage.base].shape, strict=True)
     )
@@ -128,12 +146,16 @@ def _super_chunk_box(plan: Plan, stage: Stage, index: Index) -> Box:
 
 
 def _level_part(plan: Plan, level: int) -> LevelPart:
+    """What a job needs to know to read a level."""
     chosen = plan.levels[level]
     return LevelPart(chosen.path, chosen.name, chosen.origin, chosen.shape)
 
 
 def pyramid_group(plan: Plan) -> PyramidGroup:
-    """The group that the missing levels are written to, and the source's own that it links to."""
+    """The group that the missing levels are written to.
+
+    It also gets links to the levels that are read from the source, if these are local zarr arrays.
+    """
     is_zarr = plan.source.format in ("zarr2", "zarr3")
     linked = [
         LinkedLevel(f"s{k}", level.path, *_whole_placement(plan, k))
@@ -156,17 +178,19 @@ def pyramid_group(plan: Plan) -> PyramidGroup:
 
 
 def _whole_placement(plan: Plan, level: int) -> tuple[Nanometres, Nanometres]:
-    """Voxel size and translation of a source level as a whole, not of the part that is meshed."""
-    return wa.level_placement(
+    """Voxel size and translation, in nm, of a whole level and not only of the part of it."""
+    voxel_size, translation = wa.level_placement(
         plan.source.voxel_size, plan.source.translation, plan.levels[level].factor
     )
+    return triple(voxel_size), triple(translation)
 
 
 def made_from(plan: Plan) -> tuple[tuple[str, object], ...]:
-    """What the meshes depend on, besides the voxels: a change of any of it means meshing again.
+    """What the meshes depend on, besides the labels of the voxels: pairs of a name and a value.
 
-    The containers between meshing and shards are temporary, so their own parameters are gone when
-    the next run asks; the shards remember them instead.
+    If any of it changes, everything has to be meshed again. The containers cannot tell, because
+    they are temporary and Snakemake forgets their params with them. So the shards have this among
+    their params instead.
     """
     keys = (
         "downsample_method",
@@ -183,10 +207,10 @@ def made_from(plan: Plan) -> tuple[tuple[str, object], ...]:
 
 
 def shard_job(plan: Plan) -> ShardJob:
-    """What all shards of a plan have in common."""
+    """What all shard jobs of a plan have in common."""
     return ShardJob(plan.grid, plan.sharding, plan.settings.sharded)
 
 
 def shard_names(plan: Plan) -> list[str]:
-    """The names of all shards, as `output.folder` spells them."""
+    """The names of all shards, see `output.folder.shard_name`."""
     return [shard_name(shard, plan.sharding) for shard in range(plan.sharding.num_shards)]

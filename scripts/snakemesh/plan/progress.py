@@ -1,7 +1,7 @@
-"""How far a run is, how fast, and when it will be done: a line in Snakemake's log now and then.
+"""Reporting progress: how far a run is, how fast, and when it will be done.
 
-Jobs differ a thousandfold, so that their number says little: a run is as far as the part of the
-expected work that is done.
+Jobs differ a thousandfold, so the number of finished jobs says little. Progress is therefore the
+fraction of the expected work that is done. It is logged as a line of Snakemake's log.
 """
 
 import logging
@@ -15,10 +15,10 @@ SECONDS_BETWEEN_LINES = 10
 
 
 class ProgressHandler(logging.Handler):
-    """Listens to Snakemake's events of finished jobs, and reports on them.
+    """A handler of Snakemake's log that watches for finished jobs and reports progress.
 
-    works: the work of every job that is to be run, by Snakemake's number of the job. say: takes the
-    line. The clock starts now.
+    works: the expected work of every job of the run, by Snakemake's number of the job. say: is
+    called with each line of progress. The clock starts when the handler is made.
     """
 
     def __init__(self, works: Mapping[int, Work], say: Callable[[str], None]) -> None:
@@ -31,8 +31,13 @@ class ProgressHandler(logging.Handler):
         self._start = self._said = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count a job that has finished, and say so when the last line is some seconds old."""
-        work = self._left.pop(getattr(record, "job_id", None), None)
+        """Count a finished job, and report if the last line is SECONDS_BETWEEN_LINES old.
+
+        The last job is always reported. Records that are not about a finished job of this run are
+        ignored.
+        """
+        job = getattr(record, "job_id", None)
+        work = None if job is None else self._left.pop(job, None)
         if work is None:
             return
         self._done += work
@@ -42,12 +47,13 @@ class ProgressHandler(logging.Handler):
             self._say(self._line(now - self._start))
 
     def _line(self, elapsed: float) -> str:
-        part = self._done.seconds / self._all.seconds
+        """The line to report, `elapsed` seconds after the start."""
+        fraction = self._done.seconds / self._all.seconds
         line = (
-            f"progress: {100 * part:.0f} % of the work, {self._jobs - len(self._left):,} of "
+            f"progress: {100 * fraction:.0f} % of the work, {self._jobs - len(self._left):,} of "
             f"{self._jobs:,} jobs, {self._done.voxels / elapsed / 1e6:.3g} Mvoxel/s"
         )
         if not self._left:
             return f"{line}, done in {timedelta(seconds=round(elapsed))}"
-        rest = timedelta(seconds=round(elapsed / part - elapsed))
+        rest = timedelta(seconds=round(elapsed / fraction - elapsed))
         return f"{line}, {rest} to go, until {datetime.now() + rest:%A %H:%M}"

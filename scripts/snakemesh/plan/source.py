@@ -1,7 +1,7 @@
-"""What a source volume is, from its metadata documents alone.
+"""The levels of the source, from its metadata alone. All triples are z, y, x; lengths are nm.
 
-worldarray finds the levels and places them (OME-NGFF, N5, precomputed, plain zarr; local and
-remote); everything here is z y x and nanometres.
+worldarray reads the metadata of every format (OME-NGFF, N5, precomputed, plain zarr), local and
+remote.
 """
 
 import os
@@ -11,7 +11,7 @@ import numpy as np
 import worldarray as wa
 from worldarray.store import Refused
 
-from snakemesh.boxes import Nanometres, Shape
+from snakemesh.boxes import Nanometres, Shape, triple
 from snakemesh.errors import UserError
 
 _ZYX = ("z", "y", "x")
@@ -19,7 +19,13 @@ _ZYX = ("z", "y", "x")
 
 @dataclass(frozen=True)
 class SourceLevel:
-    """One array of the source: where it is, its shape and placement (centre of voxel 0), z y x."""
+    """One array of the source.
+
+    path: the array, a path or a URL. name: which of the arrays at `path`, where there are several
+    (precomputed); otherwise None. shape: voxels. chunks: voxels of a chunk; where chunks lie in
+    shards, this is one of the small chunks. dtype: numpy's name of the data type. voxel_size: nm.
+    translation: the centre of voxel 0, in nm. format: "zarr2", "zarr3", "n5" or "precomputed".
+    """
 
     path: str
     name: str | None
@@ -34,11 +40,12 @@ class SourceLevel:
 def read_source(
     path: str, voxel_size_nm: Nanometres | None = None, translation_nm: Nanometres | None = None
 ) -> tuple[SourceLevel, ...]:
-    """The levels of a volume, finest first; no voxel is read.
+    """The levels of a volume, finest first. No voxel is read.
 
-    path: a group, an array or a level of a group, local or a URL. voxel_size_nm, translation_nm:
-    z y x, in place of what the metadata say. Raises UserError for what is not there, cannot be
-    meshed, or has a size that nobody says.
+    path: a group, an array, or a level of a group; a local path or a URL. voxel_size_nm,
+    translation_nm: replace what the metadata say, see `with_voxel_size`; only the finest level is
+    returned then. Raises UserError if nothing is found, if the metadata cannot be read, if the
+    volume cannot be meshed, or if neither the metadata nor the caller give a voxel size.
     """
     try:
         pyramid = wa.open_pyramid(path)
@@ -74,19 +81,21 @@ def read_source(
 def with_voxel_size(
     level: SourceLevel, voxel_size_nm: Nanometres, translation_nm: Nanometres | None = None
 ) -> SourceLevel:
-    """A level placed by the configuration: voxels of this size, z y x.
+    """The level with the placement that the configuration gives.
 
-    translation_nm: the centre of its voxel 0; None puts its corner at the origin.
+    voxel_size_nm: z y x. translation_nm: the centre of its voxel 0, z y x; None puts its corner at
+    the origin.
     """
-    voxel_size = tuple(float(v) for v in voxel_size_nm)
+    voxel_size = triple(float(v) for v in voxel_size_nm)
     if translation_nm is None:
-        translation = tuple(v / 2 for v in voxel_size)
+        translation = triple(v / 2 for v in voxel_size)
     else:
-        translation = tuple(float(t) for t in translation_nm)
+        translation = triple(float(t) for t in translation_nm)
     return replace(level, voxel_size=voxel_size, translation=translation)
 
 
 def _refuse_unplaced(path: str, metas: list[wa.ArrayMeta]) -> None:
+    """Raise UserError if the metadata of a level have no voxel size."""
     if any(meta.placed_by is None for meta in metas):
         raise UserError(
             f"config key voxel_size_nm: the metadata of {path} do not say how large a voxel is; "
@@ -95,16 +104,18 @@ def _refuse_unplaced(path: str, metas: list[wa.ArrayMeta]) -> None:
 
 
 def _level_names(path: str, pyramid: wa.Pyramid) -> list[str]:
-    """The levels a path stands for: those of a group, or the one that it leads to."""
+    """The names of the levels at a path: all those of a group, or the one that the path names."""
     node = wa.detect(path)
     if node.scale_key is not None:
         return [node.scale_key]
     if node.kind == "array":
         return [name for name in pyramid.names if node.path.endswith("/" + name)]
-    return pyramid.names
+    names: list[str] = pyramid.names
+    return names
 
 
 def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
+    """The level with these metadata. Raises UserError if it cannot be meshed."""
     kind = np.dtype(meta.dtype).kind
     if kind not in "ui":
         raise UserError(
@@ -113,7 +124,7 @@ def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
         )
     spatial = meta.spatial
     names = tuple(meta.axes[i] for i in spatial)
-    # axes that bear other names altogether are taken in order
+    # if no axis is called z, y or x, the axes are taken in their order
     is_zyx = names == _ZYX or not set(names) & set(_ZYX)
     is_last = spatial == tuple(range(meta.ndim - 3, meta.ndim))
     if not (is_zyx and is_last) or any(n != 1 for n in meta.shape[:-3]):
@@ -124,21 +135,18 @@ def _level(name: str, meta: wa.ArrayMeta) -> SourceLevel:
     if 0 in meta.shape:
         raise UserError(f"config key input_path: {meta.path} has no voxels: {meta.shape}")
 
-    def pick(values):
-        return tuple(values[i] for i in spatial)
-
     return SourceLevel(
         path=meta.path,
         name=name if meta.format == "precomputed" else None,
-        shape=pick(meta.shape),
-        chunks=pick(meta.chunk_shape),
+        shape=triple(meta.shape[-3:]),
+        chunks=triple(meta.chunk_shape[-3:]),
         dtype=np.dtype(meta.dtype).name,
-        voxel_size=pick(meta.voxel_size),
-        translation=pick(meta.translation),
+        voxel_size=triple(meta.voxel_size[-3:]),
+        translation=triple(meta.translation[-3:]),
         format=meta.format,
     )
 
 
 def is_local(level: SourceLevel) -> bool:
-    """Whether a level lies in the local filesystem, where it can be linked to."""
+    """Whether a level lies in the local filesystem. Only then can a link point to it."""
     return os.path.isabs(level.path)

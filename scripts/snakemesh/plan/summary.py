@@ -1,4 +1,4 @@
-"""The plan in words, for the person who is about to start it."""
+"""The plan in words, for the person who starts the run."""
 
 import math
 from collections.abc import Collection, Iterable
@@ -7,11 +7,14 @@ from snakemesh.plan.estimates import Work, level_bytes, mesh_bytes, plan_work
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.resources import mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
 
+MINUTE_S = 60
+HOUR_S = 3600
+
 
 def plan_summary(plan: Plan, left: Collection[Work]) -> str:
-    """What a run from scratch does and takes, in lines, and what is left of it. Sizes are z y x.
+    """Lines that say what a run from scratch does and costs, and what is left of it to do.
 
-    left: the work of each job that is still to be run.
+    left: the expected work of each job that is still to be run. Sizes in the lines are z y x.
     """
     lines = [
         f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for dense tissue)",
@@ -57,22 +60,25 @@ def _lods(plan: Plan) -> Iterable[str]:
 
 
 def _left(plan: Plan, left: Collection[Work]) -> Iterable[str]:
-    works = [work for work in left if work.voxels]  # the plan does not count what only gathers
+    # num_jobs does not count the jobs that process no voxels
+    works = [work for work in left if work.voxels]
     if len(works) < plan.num_jobs:
         time = _cpu_time(sum(work.seconds for work in works))
         yield f"  left     {len(works):,} of these jobs, about {time}"
 
 
 def _removed(plan: Plan) -> int:
-    """Bytes that are gone at the end: fragments between jobs, and levels unless they are kept."""
+    """Bytes that the run removes at its end: the containers, and the levels unless kept."""
     return mesh_bytes(plan) + level_bytes(plan) * plan.settings.delete_intermediate_scales
 
 
 def _kept(plan: Plan) -> int:
+    """Bytes that are left after the run: the shards, and the levels if they are kept."""
     return mesh_bytes(plan) + level_bytes(plan) * (not plan.settings.delete_intermediate_scales)
 
 
 def _peak_mb(plan: Plan) -> int:
+    """Memory that the largest job asks for."""
     meshing = (mesh_mem_mb(plan, lod) for lod in range(plan.num_lods))
     return max(pyramid_mem_mb(plan), shard_mem_mb(plan), *meshing)
 
@@ -87,11 +93,11 @@ def _count(grid: Iterable[int], what: str) -> str:
 
 
 def _cpu_time(seconds: float) -> str:
-    if seconds < 120:
+    if seconds < 2 * MINUTE_S:
         return f"{seconds:.0f} CPU seconds"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} CPU minutes"
-    return f"{seconds / 3600:,.0f} CPU hours"
+    if seconds < 2 * HOUR_S:
+        return f"{seconds / MINUTE_S:.0f} CPU minutes"
+    return f"{seconds / HOUR_S:,.0f} CPU hours"
 
 
 def _bytes(n: int) -> str:

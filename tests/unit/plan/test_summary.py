@@ -24,7 +24,7 @@ def anisotropic(**changes):
 
 
 def plan_summary(plan):
-    """Of a run that has done nothing yet."""
+    """The summary of a run that has done nothing yet."""
     return summary_of(plan, [Work(10, 1)] * plan.num_jobs)
 
 
