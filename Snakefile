@@ -1,7 +1,7 @@
 """snakemesh: from a segmentation volume to multi-resolution meshes for Neuroglancer.
 
-config -> plan -> rules -> scripts -> library. Everything below follows from PLAN, which is made
-from the configuration and the volume's metadata alone. What a run makes in `output_directory`:
+The configuration and the metadata of the volume decide everything. rules/common.smk makes PLAN from
+them. The rules follow from PLAN, and their scripts call the library in scripts/snakemesh/.
 
     rule                  what it makes, one job per
     pyramid_levels        _intermediate_scales.zarr with empty levels         volume
@@ -12,7 +12,10 @@ from the configuration and the volume's metadata alone. What a run makes in `out
     multires_index        multires/info and the documents beside it           volume
     cleanup               removes what was only there between jobs            volume
 
-Every name in the output is in scripts/snakemesh/output/folder.py; docs/design.md explains the rest.
+Two more rules: `example` makes the example volume if it is the input, and `pyramid` is a target
+that only builds the missing levels.
+
+scripts/snakemesh/output/folder.py has the name of every output. docs/design.md explains the rest.
 """
 
 from pathlib import Path

@@ -45,7 +45,8 @@ except UserError as error:
 MADE_FROM = MadeFrom(PLAN, INPUT_STATE)
 IS_MODULE = workflow.modifier.parent_modifier is not None
 ENVIRONMENT = "../envs/environment.yaml"
-# Jobs that take longer than this are not grouped with others into one job of a cluster.
+# Jobs that are expected to take this many seconds or more are not put into a group with others. A
+# group is one job of a cluster.
 SHORT_S = 120
 
 
@@ -57,7 +58,7 @@ wildcard_constraints:
     made_from=r"[0-9a-f]{16}",
 
 
-# A dry run lists its jobs first. The plan in words is the last that it prints.
+# A dry run lists its jobs, which can be many. So the plan in words is printed after them.
 if workflow.output_settings.dryrun:
     atexit.register(lambda: print(f"\n{summary()}"))
 
@@ -147,7 +148,10 @@ def refuse_older_plan(wildcards, made_from):
 
 
 def if_short(rule, group):
-    """The group of a job: None where the job takes minutes by itself, as in large volumes."""
+    """A function from wildcards to the group of a job: `group`, or None if the job takes long.
+
+    In a large volume, a group of 8 blocks of 1.2 hours each would be a cluster job of 10 hours.
+    """
 
     def group_of(wildcards):
         seconds = job_work(PLAN, rule, dict(wildcards.items())).seconds
@@ -157,5 +161,5 @@ def if_short(rule, group):
 
 
 def doubled(amount):
-    """A resource that the plan tells, doubled at each further attempt at a job."""
+    """A resource of a job: `amount(wildcards)`, doubled at each further attempt at the job."""
     return lambda wildcards, attempt: amount(wildcards) * 2 ** (attempt - 1)

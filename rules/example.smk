@@ -1,4 +1,4 @@
-# The embedded example: only where the configuration asks for it.
+# The embedded example. It is made if the input is its path.
 
 IS_EXAMPLE = SETTINGS.input_path == EXAMPLE_PATH
 # The example has to be made first. A volume of the user's is there already.

@@ -1,4 +1,4 @@
-# Meshing: blocks of whole cells, each LOD from its own level; one fragment container per block.
+# Meshing. A block is a box of whole cells of an LOD. Each block gets one container of fragments.
 
 
 rule mesh_block:

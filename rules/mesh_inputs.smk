@@ -4,7 +4,10 @@ from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime
 
 
 def level_of_block(wildcards):
-    """The super-chunks that make what a block reads; nothing where the level is there already."""
+    """The group's document and the markers of the super-chunks that a block reads.
+
+    Nothing if the level of the block exists in the source.
+    """
     lod, index = int(wildcards.lod), box_index(wildcards.box)
     return super_chunk_markers(jobs.super_chunks_for_block(PLAN, lod, index))
 

@@ -1,4 +1,4 @@
-# What is served: shards of fragments and manifests, then the documents that make them a layer.
+# Making what is served: the shards, and the documents that make them a layer of the viewer.
 
 
 rule shard:

@@ -1,4 +1,5 @@
-# The levels that are missing: one pass over s0 for all levels of a stage, super-chunk by super-chunk.
+# Building the missing levels. One pass over its base makes all levels of a stage, a job per
+# super-chunk.
 
 
 rule pyramid:

@@ -1,4 +1,4 @@
-# What the rules of the pyramid wait for, and the markers of its super-chunks.
+# The inputs and outputs of the rules in pyramid.smk: the group of the built levels, its markers.
 
 from snakemesh.plan.resources import pyramid_mem_mb, pyramid_runtime
 
@@ -42,7 +42,7 @@ def kept_pyramid():
 
 
 def earlier_stage(wildcards):
-    """The super-chunks of earlier stages that make what a super-chunk reads."""
+    """The markers of the super-chunks of an earlier stage that a super-chunk reads."""
     stage = PLAN.stages[int(wildcards.stage)]
     needed = jobs.super_chunks_for_super_chunk(PLAN, stage, box_index(wildcards.box))
     return super_chunk_markers(needed)

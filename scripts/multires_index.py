@@ -1,4 +1,4 @@
-"""Rule multires_index: the documents that make the shards a layer."""
+"""Rule multires_index: the `info` documents of the meshes and of the segment properties."""
 
 from dataclasses import asdict
 from pathlib import Path

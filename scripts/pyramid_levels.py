@@ -1,4 +1,7 @@
-"""Rule pyramid_levels: the group of the levels that are built, with empty arrays."""
+"""Rule pyramid_levels: the group of the levels that are built, with empty arrays.
+
+It deletes old markers of super-chunks first, so that none says that an empty array is filled.
+"""
 
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import remove_markers, write_marker

@@ -1,4 +1,4 @@
-"""Rule pyramid_super_chunk: every missing level of a stage in one super-chunk."""
+"""Rule pyramid_super_chunk: one super-chunk of every missing level of a stage."""
 
 from pathlib import Path
 

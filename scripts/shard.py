@@ -1,4 +1,4 @@
-"""Rule shard: one finished shard from its section of every container."""
+"""Rule shard: one shard and its summary, from its section of every container."""
 
 import os
 from dataclasses import asdict

@@ -1,7 +1,7 @@
-"""A segment whose thin part is only there at LOD 0, from voxels to its manifest.
+"""A label whose thin part exists only at LOD 0, from its voxels to its manifest.
 
-The viewer walks down from the coarsest cells: a leaf whose parent lost its geometry to the vote is
-reached only if the manifest has the parent all the same.
+The viewer descends from the coarsest cells. A parent is empty if the label lost the vote there. Its
+children are reached only if the manifest lists the parent all the same.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ from volumes import settings_with
 
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory):
-    """Label 5, a block with a rod of one voxel, and what is left of it at each level."""
+    """The mesh of label 5: a cube with a rod that is one voxel wide and missing at s1."""
     folder = tmp_path_factory.mktemp("lost")
     labels = np.zeros((64, 64, 256), np.uint32)
     labels[4:60, 4:60, 4:60] = 5
@@ -69,7 +69,7 @@ def mesh(tmp_path_factory):
 def test_leaves_without_geometry_above_them_have_all_their_ancestors(mesh):
     assert mesh.num_lods == 3
     leaves = {tuple(f.cell) for f in mesh.fragments[0]}
-    assert max(x for x, _, _ in leaves) == 7  # the rod's end, eight cells from the block
+    assert max(x for x, _, _ in leaves) == 7  # the end of the rod, in the last of eight cells
     for lod in (1, 2):
         full = {tuple(f.cell) for f in mesh.fragments[lod]}
         there = set(map(tuple, mesh.manifest.cells[lod].tolist()))

@@ -1,4 +1,4 @@
-"""What a region of interest, wherever it lies, becomes: levels, and meshes in nm. All z y x."""
+"""Levels and meshes of a region of interest, wherever it lies. All triples are z, y, x."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,10 @@ LABELS = voronoi((61, 50, 37), 20, 2)
 
 
 def axis(draw, voxel):
-    """Voxels of an axis, its corner, and a begin and end in nm, which may lie past the edges."""
+    """The volume and the roi on one axis: number of voxels, corner in nm, begin and end in nm.
+
+    The roi may reach past the ends of the volume.
+    """
     n = draw(st.integers(1, 70))
     corner = draw(st.sampled_from([0.0, 1000.0, -37.5 * voxel]))
     begin = draw(st.floats(-5, n - 0.01))
@@ -33,7 +36,7 @@ def axis(draw, voxel):
 @given(st.data())
 @settings(max_examples=40, deadline=None)
 def test_every_level_is_that_of_the_whole_volume_there(data):
-    """Whatever the roi: a voxel has the votes of its whole cube, beyond the roi too."""
+    """A voxel has the votes of its whole cube, even of the voxels outside the roi."""
     voxel_nm = [8.0, 8.0, 8.0]
     voxel_nm[data.draw(st.integers(0, 2))] *= data.draw(st.sampled_from([1, 1.25, 2.5, 5]))
     shape, corner, begin, end = zip(*(axis(data.draw, v) for v in voxel_nm), strict=True)
@@ -81,7 +84,7 @@ def test_every_level_is_that_of_the_whole_volume_there(data):
     [("halo", (0, 0, 0), (32, 24, 37)), ("snap", (8, 8, 8), (24, 16, 37))],
 )
 def test_a_roi_that_begins_at_voxel_3(tmp_path, mode, begin, end):
-    """`halo` reads from voxel 0 up to whole cubes; `snap` shrinks to multiples of the factor."""
+    """`halo` moves the roi outward to multiples of the factor, `snap` inward."""
     volume = Placed(LABELS, (8, 8, 8), (1000, 2000, 3000), (16, 16, 16))
     roi = [(1000 + 3 * 8, 2000 + 3 * 8, 3000 + 3 * 8), (1000 + 29 * 8, 2000 + 19 * 8, 3000 + 999)]
     config = {
@@ -106,12 +109,12 @@ def test_a_roi_that_begins_at_voxel_3(tmp_path, mode, begin, end):
 BODIES = voronoi((70, 83, 76), 12, 4, (20, 8, 8))
 VOXEL_NM = np.array([20.96, 5.24, 5.24])
 CORNER_NM = np.array([-1000.5, 2000, 33.3])
-# in voxels: begins and ends off any grid, the last end beyond the volume
+# In voxels. Most faces lie on no voxel edge, and the last one lies outside the volume.
 ROI = (np.array([9.3, 0, 12.6]), np.array([57.7, 60.1, 80]))
 
 
 def run(folder, **config):
-    """The plan and the finished meshes of the part of BODIES that ROI takes."""
+    """The plan and the finished meshes of the part of BODIES inside ROI."""
     volume = Placed(BODIES, tuple(VOXEL_NM), tuple(CORNER_NM), (32, 32, 32))
     config = {
         "input_path": write_zarr(folder / "seg", [volume]),
@@ -146,7 +149,7 @@ def test_closed_objects_lie_where_their_voxels_are(tmp_path):
                 volume, centroid = volume_and_centroid(points, faces)
                 ratios[lod].append(volume / len(where) / VOXEL_NM.prod())
                 off[lod].append((centroid[::-1] - centre) / VOXEL_NM)
-            # nothing sticks out of the part that is meshed by more than smoothing moves it
+            # nothing sticks out of the meshed part further than smoothing moves it
             slack = 0.3 * np.array(plan.levels[lod].voxel_size)
             assert (points.min(axis=0)[::-1] > CORNER_NM + plan.begin * VOXEL_NM - slack).all()
             assert (points.max(axis=0)[::-1] < CORNER_NM + plan.end * VOXEL_NM + slack).all()
@@ -157,10 +160,10 @@ def test_closed_objects_lie_where_their_voxels_are(tmp_path):
 
 
 def test_open_objects_are_open_in_the_faces_of_the_roi_alone(tmp_path):
-    """Of the six faces four lie inside the volume; at its own ends objects are closed."""
+    """Objects are open at the four faces inside the volume, and closed at its own two ends."""
     plan, meshes = run(tmp_path, roi_boundary="open")
     low, high = ((CORNER_NM + edge * VOXEL_NM)[::-1] for edge in (plan.begin, plan.end))
-    inside = {(0, False), (2, False), (2, True), (1, True)}  # (axis of x y z, whether upper)
+    inside = {(0, False), (2, False), (2, True), (1, True)}  # (axis of x y z, is upper face)
     for lod in range(3):
         met = set()
         for found in meshes:
@@ -168,7 +171,7 @@ def test_open_objects_are_open_in_the_faces_of_the_roi_alone(tmp_path):
                 continue
             vertices, faces = welded(found, lod)
             ends = to_nm(found, lod, open_edges(vertices[faces]).reshape(-1, 3)).reshape(-1, 2, 3)
-            # half a step of the lattice across a cell of this LOD
+            # one step of the lattice at this LOD; positions are within half a step
             step = np.array(plan.grid.cell_nm) * 2**lod / STEPS
             on = {
                 (axis, upper): np.abs(ends[..., axis] - (high if upper else low)[axis]).max(axis=1)

@@ -1,4 +1,4 @@
-"""Every format and layout of a source, from its documents to finished meshes, in this process."""
+"""Every format and layout of a source, from its metadata to finished meshes, in this process."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from snakemesh.plan.source import is_local, read_source
 from surfaces import voronoi
 
 VOXEL_NM = (20, 8, 8)
-CORNER_NM = (1000, 2000, 3000)  # whole voxels from 0, which precomputed needs
+CORNER_NM = (1000, 2000, 3000)  # precomputed needs a multiple of the voxel size
 CENTRE_NM = (1010, 2004, 3004)
 FACTORS = ((1, 1, 1), (1, 2, 2), (2, 4, 4))
 RUN = {"num_lods": 3, "cell_size": 32, "target_reduction": 0.5, "n_smoothing_iter": 1}
@@ -30,12 +30,12 @@ BY_HAND = {"voxel_size_nm": list(VOXEL_NM), "translation_nm": list(CENTRE_NM)}
 
 
 def files(folder):
-    """The bytes of every file below a folder."""
+    """The bytes of every file in a folder and its subfolders, by relative path."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def run(path, output, **config):
-    """The plan of a run and all that it is to serve."""
+    """The plan of a run, and the bytes of all files that are served."""
     plan = planned(RUN | {"input_path": str(path), "output_directory": str(output)} | config)
     build_pyramid(plan)
     return plan, files(mesh(plan))
@@ -43,7 +43,7 @@ def run(path, output, **config):
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """What the volume in zarr v2 is planned as and becomes."""
+    """The plan and the files for VOLUME in zarr v2. All other sources must give the same files."""
     folder = tmp_path_factory.mktemp("reference")
     return run(write_zarr(folder / "seg.zarr", [VOLUME]), folder / "out")
 
@@ -52,7 +52,8 @@ def as_type(dtype):
     return Placed(LABELS.astype(dtype), VOXEL_NM, CORNER_NM, VOLUME.chunks)
 
 
-# Per case what writes the volume at a path and returns the input, and what the configuration says.
+# For each case a function that writes the volume to a path and returns the input path, and the keys
+# of the configuration that it needs.
 CASES = {
     "zarr v2, the array": (lambda p: write_zarr(p, [VOLUME]) + "/s0", {}),
     "zarr v2, t c z y x": (lambda p: write_zarr(p, [VOLUME], leading="tc"), {}),
@@ -115,7 +116,7 @@ def test_every_source_becomes_the_same_meshes(name, reference, tmp_path):
 
 
 class Bucket(Handler):
-    """Answers reads of objects as the JSON API of Google Cloud Storage does."""
+    """A server that answers reads of objects like the JSON API of Google Cloud Storage."""
 
     def _answer(self, with_body):
         found = re.match(r"/storage/v1/b/([^/]+)/o/([^?]+)", self.path)
@@ -125,7 +126,7 @@ class Bucket(Handler):
 
 @contextmanager
 def served(folder, handler=Handler):
-    """The address of a server of a folder."""
+    """Serve a folder; gives the address of the server."""
     with Server(("127.0.0.1", 0), {"": folder}) as server:
         server.RequestHandlerClass = handler
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -192,7 +193,7 @@ FINE_CASES = {
 
 @pytest.mark.parametrize("name", FINE_CASES)
 def test_fractions_of_a_nanometre_stay(name, tmp_path):
-    """In the plan, on disk and in the meshes, whatever the unit that the source has them in."""
+    """They stay in the plan, on disk and in the meshes, whatever the unit of the source."""
     roi = [[131, 52.4, 524], [131 + 20 * 13.1, 52.4 + 41 * 5.24, 524 + 40 * 5.24]]
     plan, served = run(FINE_CASES[name](tmp_path / "seg"), tmp_path / "out", roi=roi)
     assert (plan.begin, plan.end) == ((0, 0, 0), (20, 44, 40))
@@ -210,7 +211,7 @@ def test_fractions_of_a_nanometre_stay(name, tmp_path):
 
 # -- levels that are there --------------------------------------------------------------------
 
-# Levels after s0 as two writers would leave them; `nearest` tells them from what a run votes.
+# The existing levels after s0 are made with `nearest`, so that they differ from what a run votes.
 CUBE = Placed(LABELS, (8, 8, 8), CORNER_NM, (16, 16, 16))
 WRITERS = {
     "zarr2": write_zarr,
@@ -221,7 +222,7 @@ WRITERS = {
 
 
 def run_beside(path, output, volume, there, write=write_zarr, **config):
-    """Build the pyramid of a volume whose levels `there`, by number, are there already."""
+    """Build the missing levels of a volume. there: the numbers of the levels that exist already."""
     factors = level_factors(volume.voxel_nm, config["num_lods"])
     levels = [volume, *(coarser(volume, factors[k], nearest=True) for k in there)]
     levels = [replace(level, chunks=volume.chunks) for level in levels]
@@ -266,7 +267,7 @@ def test_nothing_is_built_beside_a_whole_pyramid(tmp_path):
 
 
 def test_a_level_that_is_there_is_what_a_later_stage_votes_on(tmp_path):
-    """s3 ends the first stage: s4 and s6 are voted from it as it is, and s5 is left as it is."""
+    """s3 and s5 exist and are kept. s3 ends the first stage, so s4 and s6 are voted from it."""
     plan, factors = run_beside(tmp_path / "seg", tmp_path / "out", CUBE, (3, 5), num_lods=7)
     built = [level.is_built for level in plan.levels]
     assert built == [False, True, True, False, True, False, True]
@@ -279,7 +280,7 @@ def test_a_level_that_is_there_is_what_a_later_stage_votes_on(tmp_path):
 
 
 def test_no_stage_where_its_levels_are_there(tmp_path):
-    """s1 to s3 are there, so the first super-chunk that is read is one of s3."""
+    """s1 to s3 exist, so there is no stage with base s0, and s3 is the first base."""
     plan, factors = run_beside(tmp_path / "seg", tmp_path / "out", CUBE, (1, 2, 3), num_lods=6)
     assert [(stage.base, stage.targets) for stage in plan.stages] == [(3, (4, 5))]
     s3 = coarser(CUBE, factors[3], nearest=True).labels
@@ -291,7 +292,7 @@ def test_no_stage_where_its_levels_are_there(tmp_path):
     "wrong",
     [
         {"labels": LABELS[::2, ::2, ::2][:-1]},
-        {"corner_nm": (1004, 2000, 3000)},  # as if all levels had their first centre in one place
+        {"corner_nm": (1004, 2000, 3000)},  # as if voxel 0 of every level had the same centre
     ],
 )
 def test_a_level_that_contradicts_its_factor_is_refused(tmp_path, wrong):
@@ -305,5 +306,5 @@ def test_a_level_that_contradicts_its_factor_is_refused(tmp_path, wrong):
         planned(config)
     plan = planned(config | {"use_existing_scales": False})
     assert [level.is_built for level in plan.levels] == [False, True, True]
-    # nothing was wanted of it
+    # the wrong level is not needed for one LOD
     assert planned(config | {"num_lods": 1}).num_lods == 1

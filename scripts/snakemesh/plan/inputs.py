@@ -1,4 +1,4 @@
-"""What a run is given: the volume's levels and the files beside it, checked before any job runs."""
+"""The input of a run, checked before any job starts: the source, the CSV and the output folder."""
 
 import os
 from dataclasses import replace
@@ -19,15 +19,18 @@ from snakemesh.plan.settings import Settings
 from snakemesh.plan.source import SourceLevel, is_local, read_source, with_voxel_size
 from snakemesh.segment_table import read_segment_table
 
-# Where config/config.yaml puts the example; a volume at this path is made by the first run.
+# The path of the example in config/config.yaml. If this is the input, the first run makes it.
 EXAMPLE_PATH = "example/segmentation.zarr"
 
 
 def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
-    """The levels of the input volume, finest first, from its metadata or, for the example, without.
+    """The levels of the source, finest first, from its metadata. No voxel is read.
 
-    Raises UserError for an input that cannot be meshed, an output that would touch it, a label that
-    cannot be in it, or a CSV of segment properties that cannot be read.
+    The example is planned before it is made; its level is then known without metadata.
+
+    Raises UserError if the source cannot be meshed, if the output would touch it or belongs to
+    another program, if a label of target_ids cannot be in it, or if the CSV of segment properties
+    cannot be read.
     """
     if settings.segment_properties_csv is not None:
         read_segment_table(settings.segment_properties_csv)
@@ -49,6 +52,7 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
 
 
 def _example_level() -> SourceLevel:
+    """What `read_source` finds once the example is made."""
     return SourceLevel(
         path=os.path.abspath(f"{EXAMPLE_PATH}/s0"),
         name=None,
@@ -62,9 +66,12 @@ def _example_level() -> SourceLevel:
 
 
 def _refuse_overlap(settings: Settings) -> None:
-    """The input is never written to: neither may the output lie in it, nor it in our folders."""
+    """Raise UserError if the output lies in the input, or the input in a folder that a run fills.
+
+    A run must never write to its input.
+    """
     source = Path(settings.input_path).resolve()
-    # a link to the source in one of our folders would go with the folder
+    # the path as given may be a link in one of these folders, which a run may remove
     as_given = Path(os.path.abspath(settings.input_path))
     output = Path(settings.output_directory).resolve()
     if output.is_relative_to(source):
@@ -81,7 +88,10 @@ def _refuse_overlap(settings: Settings) -> None:
 
 
 def _refuse_foreign_output(output: Path) -> None:
-    """Folders that a run replaces or tidies up must be its own: every run leaves its lock."""
+    """Raise UserError if the output has files of another program that a run would remove.
+
+    Every run of snakemesh leaves its lock file, so an output folder without one is not ours.
+    """
     for folder in (MULTIRES, PYRAMID):
         path = output / folder
         is_empty = path.is_dir() and not path.is_symlink() and not any(path.iterdir())
@@ -91,7 +101,7 @@ def _refuse_foreign_output(output: Path) -> None:
                 f"snakemesh, which leaves {output / LOCK}; choose another folder"
             )
     pyramid = output / PYRAMID
-    # Snakemake removes what a job is to make, also behind a link
+    # Snakemake removes the outputs of a job before it starts, even behind a link
     if pyramid.is_symlink() or (pyramid.exists() and not pyramid.is_dir()):
         raise UserError(
             f"config key output_directory: {pyramid} is a link or a file, expected a folder or "
@@ -100,6 +110,7 @@ def _refuse_foreign_output(output: Path) -> None:
 
 
 def _refuse_impossible_ids(settings: Settings, level: SourceLevel) -> None:
+    """Raise UserError if a label of target_ids is too large for the data type of the source."""
     largest = int(np.iinfo(level.dtype).max)
     if settings.target_ids is not None and max(settings.target_ids) > largest:
         raise UserError(

@@ -1,4 +1,7 @@
-"""The levels of a run: which of them the source has, and where those that are built lie. z y x."""
+"""The levels of a run: which of them the source has, and which are built. All triples are z, y, x.
+
+`placement` has their factors.
+"""
 
 from dataclasses import dataclass
 
@@ -10,10 +13,17 @@ from snakemesh.chunk_files import ChunkFiles
 from snakemesh.errors import UserError
 from snakemesh.plan.source import SourceLevel
 
+# A level of the source has a factor if its voxel size differs from the exact one by at most this
+# fraction.
+FACTOR_TOLERANCE = 1e-4
+# A level of the source lies where its factor puts it if it is off by at most this many of its
+# voxels.
+PLACEMENT_TOLERANCE = 0.01
+
 
 @dataclass(frozen=True)
 class Level:
-    """One level of the pyramid over the part of the volume that is meshed.
+    """One level, or rather the part of it that is meshed.
 
     factor: over s0. shape: its voxels in that part. voxel_size, translation: nm, of its voxel 0.
     path, name: the array that holds it. origin: the voxel of the array where the part begins.
@@ -44,13 +54,18 @@ def plan_levels(
     pyramid_path: str,
     use_existing: bool,
 ) -> tuple[Level, ...]:
-    """Each wanted level, read from the source where it has it, else built under `pyramid_path`.
+    """The levels of a run, finest first.
 
-    begin, end: the part of s0 that is meshed. Raises UserError for a source level whose shape or
-    placement contradicts its factor.
+    A level is read from the source if the source has it and `use_existing` is set; s0 always is.
+    The others are built, as the arrays s1, s2, ... of the group `pyramid_path`, which hold only the
+    part that is meshed.
+
+    source_levels: finest first. factors: of each level over s0. begin, end: the part of s0 that is
+    meshed, in voxels; `begin` is a multiple of every factor. Raises UserError if the shape or the
+    placement of a source level contradicts its factor.
     """
     source = source_levels[0]
-    extent = tuple(e - b for b, e in zip(begin, end, strict=True))
+    extent = triple(e - b for b, e in zip(begin, end, strict=True))
     levels = []
     for k, factor in enumerate(factors):
         voxel_size, translation = wa.level_placement(
@@ -79,16 +94,16 @@ def plan_levels(
 
 
 def _existing(source_levels: tuple[SourceLevel, ...], factor: Shape) -> SourceLevel | None:
-    """The source's own level of this factor, if it has one."""
+    """The source's own level of this factor, or None. Raises UserError like `plan_levels`."""
     source = source_levels[0]
     for level in source_levels[1:]:
         ratio = np.array(level.voxel_size) / source.voxel_size
-        if not np.allclose(ratio, factor, rtol=1e-4):
+        if not np.allclose(ratio, factor, rtol=FACTOR_TOLERANCE):
             continue
         _, centre = wa.level_placement(source.voxel_size, source.translation, factor)
         off = np.abs(np.array(level.translation) - centre) / level.voxel_size
         wanted = ceil_div(source.shape, factor)
-        if level.shape != wanted or np.any(off > 0.01):
+        if level.shape != wanted or np.any(off > PLACEMENT_TOLERANCE):
             raise UserError(
                 f"config key input_path: {level.path} has voxels {factor} times those of "
                 f"{source.path}, but shape {level.shape} at {_nm(level.translation)} nm, expected "

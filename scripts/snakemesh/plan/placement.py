@@ -1,21 +1,27 @@
-"""Where levels lie: per-axis factors, the aligned region of interest, placements. All z y x."""
+"""The factors of the levels, and the part of s0 that is meshed. All triples are z, y, x."""
 
 import numpy as np
 import worldarray as wa
 
-from snakemesh.boxes import Nanometres, Shape
+from snakemesh.boxes import Nanometres, Shape, triple
 from snakemesh.errors import UserError
 
-# An axis is halved while its voxels are at most this many times the finest ones: anisotropic data
-# becomes isotropic first.
+# At each level, an axis is halved if its voxel size is at most this many times the finest one. So
+# anisotropic voxels become isotropic first.
 ANISOTROPY = 1.5
+# Positions of the roi are rounded to this many decimals of a voxel. A face of the roi that misses
+# the edge of a voxel by a millionth of a voxel is meant to lie on it.
+ROI_DECIMALS = 6
 
 
 def level_factors(voxel_size: Nanometres, num_lods: int) -> tuple[Shape, ...]:
-    """Per level, its per-axis factor over s0: ((1, 1, 1), (1, 2, 2), ...)."""
+    """The factor of each level over s0: ((1, 1, 1), (1, 2, 2), ...).
+
+    voxel_size: of s0, in nm. num_lods: the number of levels, s0 included.
+    """
     factors = [(1, 1, 1)]
     for step in wa.level_factors(voxel_size, ratio=ANISOTROPY, max_levels=num_lods - 1):
-        factors.append(tuple(f * s for f, s in zip(factors[-1], step, strict=True)))
+        factors.append(triple(f * s for f, s in zip(factors[-1], step, strict=True)))
     return tuple(factors)
 
 
@@ -27,17 +33,22 @@ def aligned_roi(
     factor: Shape,
     mode: str,
 ) -> tuple[Shape, Shape]:
-    """First and one past the last voxel of the part of s0 to mesh.
+    """The part of s0 that is meshed: its first voxel, and on each axis the one after its last.
 
-    roi: begin and end in nm, or None for everything. factor: of the coarsest level. mode: `halo`
-    rounds outward to multiples of the factor, `snap` inward. What lies past the dataset's edge does
-    not exist: the result is cut to it. Raises UserError when nothing is left.
+    roi: begin and end in nm, or None for the whole volume. shape: voxels of s0. voxel_size,
+    translation: of s0, in nm; the translation is the centre of voxel 0. factor: of the coarsest
+    level over s0.
+
+    mode: the value of the config key `pyramid_alignment_mode`. `halo` moves the roi outward to
+    multiples of the factor, `snap` moves it inward. This `halo` is only the name of the mode: it is
+    not the halo of a tile, the margin that `job_records.halo_voxels` computes.
+
+    The result is cut at the end of the volume. Raises UserError if no voxel is left.
     """
     if roi is None:
         return (0, 0, 0), shape
     corner = np.array(translation) - np.array(voxel_size) / 2
-    # a boundary a millionth of a voxel off a voxel's edge is meant to be on it
-    begin, end = (np.round((np.array(edge) - corner) / voxel_size, 6) for edge in roi)
+    begin, end = (np.round((np.array(edge) - corner) / voxel_size, ROI_DECIMALS) for edge in roi)
     data_end = corner + np.array(shape) * voxel_size
     where = f"the volume spans {_nm(corner)} to {_nm(data_end)} nm (z y x)"
     if np.any(end <= begin):
@@ -49,7 +60,7 @@ def aligned_roi(
         first, last = np.floor(begin / step) * step, np.ceil(end / step) * step
     else:
         first, last = np.ceil(begin / step) * step, np.floor(end / step) * step
-        # there, a cube that is cut by the dataset's edge is not cut by the roi
+        # The last cube may be cut by the end of the volume. It is kept, as the roi does not cut it.
         last = np.where(end >= shape, shape, last)
     first = np.maximum(first, 0).astype(int)
     last = np.minimum(last, shape).astype(int)
@@ -58,7 +69,7 @@ def aligned_roi(
             f"config key roi: found {_listed(roi)}, no whole cube of {tuple(factor)} voxels is "
             "left inside it; use pyramid_alignment_mode: halo, fewer num_lods or a larger roi"
         )
-    return tuple(first.tolist()), tuple(last.tolist())
+    return triple(first.tolist()), triple(last.tolist())
 
 
 def _nm(position: np.ndarray) -> list[float]:

@@ -1,6 +1,7 @@
-"""The plan of a run: everything that is decided once, from the configuration and metadata alone.
+"""The plan of a run: all decisions, made once from the configuration and the metadata alone.
 
-Voxel geometry is z y x; the octree and its cells are x y z, as Neuroglancer reads them.
+All triples are z, y, x, except those of `OctreeGrid`. They are x, y, z, like all that the viewer
+reads.
 """
 
 import math
@@ -17,22 +18,31 @@ from snakemesh.plan.placement import aligned_roi, level_factors
 from snakemesh.plan.settings import Settings
 from snakemesh.plan.source import SourceLevel
 
-# A tile is what is meshed at once. Of dense uint32 labels 512^3 voxels take 3.9 GB, half of it 2.
+# A tile has at most this many voxels, or one cell if that is larger. Of dense uint32 labels, a tile
+# of 512^3 voxels took 3.9 GB; half of it takes 2 GB.
 TILE_VOXELS = 512 * 512 * 256
-# A shard of dense tissue is then some gigabytes; a minishard's index is fetched as a whole.
+# With this many voxels, a shard of dense tissue has some gigabytes.
 VOXELS_PER_SHARD = 1 << 32
+# What a label is assumed to have, to estimate the number of labels
 VOXELS_PER_LABEL = 50_000
+# The viewer fetches the index of a minishard as a whole, so it must not get long.
 LABELS_PER_MINISHARD = 1000
 MAX_SHARD_BITS = 10
+# Limits of the length of a chunk of the levels that are built, on each axis, in voxels
+MIN_CHUNK = 32
+MAX_CHUNK = 128
+# LOD scales are rounded to this many decimals, so that the cube roots of whole cubes are whole.
+LOD_SCALE_DECIMALS = 9
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Levels that are built in one pass over another one.
+    """The levels that are built in one pass over their base.
 
-    base: number of the level that is read. targets: numbers of the levels that it covers, existing
-    ones among them. steps: per target its factor over the one before. super_chunk: voxels of the
-    base that one job reads. grid: number of super-chunks along each axis.
+    base: the number of the level that is read. targets: the numbers of the levels of the stage.
+    They follow the base without a gap, so some of them may exist already; these are not written.
+    steps: for each target its factor over the level before it. super_chunk: voxels of the base that
+    one job reads. grid: the number of super-chunks on each axis.
     """
 
     base: int
@@ -44,12 +54,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is read, what is built, how it is divided, and where it goes.
+    """What is read, what is built, how it is divided into jobs, and where it goes.
 
-    begin, end: the part of s0 that is meshed, in its voxels. pyramid_path: the group the levels
-    that are built are written to; chunks: their chunk shape. cell_voxels: per LOD, voxels of its
-    level in a cell. n_cells: per LOD, cells that hold data. block_cells: cells of its LOD that one
-    mesh_block job meshes; tile_cells: per LOD, how many of them at once.
+    source: s0 as the user's volume has it. begin, end: the part of s0 that is meshed, in voxels.
+    levels: finest first; LOD k is the meshes of level k. pyramid_path: the group that the missing
+    levels are written to. chunks: voxels of a chunk of these levels. cell_voxels: for each LOD the
+    voxels of its level in a cell. n_cells: for each LOD the number of its cells on each axis.
+    block_cells: cells of a block, the same at each LOD. tile_cells: for each LOD the cells of a
+    tile. lod_scale_multiplier: what the viewer multiplies the LOD scales of `grid` with to get nm.
     """
 
     settings: Settings
@@ -70,16 +82,16 @@ class Plan:
 
     @property
     def num_lods(self) -> int:
-        """Number of levels of detail."""
+        """The number of LODs."""
         return len(self.levels)
 
     def blocks(self, lod: int) -> Shape:
-        """Number of mesh_block jobs of an LOD along each axis, z y x."""
+        """The number of blocks of an LOD on each axis."""
         return ceil_div(self.n_cells[lod], self.block_cells)
 
     @property
     def num_jobs(self) -> int:
-        """Jobs of the whole run, without the handful there is one of."""
+        """The number of jobs of a run from scratch, without the rules that have only one job."""
         pyramid = sum(math.prod(stage.grid) for stage in self.stages)
         return (
             pyramid
@@ -89,9 +101,13 @@ class Plan:
 
 
 def make_plan(settings: Settings, source_levels: tuple[SourceLevel, ...]) -> Plan:
-    """The plan for a volume, its jobs grown until there are at most `max_jobs` of them.
+    """The plan for a volume. Its jobs grow until there are at most `max_jobs` of them.
 
-    source_levels: what the source holds, finest first. Raises UserError for what cannot be done.
+    Shard jobs do not grow, and each stage and each LOD has at least one job. So there are more jobs
+    than `max_jobs` if these alone are more.
+
+    source_levels: what the source holds, finest first. Raises UserError if the roi leaves nothing
+    to mesh, or if a level of the source contradicts its factor.
     """
     source = source_levels[0]
     factors = level_factors(source.voxel_size, settings.num_lods)
@@ -110,7 +126,7 @@ def make_plan(settings: Settings, source_levels: tuple[SourceLevel, ...]) -> Pla
     growth = 0
     while True:
         plan = _divided(settings, source, begin, end, levels, pyramid_path, growth)
-        # when every level is one piece there is nothing left to join
+        # one job for each stage and each LOD: they cannot become fewer
         at_limit = plan.num_jobs == len(plan.stages) + plan.num_lods + plan.sharding.num_shards
         if plan.num_jobs <= settings.max_jobs or at_limit:
             return plan
@@ -127,12 +143,12 @@ def _divided(
     growth: int,
 ) -> Plan:
     """The plan with super-chunks and blocks doubled `growth` times, along z, y and x in turn."""
-    grown = tuple(2 ** ((growth + 2 - axis) // 3) for axis in range(3))
+    grown = triple(2 ** ((growth + 2 - axis) // 3) for axis in range(3))
     cell_voxels = tuple(
-        tuple(settings.cell_size * 2**k // f for f in level.factor)
+        triple(settings.cell_size * 2**k // f for f in level.factor)
         for k, level in enumerate(levels)
     )
-    scales = (round(math.prod(level.factor) ** (1 / 3), 9) for level in levels)
+    scales = (round(math.prod(level.factor) ** (1 / 3), LOD_SCALE_DECIMALS) for level in levels)
     corner = np.array(source.translation) + (np.array(begin) - 0.5) * source.voxel_size
     cell_nm = settings.cell_size * np.array(source.voxel_size)
     n_voxels = math.prod(e - b for b, e in zip(begin, end, strict=True))
@@ -152,8 +168,8 @@ def _divided(
         block_cells=grown,
         tile_cells=tuple(_tile_cells(cell, grown) for cell in cell_voxels),
         grid=OctreeGrid(
-            origin_nm=tuple(corner[::-1].tolist()),
-            cell_nm=tuple(cell_nm[::-1].tolist()),
+            origin_nm=triple(corner[::-1].tolist()),
+            cell_nm=triple(cell_nm[::-1].tolist()),
             lod_scales=tuple(scales),
         ),
         lod_scale_multiplier=float(np.prod(source.voxel_size)) ** (1 / 3),
@@ -168,7 +184,12 @@ def built_chunks(source_chunks: Shape) -> Shape:
 
 
 def _stages(levels: tuple[Level, ...], chunks: Shape, grown: Shape) -> tuple[Stage, ...]:
-    """Levels grouped so that no stage looks at cubes wider than MAX_STAGE_FACTOR."""
+    """The stages that build the missing levels.
+
+    A stage ends before the level that would be more than MAX_STAGE_FACTOR times coarser than its
+    base. The last level of a stage is the base of the next one. chunks: of the levels that are
+    built. grown: how many times longer than necessary super-chunks are on each axis.
+    """
     stages = []
     base = 0
     while base < len(levels) - 1:
@@ -178,7 +199,7 @@ def _stages(levels: tuple[Level, ...], chunks: Shape, grown: Shape) -> tuple[Sta
             if max(factor) > MAX_STAGE_FACTOR:
                 break
             targets.append(targets[-1] + 1)
-        # nothing is read for levels that are all there already
+        # a stage whose levels all exist is left out
         if any(levels[k].is_built for k in targets):
             last = levels[targets[-1]].relative_to(levels[base])
             super_chunk = triple(c * f * g for c, f, g in zip(chunks, last, grown, strict=True))
@@ -196,7 +217,10 @@ def _stages(levels: tuple[Level, ...], chunks: Shape, grown: Shape) -> tuple[Sta
 
 
 def _tile_cells(cell_voxels: Shape, block_cells: Shape) -> Shape:
-    """Cells of one tile: as much of a block as TILE_VOXELS allow, never less than one cell."""
+    """The cells of a tile: one, doubled along z, y and x in turn while TILE_VOXELS allow it.
+
+    A tile is never longer than a block. cell_voxels: voxels of a cell.
+    """
     tile = [1, 1, 1]
     for axis in [0, 1, 2] * max(block_cells):
         voxels = math.prod(t * c for t, c in zip(tile, cell_voxels, strict=True))
@@ -206,6 +230,7 @@ def _tile_cells(cell_voxels: Shape, block_cells: Shape) -> Shape:
 
 
 def _sharding(n_voxels: int) -> Sharding:
+    """How many shards and minishards there are for a part of s0 with this many voxels."""
     shard_bits = min(max(math.ceil(math.log2(n_voxels / VOXELS_PER_SHARD)), 0), MAX_SHARD_BITS)
     labels = n_voxels / VOXELS_PER_LABEL / (1 << shard_bits)
     minishard_bits = max(math.ceil(math.log2(max(labels / LABELS_PER_MINISHARD, 1))), 0)

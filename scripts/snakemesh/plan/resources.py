@@ -1,4 +1,7 @@
-"""What a job asks its machine for, from the plan. Memory in MB, time in minutes."""
+"""What a job asks its machine for: memory in MB, time in minutes.
+
+A cluster ends a job that takes more. `estimates` has what jobs are expected to take, which is less.
+"""
 
 import math
 
@@ -19,38 +22,44 @@ CHUNKS_IN_FLIGHT = 8
 MESH_BYTES_PER_VOXEL = 46
 # Fragments of a label in dense tissue, and what a shard job holds of each to lay a shard out.
 FRAGMENTS_PER_LABEL = 4
+# What a shard job holds of each fragment while it lays the shard out
 SHARD_BYTES_PER_FRAGMENT = 300
 # Voxels a second that one core does at the least, also on a slow disk, so that a cluster does not
 # end a job that is only slow. They are 2.5 to 25 times lower than the rates in `estimates`.
 GUARANTEED_PYRAMID_VOXELS_PER_S = 2e6
 GUARANTEED_MESH_VOXELS_PER_S = 4e5
 GUARANTEED_SHARD_VOXELS_PER_S = 2e6
+MIN_MINUTES = 10
 
 
 def mesh_mem_mb(plan: Plan, lod: int) -> int:
-    """Peak memory of a mesh_block job: one tile with its halo."""
-    margin = 2 * halo_voxels(smoothing_iterations(plan, lod))
+    """MB that a mesh_block job of an LOD asks for: it holds one tile with its halo."""
+    both_halos = 2 * halo_voxels(smoothing_iterations(plan, lod))
     voxels = math.prod(
-        min(t * c, n) + margin
+        min(t * c, n) + both_halos
         for t, c, n in zip(
             plan.tile_cells[lod], plan.cell_voxels[lod], plan.levels[lod].shape, strict=True
         )
     )
     itemsize = np.dtype(plan.source.dtype).itemsize
-    return BASE_MB + math.ceil(voxels * (MESH_BYTES_PER_VOXEL + 2 * itemsize) / 1e6)
+    return BASE_MB + math.ceil(voxels * (MESH_BYTES_PER_VOXEL + LABEL_COPIES * itemsize) / 1e6)
 
 
 def pyramid_mem_mb(plan: Plan) -> int:
-    """Peak memory of a pyramid_super_chunk job, of the stage that needs most."""
+    """MB that every pyramid_super_chunk job asks for: what the stage that needs most takes."""
     return BASE_MB + math.ceil(max((_stage_bytes(plan, s) for s in plan.stages), default=0) / 1e6)
 
 
 def _stage_bytes(plan: Plan, stage: Stage) -> int:
-    """Pieces being read and the chunks decoded for them, a chunk of every level, and writes."""
+    """Bytes that a super-chunk of a stage holds at most.
+
+    These are the pieces that are being read with the chunks of the base that are decoded for them,
+    the votes on one piece, one chunk of each level, and the writes under way.
+    """
     base = plan.levels[stage.base]
     itemsize = np.dtype(plan.source.dtype).itemsize
-    first = next(i for i, k in enumerate(stage.targets) if plan.levels[k].is_built)
-    factor = plan.levels[stage.targets[first]].relative_to(base)
+    finest = next(k for k in stage.targets if plan.levels[k].is_built)
+    factor = plan.levels[finest].relative_to(base)
     stored = plan.chunks if base.is_built else plan.source.chunks
     how = reading(
         tuple(c * f for c, f in zip(plan.chunks, factor, strict=True)),
@@ -60,33 +69,36 @@ def _stage_bytes(plan: Plan, stage: Stage) -> int:
         itemsize,
     )
     chunk = math.prod(plan.chunks) * itemsize
-    source_chunk = math.prod(stored) * itemsize
+    base_chunk = math.prod(stored) * itemsize
     n_pieces = math.ceil(_super_chunk_voxels(plan, stage) * itemsize / how.piece_bytes)
     at_once = min(how.at_once, n_pieces)
-    decoded = min(at_once * how.decoded_bytes, CHUNKS_IN_FLIGHT * source_chunk)
+    decoded = min(at_once * how.decoded_bytes, CHUNKS_IN_FLIGHT * base_chunk)
     read = at_once * how.piece_bytes + decoded
-    # a chunk is encoded beside what it holds
+    # halving two axes leaves a quarter of the voxels of a piece
+    votes = how.piece_bytes // 4
+    # every chunk is there twice: as it is, and encoded
     written = 2 * (min(BYTES_WRITING, n_pieces * how.piece_bytes) + chunk)
-    return read + how.piece_bytes // 4 + len(stage.targets) * chunk + written
+    return read + votes + len(stage.targets) * chunk + written
 
 
 def _super_chunk_voxels(plan: Plan, stage: Stage) -> int:
+    """Voxels of the base in the largest super-chunk of a stage."""
     return math.prod(map(min, stage.super_chunk, plan.levels[stage.base].shape))
 
 
 def minutes(voxels: int, voxels_per_s: float) -> int:
-    """Time to ask for, at a rate that slow disks and cores keep; never less than ten minutes."""
-    return max(10, math.ceil(voxels / voxels_per_s / 60))
+    """Minutes that a job asks for, never less than MIN_MINUTES. voxels_per_s: a rate from above."""
+    return max(MIN_MINUTES, math.ceil(voxels / voxels_per_s / 60))
 
 
 def pyramid_runtime(plan: Plan) -> int:
-    """Minutes of a pyramid_super_chunk job."""
+    """Minutes that every pyramid_super_chunk job asks for: what the largest super-chunk takes."""
     voxels = max((_super_chunk_voxels(plan, stage) for stage in plan.stages), default=0)
     return minutes(voxels, GUARANTEED_PYRAMID_VOXELS_PER_S)
 
 
 def mesh_runtime(plan: Plan, lod: int) -> int:
-    """Minutes of a mesh_block job."""
+    """Minutes that a mesh_block job of an LOD asks for."""
     cells = (min(b, n) for b, n in zip(plan.block_cells, plan.n_cells[lod], strict=True))
     return minutes(
         math.prod(cells) * math.prod(plan.cell_voxels[lod]), GUARANTEED_MESH_VOXELS_PER_S
@@ -94,15 +106,16 @@ def mesh_runtime(plan: Plan, lod: int) -> int:
 
 
 def shard_runtime(plan: Plan) -> int:
-    """Minutes of a shard job, which copies the fragments of its share of the volume."""
+    """Minutes that a shard job asks for. It copies the fragments of its share of the volume."""
     return minutes(_voxels(plan) // plan.sharding.num_shards, GUARANTEED_SHARD_VOXELS_PER_S)
 
 
 def shard_mem_mb(plan: Plan) -> int:
-    """Peak memory of a shard job: the records of its fragments, not the fragments."""
+    """MB that a shard job asks for: it holds the records of its fragments, not the fragments."""
     labels = _voxels(plan) / plan.sharding.num_shards / VOXELS_PER_LABEL
     return BASE_MB + math.ceil(labels * FRAGMENTS_PER_LABEL * SHARD_BYTES_PER_FRAGMENT / 1e6)
 
 
 def _voxels(plan: Plan) -> int:
+    """Voxels of s0 that are meshed."""
     return math.prod(e - b for b, e in zip(plan.begin, plan.end, strict=True))

@@ -1,4 +1,4 @@
-"""The settings of a run, decided once; configuration.py reads them."""
+"""The settings of a run. `configuration` reads them once; nothing changes them afterwards."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,11 @@ from snakemesh.boxes import Nanometres
 
 @dataclass(frozen=True)
 class Settings:
-    """Every key of the configuration, as config/README.md explains them."""
+    """The keys of the configuration, in the order of its schema.
+
+    `config/README.md` explains each key. All triples are z, y, x, in nm. roi: its begin and its
+    end.
+    """
 
     input_path: str
     output_directory: str

@@ -1,7 +1,7 @@
-"""What a source volume is, from its metadata documents alone.
+"""The levels of the source, from its metadata alone. All triples are z, y, x; lengths are nm.
 
-worldarray finds the levels and places them (OME-NGFF, N5, precomputed, plain zarr; local and
-remote); everything here is z y x and nanometres.
+worldarray reads the metadata of every format (OME-NGFF, N5, precomputed, plain zarr), local and
+remote.
 """
 
 import hashlib
@@ -56,11 +56,12 @@ class SourceLevel:
 def read_source(
     path: str, voxel_size_nm: Nanometres | None = None, translation_nm: Nanometres | None = None
 ) -> tuple[SourceLevel, ...]:
-    """The levels of a volume, finest first; no voxel is read.
+    """The levels of a volume, finest first. No voxel is read.
 
-    path: a group, an array or a level of a group, local or a URL. voxel_size_nm, translation_nm:
-    z y x, in place of what the metadata say. Raises UserError for what is not there, cannot be
-    meshed, or has a size that nobody says.
+    path: a group, an array, or a level of a group; a local path or a URL. voxel_size_nm,
+    translation_nm: replace what the metadata say, see `with_voxel_size`; only the finest level is
+    returned then. Raises UserError if nothing is found, if the metadata cannot be read, if the
+    volume cannot be meshed, or if neither the metadata nor the caller give a voxel size.
     """
     try:
         levels = _read_levels(path, voxel_size_nm is None)
@@ -143,9 +144,10 @@ def _reason(error: Exception) -> str:
 def with_voxel_size(
     level: SourceLevel, voxel_size_nm: Nanometres, translation_nm: Nanometres | None = None
 ) -> SourceLevel:
-    """A level placed by the configuration: voxels of this size, z y x.
+    """The level with the placement that the configuration gives.
 
-    translation_nm: the centre of its voxel 0; None puts its corner at the origin.
+    voxel_size_nm: z y x. translation_nm: the centre of its voxel 0, z y x; None puts its corner at
+    the origin.
     """
     voxel_size = triple(float(v) for v in voxel_size_nm)
     if translation_nm is None:
@@ -156,6 +158,7 @@ def with_voxel_size(
 
 
 def _refuse_unplaced(path: str, metas: list[wa.ArrayMeta]) -> None:
+    """Raise UserError if the metadata of a level have no voxel size."""
     if any(meta.placed_by is None for meta in metas):
         raise UserError(
             f"config key voxel_size_nm: the metadata of {path} do not say how large a voxel is; "
@@ -164,7 +167,7 @@ def _refuse_unplaced(path: str, metas: list[wa.ArrayMeta]) -> None:
 
 
 def _level_names(path: str, pyramid: wa.Pyramid) -> list[str]:
-    """The levels a path stands for: those of a group, or the one that it leads to."""
+    """The names of the levels at a path: all those of a group, or the one that the path names."""
     node = wa.detect(path)
     if node.scale_key is not None:
         return [node.scale_key]
@@ -182,7 +185,7 @@ def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
         )
     spatial = meta.spatial
     names = tuple(meta.axes[i] for i in spatial)
-    # axes that bear other names altogether are taken in order
+    # if no axis is called z, y or x, the axes are taken in their order
     is_zyx = names == _ZYX or not set(names) & set(_ZYX)
     is_last = spatial == tuple(range(meta.ndim - 3, meta.ndim))
     if not (is_zyx and is_last) or any(n != 1 for n in meta.shape[:-3]):
@@ -207,11 +210,11 @@ def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
     return SourceLevel(
         path=meta.path,
         name=name if meta.format == "precomputed" else None,
-        shape=pick(meta.shape),
-        chunks=pick(meta.chunk_shape),
+        shape=triple(meta.shape[-3:]),
+        chunks=triple(meta.chunk_shape[-3:]),
         dtype=np.dtype(meta.dtype).name,
-        voxel_size=pick(meta.voxel_size),
-        translation=pick(meta.translation),
+        voxel_size=triple(meta.voxel_size[-3:]),
+        translation=triple(meta.translation[-3:]),
         format=meta.format,
         document=hashlib.sha256(json.dumps(node.docs, sort_keys=True).encode()).hexdigest(),
         has_unit=has_unit,
@@ -220,5 +223,5 @@ def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
 
 
 def is_local(level: SourceLevel) -> bool:
-    """Whether a level lies in the local filesystem, where it can be linked to."""
+    """Whether a level lies in the local filesystem. Only then can a link point to it."""
     return os.path.isabs(level.path)

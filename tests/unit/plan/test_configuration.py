@@ -17,7 +17,7 @@ NEEDED = {"input_path": "/data/seg", "output_directory": "/meshes"}
 
 
 def documented() -> dict[str, str]:
-    """Per key of the tables in config/README.md, what is in the column of its default."""
+    """For each key in the tables of config/README.md the text in its column "default"."""
     lines = (CONFIG / "README.md").read_text().splitlines()
     rows = [re.match(r"\| `(\w+)` \| (.+?) \| \S.*\|$", line) for line in lines]
     found = [row.groups() for row in rows if row]

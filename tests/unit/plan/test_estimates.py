@@ -9,7 +9,7 @@ from volumes import plan_of, plans, volume
 
 
 def all_jobs(plan):
-    """Rule and wildcards of every job that there is more than one of."""
+    """Rule and wildcards of every job of the rules that have more than one."""
     for number, stage in enumerate(plan.stages):
         for index in indices(stage.grid):
             yield "pyramid_super_chunk", {"stage": str(number), "box": "_".join(map(str, index))}
@@ -22,12 +22,12 @@ def all_jobs(plan):
 
 @given(plan=plans())
 def test_the_jobs_add_up_to_the_plan(plan):
-    """Every voxel of every level counts once for each thing that is done with it."""
+    """Each voxel of a level counts once for each rule that processes it."""
     if plan.num_jobs > 500:
         return
     works = [job_work(plan, rule, wildcards) for rule, wildcards in all_jobs(plan)]
     total, whole = sum(works, Work(0, 0)), plan_work(plan)
-    # whole shards' voxels are rounded down
+    # the voxels of each shard are rounded down
     assert whole.voxels - len(works) <= total.voxels <= whole.voxels
     assert total.seconds == pytest.approx(whole.seconds, rel=1e-6)
 
@@ -40,10 +40,10 @@ def test_what_only_gathers_is_a_start():
 
 
 def test_bytes_are_those_of_the_levels():
-    """Isotropic voxels: a level has an eighth of the voxels of the one before."""
+    """The voxels are isotropic, so a level has an eighth of the voxels of the level before it."""
     small, large = (plan_of(volume((n,) * 3, chunks=(128,) * 3)) for n in (512, 1024))
     assert mesh_bytes(large) == pytest.approx(8 * mesh_bytes(small), abs=8)
     assert level_bytes(large) == pytest.approx(8 * level_bytes(small), abs=8)
-    # the levels that are built are an eighth and less of s0
+    # the finest level that is built has an eighth of the voxels of s0
     assert level_bytes(small) * 6 < mesh_bytes(small)
     assert list(itertools.islice(all_jobs(small), 1))[0][0] == "pyramid_super_chunk"

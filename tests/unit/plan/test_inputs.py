@@ -43,7 +43,7 @@ def settings_for(input_path, output_directory="out", voxel_size_nm=(40, 8, 8), *
     [(None, None), ((30, 10, 10), None), ((30, 10, 10), (15, 1005, -5))],
 )
 def test_the_example_is_planned_alike_before_and_after_it_is_made(voxel_size_nm, translation_nm):
-    """Every job parses the configuration again, the first time with the example not there."""
+    """Every job makes the plan again, the first ones before the example exists."""
     settings = settings_for(
         EXAMPLE_PATH, voxel_size_nm=voxel_size_nm, translation_nm=translation_nm
     )
@@ -140,7 +140,7 @@ def test_what_another_program_left_is_not_ours_to_tidy(tmp_path, folder):
     theirs = output / folder / "17"
     theirs.parent.mkdir(parents=True)
     settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(output))
-    source_levels(settings)  # an empty folder is nobody's
+    source_levels(settings)  # an empty folder is accepted
     theirs.write_text("a mesh")
     with pytest.raises(UserError, match="output_directory.*not from a run of snakemesh") as error:
         source_levels(settings)
@@ -151,7 +151,7 @@ def test_what_another_program_left_is_not_ours_to_tidy(tmp_path, folder):
 
 @pytest.mark.parametrize("what", ["file", "link", "dangling link"])
 def test_a_pyramid_that_is_no_folder(tmp_path, what):
-    """Before any job, as Snakemake removes what a job is to make, also behind a link."""
+    """It is refused before any job starts: Snakemake removes outputs, even behind a link."""
     output = tmp_path / "out"
     acquire(output / "work")
     path = output / "_intermediate_scales.zarr"

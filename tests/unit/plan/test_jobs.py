@@ -22,7 +22,7 @@ from volumes import (
 
 
 def written(plan, number, index, level):
-    """The box of a level that a super-chunk writes, in voxels of the level."""
+    """Begin and end of the box that a super-chunk writes to a level, in voxels of the level."""
     stage = plan.stages[number]
     job = jobs.super_chunk_job(plan, stage, index)
     factor = plan.levels[level].relative_to(plan.levels[stage.base])
@@ -36,7 +36,7 @@ def overlap(a, b):
 
 
 def makers(plan, level, box):
-    """By looking at every super-chunk: those that write any of a box of a level."""
+    """The super-chunks that write into a box of a level, found by looking at each of them."""
     if not plan.levels[level].is_built:
         return set()
     return {
@@ -49,7 +49,7 @@ def makers(plan, level, box):
 
 
 def check_dependencies(plan):
-    """That every job waits for exactly those that make what it reads; returns how many."""
+    """Check that each job waits for exactly the jobs that make what it reads; return how many."""
     total = 0
     for lod, level in enumerate(plan.levels):
         margin = halo_voxels(plan.settings.n_smoothing_iter >> lod)
@@ -92,7 +92,7 @@ def test_jobs_of_later_stages_wait_for_earlier_ones(there, n_smoothing_iter):
 
 
 def test_a_block_looks_past_its_super_chunk_by_its_halo():
-    # level 1: cells of 64 voxels, super-chunks of 128
+    # at level 1, cells have 64 voxels on each axis and super-chunks write 64
     plan = plan_of(volume((512, 64, 64)), num_lods=2, cell_size=64, n_smoothing_iter=5)
     assert plan.stages[0].super_chunk == (128, 128, 128)
     found = [
@@ -188,13 +188,13 @@ def test_open_sides_are_those_of_the_roi_alone(boundary, roi, expected):
 
 
 def voxel_faces(voxel_size):
-    """Voxel faces in a surface whose extent across each axis is one nm^2."""
+    """Number of voxel faces of a surface whose projection along each axis has one nm^2."""
     z, y, x = voxel_size
     return 1 / (y * x) + 1 / (z * x) + 1 / (z * y)
 
 
 def faces_of_a_ball(voxel_size, radius=400):
-    """The faces between the voxels in a ball and those outside, counted."""
+    """Number of voxel faces of a ball of this radius in nm, found by counting."""
     axes = [np.arange(-radius - v, radius + v, v) + v / 3 for v in voxel_size]
     z, y, x = np.meshgrid(*axes, indexing="ij", sparse=True)
     inside = z**2 + y**2 + x**2 < radius**2
@@ -288,7 +288,7 @@ def test_group_of_a_part_links_whole_levels():
     group = jobs.pyramid_group(plan)
     assert group.format == "zarr3"
     assert group.linked == (LinkedLevel("s0", "/data/seg/s0", (8, 8, 8), (4, 4, 4)),)
-    # the first voxel of s1 covers 80 to 96, 160 to 176, 240 to 256 nm
+    # the first voxel of s1 spans 80 to 96, 160 to 176 and 240 to 256 nm
     assert group.built == (BuiltLevel("s1", (5, 10, 15), (16, 16, 16), (88, 168, 248)),)
 
 

@@ -32,7 +32,7 @@ def test_placement_of_every_level(voxel_size, translation, begin_cubes, num_lods
     source = volume(end, voxel_size, translation)
     levels = plan_levels(source, factors, begin, end, "/meshes/pyramid", True)
     vs_0 = np.array(voxel_size)
-    tr_0 = np.array(translation) + np.array(begin) * vs_0  # of the first voxel that is meshed
+    tr_0 = np.array(translation) + np.array(begin) * vs_0  # of the first meshed voxel
     for level, factor in zip(levels, factors, strict=True):
         assert level.factor == factor
         np.testing.assert_allclose(level.voxel_size, vs_0 * factor)
@@ -102,7 +102,7 @@ def test_part_of_an_existing_level():
     [
         {"shape": (50, 45, 34)},
         {"shape": (49, 45, 35)},
-        {"translation": (1004.0, -4.0, 40.5)},  # as if centres of voxel 0 were one place
+        {"translation": (1004.0, -4.0, 40.5)},  # as if voxel 0 of every level had the same centre
         {"translation": (1008.0, 0.0, 45.5)},
     ],
 )

@@ -54,7 +54,10 @@ def test_factors_double_what_is_fine(voxel_size, num_lods):
 
 
 def chosen(n, factor, begin, end, mode):
-    """Along one axis, by looking at every cube: those that a roi in voxels touches or holds."""
+    """Begin and end, on one axis, of the cubes that the roi touches (halo) or contains (snap).
+
+    begin, end: the roi, in voxels. Every cube is looked at. None if there is no such cube.
+    """
     found = []
     for first in range(0, n, factor):
         last = min(first + factor, n)
@@ -98,7 +101,10 @@ def test_roi_against_every_cube(axes, mode):
 
 
 def roi(begin, end, mode="halo", shape=(100, 100, 100)):
-    """In nm, of voxels of 10 nm whose volume begins at 1000, 2000, 3000, with a factor of 8."""
+    """The aligned roi at a factor of 8, of a volume of 10 nm voxels that begins at 1000 2000 3000.
+
+    begin, end: in nm.
+    """
     return aligned_roi((begin, end), shape, (10.0,) * 3, (1005.0, 2005.0, 3005.0), (8, 8, 8), mode)
 
 

@@ -29,7 +29,7 @@ REPO = Path(__file__).resolve().parents[3]
 
 
 def count(shape, boxes):
-    """How many of the boxes each element of an array lies in."""
+    """For each element of an array of this shape, in how many of the boxes it lies."""
     found = np.zeros(shape, np.uint8)
     for begin, end in boxes:
         assert all(0 <= b < e <= n for b, e, n in zip(begin, end, shape, strict=True))
@@ -99,7 +99,7 @@ def test_super_chunks_tile_every_level_exactly(plan):
             for job in all_jobs:
                 begin = tuple(b // f for b, f in zip(job.begin, factor, strict=True))
                 end = tuple(-(-e // f) for e, f in zip(job.end, factor, strict=True))
-                # whole cubes, and whole chunks on disk but at the end of the array
+                # whole cubes and whole chunks, except at the end of the array
                 assert all(b % f == 0 for b, f in zip(job.begin, factor, strict=True))
                 assert all(b % c == 0 for b, c in zip(begin, plan.chunks, strict=True))
                 assert all(
@@ -170,7 +170,7 @@ def test_tiles_are_as_large_as_memory_allows():
 
 
 def test_octree_lies_at_the_corner_of_the_part():
-    # voxels of 40 32 16 nm whose corner is at 1000 2000 3000; the part begins at voxel 8 16 32
+    # The corner of the volume is at 1000 2000 3000 nm. The part begins at voxel 8 16 32.
     levels = volume((200, 200, 200), (40, 32, 16), (1020, 2016, 3008))
     roi = [[1000 + 8 * 40, 2000 + 16 * 32, 3000 + 32 * 16], [5000, 6000, 6000]]
     plan = plan_of(levels, roi=roi, cell_size=64)
@@ -212,7 +212,7 @@ def test_jobs_grow_with_the_volume(n, changes):
     plan = make_plan(settings_with(**changes), levels)
     assert time.perf_counter() - start < 0.5
     assert plan.num_jobs <= plan.settings.max_jobs
-    # no larger than they have to be: three doublings are an eighth of the jobs, one about half
+    # no job is larger than necessary: one doubling less would be about twice as many jobs
     assert plan.num_jobs - plan.sharding.num_shards > plan.settings.max_jobs / 3
     assert max(plan.block_cells) <= 2 * min(plan.block_cells)
 

@@ -10,7 +10,10 @@ from snakemesh.plan.progress import ProgressHandler
 
 @pytest.fixture
 def run(monkeypatch):
-    """A run of three jobs, of 30, 60 and 10 seconds, with a clock that the test sets."""
+    """A run of three jobs that take 30, 60 and 10 seconds. `finish` sets the clock.
+
+    Returns a function that finishes a job at a time in seconds; the reported lines; the log.
+    """
     clock = [1000.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     said = []

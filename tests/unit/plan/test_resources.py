@@ -1,4 +1,7 @@
-"""Time that jobs ask for; their memory is measured in test_super_chunks and tests/bench."""
+"""Time and memory that jobs ask for.
+
+The memory that they take is measured in tests/unit/pyramid/test_super_chunk.py and tests/bench.
+"""
 
 import numpy as np
 from hypothesis import given
@@ -33,7 +36,7 @@ def test_memory_is_that_of_a_block_not_of_a_super_chunk():
 
 
 def test_memory_of_large_source_chunks_is_that_of_the_few_that_are_read_at_a_time():
-    """Although a unit touches 27, of 125 MB each. The job took 950 MB, and 1424 of pure noise."""
+    """A piece touches 27 chunks of 125 MB each. The job took 950 MB, and with pure noise 1424."""
     plan = plan_of(volume((512,) * 3, chunks=(250,) * 3))
     assert 1424 + 2 * 181 < pyramid_mem_mb(plan) < 3 * 950
 
@@ -44,7 +47,7 @@ def test_memory_of_large_source_chunks_is_that_of_the_few_that_are_read_at_a_tim
     block=st.sampled_from([64, 192, 256]),
 )
 def test_no_more_is_decoded_than_has_to_be(stored, origin, block):
-    """Flat chunks in thin units: what is decoded at a time is bounded, or cannot be helped."""
+    """Pieces of flat chunks are thin: what is decoded for them is bounded, or cannot be less."""
     how = reading((block,) * 3, stored, origin, (8, 8, 8), 8)
     assert how.piece_bytes <= 8 * block**3
     least = 8 * np.prod([s * (8 // s + 2) for s in stored])

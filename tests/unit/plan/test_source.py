@@ -18,7 +18,7 @@ LABELS = np.arange(10 * 20 * 30, dtype=np.uint32).reshape(10, 20, 30)
 
 
 def multiscales(levels, version, axes="zyx", unit="nanometer"):
-    """OME-NGFF metadata; levels: (path, scale, translation) over the axes."""
+    """OME-NGFF metadata of a group. levels: (path, scale, translation), ordered as `axes`."""
     kinds = {"t": "time", "c": "channel"}
     axis_list = [
         {"name": a, "type": kinds[a]} if a in kinds else {"name": a, "type": "space", "unit": unit}
@@ -41,7 +41,7 @@ def multiscales(levels, version, axes="zyx", unit="nanometer"):
 
 
 def write_zarr(path, arrays, levels, version=2, **axes):
-    """A group as zarr-python writes it; arrays: by name."""
+    """A group with its arrays, written with zarr-python. arrays: by name. Returns its path."""
     group = zarr.create_group(path, zarr_format=version)
     group.attrs.update(multiscales(levels, version, **axes))
     for name, array in arrays.items():
@@ -203,7 +203,7 @@ def test_over_http(tmp_path):
 
 
 class Closed(SimpleHTTPRequestHandler):
-    """Lets nobody in."""
+    """A server that allows nobody to read."""
 
     def do_GET(self):
         self.send_error(403)
