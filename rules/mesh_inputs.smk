@@ -4,10 +4,7 @@ from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime
 
 
 def level_of_block(wildcards):
-    """The group's document and the markers of the super-chunks that a block reads.
-
-    Nothing if the level of the block exists in the source.
-    """
+    """The markers of the super-chunks that a block reads; none if the source has its level."""
     lod, index = int(wildcards.lod), box_index(wildcards.box)
     return super_chunk_markers(jobs.super_chunks_for_block(PLAN, lod, index))
 

@@ -56,7 +56,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     errors = jsonschema.Draft202012Validator(schema).iter_errors(dict(config))
     # report unknown and missing keys first: their path is the shortest
     if first := min(errors, key=lambda error: len(error.absolute_path), default=None):
-        raise UserError(_message(first, schema, config))
+        raise UserError(_message(first, schema))
     values = {key: rule.get("default") for key, rule in schema["properties"].items()}
     values.update(config)
     _refuse_odd_numbers(values)

@@ -5,7 +5,7 @@ tests/bench/bench_run.py. Every voxel there belongs to some neurite: most volume
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from snakemesh.boxes import Index, box_index
@@ -19,7 +19,6 @@ MEASURED_MESH_VOXELS_PER_S = 1e6
 MEASURED_SHARD_VOXELS_PER_S = 5e7
 # Bytes on the disk: of a voxel of a built level, and of the fragments that a meshed voxel gives.
 LEVEL_BYTES_PER_VOXEL = 0.17
-# Size of all fragments for each voxel of a level that is meshed
 FRAGMENT_BYTES_PER_VOXEL = 0.14
 # The rules whose jobs take more than their start.
 WORKING_RULES = ("pyramid_super_chunk", "mesh_block", "shard")
@@ -27,7 +26,7 @@ WORKING_RULES = ("pyramid_super_chunk", "mesh_block", "shard")
 
 @dataclass(frozen=True)
 class Work:
-    """The work of one job or of several: seconds on one core, and voxels."""
+    """Seconds on one core and voxels of a job, or of several."""
 
     seconds: float
     voxels: int
@@ -71,45 +70,25 @@ def plan_work(plan: Plan) -> Work:
     return sum(works, Work(more_starts, 0))
 
 
-def _block_work(plan: Plan, wildcards: Mapping[str, str]) -> Work:
-    job = mesh_block_job(plan, int(wildcards["lod"]), box_index(wildcards["box"]))
-    shape = plan.levels[job.lod].shape
-    axes = zip(job.first_cell, job.n_cells, job.cell_voxels, shape, strict=True)
-    # the last cells may reach past the end of the level
-    voxels = math.prod(min((f + n) * c, size) - f * c for f, n, c, size in axes)
-    return _work(voxels, MEASURED_MESH_VOXELS_PER_S)
+def meshed_voxels(plan: Plan) -> int:
+    """Voxels of all levels together, each of which is meshed once."""
+    return sum(math.prod(level.shape) for level in plan.levels)
 
 
-def _shard_work(plan: Plan, _wildcards: Mapping[str, str]) -> Work:
-    return _work(meshed_voxels(plan) // plan.sharding.num_shards, MEASURED_SHARD_VOXELS_PER_S)
+def level_bytes(plan: Plan) -> int:
+    """Bytes of the levels that are built."""
+    built = sum(math.prod(level.shape) for level in plan.levels if level.is_built)
+    return round(built * LEVEL_BYTES_PER_VOXEL)
+
+
+def mesh_bytes(plan: Plan) -> int:
+    """Bytes of all fragments, in the containers and again in the shards."""
+    return round(meshed_voxels(plan) * FRAGMENT_BYTES_PER_VOXEL)
 
 
 def _work(voxels: int, voxels_per_s: float) -> Work:
     return Work(START_S + voxels / voxels_per_s, voxels)
 
 
-def plan_work(plan: Plan) -> Work:
-    """The expected work of a run from scratch, without the handful of rules that have one job."""
-    passes = [math.prod(plan.levels[stage.base].shape) for stage in plan.stages]
-    works = [_work(voxels, MEASURED_PYRAMID_VOXELS_PER_S) for voxels in passes]
-    works.append(_work(meshed_voxels(plan), MEASURED_MESH_VOXELS_PER_S))
-    works.append(_work(meshed_voxels(plan), MEASURED_SHARD_VOXELS_PER_S))
-    # each of `works` stands for many jobs, but contains one start
-    more_starts = START_S * (plan.num_jobs - len(works))
-    return sum(works, Work(more_starts, 0))
-
-
-def meshed_voxels(plan: Plan) -> int:
-    """The number of voxels of all levels together. Each of them is meshed once."""
-    return sum(math.prod(level.shape) for level in plan.levels)
-
-
-def level_bytes(plan: Plan) -> int:
-    """The expected size on disk of the levels that are built."""
-    built = sum(math.prod(level.shape) for level in plan.levels if level.is_built)
-    return round(built * LEVEL_BYTES_PER_VOXEL)
-
-
-def mesh_bytes(plan: Plan) -> int:
-    """The expected size of all fragments. The containers take this much, and so do the shards."""
-    return round(meshed_voxels(plan) * FRAGMENT_BYTES_PER_VOXEL)
+def _box_voxels(begin: Sequence[int], end: Sequence[int]) -> int:
+    return math.prod(e - b for b, e in zip(begin, end, strict=True))

@@ -93,7 +93,7 @@ def mesh_block_job(plan: Plan, lod: int, index: Index, watch: Watch | None = Non
 
 
 def kept_faces(plan: Plan, lod: int) -> float:
-    """The fraction of an LOD's dense faces that simplification is to keep, at most 1.
+    """The part of an LOD's dense faces to keep.
 
     LOD 0 keeps 1 - target_reduction of them. Each further LOD has `decimation_factor` times fewer
     faces than the one before. Meshing fewer voxels gives a part of that by itself: the number of
@@ -110,8 +110,8 @@ def kept_faces(plan: Plan, lod: int) -> float:
     return min(1.0, (1 - plan.settings.target_reduction) * by_voxels / wanted)
 
 
-def _face_density(level: Level) -> float:
-    """What the number of voxel faces of a given surface is proportional to, in 1 / nm^2.
+def smoothing_iterations(plan: Plan, lod: int) -> int:
+    """Sweeps of smoothing of an LOD: half as many as of the one before.
 
     More sweeps would shrink what is a voxel wide to a thread. When this was decided, on pinky40 (a
     dense segmentation of mouse cortex), the median label held 92 and 52 % of its volume at LOD 2
@@ -143,10 +143,7 @@ def block_box(plan: Plan, lod: int, index: Index) -> Box:
 
 
 def _super_chunks_of(plan: Plan, level: int, box: Box) -> list[tuple[int, Index]]:
-    """The super-chunks that make a box of a level; none if the level exists in the source.
-
-    box: in voxels of the level. It may reach past the ends of the level.
-    """
+    """The super-chunks that make a box, in voxels, of a level; none if it exists already."""
     if not plan.levels[level].is_built:
         return []
     number, stage = next((i, s) for i, s in enumerate(plan.stages) if level in s.targets)
@@ -168,16 +165,12 @@ def super_chunk_box(plan: Plan, stage: Stage, index: Index) -> Box:
 
 
 def _level_part(plan: Plan, level: int) -> LevelPart:
-    """What a job needs to know to read a level."""
     chosen = plan.levels[level]
     return LevelPart(chosen.path, chosen.name, chosen.origin, chosen.shape, chosen.is_built)
 
 
 def pyramid_group(plan: Plan) -> PyramidGroup:
-    """The group that the missing levels are written to.
-
-    It also gets links to the levels that are read from the source, if these are local zarr arrays.
-    """
+    """The group that the missing levels are written to, and the source's own that it links to."""
     is_zarr = plan.source.format in ("zarr2", "zarr3")
     linked = [
         LinkedLevel(f"s{k}", level.path, *_whole_placement(plan, k))
@@ -208,10 +201,10 @@ def _whole_placement(plan: Plan, level: int) -> tuple[Nanometres, Nanometres]:
 
 
 def shard_job(plan: Plan) -> ShardJob:
-    """What all shard jobs of a plan have in common."""
+    """What all shards of a plan have in common."""
     return ShardJob(plan.grid, plan.sharding, plan.settings.sharded)
 
 
 def shard_names(plan: Plan) -> list[str]:
-    """The names of all shards, see `output.folder.shard_name`."""
+    """The names of all shards, as `output.folder` spells them."""
     return [shard_name(shard, plan.sharding) for shard in range(plan.sharding.num_shards)]

@@ -42,13 +42,12 @@ class ProgressHandler(logging.Handler):
             self._say(self._line(now - self._start))
 
     def _line(self, elapsed: float) -> str:
-        """The line to report, `elapsed` seconds after the start."""
-        fraction = self._done.seconds / self._all.seconds
+        part = self._done.seconds / self._all.seconds
         line = (
-            f"progress: {100 * fraction:.0f} % of the work, {self._jobs - len(self._left):,} of "
+            f"progress: {100 * part:.0f} % of the work, {self._jobs - len(self._left):,} of "
             f"{self._jobs:,} jobs, {self._done.voxels / elapsed / 1e6:.3g} Mvoxel/s"
         )
         if not self._left:
             return f"{line}, done in {timedelta(seconds=round(elapsed))}"
-        rest = timedelta(seconds=round(elapsed / fraction - elapsed))
+        rest = timedelta(seconds=round(elapsed / part - elapsed))
         return f"{line}, {rest} to go, until {datetime.now() + rest:%A %H:%M}"

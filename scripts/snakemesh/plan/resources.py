@@ -12,20 +12,23 @@ from snakemesh.plan.jobs import smoothing_iterations
 from snakemesh.plan.plan import VOXELS_PER_LABEL, Plan, Stage
 from snakemesh.reading import BYTES_WRITING, reading
 
-# What every job needs: Python with the libraries that it imports takes 200 MB. Snakemake runs
-# beside it, under Slurm twice, and a cluster counts 181 MB for each.
+# Python with the libraries that a job imports takes 200 MB. Snakemake runs beside it, under Slurm
+# twice, and a cluster counts 181 MB for each.
 BASE_MB = 600
-# How many of the chunks that a read touches tensorstore holds at a time: it decodes on as many
-# threads as the job has, and worldarray lets it read 8 files at once.
+# tensorstore holds at most this many chunks of the base at a time: it decodes on as many threads as
+# the job has, and worldarray lets it read 8 files at once.
 CHUNKS_IN_FLIGHT = 8
-# Extraction and surfaces take some 38 bytes a face. Dense tissue has up to 1.2 faces a voxel.
+# The extraction and the surfaces take about 38 bytes a face. Dense tissue has up to 1.2 faces a
+# voxel.
 MESH_BYTES_PER_VOXEL = 46
-# Fragments of a label in dense tissue, and what a shard job holds of each to lay a shard out.
+# Copies of its labels that a tile needs
+LABEL_COPIES = 2
+# Of a label of dense tissue in a shard
 FRAGMENTS_PER_LABEL = 4
 # What a shard job holds of each fragment while it lays the shard out
 SHARD_BYTES_PER_FRAGMENT = 300
-# Voxels a second that one core does at the least, also on a slow disk, so that a cluster does not
-# end a job that is only slow. They are 2.5 to 25 times lower than the rates in `estimates`.
+# A core does at least this many voxels a second. It is a third of what was measured in dense tissue
+# and in noise, because a cluster must not end a job that is only slow.
 GUARANTEED_PYRAMID_VOXELS_PER_S = 2e6
 GUARANTEED_MESH_VOXELS_PER_S = 4e5
 GUARANTEED_SHARD_VOXELS_PER_S = 2e6

@@ -8,14 +8,13 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import worldarray as wa
 from worldarray.store import Refused
 
-from snakemesh.boxes import Nanometres, Shape, T, triple
+from snakemesh.boxes import Nanometres, Shape, triple
 from snakemesh.chunk_files import ChunkFiles, chunk_files
 from snakemesh.errors import UserError
 
@@ -196,10 +195,7 @@ def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
     if 0 in meta.shape:
         raise UserError(f"config key input_path: {meta.path} has no voxels: {meta.shape}")
 
-    def pick(values: Sequence[T]) -> tuple[T, T, T]:
-        return triple(values[i] for i in spatial)
-
-    for size in (pick(meta.shape), pick(meta.chunk_shape)):
+    for size in (triple(meta.shape[-3:]), triple(meta.chunk_shape[-3:])):
         if not all(1 <= n <= MAX_VOXELS for n in size):
             raise UserError(
                 f"config key input_path: {meta.path} has a shape or chunks of {size} voxels, "

@@ -1,4 +1,4 @@
-"""The plan in words, for the person who starts the run."""
+"""The plan in words, for the person who is about to start it."""
 
 import math
 from collections import Counter
@@ -77,17 +77,15 @@ def _left(plan: Plan, left: Collection[tuple[str, Work]]) -> Iterable[str]:
 
 
 def _removed(plan: Plan) -> int:
-    """Bytes that the run removes at its end: the containers, and the levels unless kept."""
+    """Bytes that are gone at the end: fragments between jobs, and levels unless they are kept."""
     return mesh_bytes(plan) + level_bytes(plan) * plan.settings.delete_intermediate_scales
 
 
 def _kept(plan: Plan) -> int:
-    """Bytes that are left after the run: the shards, and the levels if they are kept."""
     return mesh_bytes(plan) + level_bytes(plan) * (not plan.settings.delete_intermediate_scales)
 
 
 def _peak_mb(plan: Plan) -> int:
-    """Memory that the largest job asks for."""
     meshing = (mesh_mem_mb(plan, lod) for lod in range(plan.num_lods))
     return max(pyramid_mem_mb(plan), shard_mem_mb(plan), *meshing)
 
@@ -102,11 +100,11 @@ def _count(grid: Iterable[int], what: str) -> str:
 
 
 def _cpu_time(seconds: float) -> str:
-    if seconds < 2 * MINUTE_S:
+    if seconds < 120:
         return f"{seconds:.0f} CPU seconds"
-    if seconds < 2 * HOUR_S:
-        return f"{seconds / MINUTE_S:.0f} CPU minutes"
-    return f"{seconds / HOUR_S:,.0f} CPU hours"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} CPU minutes"
+    return f"{seconds / 3600:,.0f} CPU hours"
 
 
 def _bytes(n: int) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import tensorstore as ts
 import worldarray as wa
 
 from snakemesh.boxes import Box, ceil_div, slices, triple
@@ -23,8 +22,7 @@ def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
 
     First removes the unfinished files that an earlier try left if it was killed. When this returns,
     all that was written is on the disk. Returns what to log: `voxels` of the base and `chunks` of
-    the levels. If neither the base nor a target stores anything there, nothing is read, and
-    `stored` is 0. Raises UserError if voxels cannot be read or the input changes meanwhile, or if a
+    the levels. If the base stores nothing there, nothing is read, and `stored` is 0. Raises UserError if voxels cannot be read or the input changes meanwhile, or if a
     label is negative, and DamagedError if the base was built and cannot be read.
     """
     if job.watch is not None:
@@ -49,16 +47,12 @@ def stored_chunks(job: SuperChunkJob) -> dict[str, str]:
 
 
 def _build(job: SuperChunkJob) -> dict[str, object]:
+    base = open_part(job.reads)
+    if is_background(base[slices(job.begin, job.end)]):
+        return {"voxels": math.prod(map(int.__sub__, job.end, job.begin)), "stored": 0}
     targets = [
         None if files is None else wa.open(files.root, mode="r+").ts for files in job.targets
     ]
-    base = open_part(job.reads)
-    boxes = [
-        (store, box)
-        for store, (_, box) in zip(filter(None, targets), _target_boxes(job), strict=True)
-    ]
-    if _is_empty([(base, (job.begin, job.end)), *boxes]):
-        return {"voxels": math.prod(map(int.__sub__, job.end, job.begin)), "stored": 0}
     with reading_part(job.reads):
         stats = fill_super_chunk(base, targets, job.begin, job.end, job.steps, job.method)
     return {"voxels": stats.voxels, "chunks": stats.chunks}
@@ -70,11 +64,6 @@ def _target_boxes(job: SuperChunkJob) -> Iterator[tuple[ChunkFiles, Box]]:
         if files is not None:
             begin = triple(b // f for b, f in zip(job.begin, factor, strict=True))
             yield files, (begin, ceil_div(job.end, factor))
-
-
-def _is_empty(boxes: list[tuple[ts.TensorStore, Box]]) -> bool:
-    """Whether there is nothing to read, and nothing of an older pyramid to remove."""
-    return all(is_background(store[slices(*box)]) for store, box in boxes)
 
 
 def _remove_chunks(files: ChunkFiles, chunks: Box) -> None:

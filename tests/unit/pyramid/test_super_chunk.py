@@ -231,7 +231,7 @@ def test_a_job_costs_what_is_in_it_not_what_the_volume_spans(tmp_path):
     assert not found[:, :8].any()
 
 
-def test_where_nothing_is_stored_only_an_older_pyramid_is_looked_at(tmp_path):
+def test_where_nothing_is_stored_an_older_pyramid_goes(tmp_path):
     source = make_source(tmp_path / "v.zarr", (64, 64, 64))
     plan = plan_for(tmp_path / "v.zarr", tmp_path / "out", num_lods=2)
     source.write(5).result()
@@ -239,9 +239,9 @@ def test_where_nothing_is_stored_only_an_older_pyramid_is_looked_at(tmp_path):
     built = files(plan.pyramid_path)
     source.write(0).result()
     (job,) = all_super_chunks(plan)
-    assert "stored" not in build_super_chunk(job)
-    assert len(files(plan.pyramid_path)) < len(built)
-    assert build_super_chunk(job) == {"voxels": 64**3, "stored": 0}
+    for _ in range(2):
+        assert build_super_chunk(job) == {"voxels": 64**3, "stored": 0}
+        assert len(files(plan.pyramid_path)) < len(built)
     assert not zarr.open_array(f"{plan.pyramid_path}/s1", mode="r")[:].any()
 
 
