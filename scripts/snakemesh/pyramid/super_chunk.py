@@ -20,19 +20,18 @@ from snakemesh.voxels import is_background, open_part, reading_part
 def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
     """Read a super-chunk once and write every missing level there.
 
-    First removes the unfinished files that an earlier try left if it was killed. When this returns,
-    all that was written is on the disk. Returns what to log: `voxels` of the base and `chunks` of
-    the levels. If the base stores nothing there, nothing is read, and `stored` is 0. Raises UserError if voxels cannot be read or the input changes meanwhile, or if a
-    label is negative, and DamagedError if the base was built and cannot be read.
+    First removes the chunks that are there, and the unfinished files that an earlier try left if it
+    was killed. When this returns, all that was written is on the disk. Returns what to log:
+    `voxels` of the base and `chunks` of the levels. If the base stores nothing there, nothing is
+    read, and `stored` is 0. Raises UserError if voxels cannot be read or the input changes
+    meanwhile, or if a label is negative, and DamagedError if the base was built and cannot be read.
     """
     if job.watch is not None:
         job.watch.refuse_change()
     for files, box in _target_boxes(job):
         _remove_chunks(files, files.indices_of(box))
     facts = _build(job)
-    for files, _ in _target_boxes(job):
-        sync_filesystem(files.root)
-        break
+    sync_filesystem(next(files.root for files in job.targets if files is not None))
     if job.watch is not None:
         job.watch.refuse_change()
     return facts
