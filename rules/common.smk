@@ -66,7 +66,7 @@ if workflow.output_settings.dryrun:
 def begin():
     """Take the output folder for this run, and keep for its jobs what the plan has seen."""
     try:
-        lock.acquire(Path(OUT.work))
+        lock.acquire(Path(OUT.root))
     except UserError as error:
         sys.exit(f"snakemesh: {error}")
     write_state(OUT.input_state, INPUT_STATE)

@@ -5,28 +5,29 @@ import os
 from pathlib import Path
 
 from snakemesh.errors import UserError
+from snakemesh.output.folder import LOCK
 
 # The descriptors of the locks of this process. They stay open until it ends. A child process does
 # not inherit them, so a job that outlives a killed run does not hold the lock.
 _held: list[int] = []
 
 
-def acquire(folder: Path) -> None:
+def acquire(output: Path) -> None:
     """Take the lock of an output directory until this process ends, in whatever way it ends.
 
-    folder: the work folder of the output directory; it is made if it does not exist.
+    output: the directory; it is made if it does not exist.
     Raises UserError if another run holds the lock, or if nothing can be written there.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        (output / LOCK).parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(output / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise UserError(
-            f"config key output_directory: {folder.parent} cannot be written to ({error.strerror})"
+            f"config key output_directory: {output} cannot be written to ({error.strerror})"
         ) from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
-        raise UserError(f"another run is writing to {folder.parent}; wait for it to end") from None
+        raise UserError(f"another run is writing to {output}; wait for it to end") from None
     _held.append(fd)

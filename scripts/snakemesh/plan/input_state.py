@@ -89,8 +89,13 @@ def read_state(path: str, plan: Plan) -> InputState:
     """What the run that plans has kept for its jobs."""
     if not is_checked(plan):
         return InputState(plan, {})
-    with np.load(path) as kept:
-        return InputState(plan, {int(name[1:]): kept[name] for name in kept.files})
+    try:
+        with np.load(path) as kept:
+            return InputState(plan, {int(name[1:]): kept[name] for name in kept.files})
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path}, which a run keeps for its jobs, cannot be read; give the same command again"
+        ) from error
 
 
 def _source_levels(plan: Plan) -> list[int]:

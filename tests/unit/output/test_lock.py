@@ -44,7 +44,7 @@ def attempt(folder):
 
 @pytest.fixture
 def holder(tmp_path):
-    folder = tmp_path / "out" / "work"
+    folder = tmp_path / "out"
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder)], env=ENV, stdout=subprocess.PIPE, text=True
     )
@@ -58,7 +58,7 @@ def holder(tmp_path):
 
 def test_one_run_at_a_time_and_none_after_a_kill(holder):
     folder, process, child = holder
-    message = f"another run is writing to {folder.parent}; wait for it to end"
+    message = f"another run is writing to {folder}; wait for it to end"
     assert attempt(folder) == message
     with pytest.raises(UserError, match="^another run is writing to [^\n]*$"):
         acquire(folder)
@@ -71,4 +71,4 @@ def test_one_run_at_a_time_and_none_after_a_kill(holder):
 
 def test_another_output_is_another_lock(holder):
     folder, _, _ = holder
-    assert attempt(folder.parents[1] / "other" / "work") == "taken"
+    assert attempt(folder.parent / "other") == "taken"
