@@ -15,11 +15,11 @@ from snakemake.logging import logger
 from snakemesh.boxes import box_index, box_name, indices
 from snakemesh.errors import UserError
 from snakemesh.output import lock
-from snakemesh.output.markers import read_marker
 from snakemesh.output.folder import OutputFolder
+from snakemesh.output.markers import read_marker
 from snakemesh.plan import jobs
-from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.configuration import read_settings, typed
+from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import WORKING_RULES, job_work
 from snakemesh.plan.input_state import look_at_input, read_state, write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, source_levels
@@ -58,9 +58,10 @@ wildcard_constraints:
     made_from=r"[0-9a-f]{16}",
 
 
-# A dry run lists its jobs, which can be many. So the plan in words is printed after them.
+# A dry run lists its jobs, which can be many. So the plan in words is printed after them, unless
+# Snakemake has found no way to make what was asked for.
 if workflow.output_settings.dryrun:
-    atexit.register(lambda: print(f"\n{summary()}"))
+    atexit.register(lambda: workflow.dag is not None and print(f"\n{summary()}"))
 
 
 def begin():
