@@ -28,6 +28,9 @@ RESERVED_NAMES = frozenset(["id", "label", *MEASURE_NAMES])
 # Names of the column that holds the labels, and names of the column that names them.
 _ID_NAMES = ("id", "segment_id", "object_id")
 _LABEL_NAMES = ("label", "name")
+# Python refuses to read numbers of thousands of digits.
+_LABEL = re.compile(r"\d{1,100}", re.ASCII)
+_MAX_SHOWN = 80
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -151,8 +154,9 @@ def _parse_labels(path: str | os.PathLike[str], lines: list[int], texts: list[st
     """The labels in these texts. Raises UserError if one is no label, or is there twice."""
     seen: dict[int, int] = {}  # line by label
     for line, text in zip(lines, texts, strict=True):
-        if not (text.isascii() and text.isdigit()) or int(text) >= 1 << 64:
-            raise _bad(path, line, f"has the label '{text}', expected a whole number below 2^64")
+        if not _LABEL.fullmatch(text) or int(text) >= 1 << 64:
+            shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+            raise _bad(path, line, f"has the label '{shown}', expected a whole number below 2^64")
         label = int(text)
         if label in seen:
             raise _bad(path, line, f"has label {label} again, after line {seen[label]}")

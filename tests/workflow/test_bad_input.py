@@ -1,5 +1,6 @@
 """Bad input is refused before any job starts, in one line that says what to change."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,7 +23,17 @@ def inputs(volume, tmp_path_factory):
     write_volume(folder / "float.zarr", floats, VOXEL_NM, (0, 0, 0), (8, 8, 8))
     write_volume(folder / "flat.zarr", np.ones((8, 8), np.uint8), (8, 8), (0, 0), (8, 8))
     zarr.create_array(folder / "bare.zarr", data=np.ones((8, 8, 8), np.uint8), chunks=(8, 8, 8))
+    for name in ("absent.zarr", "image.zarr", "unknown.zarr"):
+        labels = np.ones((8, 8, 8), np.uint16)
+        write_volume(folder / name, labels, VOXEL_NM, (0, 0, 0), (8, 8, 8))
+    (folder / "absent.zarr" / "s0").rename(folder / "absent.zarr" / "s1")
+    zarr.open_group(folder / "image.zarr").create_group("labels").attrs["labels"] = ["cells"]
+    document = folder / "unknown.zarr" / "s0" / ".zarray"
+    array = json.loads(document.read_text())
+    document.write_text(json.dumps(array | {"compressor": {"id": "unheard of"}}))
     (folder / "broken.csv").write_text("id,name\n1,soma\n2\n")
+    (folder / "taken").mkdir()
+    (folder / "taken" / "logs").write_text("mine")
     return folder
 
 
@@ -31,12 +42,25 @@ CASES = {
     "floats": ("input_path", {"input_path": "{inputs}/float.zarr"}),
     "two axes": ("input_path", {"input_path": "{inputs}/flat.zarr"}),
     "no voxel size": ("voxel_size_nm", {"input_path": "{inputs}/bare.zarr"}),
+    "level not there": ("lists level s0", {"input_path": "{inputs}/absent.zarr"}),
+    "image": ("labels/cells", {"input_path": "{inputs}/image.zarr"}),
+    "folder of volumes": ("image.zarr", {"input_path": "{inputs}"}),
+    "unknown compressor": ("input_path", {"input_path": "{inputs}/unknown.zarr"}),
+    "address of no volume": ("input_path", {"input_path": "zarr://{inputs}/float.zarr"}),
     "output inside the input": ("output_directory", {"output_directory": "{volume}/meshes"}),
     "unknown key": ("number_of_lods", {"number_of_lods": 3}),
     "no LODs": ("num_lods", {"num_lods": 0}),
     "ROI outside": ("roi", {"roi": [[9000, 9000, 9000], [9999, 9999, 9999]]}),
     "unknown method": ("downsample_method", {"downsample_method": "median"}),
     "not a number": ("target_reduction", {"target_reduction": ".nan"}),
+    "infinite size": ("voxel_size_nm", {"voxel_size_nm": [8, 1e999, 8]}),
+    "vast position": ("roi", {"roi": [[0, 0, 0], [1e308, 1, 1]]}),
+    "rounded label": ("target_ids", {"target_ids": [7.20575940379279489e17]}),
+    "too many jobs": ("max_jobs", {"max_jobs": 10**30}),
+    "nobody's home": ("output_directory", {"output_directory": "~nobody-is-called-so/out"}),
+    "long name": ("output_directory", {"output_directory": 300 * "x"}),
+    "the clone": ("output_directory", {"output_directory": "."}),
+    "no folder of a run": ("output_directory", {"output_directory": "{inputs}/taken"}),
     "braces": ("output_directory", {"output_directory": "meshes/{{x}}"}),
     "a file in the way": ("output_directory", {"output_directory": "{inputs}/broken.csv/meshes"}),
     "broken table": ("segment_properties_csv", {"segment_properties_csv": "{inputs}/broken.csv"}),

@@ -23,9 +23,10 @@ SCHEMA_PATH = Path(__file__).resolve().parents[3] / "config" / "config.schema.ya
 MAX_NM = 1e15
 # Whole numbers above it are not exact as floats.
 MAX_EXACT_FLOAT = 2**53
-# A key takes lists of lists at most, and numbers of fewer bits than these.
+# A key takes lists of lists at most.
 MAX_DEPTH = 2
-MAX_BITS = 1000
+# Python does not print numbers of any length.
+MAX_BITS = 128
 # Of a value that is refused, so many characters are shown.
 MAX_SHOWN = 200
 # The keys that are paths, and what checks them.
@@ -59,7 +60,8 @@ def _number(text: str) -> int | float | str:
     if _INTEGER.fullmatch(text):
         return int(text)
     try:
-        return text if "_" in text else float(text)
+        # Python would also read "1_000" and digits of other scripts
+        return float(text) if text.isascii() and "_" not in text else text
     except ValueError:
         return text
 
@@ -99,14 +101,21 @@ class _Odd:
         return self.shown
 
 
+class _Huge(int):
+    """A whole number that is larger than any key takes."""
+
+    def __repr__(self) -> str:
+        return f"a number of {self.bit_length():,} bits"
+
+
 def _plain(value: Any, depth: int = 0) -> Any:
     """A value, in which all is odd but numbers, texts and lists that are not too deep."""
     if isinstance(value, list) and depth < MAX_DEPTH:
         return [_plain(entry, depth + 1) for entry in value]
-    is_plain = value is None or isinstance(value, bool | float | str)
-    if is_plain or (isinstance(value, int) and value.bit_length() < MAX_BITS):
-        return value
-    return _Odd(_shown(value))
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        return _Huge(value)
+    is_plain = value is None or isinstance(value, bool | int | float | str)
+    return value if is_plain else _Odd(_shown(value))
 
 
 def _shown(value: Any) -> str:
@@ -122,12 +131,12 @@ def _refuse_odd_numbers(values: Mapping[str, Any]) -> None:
     """Refuse what a schema cannot: numbers that are none, too large, or not exact."""
     for key, value in values.items():
         for number in _numbers_in(value):
-            if not math.isfinite(number):
-                raise UserError(f"config key {key}: found {number}, expected a finite number")
             if key in ("roi", "translation_nm", "voxel_size_nm") and abs(number) > MAX_NM:
                 raise UserError(
                     f"config key {key}: found {number}, expected nanometres, at most {MAX_NM:g}"
                 )
+            if not math.isfinite(number):
+                raise UserError(f"config key {key}: found {number}, expected a finite number")
             is_float = isinstance(number, float)
             if key == "target_ids" and is_float and number > MAX_EXACT_FLOAT:
                 raise UserError(

@@ -19,6 +19,9 @@ def refuse_image(path: str) -> None:
     node = wa.detect(path)
     if node.kind != "group" or node.format not in ("zarr2", "zarr3"):
         return
+    levels = [dataset for scale in node.multiscales for dataset in scale.get("datasets", [])]
+    if any(str(level.get("path")).strip("/").startswith("labels/") for level in levels):
+        return
     labels = f"{node.path}/labels"
     if names := _listed_labels(labels) or volumes_in(labels):
         raise UserError(

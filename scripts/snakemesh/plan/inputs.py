@@ -45,8 +45,7 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
         # planned alike before and after it is made
         levels = tuple(replace(level, document="", files=None) for level in levels)
     try:
-        if is_local(levels[0]):
-            _refuse_overlap(settings)
+        _refuse_overlap(settings, is_local(levels[0]))
         _refuse_foreign_output(Path(settings.output_directory))
     except OSError as error:
         raise UserError(
@@ -70,26 +69,29 @@ def _example_level() -> SourceLevel:
     )
 
 
-def _refuse_overlap(settings: Settings) -> None:
-    """Raise UserError if the output lies in the input, or the input in a folder that a run fills.
+def _refuse_overlap(settings: Settings, is_local_source: bool) -> None:
+    """Raise UserError if the output lies in the input, or an input in a folder that a run fills.
 
-    A run must never write to its input.
+    A run must never write to its inputs, nor remove them.
     """
-    source = Path(settings.input_path).resolve()
-    # the path as given may be a link in one of these folders, which a run may remove
-    as_given = Path(os.path.abspath(settings.input_path))
     output = Path(settings.output_directory).resolve()
-    if output.is_relative_to(source):
+    inputs = [settings.input_path] if is_local_source else []
+    if is_local_source and output.is_relative_to(Path(settings.input_path).resolve()):
         raise UserError(
             f"config key output_directory: {settings.output_directory} lies inside the input "
             f"{settings.input_path}, expected a folder outside it"
         )
-    for folder in OWN_FOLDERS:
-        if any(path.is_relative_to(output / folder) for path in (source, as_given)):
-            raise UserError(
-                f"config key output_directory: the input {settings.input_path} lies in "
-                f"{settings.output_directory}/{folder}, which a run writes to; choose another"
-            )
+    if settings.segment_properties_csv is not None:
+        inputs.append(settings.segment_properties_csv)
+    for given in inputs:
+        # the path as given may be a link in one of these folders, which a run may remove
+        paths = (Path(given).resolve(), Path(os.path.abspath(given)))
+        for folder in OWN_FOLDERS:
+            if any(path.is_relative_to(output / folder) for path in paths):
+                raise UserError(
+                    f"config key output_directory: the input {given} lies in "
+                    f"{settings.output_directory}/{folder}, which a run writes to; choose another"
+                )
 
 
 def _refuse_foreign_output(output: Path) -> None:

@@ -220,6 +220,7 @@ def test_which_column_holds_the_labels(tmp_path, header, labels):
         ("id,a\n1.0,2\n", "line 2 has the label '1.0'"),
         ("id,a\n,2\n", "line 2 has the label ''"),
         (f"id,a\n{2**64},2\n", f"line 2 has the label '{2**64}'"),
+        (f"id,a\n{'9' * 5000},2\n", "line 2 has the label '9999"),
         ("id,a\n5,2\n6,2\n05,2\n", "line 4 has label 5 again, after line 2"),
         ('id,a\n5,"2\n6,2\n', "is not CSV"),
         ("id,a,A\n5,2,3\n", "'a' and 'A'"),

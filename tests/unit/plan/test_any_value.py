@@ -33,7 +33,7 @@ MAX_GROWTH_KB = 1_000_000
 
 numbers = (
     st.sampled_from([math.nan, math.inf, -math.inf, 1e308, -1e308, 1e-300, -0.0, 0, -1, 0.5, 1, 8])
-    | st.sampled_from([2**31, 2**40, 2**53 + 1, 2**62, 2**63, 2**64, 10**30, 10**5000, 7.2e17])
+    | st.sampled_from([2**31, 2**40, 2**53 + 1, 2**62, 2**63, 2**64, 10**30, 10**400, 7.2e17])
     | st.integers()
     | st.integers(0, 100)
     | st.floats()
@@ -115,7 +115,7 @@ def write_funlib(path):
     """An array whose own attributes place it."""
     array = zarr.create_array(path, data=LABELS, chunks=(12, 12, 12), zarr_format=2)
     array.attrs.update(
-        {"resolution": [8, 8, 8], "offset": [0, 80, 0], "units": ["nm"] * 3, "axis_names": ["z"]}
+        {"resolution": [8, 8, 8], "offset": [0, 80, 0], "units": ["nm"] * 3, "axis_names": [*"zyx"]}
     )
 
 
@@ -203,7 +203,7 @@ def test_the_volumes_themselves_are_planned(volumes, name):
 
 
 @pytest.mark.parametrize("key", KEYS)
-@settings(deadline=SECONDS, max_examples=60)
+@settings(deadline=SECONDS, max_examples=40)
 @given(data=st.data())
 def test_any_value_of_a_key(volumes, key, data):
     placed = data.draw(st.sampled_from([{}, {"voxel_size_nm": [8, 8, 8]}]))
@@ -267,7 +267,7 @@ def as_json(value) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "document"), DOCUMENTS)
-@settings(deadline=SECONDS, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=SECONDS, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_value_of_the_metadata(volumes, name, document, data):
     path = volumes / name / document

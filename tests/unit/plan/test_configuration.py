@@ -169,8 +169,27 @@ def test_labels_of_64_bits_are_exact_or_refused():
     label = 720575940379279489
     assert read_settings({**NEEDED, "target_ids": [label]}).target_ids == (label,)
     assert read_settings(typed({**NEEDED, "target_ids": [str(label)]})).target_ids == (label,)
-    with pytest.raises(UserError, match="^config key target_ids: .*write all digits"):
-        read_settings({**NEEDED, "target_ids": [float(label)]})
+    for rounded in (float(label), "7.2e17", "7.2057594037927949e17"):
+        with pytest.raises(UserError, match="^config key target_ids: .*write all digits"):
+            read_settings(typed({**NEEDED, "target_ids": [17, rounded]}))
+
+
+@pytest.mark.parametrize("text", ["1_000", "١٧", "0x11", "9" * 5000, "1e400", "17 18", "", "true"])
+def test_texts_that_are_no_label(text):
+    with pytest.raises(UserError, match="^config key target_ids: found [^\n]*$"):
+        read_settings(typed({**NEEDED, "target_ids": [17, text]}))
+
+
+def test_one_wrong_label_of_many_is_shown():
+    with pytest.raises(UserError, match="^config key target_ids: found 'x' in a list, expected "):
+        read_settings({**NEEDED, "target_ids": [*range(1, 1000), "x"]})
+
+
+@pytest.mark.parametrize("key", ["num_lods", "n_smoothing_iter", "max_jobs", "max_error"])
+@pytest.mark.parametrize("value", [True, 10**30, -(10**30), 1e308, 10**400])
+def test_numbers_that_no_key_takes(key, value):
+    with pytest.raises(UserError, match=f"^config key {key}: found [^\n]*$"):
+        read_settings({**NEEDED, key: value})
 
 
 @pytest.mark.parametrize("key", ["input_path", "output_directory", "segment_properties_csv"])
@@ -184,6 +203,12 @@ def test_home_is_expanded(key, monkeypatch, tmp_path):
     ("path", "expected"),
     [
         ("  ", "a path"),
+        ("/", "for the results alone"),
+        ("//", "for the results alone"),
+        (str(CONFIG.parent), "for the results alone"),
+        ("s3://bucket/meshes", "not an address"),
+        pytest.param("a\udc80b", "in UTF-8 without control characters", id="not UTF-8"),
+        ("a\u2028b", "without control characters"),
         ("a\0b", "without control characters"),
         ("a\nb", "without control characters"),
         ("~nobody-is-called-so/x", "a user who is known here"),
@@ -200,3 +225,67 @@ def test_paths_that_no_output_can_have(tmp_path, path, expected):
     path = path.replace("{file}", str(tmp_path / "file"))
     with pytest.raises(UserError, match=f"^config key output_directory: found .*{expected}[^\n]*$"):
         read_settings({**NEEDED, "output_directory": path})
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("out/", "out"),
+        ("./a//b/", "a/b"),
+        (".", "{here}"),
+        ("..", ".."),
+        ("-x", "{here}/-x"),
+        ("./~", "{here}/~"),
+        ("//tmp/x", "/tmp/x"),
+        ("a b,c=[d]?*'$", "a b,c=[d]?*'$"),
+    ],
+)
+def test_paths_of_an_output_as_snakemake_takes_them(tmp_path, monkeypatch, path, expected):
+    monkeypatch.chdir(tmp_path)
+    settings = read_settings({**NEEDED, "output_directory": path})
+    assert settings.output_directory == expected.format(here=tmp_path)
+
+
+def test_an_output_in_a_folder_with_braces(tmp_path, monkeypatch):
+    """The levels that are built are named by their whole path."""
+    (tmp_path / "{a}").mkdir()
+    monkeypatch.chdir(tmp_path / "{a}")
+    with pytest.raises(UserError, match="^config key output_directory: .*without braces"):
+        read_settings({**NEEDED, "output_directory": "out"})
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/data/seg/", "/data/seg"),
+        ("precomputed:///data/seg", "/data/seg"),
+        ("/data/{x} y", "/data/{x} y"),
+        ("/", "/"),
+        ("precomputed://gs://bucket/seg", "precomputed://gs://bucket/seg"),
+        ("https://host/{x}/seg.zarr/", "https://host/{x}/seg.zarr/"),
+    ],
+)
+def test_paths_of_an_input(path, expected):
+    assert read_settings({**NEEDED, "input_path": path}).input_path == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("file:///data/seg", "an address with http://, https://, s3://, gs://, not file://"),
+        ("zarr://s3://bucket/seg", "not zarr://"),
+        ("precomputed://", "a path"),
+        ("C:\\data\\seg", "without backslashes"),
+        ("s3://bucket/a\nb", "without control characters"),
+        ("x/" * 3000, "at most 4095 bytes"),
+    ],
+)
+def test_paths_that_no_input_can_have(path, expected):
+    with pytest.raises(UserError, match=f"^config key input_path: found .*{expected}[^\n]*$"):
+        read_settings({**NEEDED, "input_path": path})
+
+
+@pytest.mark.parametrize("path", [".", "/dev/zero"])
+def test_a_table_is_a_file(path):
+    with pytest.raises(UserError, match="^config key segment_properties_csv: .*expected a file$"):
+        read_settings({**NEEDED, "segment_properties_csv": path})

@@ -1,9 +1,11 @@
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from formats import Placed, write_zarr
+from snakemesh.chunk_files import ChunkFiles
 from snakemesh.errors import UserError
 from snakemesh.plan import input_state
 from snakemesh.plan.input_state import (
@@ -83,3 +85,22 @@ def test_what_cannot_be_checked_is_refused():
     plan = make_plan(settings_with(check_input=True), volume())
     with pytest.raises(UserError, match="^config key check_input: found true, .*input_version"):
         look_at_input(plan)
+
+
+def test_an_input_of_too_many_chunks_is_not_looked_at():
+    levels = volume((1 << 19,) * 3, chunks=(32, 32, 32))
+    files = ChunkFiles("/data/seg/s0", levels[0].shape, (32, 32, 32), "{i[0]}.{i[1]}.{i[2]}")
+    levels = (replace(levels[0], files=files),)
+    assert not is_checked(make_plan(settings_with(), levels))
+    with pytest.raises(UserError, match="^config key check_input: found true, but .* chunks"):
+        look_at_input(make_plan(settings_with(check_input=True), levels))
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), ValueError("NUL")])
+def test_chunks_that_cannot_be_looked_at(path, monkeypatch, error):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(input_state, "stamps", fails)
+    with pytest.raises(UserError, match="^config key input_path: the chunks in .*seg.zarr/s0 "):
+        look_at_input(plan_of(path))

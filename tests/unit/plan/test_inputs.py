@@ -96,6 +96,17 @@ def test_a_link_to_the_source_in_a_kept_pyramid_is_refused():
         source_levels(settings_for("out/_intermediate_scales.zarr/s0"))
 
 
+@pytest.mark.parametrize("folder", OWN_FOLDERS)
+def test_a_table_in_what_a_run_writes_is_refused(folder):
+    path = write_labels("seg.zarr")
+    table = Path("out", folder, "table.csv")
+    table.parent.mkdir(parents=True)
+    table.write_text("id,type\n1,axon\n")
+    with pytest.raises(UserError, match=f"^config key output_directory: .*out/{folder}, which"):
+        source_levels(settings_for(path, segment_properties_csv=str(table)))
+    assert source_levels(settings_for(path, "elsewhere", segment_properties_csv=str(table)))
+
+
 def test_input_in_the_output_directory_is_fine_elsewhere():
     path = write_labels("out/seg.zarr")
     assert source_levels(settings_for(path))
@@ -112,6 +123,13 @@ def test_ids_that_no_voxel_can_hold_are_refused(dtype, fits, does_not):
     assert source_levels(settings_for(path, target_ids=(1, fits)))
     with pytest.raises(UserError, match=f"^config key target_ids: found {does_not}, [^\n]*{fits}$"):
         source_levels(settings_for(path, target_ids=(does_not, 1)))
+
+
+def test_ids_that_the_example_cannot_hold_are_refused():
+    most = np.iinfo(example.EXAMPLE_DTYPE).max
+    assert source_levels(settings_for(EXAMPLE_PATH, target_ids=(int(most),)))
+    with pytest.raises(UserError, match="^config key target_ids: "):
+        source_levels(settings_for(EXAMPLE_PATH, target_ids=(int(most) + 1,)))
 
 
 def test_a_csv_is_read_before_anything_runs():
@@ -147,6 +165,28 @@ def test_what_another_program_left_is_not_ours_to_tidy(tmp_path, folder):
     assert "\n" not in str(error.value)
     acquire(output)
     source_levels(settings)
+
+
+@pytest.mark.parametrize("folder", [*OWN_FOLDERS])
+@pytest.mark.parametrize("what", ["file", "dangling link"])
+def test_folders_of_a_run_that_are_none(tmp_path, folder, what):
+    output = tmp_path / "out"
+    output.mkdir()
+    path = output / folder
+    path.write_text("mine") if what == "file" else path.symlink_to(tmp_path / "nothing")
+    settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(output))
+    with pytest.raises(UserError, match=f"^config key output_directory: [^\n]*{folder} is "):
+        source_levels(settings)
+
+
+def test_an_output_that_cannot_be_looked_at(tmp_path, monkeypatch):
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", forbidden)
+    settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(tmp_path))
+    with pytest.raises(UserError, match="output_directory: .* cannot be looked at .Permission"):
+        source_levels(settings)
 
 
 @pytest.mark.parametrize("what", ["file", "link", "dangling link"])

@@ -284,3 +284,23 @@ def test_repr_is_the_same_in_another_process(seed):
 def test_a_roi_outside_is_refused():
     with pytest.raises(UserError, match="config key roi"):
         plan_of(volume(), roi=[[9000, 0, 0], [9999, 9, 9]])
+
+
+@pytest.mark.parametrize(
+    ("shape", "key"),
+    [
+        ((1, 1, (1 << 21) * 256), None),
+        ((1, 1, (1 << 21) * 256 + 1), "cell_size"),
+        ((1 << 19,) * 3, None),
+        ((1 << 19, 1 << 19, (1 << 19) + 1), "roi"),
+        ((1 << 40,) * 3, "cell_size"),
+    ],
+)
+def test_more_than_the_octree_and_the_shards_have_room_for(shape, key):
+    start = time.monotonic()
+    if key is None:
+        assert plan_of(volume(shape)).num_jobs <= 20_000
+    else:
+        with pytest.raises(UserError, match=f"^config key {key}: [^\n]*$"):
+            plan_of(volume(shape))
+    assert time.monotonic() - start < 5

@@ -336,12 +336,94 @@ def test_a_level_that_is_listed_but_absent(tmp_path):
         read_source(path)
 
 
-def test_the_labels_of_an_image_are_named(tmp_path):
-    path = write_zarr(tmp_path / "image.zarr", {"s0": LABELS}, [S0])
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("version", [2, 3])
+def test_the_labels_of_an_image_are_named(tmp_path, version, listed):
+    path = write_zarr(tmp_path / "image.zarr", {"s0": LABELS}, [S0], version)
     labels = zarr.open_group(path, mode="r+").create_group("labels")
-    labels.attrs["labels"] = ["nuclei", "cells"]
-    with pytest.raises(UserError, match="labels are in labels/nuclei, labels/cells; give"):
+    for name in ("cells", "nuclei"):
+        write_zarr(f"{path}/labels/{name}", {"s0": LABELS}, [S0], version)
+    if listed:
+        names = {"labels": ["cells", "nuclei"]}
+        labels.attrs.update(names if version == 2 else {"ome": names})
+    with pytest.raises(UserError, match="labels are in labels/cells, labels/nuclei; give"):
         read_source(path)
+    assert read_source(f"{path}/labels/cells")
+    assert read_source(f"{path}/s0")
+    with pytest.raises(UserError, match="/labels is no volume, but .* in it: cells, nuclei; give"):
+        read_source(f"{path}/labels")
+
+
+def test_levels_in_a_group_called_labels(tmp_path):
+    path = write_zarr(tmp_path / "seg.zarr", {"labels/s0": LABELS}, [("labels/s0", *S0[1:])])
+    assert [level.shape for level in read_source(path)] == [LABELS.shape]
+
+
+@pytest.mark.parametrize("is_group", [True, False])
+def test_a_folder_of_volumes_names_them(tmp_path, is_group):
+    if is_group:
+        zarr.create_group(tmp_path / "all", zarr_format=2)
+    for name in ("b", "a"):
+        write_zarr(tmp_path / "all" / name, {"s0": LABELS}, [S0])
+    with pytest.raises(UserError, match="^config key input_path: .*/all is no .* in it: a, b; "):
+        read_source(str(tmp_path / "all"))
+
+
+class Unlisted(SimpleHTTPRequestHandler):
+    """Forbids what is not there, as a bucket does whose keys nobody may list."""
+
+    def send_error(self, code, *_):
+        super().send_error(403 if code == 404 else code)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_what_a_server_forbids_may_just_not_be_there(tmp_path):
+    write_zarr(tmp_path / "seg.zarr", PYRAMID, [S0, S1])
+    handler = partial(Unlisted, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        levels = read_source(f"http://127.0.0.1:{server.server_port}/seg.zarr")
+        server.shutdown()
+    assert len(levels) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"compressor": {"id": "unheard of"}},
+        {"filters": [{"id": "delta"}]},
+        {"dimension_separator": "+"},
+        {"shape": [10.0, 20, 30]},
+        {"shape": [True, 20, 30]},
+        {"chunks": [0, 8, 8]},
+        {"chunks": [8, 8]},
+        {"dtype": None},
+        {"dtype": [["a", "<u4"]]},
+        {"order": "Z"},
+        {"fill_value": "many"},
+    ],
+)
+def test_an_array_that_no_job_could_open(tmp_path, change):
+    path = write_zarr(tmp_path / "seg.zarr", {"s0": LABELS}, [S0])
+    document = Path(path, "s0", ".zarray")
+    document.write_text(json.dumps(json.loads(document.read_text()) | change))
+    with pytest.raises(UserError, match="^config key input_path: [^\n]*seg.zarr[^\n]*$"):
+        read_source(path)
+
+
+def test_a_position_that_leaves_voxels_no_room(tmp_path):
+    path = write_zarr(tmp_path / "seg.zarr", {"s0": LABELS}, [("s0", [0.01] * 3, [1e14] * 3)])
+    with pytest.raises(UserError, match="^config key translation_nm: .* too far off for voxels"):
+        read_source(path)
+
+
+def test_the_finest_level_without_sizes_is_the_largest(tmp_path):
+    levels = [("s1", [float("nan")] * 3, [0] * 3), ("s0", [float("nan")] * 3, [0] * 3)]
+    path = write_zarr(tmp_path / "seg.zarr", PYRAMID, levels)
+    (level,) = read_source(path, (40, 8, 8))
+    assert level.shape == LABELS.shape
 
 
 @pytest.mark.parametrize("size", [0.0, -8.0, float("nan"), float("inf"), 1e-300, 1e308])
