@@ -4,7 +4,13 @@ from pathlib import Path
 
 
 class UserError(ValueError):
-    """Bad input: the message is one line that says what was found, what was expected and where."""
+    """Bad input: the message is one line that says what was found, what was expected and where.
+
+    It quotes what users and other programs wrote. Of that, what would not print is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else _escaped(c) for c in message))
 
 
 class DamagedError(UserError):
@@ -17,3 +23,7 @@ class DamagedError(UserError):
     def __init__(self, path: Path, found: str) -> None:
         super().__init__(f"{path} {found}; give the same command again, which makes it anew")
         self.path = path
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

@@ -4,7 +4,10 @@ No job imports this module: what checks a schema takes 0.2 s to import.
 """
 
 import math
+import re
+import reprlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import jsonschema
 import yaml
 
 from snakemesh.errors import UserError
-from snakemesh.plan.paths import local_path, output_path
+from snakemesh.plan.paths import file_path, output_path, source_path
 from snakemesh.plan.settings import Settings
 
 SCHEMA_PATH = Path(__file__).resolve().parents[3] / "config" / "config.schema.yaml"
@@ -20,7 +23,19 @@ SCHEMA_PATH = Path(__file__).resolve().parents[3] / "config" / "config.schema.ya
 MAX_NM = 1e15
 # Whole numbers above it are not exact as floats.
 MAX_EXACT_FLOAT = 2**53
+# A key takes lists of lists at most, and numbers of fewer bits than these.
+MAX_DEPTH = 2
+MAX_BITS = 1000
+# Of a value that is refused, so many characters are shown.
+MAX_SHOWN = 200
+# The keys that are paths, and what checks them.
+_PATHS = {
+    "input_path": source_path,
+    "output_directory": output_path,
+    "segment_properties_csv": file_path,
+}
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
+_INTEGER = re.compile(r"[+-]?\d{1,300}", re.ASCII)
 
 
 def typed(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,20 +46,22 @@ def typed(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _typed(value) for key, value in config.items()}
 
 
-def _typed(value: Any) -> Any:
+def _typed(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
-        return [_typed(entry) if isinstance(entry, list) else _number(entry) for entry in value]
-    return _WORDS.get(value, value) if isinstance(value, str) else value
+        return [_typed(entry, depth + 1) for entry in value] if depth < MAX_DEPTH else value
+    if isinstance(value, str):
+        return _number(value) if depth else _WORDS.get(value, value)
+    return value
 
 
-def _number(text: Any) -> Any:
-    """The number that a text says, or else the text."""
-    for kind in (int, float):
-        try:
-            return kind(text) if isinstance(text, str) else text
-        except ValueError:
-            pass
-    return text
+def _number(text: str) -> int | float | str:
+    """The number that a text says, or else the text. Whole numbers stay exact."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    try:
+        return text if "_" in text else float(text)
+    except ValueError:
+        return text
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
@@ -53,7 +70,8 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     Raises UserError, one line that names the key, for anything that is not allowed.
     """
     schema = yaml.safe_load(SCHEMA_PATH.read_text())
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(dict(config))
+    config = {key: _plain(value) for key, value in config.items()}
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
     # report unknown and missing keys first: their path is the shortest
     if first := min(errors, key=lambda error: len(error.absolute_path), default=None):
         raise UserError(_message(first, schema))
@@ -65,11 +83,39 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
             f"config key translation_nm: found {values['translation_nm']!r} without a "
             "voxel_size_nm, expected both or neither; set voxel_size_nm too"
         )
-    values["output_directory"] = output_path("output_directory", values["output_directory"])
-    for key in ("input_path", "segment_properties_csv"):
+    for key, checked in _PATHS.items():
         if values[key] is not None:
-            values[key] = local_path(key, values[key])
+            values[key] = checked(key, values[key])
     return Settings(**{key: _frozen(value) for key, value in values.items()})
+
+
+@dataclass(frozen=True)
+class _Odd:
+    """What no key takes: the schema refuses it, and its checks need not bear it."""
+
+    shown: str
+
+    def __repr__(self) -> str:
+        return self.shown
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """A value, in which all is odd but numbers, texts and lists that are not too deep."""
+    if isinstance(value, list) and depth < MAX_DEPTH:
+        return [_plain(entry, depth + 1) for entry in value]
+    is_plain = value is None or isinstance(value, bool | float | str)
+    if is_plain or (isinstance(value, int) and value.bit_length() < MAX_BITS):
+        return value
+    return _Odd(_shown(value))
+
+
+def _shown(value: Any) -> str:
+    """A value as a message quotes it: not too long, and whatever it is."""
+    try:
+        text = reprlib.repr(value) if isinstance(value, list | dict) else repr(value)
+    except (ValueError, RecursionError):
+        return f"a huge {type(value).__name__}"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _refuse_odd_numbers(values: Mapping[str, Any]) -> None:
@@ -103,13 +149,23 @@ def _message(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> st
     if error.validator == "additionalProperties":
         unknown = sorted(set(map(str, found)) - set(schema["properties"]))
         known = ", ".join(schema["properties"])
-        return f"config: unknown key {unknown[0]!r}; the keys are {known}"
+        return f"config: unknown key {_shown(unknown[0])}; the keys are {known}"
     if error.validator == "required":
         missing = [key for key in schema["required"] if key not in found]
         return f"config: the key {missing[0]} is missing"
     key = str(error.absolute_path[0])
     rule = schema["properties"][key]
-    return f"config key {key}: found {found!r}, expected {_expected(error, rule)}"
+    return f"config key {key}: found {_quoted(error)}, expected {_expected(error, rule)}"
+
+
+def _quoted(error: jsonschema.ValidationError) -> str:
+    """The value that is wrong, or, of a long list, what is wrong in it."""
+    found = error.instance
+    text = repr(found)
+    if len(text) <= MAX_SHOWN or not isinstance(found, list):
+        return _shown(found)
+    inner = max(error.context or [error], key=lambda e: len(e.absolute_path))
+    return _shown(found) if inner.instance is found else f"{_shown(inner.instance)} in a list"
 
 
 def _expected(error: jsonschema.ValidationError, rule: Mapping[str, Any]) -> str:
@@ -127,9 +183,7 @@ def _expected(error: jsonschema.ValidationError, rule: Mapping[str, Any]) -> str
         "exclusiveMaximum": "less than {}",
         "minLength": "a text of at least {} character",
     }
-    if error.validator in bounds:
-        return bounds[str(error.validator)].format(error.validator_value)
-    return "null or a list of whole numbers from 1"
+    return bounds[str(error.validator)].format(error.validator_value)
 
 
 def _frozen(value: Any) -> Any:

@@ -20,6 +20,9 @@ from snakemesh.plan.plan import Plan
 
 # An input of up to so many chunks is looked at whenever a run is planned: it takes some seconds.
 MAX_CHUNKS = 200_000
+# What `check_input: true` may ask for: it takes minutes.
+MAX_CHUNKS_ASKED = 20_000_000
+_INSTEAD = "use null, and input_version to say that the input has changed"
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,19 @@ def look_at_input(plan: Plan) -> InputState:
         if files is None:
             raise UserError(
                 f"config key check_input: found true, but the files of {plan.levels[k].path} "
-                "cannot be looked at; use null, and input_version to say that the input has changed"
+                f"cannot be looked at; {_INSTEAD}"
             )
-        found[k] = stamps(files, _part_chunks(plan, k))
+        if (n := number_of_chunks(plan)) > MAX_CHUNKS_ASKED:
+            raise UserError(
+                f"config key check_input: found true, but the input has {n:,} chunks, and "
+                f"{MAX_CHUNKS_ASKED:,} can be looked at; {_INSTEAD}"
+            )
+        try:
+            found[k] = stamps(files, _part_chunks(plan, k))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"config key input_path: the chunks in {files.root} cannot be looked at: {error}"
+            ) from error
     return InputState(plan, found)
 
 

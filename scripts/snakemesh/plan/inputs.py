@@ -38,15 +38,20 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
         level, voxel_size_nm = _example_level(), settings.voxel_size_nm
         if voxel_size_nm is not None:
             level = with_voxel_size(level, voxel_size_nm, settings.translation_nm)
-        _refuse_foreign_output(Path(settings.output_directory))
-        return (level,)
-    levels = read_source(settings.input_path, settings.voxel_size_nm, settings.translation_nm)
+        levels: tuple[SourceLevel, ...] = (level,)
+    else:
+        levels = read_source(settings.input_path, settings.voxel_size_nm, settings.translation_nm)
     if settings.input_path == EXAMPLE_PATH:
         # planned alike before and after it is made
         levels = tuple(replace(level, document="", files=None) for level in levels)
-    if is_local(levels[0]):
-        _refuse_overlap(settings)
-    _refuse_foreign_output(Path(settings.output_directory))
+    try:
+        if is_local(levels[0]):
+            _refuse_overlap(settings)
+        _refuse_foreign_output(Path(settings.output_directory))
+    except OSError as error:
+        raise UserError(
+            f"config key output_directory: {error.filename} cannot be looked at ({error.strerror})"
+        ) from error
     _refuse_impossible_ids(settings, levels[0])
     return levels
 
@@ -100,13 +105,14 @@ def _refuse_foreign_output(output: Path) -> None:
                 f"config key output_directory: {path} is there already and not from a run of "
                 f"snakemesh, which leaves {output / LOCK}; choose another folder"
             )
-    pyramid = output / PYRAMID
-    # Snakemake removes the outputs of a job before it starts, even behind a link
-    if pyramid.is_symlink() or (pyramid.exists() and not pyramid.is_dir()):
-        raise UserError(
-            f"config key output_directory: {pyramid} is a link or a file, expected a folder or "
-            "nothing; move it away, or choose another folder"
-        )
+    for path in (output / folder for folder in OWN_FOLDERS):
+        # Snakemake removes the outputs of a job before it starts, even behind a link
+        is_link = path.is_symlink() and (path.name == PYRAMID or not path.exists())
+        if is_link or (path.exists() and not path.is_dir()):
+            raise UserError(
+                f"config key output_directory: {path} is a link or a file, expected a folder or "
+                "nothing; move it away, or choose another folder"
+            )
 
 
 def _refuse_impossible_ids(settings: Settings, level: SourceLevel) -> None:

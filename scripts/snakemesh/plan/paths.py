@@ -1,53 +1,111 @@
 """Paths of the configuration, checked before anything is made of them."""
 
 import os
+import re
 import unicodedata
 from pathlib import Path
 
 from snakemesh.errors import UserError
 
-# What Linux allows a name to have, and what is left of a path for the names below the output.
+# What Linux allows a name and a path to have, and what is left of a path for the names below the
+# output.
 MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 4095
 MAX_OUTPUT_BYTES = 3900
 # Snakemake takes these for wildcards, and turns a backslash into a slash.
 NOT_FOR_SNAKEMAKE = "{}\\"
+# The addresses of volumes that are not in the filesystem.
+SCHEMES = ("http://", "https://", "s3://", "gs://")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# Characters of control, halves of characters (bytes that are not UTF-8), ends of lines.
+_NOT_IN_A_PATH = ("Cc", "Cs", "Zl", "Zp")
+_CLONE = Path(__file__).resolve().parents[3]
+
+
+def source_path(key: str, text: str) -> str:
+    """The path of a volume, with its `~` expanded, or the address of one.
+
+    Raises UserError, one line that names the key, for what is neither.
+    """
+    address = text.removeprefix("precomputed://")
+    if address.startswith(SCHEMES):
+        _refuse_odd_characters(key, text)
+        return text
+    if scheme := _SCHEME.match(address):
+        known = ", ".join(SCHEMES)
+        raise _refused(key, text, f"a path, or an address with {known}, not {scheme.group()}")
+    path = local_path(key, address)
+    if "\\" in path:
+        # tensorstore turns it into a slash
+        raise _refused(key, text, "a path without backslashes")
+    # "a" and "a/" are the same input, not a change
+    return path.rstrip("/") or "/"
+
+
+def file_path(key: str, text: str) -> str:
+    """The path of a file that is to be read, with its `~` expanded.
+
+    Raises UserError, one line that names the key, for what cannot be one.
+    """
+    path = local_path(key, text)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise _refused(key, text, "a file")
+    return path
+
+
+def output_path(key: str, text: str) -> str:
+    """The path of a folder that a run can make and fill, with its `~` expanded.
+
+    Raises UserError, one line that names the key, for a path that Snakemake does not take as it is,
+    that is too long, that leads through a file, or that is no folder for results.
+    """
+    if _SCHEME.match(text):
+        raise _refused(key, text, "a folder in the filesystem, not an address")
+    path = os.path.normpath(local_path(key, text))
+    whole = re.sub("^/+", "/", os.path.abspath(path))
+    # Snakemake takes "./x" for another file than "x", and "-x" for an option
+    if path == "." or path.startswith(("-", "~", " ", "//")):
+        path = whole
+    # the levels that are built are named by where links lead to
+    for name in (path, os.path.realpath(whole)):
+        _refuse_odd_characters(key, name)
+        if any(character in name for character in NOT_FOR_SNAKEMAKE):
+            raise _refused(key, text, "a path without braces and backslashes")
+        if len(name.encode()) > MAX_OUTPUT_BYTES:
+            raise _refused(key, text, f"a path of at most {MAX_OUTPUT_BYTES} bytes")
+    if Path(os.path.realpath(whole)) in (Path("/"), _CLONE):
+        raise _refused(key, text, "a folder for the results alone")
+    for folder in (Path(whole), *Path(whole).parents):
+        if os.path.lexists(folder):
+            if not folder.is_dir():
+                raise _refused(key, text, f"a folder: {folder} is a file or leads nowhere")
+            if not os.access(folder, os.X_OK if folder == Path(whole) else os.X_OK | os.W_OK):
+                raise _refused(key, text, f"a folder: nothing can be made in {folder}")
+            break
+    return path
 
 
 def local_path(key: str, text: str) -> str:
-    """A path of the configuration with its `~` expanded.
+    """A path in the filesystem, with its `~` expanded.
 
     Raises UserError, one line that names the key, for what cannot be a path.
     """
     if not text.strip():
         raise _refused(key, text, "a path")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        raise _refused(key, text, "a path without control characters")
+    _refuse_odd_characters(key, text)
     path = os.path.expanduser(text)
     if path.startswith("~"):
         raise _refused(key, text, "a path that begins with a user who is known here")
     if any(len(name.encode()) > MAX_NAME_BYTES for name in path.split("/")):
         raise _refused(key, text, f"names of at most {MAX_NAME_BYTES} bytes")
+    if len(os.fsencode(os.path.abspath(path))) > MAX_PATH_BYTES:
+        raise _refused(key, text, f"a path of at most {MAX_PATH_BYTES} bytes")
     return path
 
 
-def output_path(key: str, text: str) -> str:
-    """The path of a folder that a run can make and fill.
-
-    Raises UserError for a path that Snakemake does not take as it is, that is too long, or that
-    leads through a file.
-    """
-    path = local_path(key, text)
-    if any(character in path for character in NOT_FOR_SNAKEMAKE):
-        raise _refused(key, text, "a path without braces and backslashes")
-    whole = os.path.abspath(path)
-    if len(whole.encode()) > MAX_OUTPUT_BYTES:
-        raise _refused(key, text, f"a path of at most {MAX_OUTPUT_BYTES} bytes")
-    for folder in (Path(whole), *Path(whole).parents):
-        if os.path.lexists(folder):
-            if not folder.is_dir():
-                raise _refused(key, text, f"a folder: {folder} is a file or leads nowhere")
-            break
-    return path
+def _refuse_odd_characters(key: str, text: str) -> None:
+    if any(unicodedata.category(character) in _NOT_IN_A_PATH for character in text):
+        raise _refused(key, text, "a path in UTF-8 without control characters")
 
 
 def _refused(key: str, text: str, expected: str) -> UserError:

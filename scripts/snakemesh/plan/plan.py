@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.boxes import Shape, ceil_div, triple
+from snakemesh.errors import UserError
 from snakemesh.job_records import MAX_STAGE_FACTOR, OctreeGrid, Sharding
 from snakemesh.output.folder import PYRAMID
 from snakemesh.plan.levels import Level, plan_levels
@@ -28,6 +29,10 @@ VOXELS_PER_LABEL = 50_000
 # The viewer fetches the index of a minishard as a whole, so it must not get long.
 LABELS_PER_MINISHARD = 1000
 MAX_SHARD_BITS = 10
+# Cells on an axis: what the Z-order keys of `multires.octree` have room for.
+MAX_CELLS = 1 << 21
+# Voxels of s0 in all: with more, shards and minishards take more bits than `Sharding` has.
+MAX_VOXELS = 1 << 57
 # Limits of the length of a chunk of the levels that are built, on each axis, in voxels
 MIN_CHUNK = 32
 MAX_CHUNK = 128
@@ -107,7 +112,7 @@ def make_plan(settings: Settings, source_levels: tuple[SourceLevel, ...]) -> Pla
     than `max_jobs` if these alone are more.
 
     source_levels: what the source holds, finest first. Raises UserError if the roi leaves nothing
-    to mesh, or if a level of the source contradicts its factor.
+    to mesh or too much, or if a level of the source contradicts its factor.
     """
     source = source_levels[0]
     factors = level_factors(source.voxel_size, settings.num_lods)
@@ -123,6 +128,7 @@ def make_plan(settings: Settings, source_levels: tuple[SourceLevel, ...]) -> Pla
     levels = plan_levels(
         source_levels, factors, begin, end, pyramid_path, settings.use_existing_scales
     )
+    _refuse_too_large(levels[0].shape, settings.cell_size)
     growth = 0
     while True:
         plan = _divided(settings, source, begin, end, levels, pyramid_path, growth)
@@ -131,6 +137,23 @@ def make_plan(settings: Settings, source_levels: tuple[SourceLevel, ...]) -> Pla
         if plan.num_jobs <= settings.max_jobs or at_limit:
             return plan
         growth += 1
+
+
+def _refuse_too_large(shape: Shape, cell_size: int) -> None:
+    """Raise UserError for more than the octree has cells for, or the shards have labels for.
+
+    shape: voxels of s0 that are meshed. cell_size: voxels of a cell of LOD 0 on each axis.
+    """
+    if max(shape) > MAX_CELLS * cell_size:
+        raise UserError(
+            f"config key cell_size: found {cell_size}, which cuts {shape} voxels into more than "
+            f"{MAX_CELLS:,} cells on an axis; choose a larger one, or a smaller roi"
+        )
+    if math.prod(shape) > MAX_VOXELS:
+        raise UserError(
+            f"config key roi: what is to be meshed has {shape} voxels, expected at most "
+            f"{MAX_VOXELS:.2g} in all; choose a smaller roi"
+        )
 
 
 def _divided(
@@ -222,7 +245,7 @@ def _tile_cells(cell_voxels: Shape, block_cells: Shape) -> Shape:
     A tile is never longer than a block. cell_voxels: voxels of a cell.
     """
     tile = [1, 1, 1]
-    for axis in [0, 1, 2] * max(block_cells):
+    for axis in [0, 1, 2] * max(block_cells).bit_length():
         voxels = math.prod(t * c for t, c in zip(tile, cell_voxels, strict=True))
         if 2 * voxels <= TILE_VOXELS and 2 * tile[axis] <= block_cells[axis]:
             tile[axis] *= 2

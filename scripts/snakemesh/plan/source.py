@@ -12,22 +12,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import worldarray as wa
-from worldarray.store import Refused
+from worldarray.store import Refused, open_array, precomputed_scale_index
 
 from snakemesh.boxes import Nanometres, Shape, triple
 from snakemesh.chunk_files import ChunkFiles, chunk_files
 from snakemesh.errors import UserError
+from snakemesh.plan.groups import refuse_folder, refuse_image
 
 _ZYX = ("z", "y", "x")
 # A voxel is no smaller than an atom, and no larger than a metre.
 MIN_VOXEL_NM, MAX_VOXEL_NM = 1e-3, 1e9
 MAX_POSITION_NM = 1e15
-# Voxels along an axis of a volume or of a chunk.
+# Voxels along an axis of a volume or of a chunk, and from the origin to a volume.
 MAX_VOXELS = 1 << 40
 # What reading broken documents raises, in worldarray and here.
 _ODD_METADATA = (
     *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
-    *(OSError, RuntimeError, AssertionError),
+    *(OSError, RuntimeError, AssertionError, MemoryError),
 )
 
 
@@ -63,10 +64,13 @@ def read_source(
     volume cannot be meshed, or if neither the metadata nor the caller give a voxel size.
     """
     try:
-        levels = _read_levels(path, voxel_size_nm is None)
+        # numbers that overflow are refused below
+        with np.errstate(all="ignore"):
+            levels = _read_levels(path, voxel_size_nm is None)
     except UserError:
         raise
     except FileNotFoundError as error:
+        refuse_folder(path)
         raise UserError(
             f"config key input_path: found no zarr, N5 or precomputed volume at {path}"
         ) from error
@@ -80,7 +84,7 @@ def read_source(
             f"config key input_path: the metadata of {path} cannot be read: {_reason(error)}"
         ) from error
     if voxel_size_nm is not None:
-        levels = (with_voxel_size(levels[0], voxel_size_nm, translation_nm),)
+        return (with_voxel_size(levels[0], voxel_size_nm, translation_nm),)
     for level in levels:
         _refuse_odd_placement(level)
     return levels
@@ -88,36 +92,28 @@ def read_source(
 
 def _read_levels(path: str, is_placed: bool) -> tuple[SourceLevel, ...]:
     """The levels of a volume, finest first. is_placed: whether their placement is to be known."""
-    _refuse_image(path)
-    pyramid = wa.open_pyramid(path)
+    refuse_image(path)
+    try:
+        pyramid = wa.open_pyramid(path)
+    except ValueError:
+        refuse_folder(path)
+        raise
     levels = []
     for name in _level_names(path, pyramid):
         try:
             stored = pyramid.level_meta(name)
         except FileNotFoundError as error:
             raise UserError(
-                f"config key input_path: {path} lists level {name}, which is not there"
+                f"config key input_path: {path} lists level {name}, which is not there; give the "
+                "path of one level to use that alone"
             ) from error
         if is_placed:
             _refuse_unplaced(path, [stored])
         meta = stored.in_nm() if is_placed else stored
         levels.append(_level(name, meta, all(stored.units[i] for i in stored.spatial)))
-    return tuple(sorted(levels, key=lambda level: math.prod(level.voxel_size)))
-
-
-def _refuse_image(path: str) -> None:
-    """Refuse an OME-NGFF image whose labels are in a group of their own below it."""
-    node = wa.detect(path)
-    if node.kind != "group" or node.format not in ("zarr2", "zarr3"):
-        return
-    below = wa.detect(f"{path.rstrip('/')}/labels", missing_ok=True)
-    names = below.ome_attrs.get("labels") if below is not None and below.kind == "group" else None
-    if isinstance(names, list) and names:
-        listed = ", ".join(f"labels/{name}" for name in names)
-        raise UserError(
-            f"config key input_path: {path} is an image, its labels are in {listed}; give one of "
-            "these"
-        )
+    if is_placed:
+        return tuple(sorted(levels, key=lambda level: math.prod(level.voxel_size)))
+    return tuple(sorted(levels, key=lambda level: -math.prod(level.shape)))
 
 
 def _refuse_odd_placement(level: SourceLevel) -> None:
@@ -133,11 +129,21 @@ def _refuse_odd_placement(level: SourceLevel) -> None:
             f"config key translation_nm: {level.path} lies at {list(level.translation)} nm, "
             f"expected at most {MAX_POSITION_NM:g}; set voxel_size_nm and translation_nm"
         )
+    reach = zip(level.translation, level.voxel_size, strict=True)
+    if any(abs(position) > MAX_VOXELS * size for position, size in reach):
+        raise UserError(
+            f"config key translation_nm: {level.path} lies at {list(level.translation)} nm, too "
+            f"far off for voxels of {list(level.voxel_size)} nm; set voxel_size_nm and "
+            "translation_nm"
+        )
 
 
 def _reason(error: Exception) -> str:
     """What an error says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    reason = " ".join(str(error).split()).split(" [source locations=")[0]
+    return reason or type(error).__name__
 
 
 def with_voxel_size(
@@ -146,14 +152,16 @@ def with_voxel_size(
     """The level with the placement that the configuration gives.
 
     voxel_size_nm: z y x. translation_nm: the centre of its voxel 0, z y x; None puts its corner at
-    the origin.
+    the origin. Raises UserError for a placement that no volume has.
     """
     voxel_size = triple(float(v) for v in voxel_size_nm)
     if translation_nm is None:
         translation = triple(v / 2 for v in voxel_size)
     else:
         translation = triple(float(t) for t in translation_nm)
-    return replace(level, voxel_size=voxel_size, translation=translation, has_unit=True)
+    placed = replace(level, voxel_size=voxel_size, translation=translation, has_unit=True)
+    _refuse_odd_placement(placed)
+    return placed
 
 
 def _refuse_unplaced(path: str, metas: list[wa.ArrayMeta]) -> None:
@@ -195,14 +203,15 @@ def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
     if 0 in meta.shape:
         raise UserError(f"config key input_path: {meta.path} has no voxels: {meta.shape}")
 
-    for size in (triple(meta.shape[-3:]), triple(meta.chunk_shape[-3:])):
-        if not all(1 <= n <= MAX_VOXELS for n in size):
+    for size in (meta.shape, meta.chunk_shape):
+        if not all(type(n) is int and 1 <= n <= MAX_VOXELS for n in size):
             raise UserError(
                 f"config key input_path: {meta.path} has a shape or chunks of {size} voxels, "
                 f"expected 1 to {MAX_VOXELS:,} on each axis"
             )
 
     node = wa.detect(meta.path)
+    _open(node, name)
     return SourceLevel(
         path=meta.path,
         name=name if meta.format == "precomputed" else None,
@@ -216,6 +225,13 @@ def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
         has_unit=has_unit,
         files=chunk_files(node.format, node.path, node.docs, name),
     )
+
+
+def _open(node: wa.Node, name: str) -> None:
+    """Open an array and read no voxel, so that what a job could not read is said before."""
+    is_one_of_many = node.format == "precomputed"
+    index = precomputed_scale_index(node.docs["info"], name) if is_one_of_many else None
+    open_array(node, context=wa.shared_context(0), scale_index=index)
 
 
 def is_local(level: SourceLevel) -> bool:

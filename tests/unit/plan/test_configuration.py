@@ -188,7 +188,7 @@ def test_home_is_expanded(key, monkeypatch, tmp_path):
         ("a\nb", "without control characters"),
         ("~nobody-is-called-so/x", "a user who is known here"),
         ("x" * 300, "at most 255 bytes"),
-        ("x/" * 2500, "at most 3900 bytes"),
+        ("x/" * 1970, "at most 3900 bytes"),
         ("{x}", "without braces and backslashes"),
         ("a\\b", "without braces and backslashes"),
         ("{file}", "is a file or leads nowhere"),

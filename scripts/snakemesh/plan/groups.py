@@ -1,0 +1,73 @@
+"""Groups and folders that are no volume themselves, but hold some: a message names these."""
+
+import itertools
+import json
+import os
+
+import worldarray as wa
+from worldarray.store import PROBE_KEYS, Location, Refused
+
+from snakemesh.errors import UserError
+
+# So many entries of a folder are looked at, and so many names are shown.
+MAX_ENTRIES = 1000
+MAX_NAMES = 10
+
+
+def refuse_image(path: str) -> None:
+    """Raise UserError for an OME-NGFF image whose labels are in a group of their own below it."""
+    node = wa.detect(path)
+    if node.kind != "group" or node.format not in ("zarr2", "zarr3"):
+        return
+    labels = f"{node.path}/labels"
+    if names := _listed_labels(labels) or volumes_in(labels):
+        raise UserError(
+            f"config key input_path: {path} is an image, its labels are in "
+            f"{_shown([f'labels/{name}' for name in names])}; give one of these"
+        )
+
+
+def _listed_labels(path: str) -> list[str]:
+    """The names that the group of an image's labels lists, or nothing.
+
+    https://ngff.openmicroscopy.org/0.5/#labels-md
+    """
+    try:
+        documents = Location(path).read_many(("zarr.json", ".zattrs"))
+        for text in filter(None, documents.values()):
+            found = json.loads(text)
+            found = found.get("attributes", found)
+            names = found.get("ome", found).get("labels")
+            if names:
+                return list(map(str, names))
+    except (Refused, OSError, ValueError, TypeError, AttributeError, RecursionError):
+        # many a server forbids what is not there
+        pass
+    return []
+
+
+def refuse_folder(path: str) -> None:
+    """Raise UserError for a folder or a group that is no volume, if there are volumes in it."""
+    if names := volumes_in(path):
+        raise UserError(
+            f"config key input_path: {path} is no volume, but there are some in it: "
+            f"{_shown(names)}; give one of these"
+        )
+
+
+def volumes_in(path: str) -> list[str]:
+    """The names of the groups and arrays in a local folder; nothing for any other path."""
+    try:
+        with os.scandir(path) as entries:
+            names = sorted(entry.name for entry in itertools.islice(entries, MAX_ENTRIES))
+    except OSError:
+        return []
+    return [
+        name
+        for name in names
+        if any(os.path.isfile(f"{path}/{name}/{document}") for document in PROBE_KEYS)
+    ]
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
