@@ -135,6 +135,8 @@ def _refuse_odd_numbers(values: Mapping[str, Any]) -> None:
                 raise UserError(
                     f"config key {key}: found {number}, expected nanometres, at most {MAX_NM:g}"
                 )
+            if isinstance(number, _Huge):
+                raise UserError(f"config key {key}: found {number}, expected a smaller one")
             if not math.isfinite(number):
                 raise UserError(f"config key {key}: found {number}, expected a finite number")
             is_float = isinstance(number, float)
