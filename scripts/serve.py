@@ -8,26 +8,27 @@ read the files. It needs nothing but Python.
 """
 
 import argparse
-import json
 import os
 import re
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
-VIEWER = "https://neuroglancer-demo.appspot.com"
-SHOWN = ("multires", "_intermediate_scales.zarr")  # the folders of an output that are served
-VOLUME = "volume"  # the volume of --volume is served under this path
+from snakemesh.output.folder import MULTIRES, PYRAMID
+from snakemesh.output.viewer_link import VOLUME, largest_segments, sources, viewer_link
+
+SHOWN = (MULTIRES, PYRAMID)  # the folders of an output that are served
 ANY_HOST = "0.0.0.0"
 CONNECTIONS = 64  # at the same time; a browser opens six to one server
-PATIENCE_S = 60  # an idle connection is closed after that, and makes room for another
-SHOWN_AT_FIRST = 40  # so many segments, the largest, are shown when the link is opened
+# A connection is closed if it is idle for so long, or if a request takes so long to arrive.
+PATIENCE_S = 60
 # As snakemesh names files that are being written (`snakemesh.output.atomic`).
 UNFINISHED = re.compile(r"\..+\.tmp")
 
@@ -95,11 +96,16 @@ class Handler(BaseHTTPRequestHandler):
     server: "Server"
     # A viewer makes thousands of small requests. HTTP/1.1 keeps the connection open between them.
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms between its head and its body
     timeout = PATIENCE_S
 
     def handle(self) -> None:
         with suppress(ConnectionError):  # a viewer drops requests that it no longer needs
             super().handle()
+
+    def handle_one_request(self) -> None:
+        self.server.deadlines[self.connection] = time.monotonic() + self.timeout
+        super().handle_one_request()
 
     def parse_request(self) -> bool:
         """Refuse requests that were meant for another host.
@@ -107,11 +113,15 @@ class Handler(BaseHTTPRequestHandler):
         A page of another site can have its own name lead to this machine (DNS rebinding), and could
         read what is served here if it were answered.
         """
-        if not super().parse_request():
+        arrived = super().parse_request()
+        self.server.deadlines.pop(self.connection, None)
+        if not arrived:
             return False
-        if self.server.is_ours(self.headers.get("Host", ""), self.connection.getsockname()[0]):
+        hosts = ",".join(self.headers.get_all("Host", []))  # two of them are none of ours
+        if self.server.is_ours(hosts, self.connection.getsockname()[0]):
             return True
         self._head(HTTPStatus.MISDIRECTED_REQUEST, {"Content-Length": "0"})
+        self.close_connection = True  # a body that follows is no request
         return False
 
     def do_OPTIONS(self) -> None:
@@ -180,6 +190,7 @@ class Server(ThreadingHTTPServer):
         if address[0] == ANY_HOST:
             self._names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
         self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self.deadlines: dict[socket.socket, float] = {}  # of requests that have not arrived
 
     def is_ours(self, host: str, address: str) -> bool:
         """Whether a request for `host` (a port may follow) that came in at `address` is ours."""
@@ -200,49 +211,15 @@ class Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.deadlines.pop(request, None)
             self._free.release()
 
-
-def sources(url: str, with_volume: bool) -> list[str]:
-    """The sources of one segmentation layer, as one pastes them into Neuroglancer."""
-    volume = [f"zarr://{url}/{VOLUME}"] if with_volume else []
-    return [*volume, f"precomputed://{url}/multires"]
-
-
-def largest_segments(directory: Path) -> list[str]:
-    """The ids of the largest segments, by the volumes in `segment_properties`, largest first.
-
-    Returns [] if there are no segment properties, or no volumes in them. If they are broken, says
-    so too.
-    """
-    path = directory / "multires/segment_properties/info"
-    try:
-        inline = json.loads(path.read_text(encoding="utf-8"))["inline"]
-        volumes = next(p["values"] for p in inline["properties"] if p["id"] == "volume")
-        ranked = sorted(zip(volumes, map(str, inline["ids"]), strict=True), reverse=True)
-    except (FileNotFoundError, StopIteration):
-        return []
-    except (OSError, ValueError, TypeError, LookupError):
-        print(f"{path} cannot be read: no segment is selected in the link.", file=sys.stderr)
-        return []
-    return [segment for _, segment in ranked[:SHOWN_AT_FIRST]]
-
-
-def viewer_link(layer_sources: list[str], segments: list[str]) -> str:
-    """A link that opens Neuroglancer with one segmentation layer of these sources."""
-    layer = {
-        "type": "segmentation",
-        "name": "segmentation",
-        "source": layer_sources,
-        "segments": segments,
-        "tab": "segments",
-    }
-    state = {
-        "layers": [layer],
-        "selectedLayer": {"visible": True, "layer": layer["name"]},
-        "layout": "4panel" if len(layer_sources) > 1 else "3d",
-    }
-    return f"{VIEWER}/#!{quote(json.dumps(state, separators=(',', ':')), safe='')}"
+    def service_actions(self) -> None:
+        """Close connections whose requests arrive too slowly: byte by byte, no socket times out."""
+        for connection, deadline in self.deadlines.copy().items():
+            if deadline < time.monotonic():
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
 def port_number(text: str) -> int:
@@ -256,22 +233,23 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve until Ctrl-C. `arguments` are those of the command line by default."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("directory", nargs="?", type=Path, default=Path("results/example"), metavar="DIRECTORY")
-    add("--volume", type=Path, help=f"a zarr group to serve beside it, under /{VOLUME}")
+    add("directory", nargs="?", default="results/example", metavar="DIRECTORY")
+    add("--volume", help=f"a zarr group to serve beside it, under /{VOLUME}")
     add("--port", type=port_number, default=9000)
     add("--host", default="127.0.0.1", help=f"{ANY_HOST} lets other machines in")
     options = parser.parse_args(arguments)
-    for path in filter(None, (options.directory, options.volume)):
-        if not path.is_dir():
+    for path in (options.directory, options.volume):
+        if path is not None and not os.path.isdir(path):  # "" is not the working directory
             parser.error(f"{path} is not a directory")
-    mounts = {name: options.directory / name for name in SHOWN}
+    directory = Path(options.directory)
+    mounts = {name: directory / name for name in SHOWN}
     if options.volume is not None:
-        mounts[VOLUME] = options.volume
-    if not (options.directory / "multires/info").is_file():
-        print(f"There is no multires/info in {options.directory} yet.", file=sys.stderr)
+        mounts[VOLUME] = Path(options.volume)
+    if not os.path.isfile(directory / "multires/info"):
+        print(f"There is no multires/info in {directory} yet.", file=sys.stderr)
     try:
         server = Server((options.host, options.port), mounts)
-    except (OSError, UnicodeError) as error:
+    except (OSError, TypeError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         parser.error(f"cannot listen on {options.host} port {options.port}: {reason}")
 
@@ -279,7 +257,7 @@ def main(arguments: list[str] | None = None) -> None:
     found = sources(f"http://{host}:{server.server_port}", options.volume is not None)
     print("Sources for one segmentation layer in Neuroglancer:")
     print(*(f"  {source}" for source in found), sep="\n")
-    print(f"or open\n  {viewer_link(found, largest_segments(options.directory))}")
+    print(f"or open\n  {viewer_link(found, largest_segments(directory))}")
     print("Stop with Ctrl-C.", flush=True)
     with server, suppress(KeyboardInterrupt):
         server.serve_forever()

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import serve
-from snakemesh.output.folder import MULTIRES, PYRAMID
+from snakemesh.output import viewer_link
 
 CONTENT = bytes(range(256)) * 40
 SIZE = len(CONTENT)
@@ -248,7 +249,7 @@ def test_program(root):
             state = json.loads(unquote(urlsplit(link).fragment).removeprefix("!"))
             layer = state["layers"][0]
             assert layer["source"] == [volume, meshes]
-            assert len(layer["segments"]) == serve.SHOWN_AT_FIRST
+            assert len(layer["segments"]) == viewer_link.SHOWN_AT_FIRST
             assert all(int(segment) % 7 != 2**60 % 7 for segment in layer["segments"])
             connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
             connection.request("GET", "/multires/0.shard")
@@ -310,6 +311,32 @@ def test_connections_are_bounded(root, monkeypatch):
         thread.join()
 
 
+def test_a_request_that_arrives_slowly_loses_its_connection(root, monkeypatch):
+    """Each byte comes soon after the one before, but the request never ends."""
+    monkeypatch.setattr(serve.Handler, "timeout", 1)
+    with serve.Server(("127.0.0.1", 0), {"": root / "served"}) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with socket.create_connection(server.server_address, timeout=10) as slow:
+            slow.sendall(b"GET /multires/info HTTP/1.1\r\nX: ")
+            with pytest.raises(ConnectionError):
+                for _ in range(50):
+                    slow.sendall(b"x")
+                    time.sleep(0.1)
+        server.shutdown()
+
+
+def test_a_refused_connection_is_closed(address):
+    """The body of a refused request is not answered as if it were a request."""
+    body = "GET /multires/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = raw(address, f"POST / HTTP/1.1\r\nHost: evil.example\r\n\r\n{body}")
+    assert answer.startswith(b"HTTP/1.1 421 ") and answer.count(b"HTTP/1.1") == 1
+
+
+def test_two_hosts_are_refused(address):
+    text = "GET /multires/info HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n"
+    assert raw(address, f"{text}Connection: close\r\n\r\n").startswith(b"HTTP/1.1 421 ")
+
+
 def test_what_is_not_to_be_seen(root, tmp_path):
     """Of an output folder, only meshes and levels; and of those no file that is being written."""
     output = tmp_path / "output"
@@ -339,10 +366,6 @@ def test_what_is_not_to_be_seen(root, tmp_path):
             program.terminate()
 
 
-def test_the_folders_that_are_shown_are_those_of_an_output():
-    assert serve.SHOWN == (MULTIRES, PYRAMID)
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -350,7 +373,10 @@ def test_the_folders_that_are_shown_are_those_of_an_output():
         (["--port", "-1"], "port"),
         (["--port", "abc"], "expected a number from 0 to 65535"),
         (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
+        (["--host", "\u00e9" * 99], "cannot listen on"),
         (["--volume", "/nowhere"], "/nowhere is not a directory"),
+        (["--volume", ""], " is not a directory"),
+        (["--volume", "x" * 300], "x is not a directory"),
     ],
 )
 def test_wrong_arguments_are_one_line(root, capsys, arguments, says):
@@ -369,7 +395,9 @@ def test_a_port_in_use_is_said(root, address, capsys):
 @pytest.mark.parametrize(
     "content",
     [
-        *(b"{", b"\xff", b"[]", b"7", b'{"inline": 3}', b'{"inline": {"properties": [3]}}'),
+        *(b"[" * 100_000, b"{", b"\xff", b"[]", b"7", b'{"inline": 3}'),
+        b'{"inline": {"properties": [3]}}',
+        b'{"inline": {"ids": ["one"], "properties": [{"id": "volume", "values": [1]}]}}',
         b'{"inline": {"ids": ["1"], "properties": [{"id": "volume", "values": [1, 2]}]}}',
         b'{"inline": {"ids": ["1", "2"], "properties": [{"id": "volume", "values": [1, "a"]}]}}',
     ],
@@ -378,13 +406,15 @@ def test_broken_properties_are_one_line(tmp_path, capsys, content):
     path = tmp_path / "multires" / "segment_properties" / "info"
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    assert serve.largest_segments(tmp_path) == []
+    assert viewer_link.largest_segments(tmp_path) == []
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"{path} cannot be read: no segment is selected in the link."
 
 
 def test_nothing_there_yet(tmp_path):
-    assert serve.largest_segments(tmp_path) == []
-    assert serve.sources("http://h:1", with_volume=False) == ["precomputed://http://h:1/multires"]
+    assert viewer_link.largest_segments(tmp_path) == []
+    assert viewer_link.sources("http://h:1", with_volume=False) == [
+        "precomputed://http://h:1/multires"
+    ]
     with pytest.raises(SystemExit):
         serve.main([str(tmp_path / "nothing")])
