@@ -25,10 +25,11 @@ from snakemake.utils import min_version
 min_version("9.6")
 
 CONFIGURATION = "config/config.yaml"
+CLONE = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
 
 
 # of the working directory, or else that of this clone
-configfile: CONFIGURATION if Path(CONFIGURATION).exists() else f"{workflow.basedir}/{CONFIGURATION}"
+configfile: CONFIGURATION if Path(CONFIGURATION).exists() else CLONE / CONFIGURATION
 
 
 include: "rules/common.smk"
@@ -42,15 +43,7 @@ include: "rules/multires.smk"
 include: "rules/cleanup.smk"
 
 
-localrules:
-    all,
-    pyramid,
-    pyramid_levels,
-    mesh_blocks_done,
-    multires_index,
-
-
 rule all:
-    default_target: True
     input:
         result,
+    localrule: True

@@ -4,9 +4,6 @@
 # nothing that Snakemake remembers of the rule can have it made again.
 if not IS_DONE:
 
-    localrules:
-        cleanup,
-
     rule cleanup:
         input:
             lambda wildcards: missing(products_kept()),
@@ -16,6 +13,7 @@ if not IS_DONE:
             OUT.log("cleanup.{made_from}"),
         benchmark:
             OUT.benchmark("cleanup.{made_from}")
+        localrule: True
         conda:
             ENVIRONMENT
         resources:

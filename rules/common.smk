@@ -6,9 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-# The folder of this file, also where another workflow uses ours as a module.
-RULES = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
-sys.path.insert(0, str(RULES.parent / "scripts"))
+sys.path.insert(0, str(CLONE / "scripts"))
 
 from snakemake.logging import logger
 
@@ -20,7 +18,7 @@ from snakemesh.output.markers import read_marker
 from snakemesh.plan import jobs
 from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
-from snakemesh.plan.estimates import WORKING_RULES, job_work
+from snakemesh.plan.estimates import job_work
 from snakemesh.plan.input_state import look_at_input, read_state, write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, source_levels
 from snakemesh.plan.made_from import MadeFrom
@@ -28,6 +26,7 @@ from snakemesh.plan.plan import make_plan
 from snakemesh.plan.progress import ProgressHandler
 from snakemesh.plan.provenance import run_document, write_document
 from snakemesh.plan.remarks import remarks_after, remarks_before
+from snakemesh.plan.run_start import StartHandler
 from snakemesh.plan.summary import plan_summary
 
 try:
@@ -35,7 +34,8 @@ try:
     PLAN = make_plan(SETTINGS, source_levels(SETTINGS))
     OUT = OutputFolder(os.path.normpath(SETTINGS.output_directory))
     # A job takes what the run that plans has seen: what changes meanwhile must not split the run.
-    if workflow.is_main_process:
+    # A job of another workflow may run before any of ours, when nothing is kept yet.
+    if workflow.is_main_process or not os.path.exists(OUT.input_state):
         INPUT_STATE = look_at_input(PLAN)
     else:
         INPUT_STATE = read_state(OUT.input_state, PLAN)
@@ -43,7 +43,7 @@ except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
 MADE_FROM = MadeFrom(PLAN, INPUT_STATE)
-IS_MODULE = workflow.modifier.parent_modifier is not None
+IS_MODULE = not workflow.modifier.is_main_snakefile()
 ENVIRONMENT = "../envs/environment.yaml"
 # Jobs that are expected to take this many seconds or more are not put into a group with others. A
 # group is one job of a cluster.
@@ -58,30 +58,29 @@ wildcard_constraints:
     made_from=r"[0-9a-f]{16}",
 
 
-# A dry run lists its jobs, which can be many. So the plan in words is printed after them, unless
-# Snakemake has found no way to make what was asked for.
-if workflow.output_settings.dryrun:
-    atexit.register(lambda: workflow.dag is not None and print(f"\n{summary()}"))
-
-
 def begin():
-    """Take the output folder for this run, and keep for its jobs what the plan has seen."""
+    """Take the output folder, and keep for the jobs what the plan has seen.
+
+    Returns False while another workflow has no job of ours to run.
+    """
+    works = {number: work for number, (_, work) in works_left().items()}
+    if IS_MODULE and not works:
+        return False
     try:
-        lock.acquire(Path(OUT.root))
+        if not lock.acquire(Path(OUT.root)):
+            return True  # Snakemake reads this file once more for each `use rule ... with`
     except UserError as error:
-        sys.exit(f"snakemesh: {error}")
+        print(f"snakemesh: {error}", file=sys.stderr)  # the scheduler hides what an exit says
+        sys.exit(1)
+    logger.info(summary())
     write_state(OUT.input_state, INPUT_STATE)
     write_document(OUT.run_document, run_document(MADE_FROM))
+    logger.addHandler(ProgressHandler(works, logger.info, end))
+    return True
 
 
-onstart:
-    logger.info(summary())
-    begin()
-    works = {number: work for number, (_, work) in works_left().items()}
-    logger.addHandler(ProgressHandler(works, logger.info))
-
-
-onsuccess:
+def end():
+    """Say what there is to say of the result."""
     for remark in remarks_after(read_marker(OUT.documents_marker(MADE_FROM.documents))):
         logger.warning(f"snakemesh: {remark}")
 
@@ -100,15 +99,8 @@ def works_left():
     return {
         job.jobid: (rule, job_work(PLAN, rule, job.wildcards_dict))
         for job in workflow.dag.needrun_jobs(exclude_finished=False)
-        if (rule := rule_of(job)) is not None
+        if (rule := OUT.rule_of_logs(job.log)) is not None
     }
-
-
-def rule_of(job):
-    """The name that a rule has here, whatever prefix another workflow gives it; None for its own."""
-    if Path(job.rule.snakefile).parent != RULES:
-        return None
-    return next((rule for rule in WORKING_RULES if job.rule.name.endswith(rule)), job.rule.name)
 
 
 @cache
@@ -131,12 +123,10 @@ def missing(products):
 def target(products, made_again=()):
     """The input of a target, for which damaged products are made again, as with --forcerun.
 
-    made_again: others that are. Where another workflow uses ours as a module, Snakemake does not
-    call our `onstart`, so the run begins here, when its DAG is made.
+    made_again: others that are.
     """
-    if IS_MODULE and not workflow.output_settings.dryrun:
-        begin()
-    workflow.dag.forcefiles.update(damage(), made_again)
+    if workflow.is_main_process:
+        workflow.dag.forcefiles.update(damage(), made_again)
     return products
 
 
@@ -164,3 +154,11 @@ def if_short(rule, group):
 def doubled(amount):
     """A resource of a job: `amount(wildcards)`, doubled at each further attempt at the job."""
     return lambda wildcards, attempt: amount(wildcards) * 2 ** (attempt - 1)
+
+
+# A dry run lists its jobs, which can be many. So the plan in words is printed after them, unless
+# Snakemake has found no way to make what was asked for.
+if workflow.output_settings.dryrun:
+    atexit.register(lambda: workflow.dag is not None and print(f"\n{summary()}"))
+elif workflow.is_main_process:
+    logger.addHandler(StartHandler(begin, OUT))

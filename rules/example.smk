@@ -7,9 +7,6 @@ EXAMPLE = (lambda wildcards: missing([EXAMPLE_PATH])) if IS_EXAMPLE else []
 
 if IS_EXAMPLE:
 
-    localrules:
-        example,
-
     rule example:
         output:
             directory(EXAMPLE_PATH),
@@ -17,6 +14,7 @@ if IS_EXAMPLE:
             OUT.log("example"),
         benchmark:
             OUT.benchmark("example")
+        localrule: True
         conda:
             ENVIRONMENT
         resources:

@@ -36,6 +36,7 @@ rule mesh_blocks_done:
         OUT.log("mesh_blocks_done.{made_from}"),
     benchmark:
         OUT.benchmark("mesh_blocks_done.{made_from}")
+    localrule: True
     conda:
         ENVIRONMENT
     resources:

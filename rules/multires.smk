@@ -33,6 +33,7 @@ rule multires_index:
         OUT.log("multires_index.{made_from}"),
     benchmark:
         OUT.benchmark("multires_index.{made_from}")
+    localrule: True
     conda:
         ENVIRONMENT
     resources:

@@ -5,6 +5,7 @@
 rule pyramid:
     input:
         lambda wildcards: target(missing(whole_pyramid()) or run_document_if_there()),
+    localrule: True
 
 
 rule pyramid_levels:
@@ -16,6 +17,7 @@ rule pyramid_levels:
         OUT.log("pyramid_levels"),
     benchmark:
         OUT.benchmark("pyramid_levels")
+    localrule: True
     conda:
         ENVIRONMENT
     resources:

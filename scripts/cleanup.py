@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.errors import DamagedError
+from snakemesh.output.atomic import sync_folder
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
 from snakemesh.output.remove import remove_files, remove_leftovers, remove_tree
@@ -41,14 +42,15 @@ with job_log(snakemake.log[0], "cleanup"):
     if params.sharded:
         refuse_damaged_shards()
     remove_markers(folder.work, "result.*.done")
-    remove_leftovers(Path(folder.multires), served_names())
-    remove_leftovers(Path(folder.segment_properties).parent, ())
     summaries = {path for marker in params.shards for path in (marker, marker[:-5] + ".npy")}
     remove_files(Path(folder.summaries), keep=summaries)
+    sync_folder(folder.summaries)
+    remove_leftovers(Path(folder.multires), served_names())
+    remove_leftovers(Path(folder.segment_properties).parent, ())
+    remove_markers(folder.blocks, "blocks.*.done")
     if params.keep_fragments:
         remove_files(Path(folder.blocks), keep=set(params.containers))
     else:
-        remove_markers(folder.blocks, "blocks.*.done")
         remove_tree(Path(folder.blocks))
     if params.pyramid is not None:
         remove_markers(folder.pyramid_markers, "**/*.done")

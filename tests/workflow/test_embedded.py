@@ -1,5 +1,9 @@
-"""The workflow as part of another one, and started from elsewhere."""
+"""The workflow as a module of another one, and started from elsewhere. Both without our profile.
 
+So Snakemake's own triggers are in force. A second run must find nothing to be done all the same.
+"""
+
+import fcntl
 import os
 import subprocess
 import sys
@@ -8,10 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from running import digests
+from running import digests, meshes
 
+# Its first rule is its target. Jobs of `run` read the workflow again, each in a process of its own.
 EMBEDDING = """
-configfile: "config.yaml"
+configfile: "config/config.yaml"
+
+rule everything:
+    input: "listing.txt", "theirs.txt"
 
 module snakemesh:
     snakefile: "{repository}/Snakefile"
@@ -20,49 +28,99 @@ module snakemesh:
 use rule * from snakemesh{prefix}
 
 rule listing:
-    default_target: True
-    input: rules.{name}.input
+    input: rules.{all}.input
     output: "listing.txt"
     shell: "ls meshes/multires > {{output}}"
+
+rule theirs:
+    input: rules.{all}.input
+    output: "theirs.txt"
+    run: Path(output[0]).write_text(config["input_path"])
+
+rule before:
+    output: "before.txt"
+    run: Path(output[0]).touch()
 """
 
 
-def snakemake(folder: Path, *arguments: str) -> str:
-    """Run Snakemake in a folder that has nothing of ours, not even the profile."""
-    line = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
+    """Run Snakemake in a folder, and return what it says."""
+    line = [sys.executable, "-m", "snakemake", "--cores", "2", "--workflow-profile", "none"]
+    done = subprocess.run(
+        [*line, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    ("prefix", "name"), [("", "all"), (" as snakemesh_*", "snakemesh_all")], ids=["plain", "prefix"]
-)
-def test_as_a_module(repository, config, multires, tmp_path, prefix, name):
-    text = EMBEDDING.format(repository=repository, prefix=prefix, name=name)
-    (tmp_path / "Snakefile").write_text(text)
-    keys = {key: value for key, value in config(Path("meshes")).items()}
-    keys |= {"input_path": str(keys["input_path"]), "output_directory": "meshes"}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"snakemesh": keys}))
-    planned = snakemake(tmp_path, "-n")
-    assert "in all   9 jobs" in planned and "left" not in planned
-    assert not (tmp_path / "meshes").exists()
-    snakemake(tmp_path)
-    assert digests(tmp_path / "meshes" / "multires") == digests(multires)
-    assert "0.shard" in (tmp_path / "listing.txt").read_text()
-    assert "Nothing to be done" in snakemake(tmp_path)
-    assert "left     0 of these jobs" in snakemake(tmp_path, "-n")
+@pytest.fixture
+def embedding(repository, config, tmp_path):
+    """Makes the folder of another workflow that gives our rules a prefix or suffix, or none."""
+
+    def make(prefix: str) -> Path:
+        name = prefix.removeprefix(" as ").replace("*", "all") or "all"
+        text = EMBEDDING.format(repository=repository, prefix=prefix, all=name)
+        (tmp_path / "Snakefile").write_text(text)
+        ours = config("meshes")
+        ours["input_path"] = str(ours["input_path"])
+        (tmp_path / "config").mkdir()
+        keys = {"input_path": "theirs", "snakemesh": ours}
+        (tmp_path / "config" / "config.yaml").write_text(yaml.safe_dump(keys))
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize("prefix", ["", " as snakemesh_*"], ids=["plain", "prefix"])
+def test_as_a_module(embedding, multires, prefix):
+    folder = embedding(prefix)
+    said = snakemake(folder)
+    assert "in all   9 jobs" in said and "left" not in said
+    assert "progress: 100 % of the work, 13 of 13 jobs" in said
+    assert digests(folder / "meshes" / "multires") == digests(multires)
+    assert "0.shard" in (folder / "listing.txt").read_text()
+    assert (folder / "theirs.txt").read_text() == "theirs"
+    assert "Nothing to be done" in snakemake(folder)
+    assert "left     0 of these jobs" in snakemake(folder, "-n")
+
+
+def test_nothing_is_written_but_by_our_jobs(embedding):
+    folder = embedding(" as *_of_snakemesh")
+    said = snakemake(folder, "-n")
+    assert "in all   9 jobs" in said and "left" not in said
+    snakemake(folder, "--summary")
+    assert "The plan" not in snakemake(folder, "before.txt")
+    assert not (folder / "meshes").exists()
+
+
+def test_one_run_at_a_time(embedding):
+    folder = embedding(" as snakemesh_*")
+    work = folder / "meshes" / "work"
+    work.mkdir(parents=True)
+    with open(work / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = snakemake(folder, fails=True)
+    assert said.endswith("\nsnakemesh: another run is writing to meshes; wait for it to end\n")
+    assert os.listdir(work) == ["lock"]
 
 
 def test_from_elsewhere(repository, config, multires, tmp_path):
-    """With --snakefile and --directory, and from another folder with a path that leads there."""
-    keys = config(Path("meshes")).items()
-    ours = ["--config", *(f"{key}={value}" for key, value in keys)]
-    there = tmp_path / "there"
+    """With --directory, and from another folder with relative paths: the files are the same."""
+    near, there = tmp_path / "near", tmp_path / "there"
+    near.mkdir()
     there.mkdir()
-    snakefile = ["--snakefile", str(repository / "Snakefile")]
-    snakemake(tmp_path, *snakefile, "--directory", str(there), *ours)
+
+    def keys(**changes) -> list[str]:
+        return ["--config", *(f"{k}={v}" for k, v in (config("meshes") | changes).items())]
+
+    clone = ["--snakefile", str(repository / "Snakefile"), "--directory", str(there)]
+    snakemake(tmp_path, *clone, *keys())
     assert digests(there / "meshes" / "multires") == digests(multires)
-    assert "Nothing to be done" in snakemake(there, *snakefile, *ours)
-    os.symlink(there, tmp_path / "link")
-    assert "Nothing to be done" in snakemake(tmp_path / "link", *snakefile, *ours)
+    assert "Nothing to be done" in snakemake(tmp_path, *clone, *keys())
+
+    volume = os.path.relpath(config("meshes")["input_path"], near)
+    clone = ["--snakefile", os.path.relpath(repository / "Snakefile", near)]
+    snakemake(near, *clone, *keys(input_path=volume))
+    # all but the document that names the input as it was given
+    assert meshes(near / "meshes" / "multires") == meshes(multires)
+    assert "Nothing to be done" in snakemake(near, *clone, *keys(input_path=volume))

@@ -3,7 +3,7 @@
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +16,8 @@ def replacing(path: str | os.PathLike[str], durable: bool = True) -> Iterator[Pa
     replace each other's result and never mix. After an exception nothing is left behind and `path`
     is as it was. durable: the file is on the disk before it gets its name, and its name is when
     this returns, so that a machine that loses power leaves nothing that looks finished and is not;
-    False where the caller sees to that for many files at once (`sync_filesystem`).
+    False where the caller sees to that for many files at once (`sync_filesystem`). The name of its
+    folder is too: the folder may be new, whoever has made it.
     """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
@@ -30,6 +31,9 @@ def replacing(path: str | os.PathLike[str], durable: bool = True) -> Iterator[Pa
         raise
     if durable:
         sync_folder(target.parent)
+        # a folder that must not be read was there before: this user's runs make none like that
+        with suppress(PermissionError):
+            sync_folder(target.parent.parent)
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

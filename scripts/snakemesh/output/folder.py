@@ -23,6 +23,8 @@ logs/, benchmarks/                      a file per job, by rule
 or of another state of the input has another name: it is never taken for the one that is wanted.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from snakemesh.job_records import Sharding
@@ -155,6 +157,15 @@ class OutputFolder:
     def log(self, job: str) -> str:
         """The log of a job; `job` is "rule" or "rule/box"."""
         return f"{self.root}/{LOGS}/{job}.log"
+
+    def rule_of_logs(self, paths: Iterable[str]) -> str | None:
+        """The rule whose job has these logs; None for a job of another workflow.
+
+        Another workflow that uses this one as a module may call the rule otherwise.
+        """
+        folder = f"{self.root}/{LOGS}/"
+        names = (path.removeprefix(folder) for path in paths if path.startswith(folder))
+        return next((re.split("[/.]", name)[0] for name in names), None)
 
     def benchmark(self, job: str) -> str:
         """Snakemake's measurements of a job; `job` is "rule" or "rule/box"."""

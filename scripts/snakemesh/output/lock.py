@@ -7,17 +7,20 @@ from pathlib import Path
 from snakemesh.errors import UserError
 from snakemesh.output.folder import LOCK
 
-# The descriptors of the locks of this process. They stay open until it ends. A child process does
-# not inherit them, so a job that outlives a killed run does not hold the lock.
-_held: list[int] = []
+# The descriptors of the locks of this process, by output directory. They stay open until it ends. A
+# child process does not inherit them, so a job that outlives a killed run does not hold the lock.
+_held: dict[Path, int] = {}
 
 
-def acquire(output: Path) -> None:
+def acquire(output: Path) -> bool:
     """Take the lock of an output directory until this process ends, in whatever way it ends.
 
-    output: the directory; it is made if it does not exist.
+    output: the directory; it is made if it does not exist. Returns False if this process holds the
+    lock already.
     Raises UserError if another run holds the lock, or if nothing can be written there.
     """
+    if output.resolve() in _held:
+        return False
     try:
         (output / LOCK).parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(output / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
@@ -30,4 +33,5 @@ def acquire(output: Path) -> None:
     except BlockingIOError:
         os.close(fd)
         raise UserError(f"another run is writing to {output}; wait for it to end") from None
-    _held.append(fd)
+    _held[output.resolve()] = fd
+    return True

@@ -50,10 +50,13 @@ def distrusting(markers: Iterable[str]) -> Iterator[None]:
 def remove_markers(folder: str | os.PathLike[str], pattern: str) -> None:
     """Remove the markers of a product, whatever it was made from, before it is written anew.
 
-    pattern: of their names, as `Path.glob` takes it.
+    pattern: of their names, as `Path.glob` takes it. When this returns, the disk knows of the
+    removal, also where Snakemake has removed a marker itself because a job is to write it.
     """
-    found = list(Path(folder).glob(pattern))
-    for marker in found:
+    folders = {Path(folder)}
+    for marker in list(Path(folder).glob(pattern)):
         marker.unlink(missing_ok=True)
-    if found:
-        sync_folder(folder)
+        folders.add(marker.parent)
+    for changed in folders:
+        if changed.is_dir():
+            sync_folder(changed)

@@ -20,8 +20,6 @@ MEASURED_SHARD_VOXELS_PER_S = 5e7
 # Bytes on the disk: of a voxel of a built level, and of the fragments that a meshed voxel gives.
 LEVEL_BYTES_PER_VOXEL = 0.17
 FRAGMENT_BYTES_PER_VOXEL = 0.14
-# The rules whose jobs take more than their start.
-WORKING_RULES = ("pyramid_super_chunk", "mesh_block", "shard")
 
 
 @dataclass(frozen=True)

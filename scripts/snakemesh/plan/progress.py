@@ -18,16 +18,19 @@ class ProgressHandler(logging.Handler):
     """Listens for the jobs that Snakemake reports as finished, and says how far the run is.
 
     works: by Snakemake's number of the job, the work of every job of the run. say: is called with
-    each line. The clock starts when the handler is made.
+    each line. end: is called when all jobs are done. The clock starts when the handler is made.
     """
 
-    def __init__(self, works: Mapping[int, Work], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, works: Mapping[int, Work], say: Callable[[str], None], end: Callable[[], None]
+    ) -> None:
         super().__init__()
         self._left = dict(works)
         self._jobs = len(works)
         self._all = sum(works.values(), Work(0, 0))
         self._done = Work(0, 0)
         self._say = say
+        self._end = end
         self._start = self._said = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -40,6 +43,8 @@ class ProgressHandler(logging.Handler):
         if now - self._said >= SECONDS_BETWEEN_LINES or not self._left:
             self._said = now
             self._say(self._line(now - self._start))
+        if not self._left:
+            self._end()
 
     def _line(self, elapsed: float) -> str:
         part = self._done.seconds / self._all.seconds

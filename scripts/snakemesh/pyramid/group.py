@@ -7,6 +7,7 @@ from pathlib import Path
 import worldarray as wa
 
 from snakemesh.job_records import BuiltLevel, LinkedLevel, PyramidGroup
+from snakemesh.output.atomic import sync_filesystem
 from snakemesh.output.remove import remove_tree, remove_unfinished
 
 _AXES = ("z", "y", "x")
@@ -18,7 +19,7 @@ def create_group(group: PyramidGroup) -> None:
     A group is kept with its voxels, and completed if a job was killed while making it. Any other
     one is removed first. The metadata list all levels, finest first: the built ones, and those of
     the source that are linked to. A level of the source is left out if its format is another one or
-    if it has more than three axes.
+    if it has more than three axes. When this returns, the group is on the disk.
 
     Raises UserError if something that no run has made stands in the way: a file, or a link,
     wherever it leads.
@@ -52,6 +53,7 @@ def create_group(group: PyramidGroup) -> None:
             separator="/",
             exists="adopt",
         )
+    sync_filesystem(root)
 
 
 def _finest_first(group: PyramidGroup) -> list[LinkedLevel | BuiltLevel]:

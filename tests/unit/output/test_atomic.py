@@ -97,3 +97,19 @@ def test_a_link_is_replaced_and_what_it_points_to_is_not(tmp_path):
         temporary.write_text("new")
     assert (tmp_path / "mine").read_text() == "mine"
     assert not (tmp_path / "info").is_symlink()
+
+
+def test_the_folder_above_is_synced_unless_it_must_not_be_read(tmp_path, monkeypatch):
+    synced = []
+
+    def sync(path):
+        synced.append(Path(path))
+        if path == tmp_path:
+            raise PermissionError(path)
+
+    monkeypatch.setattr("snakemesh.output.atomic._sync", sync)
+    (tmp_path / "out").mkdir()
+    with replacing(tmp_path / "out" / "info") as temporary:
+        temporary.write_text("new")
+    assert synced == [temporary, tmp_path / "out", tmp_path]
+    assert names(tmp_path / "out") == ["info"]

@@ -72,3 +72,9 @@ def test_one_run_at_a_time_and_none_after_a_kill(holder):
 def test_another_output_is_another_lock(holder):
     folder, _, _ = holder
     assert attempt(folder.parent / "other") == "taken"
+
+
+def test_this_process_has_it_already(tmp_path):
+    assert acquire(tmp_path / "out")
+    assert not acquire(tmp_path / "." / "out")
+    assert attempt(tmp_path / "out").startswith("another run")

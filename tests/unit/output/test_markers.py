@@ -45,3 +45,16 @@ def test_folders_and_other_errors_are_left_alone(tmp_path):
     with pytest.raises(DamagedError), distrusting([]):
         raise DamagedError(tmp_path / "level", "cannot be read")
     assert (tmp_path / "level").is_dir()
+
+
+def test_every_folder_that_loses_a_marker_is_synced(tmp_path, monkeypatch):
+    """And the folder of the markers even where Snakemake has removed them before."""
+    synced = []
+    monkeypatch.setattr("snakemesh.output.markers.sync_folder", synced.append)
+    for name in ("levels.aa.done", "stage0/0_0_1.aa.done", "stage1/0_0_1.aa.done"):
+        write_marker(tmp_path / name, {})
+    remove_markers(tmp_path, "**/*.done")
+    assert sorted(synced) == [tmp_path, tmp_path / "stage0", tmp_path / "stage1"]
+    synced.clear()
+    remove_markers(tmp_path, "levels.*.done")
+    assert synced == [tmp_path]

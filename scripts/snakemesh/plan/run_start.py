@@ -1,0 +1,36 @@
+"""The start of a run, also where another workflow uses this one as a module.
+
+Snakemake calls the `onstart` of the main Snakefile only, and not with --no-hooks. But before the
+first job of any run, it logs how many jobs there are.
+"""
+
+import logging
+from collections.abc import Callable
+
+from snakemesh.output.folder import OutputFolder
+
+
+class StartHandler(logging.Handler):
+    """Listens to Snakemake, and begins the run before the first job of ours.
+
+    begin: is called when Snakemake has all jobs. It returns False if none of them is ours. Then it
+    is called again before a job of ours starts: a checkpoint of another workflow can add jobs. What
+    it raises ends the run. folder: where our jobs have their logs.
+    """
+
+    def __init__(self, begin: Callable[[], bool], folder: OutputFolder) -> None:
+        super().__init__()
+        self._begin = begin
+        self._folder = folder
+        self._has_begun = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Begin, if this is the moment."""
+        if not self._has_begun and self._is_due(record):
+            self._has_begun = self._begin()
+
+    def _is_due(self, record: logging.LogRecord) -> bool:
+        event = getattr(record, "event", None)
+        if event == "job_info":
+            return self._folder.rule_of_logs(getattr(record, "log", ())) is not None
+        return event == "run_info"
