@@ -22,7 +22,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-min_version("9.6")
+min_version("9.17")
 
 CONFIGURATION = "config/config.yaml"
 CLONE = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))

@@ -48,6 +48,8 @@ ENVIRONMENT = "../envs/environment.yaml"
 # Jobs that are expected to take this many seconds or more are not put into a group with others. A
 # group is one job of a cluster.
 SHORT_S = 120
+# The priority of the jobs that coarse blocks wait for. A block has fewer voxels.
+FIRST = 1 << 60
 
 
 wildcard_constraints:
@@ -149,6 +151,11 @@ def if_short(rule, group):
         return group.format(**wildcards) if seconds < SHORT_S else None
 
     return group_of
+
+
+def voxels_of_block(wildcards):
+    """The priority of a block: the longest jobs start first, so that no core waits for the last."""
+    return job_work(PLAN, "mesh_block", dict(wildcards.items())).voxels
 
 
 def doubled(amount):

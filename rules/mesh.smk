@@ -11,6 +11,7 @@ rule mesh_block:
         OUT.log("mesh_block/lod{lod}/{box}.{made_from}"),
     benchmark:
         OUT.benchmark("mesh_block/lod{lod}/{box}.{made_from}")
+    priority: voxels_of_block
     group:
         if_short("mesh_block", "mesh_lod{lod}")
     conda:

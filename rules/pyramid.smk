@@ -17,6 +17,7 @@ rule pyramid_levels:
         OUT.log("pyramid_levels"),
     benchmark:
         OUT.benchmark("pyramid_levels")
+    priority: FIRST
     localrule: True
     conda:
         ENVIRONMENT
@@ -40,6 +41,7 @@ rule pyramid_super_chunk:
         OUT.log("pyramid_super_chunk/stage{stage}/{box}.{made_from}"),
     benchmark:
         OUT.benchmark("pyramid_super_chunk/stage{stage}/{box}.{made_from}")
+    priority: FIRST
     group:
         if_short("pyramid_super_chunk", "pyramid_stage{stage}")
     conda:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from small_blocks import small_blocks
 from snakemesh.boxes import indices
 from snakemesh.mesh.block import mesh_block
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
@@ -19,9 +20,10 @@ from snakemesh.voxels import open_labels
 
 
 def planned(config: dict) -> Plan:
-    """The plan of a configuration."""
+    """The plan of a configuration, with small blocks."""
     settings = read_settings(config)
-    return make_plan(settings, source_levels(settings))
+    with small_blocks():
+        return make_plan(settings, source_levels(settings))
 
 
 def build_pyramid(plan: Plan) -> None:

@@ -10,6 +10,7 @@ import worldarray as wa
 import zarr
 
 from reading import read_entries, read_mesh
+from small_blocks import small_blocks
 from snakemesh.boxes import indices
 from snakemesh.mesh.block import mesh_block
 from snakemesh.multires.documents import multires_info, write_json
@@ -47,7 +48,8 @@ def mesh(tmp_path_factory):
         target_reduction=0.0,
         decimation_factor=4,
     )
-    plan = make_plan(settings, read_source(settings.input_path))
+    with small_blocks():
+        plan = make_plan(settings, read_source(settings.input_path))
     create_group(pyramid_group(plan))
     for stage in plan.stages:
         for index in indices(stage.grid):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import zarr
 
-from running import SMALL, copy_repository, digests, finish
+from running import SMALL, digests, finish
+from small_blocks import copy_with_small_blocks
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def write_volume(path: Path, labels: np.ndarray, voxel_nm, translation_nm, chunk
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory) -> Path:
-    return copy_repository(tmp_path_factory.mktemp("workflow") / "repository")
+    return copy_with_small_blocks(tmp_path_factory.mktemp("workflow") / "repository")
 
 
 @pytest.fixture(scope="session")

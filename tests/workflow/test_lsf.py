@@ -19,7 +19,8 @@ import pytest
 from lsf.cluster import Cluster
 from lsf.job import Job
 from lsf.syntax import LONGEST, SyntaxRefusedError, read_bsub
-from running import REPOSITORY, command, copy_repository, digests, run
+from running import REPOSITORY, command, digests, run
+from small_blocks import copy_with_small_blocks, small_blocks
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.inputs import source_levels
 from snakemesh.plan.plan import make_plan
@@ -212,7 +213,7 @@ SCENARIOS = {
 @pytest.fixture(scope="module")
 def outcomes(request, config, tmp_path_factory):
     """The future outcome of every scenario that a chosen test needs, all run at the same time."""
-    repository = copy_repository(tmp_path_factory.mktemp("lsf") / "repository")
+    repository = copy_with_small_blocks(tmp_path_factory.mktemp("lsf") / "repository")
     if not (repository / "lsf").exists():
         shutil.copytree(REPOSITORY / "lsf", repository / "lsf")
     here = [item for item in request.session.items if item.module is request.module]
@@ -235,7 +236,8 @@ def test_bsub_lines(outcome, config):
     """LSF would accept every line. Lines ask for what the plan says, and short jobs are grouped."""
     assert outcome.cluster.refused == []
     settings = read_settings({key: _plain(value) for key, value in config("unused").items()})
-    plan = make_plan(settings, source_levels(settings))
+    with small_blocks():
+        plan = make_plan(settings, source_levels(settings))
     (blocks,), (shard,) = outcome.jobs("group_mesh_lod0"), outcome.jobs("rule_shard")
     assert blocks.asked.command.count("mesh_block:lod=0,box=") == 4
     assert blocks.asked.mem == mesh_mem_mb(plan, 0)

@@ -14,7 +14,8 @@ import pytest
 import zarr
 from conftest import write_volume
 
-from running import command, copy_repository, digests, finish, kill_when, meshes, planned, run
+from running import command, digests, finish, kill_when, meshes, planned, run
+from small_blocks import copy_with_small_blocks
 
 MESHING = {"mesh_block": 6, "mesh_blocks_done": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
 PYRAMID = {"pyramid_levels": 1, "pyramid_super_chunk": 2}
@@ -48,7 +49,7 @@ def summary(repository, configuration):
 
 def test_every_clone_sees_the_same(repository, ours, tmp_path):
     """A second clone, and one that has lost what Snakemake remembers."""
-    other = copy_repository(tmp_path / "clone")
+    other = copy_with_small_blocks(tmp_path / "clone")
     finish(repository, ours())
     document = Path(ours()["output_directory"], "snakemesh.json").read_bytes()
     shutil.copytree(ours()["input_path"], tmp_path / "another.zarr")

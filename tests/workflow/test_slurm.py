@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from running import copy_repository, digests, finish
+from running import digests, finish
 from slurm.cluster import missing_programs, slurm_cluster
+from small_blocks import copy_with_small_blocks
 
 # Without a limit, Snakemake would wait for ever for a job that never ends
 AT_MOST_S = 900
@@ -39,7 +40,7 @@ def too_little(tmp_path) -> Path:
 
     Python alone takes more than these 300 MB.
     """
-    repository = copy_repository(tmp_path / "repository")
+    repository = copy_with_small_blocks(tmp_path / "repository")
     with open(repository / "scripts" / "snakemesh" / "plan" / "resources.py", "a") as module:
         module.write(
             "\n_right = mesh_mem_mb\n\n\n"

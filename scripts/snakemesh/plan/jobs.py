@@ -66,8 +66,9 @@ def super_chunk_targets(plan: Plan, stage: Stage, index: Index) -> Iterator[tupl
 
 def mesh_block_job(plan: Plan, lod: int, index: Index, watch: Watch | None = None) -> MeshBlockJob:
     """The job of one block of an LOD. watch: the chunks of the input that it reads."""
-    first = triple(i * b for i, b in zip(index, plan.block_cells, strict=True))
-    end = (f + b for f, b in zip(first, plan.block_cells, strict=True))
+    block = plan.block_cells[lod]
+    first = triple(i * b for i, b in zip(index, block, strict=True))
+    end = (f + b for f, b in zip(first, block, strict=True))
     n_cells = triple(min(e, n) - f for f, e, n in zip(first, end, plan.n_cells[lod], strict=True))
     left_open = plan.settings.roi_boundary == "open"
     return MeshBlockJob(
@@ -134,7 +135,7 @@ def block_box(plan: Plan, lod: int, index: Index) -> Box:
     """The voxels of its level that a block reads, its halo included, as far as there are any."""
     margin = halo_voxels(smoothing_iterations(plan, lod))
     per_axis = zip(
-        index, plan.block_cells, plan.cell_voxels[lod], plan.levels[lod].shape, strict=True
+        index, plan.block_cells[lod], plan.cell_voxels[lod], plan.levels[lod].shape, strict=True
     )
     ranges = [
         (max(i * b * c - margin, 0), min((i + 1) * b * c + margin, n)) for i, b, c, n in per_axis

@@ -14,14 +14,12 @@ from snakemesh.boxes import Shape, ceil_div, triple
 from snakemesh.errors import UserError
 from snakemesh.job_records import MAX_STAGE_FACTOR, OctreeGrid, Sharding
 from snakemesh.output.folder import PYRAMID
+from snakemesh.plan.blocks import block_cells, tile_cells
 from snakemesh.plan.levels import Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, level_factors
 from snakemesh.plan.settings import Settings
 from snakemesh.plan.source import SourceLevel
 
-# A tile has at most this many voxels, or one cell if that is larger. Of dense uint32 labels, a tile
-# of 512^3 voxels took 3.9 GB; half of it takes 2 GB.
-TILE_VOXELS = 512 * 512 * 256
 # With this many voxels, a shard of dense tissue has some gigabytes.
 VOXELS_PER_SHARD = 1 << 32
 # What a label is assumed to have, to estimate the number of labels
@@ -65,8 +63,8 @@ class Plan:
     levels: finest first; LOD k is the meshes of level k. pyramid_path: the group that the missing
     levels are written to. chunks: voxels of a chunk of these levels. cell_voxels: for each LOD the
     voxels of its level in a cell. n_cells: for each LOD the number of its cells on each axis.
-    block_cells: cells of a block, the same at each LOD. tile_cells: for each LOD the cells of a
-    tile. lod_scale_multiplier: what the viewer multiplies the LOD scales of `grid` with to get nm.
+    block_cells, tile_cells: for each LOD the cells of a block and of a tile.
+    lod_scale_multiplier: what the viewer multiplies the LOD scales of `grid` with to get nm.
     """
 
     settings: Settings
@@ -79,7 +77,7 @@ class Plan:
     chunks: Shape
     cell_voxels: tuple[Shape, ...]
     n_cells: tuple[Shape, ...]
-    block_cells: Shape
+    block_cells: tuple[Shape, ...]
     tile_cells: tuple[Shape, ...]
     grid: OctreeGrid
     lod_scale_multiplier: float
@@ -92,7 +90,7 @@ class Plan:
 
     def blocks(self, lod: int) -> Shape:
         """The number of blocks of an LOD on each axis."""
-        return ceil_div(self.n_cells[lod], self.block_cells)
+        return ceil_div(self.n_cells[lod], self.block_cells[lod])
 
     @property
     def num_jobs(self) -> int:
@@ -165,11 +163,17 @@ def _divided(
     pyramid_path: str,
     growth: int,
 ) -> Plan:
-    """The plan with super-chunks and blocks doubled `growth` times, along z, y and x in turn."""
+    """The plan with super-chunks and blocks doubled `growth` times."""
     grown = triple(2 ** ((growth + 2 - axis) // 3) for axis in range(3))
     cell_voxels = tuple(
         triple(settings.cell_size * 2**k // f for f in level.factor)
         for k, level in enumerate(levels)
+    )
+    shapes = [level.shape for level in levels]
+    n_cells = tuple(map(ceil_div, shapes, cell_voxels))
+    blocks = tuple(
+        block_cells(cells, cell, shape, growth)
+        for cells, cell, shape in zip(n_cells, cell_voxels, shapes, strict=True)
     )
     scales = (round(math.prod(level.factor) ** (1 / 3), LOD_SCALE_DECIMALS) for level in levels)
     corner = np.array(source.translation) + (np.array(begin) - 0.5) * source.voxel_size
@@ -185,11 +189,9 @@ def _divided(
         stages=_stages(levels, built_chunks(source.chunks), grown),
         chunks=built_chunks(source.chunks),
         cell_voxels=cell_voxels,
-        n_cells=tuple(
-            ceil_div(level.shape, cell) for level, cell in zip(levels, cell_voxels, strict=True)
-        ),
-        block_cells=grown,
-        tile_cells=tuple(_tile_cells(cell, grown) for cell in cell_voxels),
+        n_cells=n_cells,
+        block_cells=blocks,
+        tile_cells=tuple(map(tile_cells, blocks, cell_voxels, shapes)),
         grid=OctreeGrid(
             origin_nm=triple(corner[::-1].tolist()),
             cell_nm=triple(cell_nm[::-1].tolist()),
@@ -237,19 +239,6 @@ def _stages(levels: tuple[Level, ...], chunks: Shape, grown: Shape) -> tuple[Sta
             )
         base = targets[-1]
     return tuple(stages)
-
-
-def _tile_cells(cell_voxels: Shape, block_cells: Shape) -> Shape:
-    """The cells of a tile: one, doubled along z, y and x in turn while TILE_VOXELS allow it.
-
-    A tile is never longer than a block. cell_voxels: voxels of a cell.
-    """
-    tile = [1, 1, 1]
-    for axis in [0, 1, 2] * max(block_cells).bit_length():
-        voxels = math.prod(t * c for t, c in zip(tile, cell_voxels, strict=True))
-        if 2 * voxels <= TILE_VOXELS and 2 * tile[axis] <= block_cells[axis]:
-            tile[axis] *= 2
-    return triple(tile)
 
 
 def _sharding(n_voxels: int) -> Sharding:

@@ -102,7 +102,7 @@ def pyramid_runtime(plan: Plan) -> int:
 
 def mesh_runtime(plan: Plan, lod: int) -> int:
     """Minutes that a mesh_block job of an LOD asks for."""
-    cells = (min(b, n) for b, n in zip(plan.block_cells, plan.n_cells[lod], strict=True))
+    cells = (min(b, n) for b, n in zip(plan.block_cells[lod], plan.n_cells[lod], strict=True))
     return minutes(
         math.prod(cells) * math.prod(plan.cell_voxels[lod]), GUARANTEED_MESH_VOXELS_PER_S
     )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from small_blocks import small_blocks
 from snakemesh.boxes import indices
 from snakemesh.job_records import BuiltLevel, LevelPart, LinkedLevel, halo_voxels
 from snakemesh.mesh.block import _tiles
@@ -93,7 +94,8 @@ def test_jobs_of_later_stages_wait_for_earlier_ones(there, n_smoothing_iter):
 
 def test_a_block_looks_past_its_super_chunk_by_its_halo():
     # at level 1, cells have 64 voxels on each axis and super-chunks write 64
-    plan = plan_of(volume((512, 64, 64)), num_lods=2, cell_size=64, n_smoothing_iter=5)
+    with small_blocks():
+        plan = plan_of(volume((512, 64, 64)), num_lods=2, cell_size=64, n_smoothing_iter=5)
     assert plan.stages[0].super_chunk == (128, 128, 128)
     found = [
         [index[0] for _, index in jobs.super_chunks_for_block(plan, 1, (z, 0, 0))]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from small_blocks import small_blocks
 from snakemesh import job_records
 from snakemesh.boxes import indices, slices
 from snakemesh.chunk_files import ChunkFiles
@@ -55,7 +56,8 @@ def products(made_from):
 
 
 def unwatched(levels=LEVELS, **changes):
-    plan = make_plan(settings_with(**changes), levels)
+    with small_blocks():
+        plan = make_plan(settings_with(**changes), levels)
     return MadeFrom(plan, InputState(plan, {}))
 
 

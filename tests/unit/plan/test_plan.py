@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from snakemesh.boxes import indices
 from snakemesh.errors import UserError
 from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
-from snakemesh.plan.plan import TILE_VOXELS, VOXELS_PER_SHARD, built_chunks, make_plan
+from snakemesh.plan.plan import VOXELS_PER_SHARD, built_chunks, make_plan
 from volumes import (
     ISOTROPIC,
     all_jobs,
@@ -153,22 +153,6 @@ def test_a_cell_is_eight_of_the_lod_below(plan):
         np.testing.assert_allclose(size[::-1], np.array(plan.grid.cell_nm) * 2**lod)
 
 
-@settings(deadline=None, max_examples=60)
-@given(plans())
-def test_tiles_divide_blocks(plan):
-    for cell, tile in zip(plan.cell_voxels, plan.tile_cells, strict=True):
-        assert all(b % t == 0 for b, t in zip(plan.block_cells, tile, strict=True))
-        assert tile == (1, 1, 1) or math.prod(tile) * math.prod(cell) <= TILE_VOXELS
-
-
-def test_tiles_are_as_large_as_memory_allows():
-    plan = plan_of(volume((32768,) * 3, chunks=(128, 128, 128)))
-    assert plan.block_cells == (8, 4, 4)
-    for cell, tile in zip(plan.cell_voxels, plan.tile_cells, strict=True):
-        voxels = math.prod(cell) * math.prod(tile)
-        assert voxels <= TILE_VOXELS < 2 * voxels
-
-
 def test_octree_lies_at_the_corner_of_the_part():
     # The corner of the volume is at 1000 2000 3000 nm. The part begins at voxel 8 16 32.
     levels = volume((200, 200, 200), (40, 32, 16), (1020, 2016, 3008))
@@ -214,7 +198,8 @@ def test_jobs_grow_with_the_volume(n, changes):
     assert plan.num_jobs <= plan.settings.max_jobs
     # no job is larger than necessary: one doubling less would be about twice as many jobs
     assert plan.num_jobs - plan.sharding.num_shards > plan.settings.max_jobs / 3
-    assert max(plan.block_cells) <= 2 * min(plan.block_cells)
+    finest = plan.block_cells[0]
+    assert max(finest) <= 2 * min(finest)
 
 
 def test_super_chunks_grow_on_where_the_octree_is_one_cell():
@@ -223,10 +208,6 @@ def test_super_chunks_grow_on_where_the_octree_is_one_cell():
     )
     assert plan.blocks(0) == (1, 1, 1)
     assert 30 < plan.num_jobs <= 100
-
-
-def test_small_volumes_are_not_grown():
-    assert plan_of(volume((2000, 2000, 2000))).block_cells == (1, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+"""How the cells of an LOD are divided into blocks, one for each job, and blocks into tiles.
+
+Both follow from the volume alone and not from the machine, because products are named after them
+and tiles decide where surfaces are cut. All triples are z, y, x.
+"""
+
+import math
+
+from snakemesh.boxes import Shape, ceil_div, triple
+
+# The voxels of a default cell. The memory of a tile of so many is what a job may ask for.
+MAX_BLOCK_VOXELS = 256**3
+# An LOD is cut into as many blocks, so that cores have something to do ...
+MIN_BLOCKS = 8
+# ... but not into smaller ones on average than half of this. A block of dense tissue with as many
+# voxels takes 2 s or more, and its job 0.7 s to start.
+WORTHWHILE_VOXELS = 1 << 22
+# A tile has at most this many voxels, or one cell if that is larger. Of dense uint32 labels, a tile
+# of 512^3 voxels took 3.9 GB; half of it takes 2 GB.
+TILE_VOXELS = 512 * 512 * 256
+
+
+def block_cells(n_cells: Shape, cell_voxels: Shape, shape: Shape, growth: int) -> Shape:
+    """The cells of a block of an LOD: all of them, halved until blocks are small and many enough.
+
+    A block is never less than a cell. n_cells: cells of the LOD. cell_voxels: voxels of a cell.
+    shape: voxels of the level. growth: how often blocks are doubled, to have fewer jobs.
+    """
+    block = n_cells
+    while max(block) > 1:
+        n_blocks = math.prod(ceil_div(n_cells, block))
+        largest = math.prod(_voxels(block, cell_voxels, shape))
+        average = math.prod(shape) / n_blocks
+        is_large = largest > MAX_BLOCK_VOXELS << growth
+        is_one_of_few = n_blocks < MIN_BLOCKS and average > WORTHWHILE_VOXELS << growth
+        if not is_large and not is_one_of_few:
+            break
+        block = _halved(block, cell_voxels, shape)
+    return block
+
+
+def tile_cells(block: Shape, cell_voxels: Shape, shape: Shape) -> Shape:
+    """The cells of a tile: those of its block, halved until there are at most TILE_VOXELS.
+
+    cell_voxels, shape: as in `block_cells`.
+    """
+    tile = block
+    while max(tile) > 1 and math.prod(_voxels(tile, cell_voxels, shape)) > TILE_VOXELS:
+        tile = _halved(tile, cell_voxels, shape)
+    return tile
+
+
+def _halved(cells: Shape, cell_voxels: Shape, shape: Shape) -> Shape:
+    """A box of cells, halved and rounded up where it has most voxels of the axes that have two."""
+    voxels = _voxels(cells, cell_voxels, shape)
+    longest = max((axis for axis in range(3) if cells[axis] > 1), key=voxels.__getitem__)
+    return triple(-(-n // 2) if axis == longest else n for axis, n in enumerate(cells))
+
+
+def _voxels(cells: Shape, cell_voxels: Shape, shape: Shape) -> Shape:
+    """The voxels of a box of cells on each axis, as far as there are any."""
+    per_axis = zip(cells, cell_voxels, shape, strict=True)
+    return triple(min(n * c, end) for n, c, end in per_axis)
