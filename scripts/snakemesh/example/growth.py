@@ -9,8 +9,8 @@ As in `kernels`, all arithmetic is in integers, triples are z, y, x, and lengths
 import math
 
 import numpy as np
-from numba import njit
 
+from snakemesh.compiled import njit
 from snakemesh.example.kernels import NM, VOXEL
 
 DIRECTION = 4096  # the length of a vector that is a direction

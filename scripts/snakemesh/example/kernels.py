@@ -9,7 +9,8 @@ All triples are z, y, x. Lengths are in 1/16 nm.
 import math
 
 import numpy as np
-from numba import njit
+
+from snakemesh.compiled import njit
 
 NM = 16  # one nanometre
 VOXEL = (20 * NM, 8 * NM, 8 * NM)

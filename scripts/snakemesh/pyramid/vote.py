@@ -20,8 +20,8 @@ along x, SPAN nodes of the first level long; the block is walked bar by bar.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from snakemesh.compiled import njit
 from snakemesh.job_records import MAX_STAGE_FACTOR
 
 # Nodes in a row of scratch, at most. The scratch of a level has one row for each row of nodes in a
