@@ -6,8 +6,8 @@ are cut, so nothing is rounded after a cut. A position on the face between two c
 """
 
 import numpy as np
-from numba import njit
 
+from snakemesh.compiled import njit
 from snakemesh.multires.octree import CELL_STEPS
 
 

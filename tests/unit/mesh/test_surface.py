@@ -1,12 +1,12 @@
-from math import floor
-
 import numpy as np
 import pytest
 import trimesh
 
+from manifold import assert_manifold
 from snakemesh.job_records import halo_voxels
 from snakemesh.mesh import surface
-from snakemesh.mesh.surface import EXPAND, SHRINK, VOXEL_STEPS, extract_surfaces, smooth
+from snakemesh.mesh.net import VOXEL_STEPS
+from snakemesh.mesh.surface import extract_surfaces
 from surfaces import ball, canonical, noise, solid, voronoi
 
 
@@ -24,6 +24,7 @@ def extracted(labels, origin=(0, 0, 0), n_iter=0):
             assert faces.min() >= first and faces.max() < last
             mesh = trimesh.Trimesh(batch.vertices, faces, process=False)
             assert mesh.is_watertight and mesh.is_winding_consistent
+            assert_manifold(faces)
             assert label not in found
             found[label] = batch.vertices[faces]
     return found
@@ -92,55 +93,31 @@ def test_background_has_no_surface():
     assert list(extract_surfaces(np.zeros((5, 5, 5), np.uint8), (0, 0, 0), 5)) == []
 
 
-# -- smoothing ----------------------------------------------------------------------------------
+# -- triangles ----------------------------------------------------------------------------------
 
 
-def smoothed_twin(vertices, faces, n_iter):
-    """Taubin's filter from its definition, in plain Python."""
-    neighbours = [[] for _ in vertices]
-    for a, b, c in faces.tolist():
-        neighbours[a].append(b)
-        neighbours[b].append(c)
-        neighbours[c].append(a)
-    at = vertices.tolist()
-    for step in (SHRINK, EXPAND) * n_iter:
-        moved = []
-        for own, near in zip(at, neighbours, strict=True):
-            # `smooth` sums over faces, and an edge has two: each neighbour counts twice
-            total = [2 * sum(at[n][i] - own[i] for n in near) for i in range(3)]
-            weight = 1 / (2 * len(near))
-            moved.append(
-                [p + floor(step * (t * weight) + 0.5) for p, t in zip(own, total, strict=True)]
-            )
-        at = moved
-    return np.array(at)
+@pytest.mark.parametrize("n_iter", [0, 3])
+def test_quads_are_split_along_their_shorter_diagonal(n_iter):
+    (found,) = extract_surfaces(noise((9, 9, 9), 3, seed=1), (0, 0, 0), n_iter)
+    pairs = found.vertices[found.faces].astype(np.int64).reshape(-1, 2, 3, 3)
+    # both triangles begin on the diagonal: a b c and a c d
+    a, b, c, d = pairs[:, 0, 0], pairs[:, 0, 1], pairs[:, 0, 2], pairs[:, 1, 2]
+    np.testing.assert_array_equal(pairs[:, 1, :2], np.stack([a, c], axis=1))
+    assert (((a - c) ** 2).sum(axis=1) <= ((b - d) ** 2).sum(axis=1)).all()
 
 
-@pytest.mark.parametrize("n_iter", [1, 3])
-def test_smoothing_against_its_definition(n_iter):
-    (dense,) = extract_surfaces(noise((7, 8, 9), 2, seed=n_iter), (0, 0, 0), 0)
-    expected = smoothed_twin(dense.vertices, dense.faces, n_iter)
-    smooth(dense.vertices, dense.faces, n_iter)
-    np.testing.assert_array_equal(dense.vertices, expected)
-
-
-def test_no_sweep_moves_nothing():
-    (dense,) = extract_surfaces(noise((6, 6, 6), 2, seed=0), (0, 0, 0), 0)
-    before = dense.vertices.copy()
-    smooth(dense.vertices, dense.faces, 0)
-    np.testing.assert_array_equal(dense.vertices, before)
-
-
-def test_smoothing_does_not_depend_on_place_or_numbering():
-    rng = np.random.default_rng(5)
-    (dense,) = extract_surfaces(noise((9, 9, 9), 3, seed=4), (0, 0, 0), 0)
-    number = rng.permutation(len(dense.vertices))
-    faces = number[rng.permutation(np.roll(dense.faces, 1, axis=1))].astype(np.int32)
-    vertices = np.empty_like(dense.vertices)
-    vertices[number] = dense.vertices + np.array([1, -70_000, 2_000_000], np.int32)
-    smooth(vertices, faces, 4)
-    smooth(dense.vertices, dense.faces, 4)
-    np.testing.assert_array_equal(vertices[number] - [1, -70_000, 2_000_000], dense.vertices)
+def test_bodies_that_touch_share_the_triangles_between_them():
+    labels = np.ones((9, 10, 11), np.uint8)
+    labels[4:, :6] = 2
+    labels[6:, 8:, 3:] = 2
+    found = extracted(labels)
+    inner = []
+    for label in (1, 2):
+        flat = found[label].reshape(len(found[label]), -1)
+        kept = found[label][(flat % VOXEL_STEPS != 0).any(axis=1)]
+        corners = np.sort(canonical(kept), axis=1)
+        inner.append({tuple(t) for t in corners.tolist()})
+    assert len(inner[0] & inner[1]) > 20
 
 
 # -- seams --------------------------------------------------------------------------------------

@@ -1,0 +1,86 @@
+"""Labels as small numbers: 0 for the background, and 1, 2, ... in the order in which they are met.
+
+What follows needs no hash table, no memory by the value of a label, and one type of voxels.
+"""
+
+import numpy as np
+
+from snakemesh.compiled import njit
+
+# 2^64 divided by the golden ratio: Fibonacci hashing (Knuth, The Art of Computer Programming 3).
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+def compact_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The number of every voxel's label, with a border of background, and the labels.
+
+    labels: z y x, unsigned, background 0.
+
+    Returns z y x, uint32, one voxel larger on every side, and (L + 1,) uint64: the label of each
+    number. The background is 0 in both.
+    """
+    # zeros of the system: pages without a label take neither time nor memory
+    numbers = np.zeros([n + 2 for n in labels.shape], dtype=np.uint32)
+    names = _number(np.ascontiguousarray(labels), numbers)
+    return numbers, names
+
+
+@njit(cache=True, nogil=True)
+def _number(labels, numbers):
+    """Write the numbers into the inside of `numbers`, and return their labels, uint64."""
+    table = np.zeros(1 << 10, dtype=np.uint32)
+    names = np.zeros(1 << 9, dtype=np.uint64)
+    n_names = 1
+    last, number = labels.dtype.type(0), np.uint32(0)
+    n = labels.shape[2]
+    for z in range(labels.shape[0]):
+        for y in range(labels.shape[1]):
+            source, target = labels[z, y], numbers[z + 1, y + 1, 1:]
+            seen = labels.dtype.type(0)
+            for x in range(n):
+                seen |= source[x]
+            end = 0 if seen else n
+            while end < n:
+                begin = end
+                label = source[begin]
+                while end < n and source[end] == label:
+                    end += 1
+                if label != last:
+                    last = label
+                    if n_names == len(names):
+                        table, names = _larger(table, names)
+                    number = _look_up(table, names, np.uint64(label), n_names)
+                    if number == n_names:
+                        names[n_names] = label
+                        n_names += 1
+                target[begin:end] = number
+    return names[:n_names].copy()
+
+
+@njit(cache=True, nogil=True)
+def _look_up(table, names, label, n_names):
+    """The number of a label; a new label gets `n_names`.
+
+    table: a hash table with open addressing, of a size that is a power of two; 0 is a free slot.
+    """
+    if label == 0:
+        return np.uint32(0)
+    mask = np.uint64(len(table) - 1)
+    slot = ((label * _MIX) >> np.uint64(32)) & mask
+    while table[slot] != 0:
+        if names[table[slot]] == label:
+            return table[slot]
+        slot = (slot + np.uint64(1)) & mask
+    table[slot] = n_names
+    return np.uint32(n_names)
+
+
+@njit(cache=True, nogil=True)
+def _larger(table, names):
+    """The hash table and the labels, with room for twice as many."""
+    more = np.zeros(2 * len(names), dtype=np.uint64)
+    more[: len(names)] = names
+    new = np.zeros(2 * len(table), dtype=np.uint32)
+    for number in range(1, len(names)):
+        _look_up(new, more, more[number], number)
+    return new, more
