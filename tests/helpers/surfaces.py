@@ -4,7 +4,11 @@ import DracoPy
 import numpy as np
 import trimesh
 
-from snakemesh.mesh.surface import VOXEL_STEPS, extract_surfaces
+from snakemesh.job_records import halo_voxels
+from snakemesh.mesh.lattice import to_lattice
+from snakemesh.mesh.net import VOXEL_STEPS
+from snakemesh.mesh.pieces import Planes, cut_into_pieces, planes_of_tile
+from snakemesh.mesh.surface import extract_surfaces
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 
@@ -44,6 +48,77 @@ def dense(labels, n_iter, voxel):
     (surfaces,) = extract_surfaces(labels, (0, 0, 0), n_iter)
     owners = np.repeat(np.arange(len(surfaces.labels)), np.diff(surfaces.face_starts))
     return surfaces.vertices // (VOXEL_STEPS // voxel), surfaces.faces, owners.astype(np.int32)
+
+
+def planes_at(positions, seams=((False, False),) * 3):
+    """Planes that cut at positions, and the boxes between them, numbered from 0, x fastest.
+
+    positions: x y z, ascending numbers. seams: x y z, whether the first and the last of them is a
+    seam, beyond which nothing is wanted.
+    """
+    boxes, stride = [], 1
+    for places, (lower, upper) in zip(positions, seams, strict=True):
+        box = np.arange(len(places) + 1) * stride
+        stride *= len(places) + 1
+        box[0] = -(1 << 28) if lower else box[0]
+        box[-1] = -(1 << 28) if upper else box[-1]
+        boxes.append(box)
+    return Planes(tuple(np.array(p, np.int64) for p in positions), tuple(boxes), stride)
+
+
+NO_PLANES = planes_at(((), (), ()))
+
+
+def pieces_of(vertices, faces, owners, planes=NO_PLANES):
+    """The pieces of the surfaces of owners 0, 1, ... The order of the faces may be any."""
+    order = np.argsort(owners, kind="stable")
+    starts = np.searchsorted(owners[order], np.arange(owners.max(initial=-1) + 2))
+    return cut_into_pieces(vertices, faces[order], starts, planes)
+
+
+def face_pieces(pieces):
+    """The piece of every face of pieces, (M,)."""
+    return np.repeat(np.arange(len(pieces.owners), dtype=np.int32), np.diff(pieces.starts))
+
+
+def shuffled(vertices, faces, owners, seed):
+    """The same mesh with other vertex numbers, another order of faces, and other first corners."""
+    rng = np.random.default_rng(seed)
+    number = rng.permutation(len(vertices)).astype(np.int32)
+    renumbered = np.empty_like(vertices)
+    renumbered[number] = vertices
+    order = rng.permutation(len(faces))
+    turned = [np.roll(face, rng.integers(3)) for face in number[faces[order]]]
+    return renumbered, np.array(turned, np.int32), owners[order]
+
+
+def tile_pieces(labels, cell, begin, end, n_iter, has_octants):
+    """The pieces of a tile as a job makes them, the label of each, and the planes of the tile.
+
+    labels: z y x. Else all is x y z. cell: voxels in a cell. begin, end: cells of the tile. It has
+    seams where it meets other tiles. Only the tile and its halo are looked at.
+    """
+    shape = np.array(labels.shape[::-1])
+    low = np.maximum(np.multiply(begin, cell) - halo_voxels(n_iter), 0)
+    high = np.minimum(np.multiply(end, cell) + halo_voxels(n_iter), shape)
+    seen = labels[tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))]
+    origin = tuple((np.multiply(begin, cell) - low)[::-1].tolist())
+    (surfaces,) = extract_surfaces(np.ascontiguousarray(seen), origin, n_iter)
+    n_cells = np.subtract(end, begin)
+    is_seam = np.array([np.array(begin) > 0, np.multiply(end, cell) < shape]).T
+    vertices = to_lattice(surfaces.vertices, np.multiply(cell, VOXEL_STEPS))
+    vertices = np.maximum(vertices, np.where(is_seam[:, 0], vertices.min(initial=0), 0))
+    upper = n_cells * CELL_STEPS
+    vertices = np.minimum(vertices, np.where(is_seam[:, 1], vertices.max(initial=0), upper))
+    seams = [
+        (0 if at_lower else None, int(n) if at_upper else None)
+        for (at_lower, at_upper), n in zip(is_seam, upper, strict=True)
+    ]
+    planes = planes_of_tile(tuple(n_cells.tolist()), seams, has_octants)
+    pieces = cut_into_pieces(
+        vertices.astype(np.int32), surfaces.faces, surfaces.face_starts, planes
+    )
+    return pieces, surfaces.labels[pieces.owners], planes
 
 
 def weld(triangles):

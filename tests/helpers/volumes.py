@@ -1,6 +1,7 @@
 """Volumes that consist only of metadata, and settings to plan them with. All is z y x."""
 
 from dataclasses import replace
+from unittest import mock
 
 from hypothesis import strategies as st
 
@@ -59,7 +60,7 @@ def plan_of(levels, **changes):
 
 @st.composite
 def plans(draw):
-    """Plans of small volumes that have some of the levels.
+    """Plans of small volumes that have some of the levels, cut into one block or many.
 
     `max_jobs` goes below the least that the schema allows.
     """
@@ -75,14 +76,19 @@ def plans(draw):
         [t + (p - 0.5) * v for t, p, v in zip((1004, 4, -36), edge, voxel_size, strict=True)]
         for edge in (begin, end)
     ]
-    return plan_of(
-        levels,
-        max_jobs=draw(st.integers(1, 60)),
-        num_lods=num_lods,
-        cell_size=32,
-        roi=draw(st.sampled_from([None, roi])),
-        use_existing_scales=draw(st.booleans()),
-    )
+    largest = {
+        "MAX_BLOCK_VOXELS": draw(st.sampled_from([1, 3 * 32**3, 256**3])),
+        "TILE_VOXELS": draw(st.sampled_from([1, 2 * 32**3, 256**3])),
+    }
+    with mock.patch.multiple("snakemesh.plan.blocks", **largest):
+        return plan_of(
+            levels,
+            max_jobs=draw(st.integers(1, 60)),
+            num_lods=num_lods,
+            cell_size=32,
+            roi=draw(st.sampled_from([None, roi])),
+            use_existing_scales=draw(st.booleans()),
+        )
 
 
 ANISOTROPIC = {"roi": [[0, 0, 0], [2000, 400, 700]], "num_lods": 6, "target_ids": [3, 1]}

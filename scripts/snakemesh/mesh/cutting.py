@@ -9,7 +9,8 @@ an axis. Positions are int32 in any measure.
 """
 
 import numpy as np
-from numba import njit
+
+from snakemesh.compiled import njit
 
 # A free slot of the hash table of cut edges; no edge has this key.
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -38,26 +39,6 @@ def split(
         np.concatenate([faces[whole], new_faces]),
         np.concatenate([owners[whole], new_owners]),
     )
-
-
-@njit(cache=True, nogil=True)
-def sides(vertices, faces, axis, plane):
-    """For faces that do not cross the plane: True where a face lies above it, (M,) bool.
-
-    A face in the plane counts to the side that its object is on: below if it faces up, above if it
-    faces down. So exactly one of two jobs that both see it takes it. A face in the plane without
-    area counts as below.
-    """
-    above = np.zeros(len(faces), dtype=np.bool_)
-    for f in range(len(faces)):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        low = min(vertices[a, axis], vertices[b, axis], vertices[c, axis])
-        high = max(vertices[a, axis], vertices[b, axis], vertices[c, axis])
-        if low == plane and high == plane:
-            above[f] = facing(vertices, faces[f], axis) < 0
-        else:
-            above[f] = low >= plane
-    return above
 
 
 @njit(cache=True, nogil=True)

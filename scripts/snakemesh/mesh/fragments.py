@@ -8,9 +8,9 @@ Format: neuroglancer/src/datasource/precomputed/meshes.md, "multi-resolution mes
 
 import DracoPy
 import numpy as np
-from numba import njit
 
-from snakemesh.mesh.cutting import facing, split
+from snakemesh.compiled import njit
+from snakemesh.mesh.cutting import facing
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
@@ -18,26 +18,6 @@ from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 # 1.7 bytes a face on pinky40, a public dense segmentation of mouse cortex. Higher levels take twice
 # the time and save nothing.
 DRACO_LEVEL = 7
-
-
-def cut_to_cells(
-    vertices: np.ndarray, faces: np.ndarray, owners: np.ndarray, n_cells: np.ndarray, octants: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut surfaces at every face between two cells of a tile.
-
-    vertices: (N, 3) int32. faces: (M, 3) int32. owners: (M,) int32. n_cells: (3,) cells of the
-    tile. octants: cut also at the middle of every cell (`octree.OCTANT_PLANE`), as the viewer needs
-    above LOD 0. Returns vertices, faces and owners, as `cutting.split` does.
-    """
-    for axis in range(3):
-        for cell in range(n_cells[axis]):
-            if cell > 0:
-                vertices, faces, owners = split(vertices, faces, owners, axis, cell * CELL_STEPS)
-            if octants:
-                vertices, faces, owners = split(
-                    vertices, faces, owners, axis, cell * CELL_STEPS + OCTANT_PLANE
-                )
-    return vertices, faces, owners
 
 
 def encode_fragments(
@@ -97,7 +77,7 @@ def _cells_of(vertices, faces, n_cells):
     """The cell of each face in the tile, (M, 3) int64.
 
     A face in the plane between two cells counts to the cell that its object is in: the lower one if
-    it faces up, the upper one if it faces down (as in `cutting.sides`).
+    it faces up, the upper one if it faces down (as in `pieces.cut_into_pieces`).
     """
     cells = np.empty((len(faces), 3), dtype=np.int64)
     for f in range(len(faces)):

@@ -1,120 +1,263 @@
-"""Fewer faces: meshoptimizer's quadric simplification, label by label.
+"""Fewer faces: edges are collapsed, piece by piece, where that moves the surface least.
 
-Seams stay as exact as the cut made them, for two reasons: open borders, which are where a tile was
-cut, are locked; and vertices are dropped but never moved.
+A collapse moves a vertex u onto a neighbour v. Its error is the sum over the dense faces around u
+of their area times the square of the distance from v to their plane, over the sum of the areas
+(Garland and Heckbert 1997, "Surface simplification using quadric error metrics"). The mean square
+is in voxels, so its root says how far the surface moves. A vertex brings the faces that it stands
+for along when it collapses.
+
+Collapses are not sorted. In each of several rounds every vertex whose best collapse has an error
+below a limit is collapsed, and the limit grows from round to round. What is left is moved to where
+it fits the dense faces best.
+
+Of its border, a piece drops the vertices that `seam_curves` says, and moves none. So pieces fit
+before and after.
 """
 
-import meshoptimizer
 import numpy as np
-from numba import njit
 
+from snakemesh.compiled import njit
+from snakemesh.mesh.collapse import MAX_STAR, collapse, may_collapse, star, stars
+from snakemesh.mesh.pieces import Pieces
+from snakemesh.mesh.quadrics import LEAST, bring_along, collapse_error, dense_quadrics, settle
+from snakemesh.mesh.seam_curves import DROPPED, FREE, KEPT
 from snakemesh.mesh.submeshes import local_meshes
 
-# A surface is not simplified below this many faces: there is nothing left to gain.
-MIN_PIECE_FACES = 16
-_OPTIONS = meshoptimizer.SIMPLIFY_LOCK_BORDER | meshoptimizer.SIMPLIFY_ERROR_ABSOLUTE
+# A closed surface is not simplified below this many faces: there is nothing left to gain. A piece
+# of one may have fewer.
+MIN_CLOSED_FACES, MIN_PIECE_FACES = 32, 4
+# The limit of the error in the first round, in voxels, and its growth from round to round. Smaller
+# ones take longer: 0.01 and 1.4 a fifth more time, for 5 % better triangles on smooth bodies.
+FIRST_ERROR = 0.03
+GROWTH = 1.6
+# So many neighbours of a vertex are tried, the best first.
+_TRIES = 3
+_NEVER = np.float32(np.inf)
 
 
 def simplify(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    owners: np.ndarray,
+    pieces: Pieces,
+    fates: np.ndarray,
+    planes: np.ndarray,
     step: np.ndarray,
     keep: float,
     max_error: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Simplify the surface of every owner. What was closed stays closed.
+    """Simplify every piece. Its topology stays, and its border is what `fates` says.
 
-    vertices: (N, 3) int32. faces: (M, 3) int32. owners: (M,) int32, ascending. step: (3,) length of
-    a step of `vertices` on each axis, in any measure. keep: fraction of the faces to keep, 0 to 1.
-    max_error: how far the surface may move, in the measure of `step`; more faces than wanted are
-    kept where it would move further.
+    fates, planes: of each vertex, as `seam_curves.thin_curves` gives them. step: (3,) length of a
+    step on each axis, in voxels. keep: fraction of the dense faces to keep, 0 to 1. max_error: how
+    far the surface may move, in voxels; more faces than wanted are kept where it would move
+    further.
 
-    Returns faces (K, 3) int32, rows of `vertices`, and their owners (K,) int32, ascending.
+    Returns faces (K, 3) int32, rows of the vertices of `pieces`, and the piece of each, (K,) int32,
+    ascending.
     """
-    starts = np.flatnonzero(np.diff(owners, prepend=-1, append=-1))
-    local, rows, row_starts = local_meshes(len(vertices), faces, starts)
-    positions = vertices[rows].astype(np.float32) * step.astype(np.float32)
-    kept_faces, kept_owners = [], []
-    for i, (begin, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
-        mine = rows[row_starts[i] : row_starts[i + 1]]
-        kept = _simplified(
-            local[begin:end].ravel(),
-            positions[row_starts[i] : row_starts[i + 1]],
-            max(int(keep * (end - begin)), MIN_PIECE_FACES),
-            max_error,
+    if len(pieces.faces) == 0:
+        return pieces.faces, np.zeros(0, dtype=np.int32)
+    local, rows, row_starts = local_meshes(len(pieces.vertices), pieces.faces, pieces.starts)
+    corners = local.view(np.int32).ravel()
+    is_open = np.logical_or.reduceat(fates[rows] == KEPT, row_starts[:-1])
+    least = np.where(is_open, MIN_PIECE_FACES, MIN_CLOSED_FACES)
+    targets = np.maximum(keep * pieces.dense, least).astype(np.int64)
+    _simplify(
+        pieces.vertices,
+        np.asarray(step, dtype=np.float64),
+        corners,
+        pieces.starts,
+        rows,
+        row_starts,
+        fates,
+        planes,
+        targets,
+        max_error,
+    )
+    faces = corners.reshape(-1, 3)
+    is_left = faces[:, 0] >= 0
+    owners = np.repeat(np.arange(len(pieces.owners), dtype=np.int32), np.diff(pieces.starts))
+    owners = owners[is_left]
+    first_rows = row_starts[owners]
+    return rows[faces[is_left] + first_rows[:, None]], owners
+
+
+@njit(cache=True, nogil=True)
+def _simplify(vertices, step, corners, starts, rows, row_starts, fates, planes, targets, max_error):
+    """Simplify all pieces. corners: (3 M,) int32, changed in place; -1 in faces that are gone."""
+    for p in range(len(starts) - 1):
+        mine = rows[row_starts[p] : row_starts[p + 1]]
+        points = np.empty((len(mine), 3), dtype=np.float32)
+        for v in range(len(mine)):
+            for i in range(3):
+                # from a vertex of the piece, so that nothing depends on where the tile lies
+                points[v, i] = (vertices[mine[v], i] - vertices[mine[0], i]) * step[i]
+        _simplify_piece(
+            points,
+            corners[3 * starts[p] : 3 * starts[p + 1]],
+            fates[mine],
+            planes[mine],
+            targets[p],
+            np.float32(max_error * max_error),
         )
-        kept = without_opposites(mine[kept])
-        kept_faces.append(kept)
-        kept_owners.append(np.full(len(kept), owners[begin], dtype=np.int32))
-    if not kept_faces:
-        return faces[:0], owners[:0]
-    return np.concatenate(kept_faces), np.concatenate(kept_owners)
-
-
-def _simplified(
-    indices: np.ndarray, positions: np.ndarray, n_faces: int, max_error: float
-) -> np.ndarray:
-    """Simplify one surface to `n_faces` faces, if that moves it by at most `max_error`.
-
-    indices: (3 M,) uint32, rows of `positions`, three for each face. positions: (N, 3) float32.
-    Returns faces (K, 3) uint32, rows of `positions`.
-    """
-    if 3 * n_faces >= len(indices):
-        return indices.reshape(-1, 3)
-    kept = np.empty_like(indices)
-    n = meshoptimizer.simplify(
-        kept,
-        indices,
-        positions,
-        target_index_count=3 * n_faces,
-        target_error=max_error,
-        options=_OPTIONS,
-    )
-    return kept[:n].reshape(-1, 3)
+        origin = vertices[mine[0]].copy()
+        for v in range(len(mine)):
+            if fates[mine[v]] == FREE:
+                for i in range(3):
+                    vertices[mine[v], i] = origin[i] + int(np.floor(points[v, i] / step[i] + 0.5))
 
 
 @njit(cache=True, nogil=True)
-def without_opposites(faces):
-    """Drop faces with a repeated corner, and pairs of opposite faces on the same three vertices.
+def _simplify_piece(points, corners, fates, planes, target, limit):
+    """Simplify one piece to `target` faces, as long as the error is at most `limit`.
 
-    Such a pair encloses nothing, and with it an edge would have four faces. faces: (M, 3) int32.
-    Returns the faces that are left, in their order.
+    The curves come first: what they have to drop is tried in every round, and at last by force.
     """
-    # A hash table with open addressing, from three vertices to a face. The factors are those of
-    # Teschner et al. 2003, "Optimized spatial hashing for collision detection of deformable
-    # objects".
-    n = len(faces)
-    dropped = np.zeros(n, dtype=np.bool_)
-    size = 16
-    while size < 2 * n:
-        size *= 2
-    table = np.full(size, -1, dtype=np.int32)
-    for f in range(n):
-        a, b, c = faces[f]
-        if a in (b, c) or b == c:
-            dropped[f] = True
-            continue
-        low, high = min(a, b, c), max(a, b, c)
-        middle = a + b + c - low - high
-        slot = (low * 73856093 ^ middle * 19349663 ^ high * 83492791) & (size - 1)
-        while table[slot] >= 0:
-            g = table[slot]
-            if not dropped[g] and _opposite(faces[g], a, b, c):
-                dropped[f] = dropped[g] = True
+    first, link = stars(len(points), corners)
+    quadrics = dense_quadrics(points, corners)
+    marks = np.zeros(len(points), dtype=np.int32)
+    ring = np.empty((6, MAX_STAR + 1), dtype=np.int32)
+    n_faces = len(corners) // 3
+    n_dropped = np.sum(fates == DROPPED)
+    error = min(np.float32(FIRST_ERROR * FIRST_ERROR), limit)
+    mark = 0
+    force = 0
+    while True:
+        before = n_dropped, n_faces
+        for u in range(len(points)):
+            if first[u] < 0 or fates[u] == KEPT:
+                continue
+            gone = 0
+            if fates[u] == DROPPED:
+                if quadrics[u, LEAST] < _NEVER or force > 0:
+                    gone, mark = _drop(
+                        points,
+                        corners,
+                        first,
+                        link,
+                        planes,
+                        quadrics,
+                        marks,
+                        ring,
+                        u,
+                        mark,
+                        force,
+                    )
+                    n_dropped -= gone > 0
+                if gone == 0 and force > 0:
+                    gone, mark = _clear(
+                        points,
+                        corners,
+                        first,
+                        link,
+                        planes,
+                        quadrics,
+                        marks,
+                        ring,
+                        fates,
+                        u,
+                        mark,
+                        force,
+                    )
+            elif n_faces - n_dropped > target and quadrics[u, LEAST] <= error:
+                gone, mark = _collapse_best(
+                    points, corners, first, link, planes, quadrics, marks, ring, u, error, mark
+                )
+            n_faces -= gone
+        # each vertex of a curve that is still to be dropped takes a face with it
+        if n_faces - n_dropped > target and error < limit:
+            error = min(error * np.float32(GROWTH * GROWTH), limit)
+        elif n_dropped == 0:
+            break
+        elif (n_dropped, n_faces) == before:
+            if force == 2:
                 break
-            slot = (slot + 1) & (size - 1)
-        if not dropped[f]:
-            table[slot] = f
-    return faces[~dropped]
+            force += 1
+    settle(fates == FREE, first, points, quadrics)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _collapse_best(points, corners, first, link, planes, quadrics, marks, ring, u, error, mark):
+    """Collapse u into the neighbour that it fits best: faces that are gone, 0 if none, and mark."""
+    n = star(corners, first, link, u, ring, 0)
+    if n == 0 or n > MAX_STAR:
+        quadrics[u, LEAST] = _NEVER
+        return 0, mark
+    most = _NEVER
+    least = np.float32(-1)
+    for attempt in range(_TRIES):
+        # the best neighbour after the one that was tried last
+        v = -1
+        most = _NEVER
+        for j in range(n):
+            e = collapse_error(quadrics, points, u, ring[0, j])
+            if least < e < most:
+                v, most = ring[0, j], e
+        if attempt == 0:
+            quadrics[u, LEAST] = most
+        if v < 0 or most > error:
+            break
+        mark += 1
+        n_v = star(corners, first, link, v, ring, 3)
+        if may_collapse(points, planes, marks, mark, u, v, ring, n, n_v, -1, 0):
+            return _collapse(points, corners, first, link, quadrics, ring, u, v, n), mark
+        least = most
+    if quadrics[u, LEAST] <= error:
+        quadrics[u, LEAST] = _NEVER  # until its surroundings change
+    return 0, mark
 
 
 @njit(cache=True, nogil=True)
-def _opposite(face, a, b, c):
-    """Whether a face is the triangle a b c with the opposite winding."""
-    d, e, g = face
-    return (
-        (d == a and e == c and g == b)
-        or (d == c and e == b and g == a)
-        or (d == b and e == a and g == c)
-    )
+def _drop(points, corners, first, link, planes, quadrics, marks, ring, u, mark, force):
+    """Collapse u, which is in a curve, along it: faces that are gone, 0 if none, and mark."""
+    quadrics[u, LEAST] = _NEVER  # until its surroundings change
+    n = star(corners, first, link, u, ring, 0)
+    if n == 0 or n > MAX_STAR:
+        return 0, mark
+    one = two = -1  # the neighbours in the curve: those with one face
+    for j in range(n):
+        is_one = is_two = True
+        for k in range(n):
+            is_one &= ring[1, k] != ring[0, j]
+            is_two &= ring[0, k] != ring[1, j]
+        if is_one:
+            one = ring[0, j]
+        if is_two:
+            two = ring[1, j]
+    if one < 0 or two < 0:
+        return 0, mark
+    if collapse_error(quadrics, points, u, two) < collapse_error(quadrics, points, u, one):
+        one, two = two, one
+    for v, other in ((one, two), (two, one)):
+        mark += 1
+        n_v = star(corners, first, link, v, ring, 3)
+        if may_collapse(points, planes, marks, mark, u, v, ring, n, n_v, other, force):
+            return _collapse(points, corners, first, link, quadrics, ring, u, v, n), mark
+    return 0, mark
+
+
+@njit(cache=True, nogil=True)
+def _clear(points, corners, first, link, planes, quadrics, marks, ring, fates, u, mark, force):
+    """Collapse a vertex next to u, which cannot be dropped because of it: as `_collapse_best`."""
+    n = min(star(corners, first, link, u, ring, 0), MAX_STAR)
+    near = np.concatenate((ring[0, :n], ring[1, :n]))
+    for least_force in range(force + 1):
+        for w in near:
+            if fates[w] == KEPT or fates[w] == DROPPED:
+                continue
+            n = star(corners, first, link, w, ring, 0)
+            for j in range(n if n <= MAX_STAR else 0):
+                v = ring[0, j]
+                mark += 1
+                n_v = star(corners, first, link, v, ring, 3)
+                if may_collapse(points, planes, marks, mark, w, v, ring, n, n_v, -1, least_force):
+                    return _collapse(points, corners, first, link, quadrics, ring, w, v, n), mark
+    return 0, mark
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _collapse(points, corners, first, link, quadrics, ring, u, v, n):
+    """Collapse u into v, and have all around looked at again. Returns the faces that are gone."""
+    bring_along(quadrics, points, u, v)
+    for j in range(n):
+        quadrics[ring[0, j], LEAST] = 0
+        quadrics[ring[1, j], LEAST] = 0
+    return collapse(corners, first, link, u, v, ring, n)

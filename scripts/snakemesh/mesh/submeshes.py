@@ -1,7 +1,8 @@
 """Pulling the faces of many surfaces apart into meshes with vertices of their own."""
 
 import numpy as np
-from numba import njit
+
+from snakemesh.compiled import njit
 
 
 @njit(cache=True, nogil=True)

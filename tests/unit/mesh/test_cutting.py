@@ -7,8 +7,8 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snakemesh.mesh.cutting import facing, sides, split
-from surfaces import canonical, open_edges, unbalanced
+from snakemesh.mesh.cutting import facing, split
+from surfaces import canonical, open_edges, shuffled, unbalanced
 
 SPHERE = trimesh.creation.icosphere(subdivisions=1)
 axes = st.integers(0, 2)
@@ -26,17 +26,6 @@ def closed_meshes(draw):
     vertices = rng.integers(-width, width + 1, SPHERE.vertices.shape).astype(np.int32)
     owners = np.arange(len(SPHERE.faces), dtype=np.int32) // 40
     return vertices, SPHERE.faces.astype(np.int32), owners, draw(st.integers(-width, width))
-
-
-def shuffled(vertices, faces, owners, seed):
-    """The same mesh with other vertex numbers, another order of faces, and other first corners."""
-    rng = np.random.default_rng(seed)
-    number = rng.permutation(len(vertices)).astype(np.int32)
-    renumbered = np.empty_like(vertices)
-    renumbered[number] = vertices
-    order = rng.permutation(len(faces))
-    turned = [np.roll(face, rng.integers(3)) for face in number[faces[order]]]
-    return renumbered, np.array(turned, np.int32), owners[order]
 
 
 def area(triangles):
@@ -111,7 +100,8 @@ def test_area_and_volume_of_every_owner_are_kept(axis, at):
         )
         assert area(after) == pytest.approx(area(before), rel=1e-5)
         assert volume(after) == pytest.approx(volume(before), rel=1e-5)
-    below = new_vertices[pieces[~sides(new_vertices, pieces, axis, int(at * radius))]]
+    below = new_vertices[pieces]
+    below = below[(below[..., axis] <= int(at * radius)).all(axis=1)]
     # the open edges are a circle in the plane, as exactly as 1280 faces are a sphere
     ring = np.unique(open_edges(below).reshape(-1, 3), axis=0)
     distance = np.linalg.norm(ring[:, [i for i in range(3) if i != axis]], axis=1)
@@ -129,40 +119,11 @@ def test_a_second_cut_at_the_same_plane_finds_nothing(mesh, axis):
 def test_a_mesh_without_faces():
     empty = np.zeros((0, 3), np.int32), np.zeros((0, 3), np.int32), np.zeros(0, np.int32)
     assert [len(part) for part in split(*empty, 0, 5)] == [0, 0, 0]
-    assert len(sides(*empty[:2], 0, 5)) == 0
-
-
-# -- sides --------------------------------------------------------------------------------------
-
-
-@settings(deadline=None, max_examples=200)
-@given(closed_meshes(), axes, st.integers(0, 99))
-def test_the_two_sides_of_copies_that_were_cut_apart_fit(mesh, axis, seed):
-    vertices, faces, owners, plane = mesh
-    halves, whole = [], []
-    for above, copy in ((False, (vertices, faces, owners)), (True, shuffled(*mesh[:3], seed))):
-        cut_vertices, pieces, _ = split(*copy, axis, plane)
-        half = pieces[sides(cut_vertices, pieces, axis, plane) == above]
-        halves.append(cut_vertices[half])
-        whole = cut_vertices[pieces]
-    # every face is on exactly one side, even if it lies in the plane, and nothing is left open
-    joined = np.concatenate(halves)
-    np.testing.assert_array_equal(canonical(joined), canonical(whole))
-    assert len(open_edges(joined)) == 0
-    for half in halves:
-        assert (open_edges(half)[..., axis] == plane).all()
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_faces_in_the_plane_are_on_the_side_of_their_object(axis):
+def test_the_way_a_face_looks_is_twice_its_signed_area(axis):
     box = trimesh.creation.box(bounds=[[0, 0, 0], [10, 10, 10]])
     vertices, faces = box.vertices.astype(np.int32), box.faces.astype(np.int32)
-    assert not sides(vertices, faces, axis, 10).any()
-    assert sides(vertices, faces, axis, 0).all()
     up = np.array([facing(vertices, face, axis) for face in faces])
     np.testing.assert_array_equal(up, 100 * np.sign(np.rint(box.face_normals[:, axis])))
-
-
-def test_a_face_without_area_is_below():
-    vertices = np.array([[0, 0, 5], [3, 3, 5], [6, 6, 5]], np.int32)
-    assert not sides(vertices, np.array([[0, 1, 2], [0, 0, 1]], np.int32), 2, 5).any()

@@ -8,12 +8,13 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snakemesh.mesh.fragments import cut_to_cells, encode_fragments
+from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import to_lattice
-from snakemesh.mesh.surface import VOXEL_STEPS
+from snakemesh.mesh.net import VOXEL_STEPS
+from snakemesh.mesh.pieces import planes_of_tile
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
-from surfaces import canonical, decoded, dense, noise, solid, unbalanced, voronoi
+from surfaces import canonical, decoded, dense, face_pieces, noise, pieces_of, solid, voronoi
 
 DT_INT32 = 5  # draco/core/draco_types.h
 # All x y z: voxels in a cell, cells of the tile, its first cell in the octree.
@@ -29,7 +30,9 @@ def in_cells(labels_of, octants):
     vertices, faces, owners = dense(labels_of((CELL * N_CELLS)[::-1], 5, 3), 1, VOXEL_STEPS)
     lattice = to_lattice(vertices, CELL * VOXEL_STEPS)
     lattice = np.clip(lattice, 0, N_CELLS * CELL_STEPS).astype(np.int32)
-    return cut_to_cells(lattice, faces, owners, N_CELLS, octants)
+    planes = planes_of_tile(tuple(N_CELLS.tolist()), [(None, None)] * 3, octants)
+    pieces = pieces_of(lattice, faces, owners, planes)
+    return pieces.vertices, pieces.faces, pieces.owners[face_pieces(pieces)]
 
 
 # -- the lattice --------------------------------------------------------------------------------
@@ -66,24 +69,6 @@ def test_a_tile_that_begins_cells_later_gets_the_same_lattice(seed, cells):
         to_lattice((np.array([cells]) * units).astype(np.int32), units),
         [np.array(cells) * CELL_STEPS],
     )
-
-
-# -- cut_to_cells -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("labels_of", [noise, voronoi])
-@pytest.mark.parametrize("octants", [False, True])
-def test_no_face_crosses_a_cell_or_octant_and_nothing_opens(labels_of, octants):
-    vertices, faces, owners = in_cells(labels_of, octants)
-    low, high = vertices[faces].min(axis=1), vertices[faces].max(axis=1)
-    for axis in range(3):
-        planes = [c * CELL_STEPS for c in range(N_CELLS[axis] + 1)]
-        if octants:
-            planes += [c * CELL_STEPS + OCTANT_PLANE for c in range(N_CELLS[axis])]
-        for plane in planes:
-            assert ((high[:, axis] <= plane) | (low[:, axis] >= plane)).all()
-    for owner in range(owners.max() + 1):
-        assert len(unbalanced(faces[owners == owner])) == 0
 
 
 # -- encode_fragments ---------------------------------------------------------------------------

@@ -1,0 +1,278 @@
+"""Cutting the dense surfaces of a tile into pieces, each of one label in one box.
+
+The faces between the cells of the octree divide a tile into boxes. Above LOD 0 the planes in the
+middle of the cells do so too, because no triangle of the finished mesh may cross these. A piece is
+the part of a label's surface in one box. What lies beyond a seam of the tile is left out.
+
+All is x y z, in steps of the lattice from the lower corner of the tile.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from snakemesh.boxes import triple
+from snakemesh.compiled import njit
+from snakemesh.mesh.cutting import facing, split
+from snakemesh.mesh.submeshes import local_meshes
+from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
+
+# What `_box_of` finds besides boxes: a face beyond a seam, a face that has to be cut.
+_OUTSIDE, _CROSSING = -1, -2
+# Added up over three axes, this stays below any box.
+_BEYOND = -(1 << 28)
+# A number of planes has so many bits in the code of a vertex.
+_BITS = 10
+_MASK = (1 << _BITS) - 1
+
+
+@dataclass(frozen=True)
+class Planes:
+    """The planes that cut a tile, and the boxes between them.
+
+    positions: for each axis (n,) int64, ascending. boxes: for each axis (n + 1,) int64, what each
+    slab between two planes adds to the number of a box; less than 0 beyond a seam. The number of a
+    box is 8 times that of its cell in the tile (x fastest), plus that of its octant: x + 2 y + 4 z.
+    n_boxes: all numbers are below it.
+    """
+
+    positions: tuple[np.ndarray, np.ndarray, np.ndarray]
+    boxes: tuple[np.ndarray, np.ndarray, np.ndarray]
+    n_boxes: int
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces of the surfaces of a tile, ordered by owner, then box.
+
+    vertices: (N, 3) int32. codes: (N,) int32, where each vertex lies among the planes (`on_planes`
+    reads it). faces: (M, 3) int32, rows of vertices, piece by piece. starts: (P + 1,) int64, where
+    the faces of each piece begin. owners: (P,) int32. boxes: (P,) int64. dense: (P,) float64, of
+    how many dense faces a piece is made; a face that was cut counts in parts.
+    """
+
+    vertices: np.ndarray
+    codes: np.ndarray
+    faces: np.ndarray
+    starts: np.ndarray
+    owners: np.ndarray
+    boxes: np.ndarray
+    dense: np.ndarray
+
+
+def planes_of_tile(
+    n_cells: tuple[int, int, int],
+    seams: Sequence[tuple[int | None, int | None]],
+    has_octants: bool,
+) -> Planes:
+    """The planes of a tile of n_cells cells.
+
+    seams: for each axis the lower and the upper seam, in steps; None where there is none.
+    has_octants: cells are cut in their middle (`octree.OCTANT_PLANE`).
+    """
+    positions, boxes, stride = [], [], 8
+    for axis, (n, (lower, upper)) in enumerate(zip(n_cells, seams, strict=True)):
+        end = n * CELL_STEPS if upper is None else upper
+        inner = {cell * CELL_STEPS for cell in range(1, n)}
+        if has_octants:
+            inner |= {cell * CELL_STEPS + OCTANT_PLANE for cell in range(n)}
+        planes = sorted(
+            {p for p in inner if p < end} | {s for s in (lower, upper) if s is not None}
+        )
+        # each slab by twice its middle
+        middles = np.array([0, *planes]) + np.array([*planes, end])
+        cell = np.minimum(middles // (2 * CELL_STEPS), n - 1)
+        half = has_octants & (middles - 2 * cell * CELL_STEPS > 2 * OCTANT_PLANE)
+        box = cell * stride + half * (1 << axis)
+        if lower is not None:
+            box[0] = _BEYOND
+        if upper is not None:
+            box[-1] = _BEYOND
+        positions.append(np.array(planes, dtype=np.int64))
+        boxes.append(box.astype(np.int64))
+        stride *= n
+    return Planes(triple(positions), triple(boxes), stride)
+
+
+def cut_into_pieces(
+    vertices: np.ndarray, faces: np.ndarray, face_starts: np.ndarray, planes: Planes
+) -> Pieces:
+    """Cut closed surfaces at all planes.
+
+    vertices: (N, 3) int32. faces: (M, 3) int32. face_starts: (L + 1,) int64, where the faces of
+    each of L owners begin. A face in a plane counts to the side that its object is on: below if it
+    faces up, above if it faces down. So exactly one of two tiles that both see it takes it.
+    """
+    codes = _codes(vertices, *planes.positions)
+    found = _boxes_of(vertices, codes, faces, *planes.boxes)
+    crossing = np.flatnonzero(found == _CROSSING)
+    cut = _cut(vertices, faces[crossing], planes)
+    new_vertices, new_faces, parents = cut
+    vertices = np.concatenate([vertices, new_vertices])
+    codes = np.concatenate([codes, _codes(new_vertices, *planes.positions)])
+    new_found = _boxes_of(vertices, codes, new_faces, *planes.boxes)
+    shares = 1 / np.maximum(np.bincount(parents, minlength=len(crossing)), 1)
+    new_starts = np.searchsorted(crossing[parents], face_starts)
+    sorted_faces, starts, owners, boxes, dense = _sorted_by_piece(
+        faces, found, face_starts, new_faces, new_found, shares[parents], new_starts, planes.n_boxes
+    )
+    return Pieces(vertices, codes, sorted_faces, starts, owners, boxes, dense)
+
+
+def on_planes(codes: np.ndarray) -> np.ndarray:
+    """Which planes hold a vertex, as bits: (N,) uint8; 0 for a vertex in no plane.
+
+    codes: (N,) int32, as in `Pieces`. An axis has two bits: those of planes with even and with odd
+    numbers. The two planes on the sides of a box have different bits.
+    """
+    bits = np.zeros(len(codes), dtype=np.uint8)
+    for axis in range(3):
+        code = codes >> (_BITS * axis) & _MASK
+        bits |= np.where(code & 1, 1 << (2 * axis + (code >> 1 & 1)), 0).astype(np.uint8)
+    return bits
+
+
+def push_back(vertices: np.ndarray, codes: np.ndarray, planes: Planes) -> None:
+    """Move vertices that have left their slab, or now lie in a plane, back into it, in place.
+
+    codes: as in `Pieces`, where the vertices were. Those that lay in a plane of an axis stay as
+    they are on this axis.
+    """
+    _push_back(vertices, codes, *planes.positions)
+
+
+@njit(cache=True, nogil=True)
+def _push_back(vertices, codes, xs, ys, zs):
+    for axis, positions in enumerate((xs, ys, zs)):
+        for v in range(len(vertices)):
+            code = codes[v] >> (_BITS * axis) & _MASK
+            if code & 1 == 0:
+                slab = code >> 1
+                if slab > 0 and vertices[v, axis] <= positions[slab - 1]:
+                    vertices[v, axis] = positions[slab - 1] + 1
+                if slab < len(positions) and vertices[v, axis] >= positions[slab]:
+                    vertices[v, axis] = positions[slab] - 1
+
+
+def _cut(
+    vertices: np.ndarray, faces: np.ndarray, planes: Planes
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut faces at all planes: new vertices, the faces made of these, and the row of each one's
+    parent in `faces`, ascending. New vertices are numbered from the end of `vertices`.
+    """
+    local, rows, _ = local_meshes(len(vertices), faces, np.array([0, len(faces)]))
+    points, pieces = vertices[rows], local.astype(np.int32)
+    parents = np.arange(len(faces), dtype=np.int32)
+    for axis, positions in enumerate(planes.positions):
+        for position in positions.tolist():
+            points, pieces, parents = split(points, pieces, parents, axis, position)
+    new_rows = np.arange(len(points) - len(rows), dtype=np.int32) + len(vertices)
+    order = np.argsort(parents, kind="stable")
+    return points[len(rows) :], np.concatenate([rows, new_rows])[pieces[order]], parents[order]
+
+
+@njit(cache=True, nogil=True)
+def _codes(vertices, xs, ys, zs):
+    """Where each vertex lies on each axis: 2 i in slab i, and 2 i + 1 on the plane above it."""
+    codes = np.zeros(len(vertices), dtype=np.int32)
+    for axis, positions in enumerate((xs, ys, zs)):
+        for v in range(len(vertices)):
+            at = vertices[v, axis]
+            low, high = 0, len(positions)
+            while low < high:
+                middle = (low + high) // 2
+                if positions[middle] < at:
+                    low = middle + 1
+                else:
+                    high = middle
+            code = 2 * low
+            if low < len(positions) and positions[low] == at:
+                code += 1
+            codes[v] |= code << (_BITS * axis)
+    return codes
+
+
+@njit(cache=True, nogil=True)
+def _boxes_of(vertices, codes, faces, xs, ys, zs):
+    """The box of each face, or _OUTSIDE, or _CROSSING: (M,) int32. xs, ys, zs: `Planes.boxes`."""
+    found = np.empty(len(faces), dtype=np.int32)
+    for f in range(len(faces)):
+        a, b, c = codes[faces[f, 0]], codes[faces[f, 1]], codes[faces[f, 2]]
+        box = 0
+        is_crossing = is_away = False
+        for axis, boxes in enumerate((xs, ys, zs)):
+            i = a >> (_BITS * axis) & _MASK
+            j = b >> (_BITS * axis) & _MASK
+            k = c >> (_BITS * axis) & _MASK
+            low, high = min(i, j, k), max(i, j, k)
+            # whether the first plane above the lowest corner lies below the highest
+            if low + 1 + (low & 1) < high:
+                is_crossing = True
+                continue
+            slab = (low + 1) >> 1
+            if low == high and low & 1 and facing(vertices, faces[f], axis) >= 0:
+                slab -= 1
+            box += boxes[slab]
+            # what touches a seam may lie in it after a cut, which rounds
+            is_away |= boxes[slab] < 0 and (low | high) & 1 == 0
+        if is_crossing and not is_away:
+            found[f] = _CROSSING
+        else:
+            found[f] = box if box >= 0 else _OUTSIDE
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _sorted_by_piece(faces, found, starts, new_faces, new_found, shares, new_starts, n_boxes):
+    """Faces in boxes in the order of `Pieces`, and what else it holds of them.
+
+    starts, new_starts: where the faces of each owner begin. shares: of each new face in a dense
+    face.
+    """
+    n_kept = np.sum(found >= 0) + np.sum(new_found >= 0)
+    result = np.empty((n_kept, 3), dtype=np.int32)
+    piece_starts, owners, boxes, dense = [np.int64(0)], [np.int32(0)], [np.int64(0)], [0.0]
+    count = np.zeros(n_boxes, dtype=np.int64)
+    parts = np.zeros(n_boxes, dtype=np.float64)
+    at = np.int64(0)
+    for o in range(len(starts) - 1):
+        met = []
+        for f in range(starts[o], starts[o + 1]):
+            if found[f] >= 0:
+                if count[found[f]] == 0:
+                    met.append(found[f])
+                count[found[f]] += 1
+                parts[found[f]] += 1
+        for f in range(new_starts[o], new_starts[o + 1]):
+            if new_found[f] >= 0:
+                if count[new_found[f]] == 0:
+                    met.append(new_found[f])
+                count[new_found[f]] += 1
+                parts[new_found[f]] += shares[f]
+        for box in sorted(met):
+            owners.append(np.int32(o))
+            boxes.append(np.int64(box))
+            dense.append(parts[box])
+            n = count[box]
+            count[box] = at
+            at += n
+            parts[box] = 0
+            piece_starts.append(at)
+        for f in range(starts[o], starts[o + 1]):
+            if found[f] >= 0:
+                result[count[found[f]]] = faces[f]
+                count[found[f]] += 1
+        for f in range(new_starts[o], new_starts[o + 1]):
+            if new_found[f] >= 0:
+                result[count[new_found[f]]] = new_faces[f]
+                count[new_found[f]] += 1
+        for box in met:
+            count[box] = 0
+    return (
+        result,
+        np.array(piece_starts),
+        np.array(owners)[1:],
+        np.array(boxes)[1:],
+        np.array(dense)[1:],
+    )

@@ -1,0 +1,61 @@
+"""Checks that a mesh is a manifold, and counts of connected pieces, all in plain Python."""
+
+from itertools import product
+
+import numpy as np
+
+
+def components(n, pairs):
+    """The number of each of n things' connected piece, (n,) int. pairs: joined things."""
+    parent = list(range(n))
+
+    def root(i):
+        while parent[i] != i:
+            parent[i] = i = parent[parent[i]]
+        return i
+
+    for a, b in pairs:
+        parent[root(a)] = root(b)
+    return np.unique([root(i) for i in range(n)], return_inverse=True)[1]
+
+
+def assert_manifold(faces):
+    """Assert that polygons are a closed, oriented surface without singular edges or vertices.
+
+    faces: (M, k), rows of vertices. Every edge has two faces, which run along it in opposite
+    directions, and the faces around a vertex form one fan.
+    """
+    edge_faces, at_vertex = {}, {}
+    for f, face in enumerate(faces.tolist()):
+        assert len(set(face)) == len(face)
+        for a, b in zip(face, face[1:] + face[:1], strict=True):
+            assert (a, b) not in edge_faces
+            edge_faces[a, b] = f
+            at_vertex.setdefault(a, []).append(f)
+    pairs = {vertex: [] for vertex in at_vertex}
+    for (a, b), f in edge_faces.items():
+        pairs[a].append((f, edge_faces[b, a]))
+        pairs[b].append((f, edge_faces[b, a]))
+    for vertex, around in at_vertex.items():
+        number = {f: i for i, f in enumerate(around)}
+        joined = [(number[f], number[g]) for f, g in pairs[vertex]]
+        assert components(len(around), joined).max() == 0
+
+
+def voxel_pieces(inside, max_steps):
+    """The connected pieces of the true voxels of an array: their numbers, -1 elsewhere.
+
+    max_steps: 1 joins voxels that share a face, 2 those that share an edge, 3 a corner.
+    """
+    places = np.argwhere(inside).tolist()
+    number = {tuple(p): i for i, p in enumerate(places)}
+    steps = [s for s in product((-1, 0, 1), repeat=3) if 0 < np.abs(s).sum() <= max_steps]
+    pairs = [
+        (i, number[q])
+        for p, i in number.items()
+        for s in steps
+        if (q := tuple(np.add(p, s).tolist())) in number
+    ]
+    pieces = np.full(inside.shape, -1)
+    pieces[inside] = components(len(places), pairs)
+    return pieces
