@@ -11,7 +11,7 @@ from snakemesh.chunk_files import ChunkFiles, Watch
 
 # Raise it with every change of the code that changes a byte of the levels or of the meshes: what an
 # older version has made is then made again.
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 # The levels that a stage makes are at most this many times coarser than its base, on each axis.
 MAX_STAGE_FACTOR = 8
 
@@ -198,7 +198,8 @@ def halo_voxels(n_smoothing_iter: int) -> int:
     """The width of the halo, in voxels.
 
     With a halo of this width, a tile gets exactly the surface that it has in the whole volume.
-    Each of the two passes of a sweep of smoothing looks one voxel further. The extraction of the
-    surface looks at three voxels.
+    Each of the two passes of a sweep of smoothing looks one voxel further. A face that reaches into
+    the tile begins up to one voxel outside it. A vertex there lies between two voxels, and whether
+    it is one vertex or two can depend on the voxel beyond (`cell_cases`): three voxels in all.
     """
     return 2 * n_smoothing_iter + 3

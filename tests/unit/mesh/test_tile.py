@@ -2,12 +2,15 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from snakemesh.job_records import halo_voxels
+from snakemesh.mesh import tile
 from snakemesh.mesh.tile import Tile, mesh_tile
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS
-from surfaces import assert_sound, canonical, decoded, noise, open_edges, solid, voronoi
+from surfaces import assert_sound, ball, canonical, decoded, noise, open_edges, solid, voronoi
 
 VOXEL_NM = (40.0, 32.0, 32.0)  # z y x
 FAR = 99.0  # voxels: no surface moves as far
@@ -20,7 +23,7 @@ def one_tile(labels, cell, begin, end, seams, lod=0, n_iter=0, keep=1.0, max_err
     """
     low = np.maximum(np.multiply(begin, cell) - halo_voxels(n_iter), 0)
     high = np.minimum(np.multiply(end, cell) + halo_voxels(n_iter), labels.shape)
-    tile = Tile(
+    where = Tile(
         lod=lod,
         first_cell=tuple(begin[::-1]),
         n_cells=tuple(e - b for b, e in zip(begin[::-1], end[::-1], strict=True)),
@@ -30,9 +33,9 @@ def one_tile(labels, cell, begin, end, seams, lod=0, n_iter=0, keep=1.0, max_err
     )
     seen = np.ascontiguousarray(labels[tuple(map(slice, low, high))])
     origin = tuple((np.multiply(begin, cell) - low).tolist())
-    records, blobs, _ = mesh_tile(seen, origin, tile, n_iter, keep, max_error)
-    assert (records["cell"] >= tile.first_cell).all()
-    assert (records["cell"] < np.add(tile.first_cell, tile.n_cells)).all()
+    records, blobs, _ = mesh_tile(seen, origin, where, n_iter, keep, max_error)
+    assert (records["cell"] >= where.first_cell).all()
+    assert (records["cell"] < np.add(where.first_cell, where.n_cells)).all()
     return records, blobs
 
 
@@ -89,7 +92,7 @@ def test_any_tiles_give_closed_surfaces_that_hold_their_voxels(parts, lod, n_ite
         volume_nm = records["volume"][records["label"] == label].sum()
         assert volume_nm == pytest.approx(surface.volume * np.prod(VOXEL_NM), rel=1e-4)
     assert np.median(ratios) == pytest.approx(1, abs=0.015) and min(ratios) > 0.98
-    assert np.median(off) < 0.05 and max(off) < 0.2
+    assert np.median(off) < 0.05 and max(off) < 0.4
 
 
 @pytest.mark.parametrize("parts", PARTITIONS.values(), ids=PARTITIONS)
@@ -102,13 +105,103 @@ def test_any_tiles_of_noise_give_closed_surfaces(parts, lod, n_iter, keep):
 
 
 @pytest.mark.parametrize(("labels", "n_iter"), [(NOISE, 0), (NOISE, 2), (DENSE[:24, :30, :27], 2)])
-def test_dense_surfaces_of_cells_are_those_of_the_whole_volume(labels, n_iter):
+def test_dense_surfaces_of_cells_are_those_of_the_whole_volume(labels, n_iter, monkeypatch):
+    monkeypatch.setattr(tile, "restore_volume", lambda *_: None)  # each cell has its own volume
     cells = [range(-(-n // c)) for n, c in zip(labels.shape, NOISE_CELL, strict=True)]
     whole = decoded(*all_tiles(labels, NOISE_CELL, PARTITIONS["one tile"], n_iter=n_iter))
     pieces = decoded(*all_tiles(labels, NOISE_CELL, cells, n_iter=n_iter))
     assert whole.keys() == pieces.keys()
     for label, triangles in whole.items():
         np.testing.assert_array_equal(canonical(pieces[label]), canonical(triangles))
+
+
+# -- small bodies -------------------------------------------------------------------------------
+
+
+def small(name):
+    """A volume of (24, 24, 24) voxels with one body of label 1, far from its ends."""
+    labels = np.zeros((24, 24, 24), np.uint8)
+    z, y, x = np.ogrid[:24, :24, :24]
+    if name == "voxel":
+        labels[11, 12, 10] = 1
+    elif name == "2 x 2 x 2":
+        labels[11:13, 12:14, 10:12] = 1
+    elif name == "rod":
+        labels[11, 6:18, 12] = 1
+    elif name == "tube":
+        labels[((x - 11.6) ** 2 + (z - 12.2) ** 2 <= 1.5**2) & (y > 4) & (y < 19)] = 1
+    elif name == "sheet":
+        labels[11, 4:20, 5:19] = 1
+    elif name == "two voxels":
+        labels[8, 8, 8] = labels[16, 15, 14] = 1
+    else:
+        labels = ball((24, 24, 24), (11.7, 12.1, 11.9), float(name)).astype(np.uint8)
+    return labels
+
+
+SMALL = ["voxel", "2 x 2 x 2", "rod", "tube", "sheet", "two voxels", "1.5", "2", "3", "4", "6"]
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("n_iter", [0, 5])
+def test_a_small_body_holds_its_voxels(name, n_iter):
+    labels = small(name)
+    parts = PARTITIONS["one tile"]
+    records, blobs = all_tiles(labels, (32, 32, 32), parts, n_iter=n_iter, keep=1 / 15)
+    triangles = decoded(records, blobs)[1]
+    assert len(open_edges(triangles)) == 0
+    body = solid(triangles, np.full(3, 32 / CELL_STEPS))
+    assert body.volume == pytest.approx(labels.sum(), rel=0.01)
+    centre = np.argwhere(labels).mean(axis=0)[::-1] + 0.5
+    np.testing.assert_allclose(body.center_mass, centre, atol=0.2)
+
+
+@pytest.mark.parametrize("cell", [32, 1024])
+@pytest.mark.parametrize("n_iter", [10, 20, 50])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (1, 1, 6), (1, 3, 1), (2, 2, 2)])
+def test_no_smoothing_makes_a_label_vanish(shape, n_iter, cell):
+    labels = np.zeros((24, 24, 24), np.uint8)
+    labels[tuple(slice(11, 11 + n) for n in shape)] = 1
+    parts = PARTITIONS["one tile"]
+    records, blobs = all_tiles(labels, (cell,) * 3, parts, n_iter=n_iter, keep=1 / 15)
+    triangles = decoded(records, blobs)[1]
+    assert len(open_edges(triangles)) == 0
+    body = solid(triangles, np.full(3, cell / CELL_STEPS))
+    assert 0.5 * labels.sum() < body.volume < 1.1 * labels.sum()
+    centre = np.argwhere(labels).mean(axis=0)[::-1] + 0.5
+    np.testing.assert_allclose(body.center_mass, centre, atol=0.8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 80))
+def test_any_small_body_holds_its_voxels(seed, n_voxels):
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((20, 20, 20), np.uint8)
+    at = np.array([10, 10, 10])
+    while labels.sum() < n_voxels:
+        labels[tuple(at)] = 1
+        at = np.argwhere(labels)[rng.integers(labels.sum())]
+        axis = rng.integers(3)
+        at[axis] = np.clip(at[axis] + rng.choice([-1, 1]), 4, 15)
+    parts = PARTITIONS["one tile"]
+    records, blobs = all_tiles(labels, (20, 20, 20), parts, n_iter=5, keep=1 / 15, max_error=0.75)
+    triangles = decoded(records, blobs)[1]
+    assert len(open_edges(triangles)) == 0
+    volume = solid(triangles, np.full(3, 20 / CELL_STEPS)).volume
+    assert volume == pytest.approx(n_voxels, rel=0.02)
+
+
+@pytest.mark.parametrize("cell", [12, 11, 13])
+@pytest.mark.parametrize("radius", [5, 8])
+def test_a_small_body_across_seams_holds_its_voxels(cell, radius):
+    labels = ball((24, 24, 24), (11.7, 12.1, 11.9), radius)
+    parts = [range(-(-24 // cell))] * 3
+    # simplification leaves enough vertices that are not in a seam
+    records, blobs = all_tiles(labels, (cell,) * 3, parts, n_iter=5, keep=0.5)
+    triangles = decoded(records, blobs)[1]
+    assert len(open_edges(triangles)) == 0
+    volume = solid(triangles, np.full(3, cell / CELL_STEPS)).volume
+    assert volume == pytest.approx(labels.sum(), rel=0.01)
 
 
 # -- ends ---------------------------------------------------------------------------------------
@@ -126,9 +219,10 @@ def test_what_fills_the_dataset_is_closed_at_its_edge(parts, n_iter):
     assert len(open_edges(triangles)) == 0
     surface = solid(triangles, np.array([12, 16, 16]) / CELL_STEPS)
     assert surface.volume == pytest.approx(np.prod(shape), rel=0.02)
-    np.testing.assert_allclose(surface.bounds, [[0, 0, 0], shape[::-1]], atol=0.1)
+    # what smoothing takes from all edges comes back at the one face that may move
+    np.testing.assert_allclose(surface.bounds, [[0, 0, 0], shape[::-1]], atol=0.3)
     if n_iter == 0:
-        np.testing.assert_allclose(surface.center_mass, np.divide(shape, 2)[::-1], atol=0.02)
+        np.testing.assert_allclose(surface.center_mass, np.divide(shape, 2)[::-1], atol=0.1)
 
 
 @pytest.mark.parametrize(("labels", "cell"), [(NOISE, NOISE_CELL), (DENSE, DENSE_CELL)])
@@ -160,8 +254,8 @@ def test_seams_leave_nothing_open_but_in_their_planes(labels, cell, lod, n_iter,
 
 
 def test_a_tile_of_background():
-    tile = Tile(0, (0, 0, 0), (1, 1, 1), (8, 8, 8), (1.0, 1.0, 1.0), ((None, None),) * 3)
+    where = Tile(0, (0, 0, 0), (1, 1, 1), (8, 8, 8), (1.0, 1.0, 1.0), ((None, None),) * 3)
     records, blobs, dense_faces = mesh_tile(
-        np.zeros((8, 8, 8), np.uint8), (0, 0, 0), tile, 5, 0.1, 1.0
+        np.zeros((8, 8, 8), np.uint8), (0, 0, 0), where, 5, 0.1, 1.0
     )
     assert records.dtype == FRAGMENT and len(records) == len(blobs) == dense_faces == 0
