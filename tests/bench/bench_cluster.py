@@ -30,9 +30,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
 from bench_operations import our_calls, their_calls
 from bench_plan import write_volume
-
 from snakemesh.boxes import indices
 from snakemesh.plan import estimates
 from snakemesh.plan.configuration import read_settings

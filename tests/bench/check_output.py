@@ -28,6 +28,9 @@ LARGE = 2000
 # The fraction of its volume that the median label must hold at least, by LOD.
 LEAST_VOLUME = (0.99, 0.96, 0.95, 0.90)
 MOST_VOLUME_ERROR = 0.01
+# Classes of labels by their number of voxels: where each begins, and by how much the volume of its
+# median label may be off at LOD 0.
+CLASSES = {1: 0.2, 2: 0.2, 10: 0.02, 30: 0.02, 100: 0.02, 300: 0.02, LARGE: 0.02}
 # Limits for centroids, in voxels. Simplification moves each body's centroid in its own direction
 # (offset); a wrong placement moves them all in one direction (shift).
 MOST_OFFSET = 0.05
@@ -51,11 +54,12 @@ class Found:
     rules: Counter = field(default_factory=Counter)
     open_edges: Counter = field(default_factory=Counter)
     crowded_edges: Counter = field(default_factory=Counter)
+    manifold: Counter = field(default_factory=Counter)
     labels: Counter = field(default_factory=Counter)
     faces: Counter = field(default_factory=Counter)
     bytes: Counter = field(default_factory=Counter)
     volumes: dict[int, list] = field(default_factory=lambda: defaultdict(list))
-    large: dict[int, list] = field(default_factory=lambda: defaultdict(list))
+    sizes: dict[int, list] = field(default_factory=lambda: defaultdict(list))
     offsets: list = field(default_factory=list)
 
 
@@ -87,6 +91,7 @@ def measure(mesh: Mesh, bodies: Bodies, row: int | None, found: Found) -> None:
         opened, crowded = edge_counts(faces)
         found.open_edges[lod] += opened
         found.crowded_edges[lod] += crowded
+        found.manifold[lod] += not opened and not crowded
         found.labels[lod] += 1
         found.faces[lod] += len(faces)
         found.bytes[lod] += int(mesh.manifest.sizes[lod].sum())
@@ -95,8 +100,7 @@ def measure(mesh: Mesh, bodies: Bodies, row: int | None, found: Found) -> None:
         volume, centroid = volume_and_centroid(to_nm(mesh, lod, vertices), faces)
         ratio = volume / (bodies.voxels[row] * np.prod(bodies.voxel_nm))
         found.volumes[lod].append(ratio)
-        if bodies.voxels[row] >= LARGE:
-            found.large[lod].append(ratio)
+        found.sizes[lod].append(bodies.voxels[row])
         if lod == 0:
             found.offsets.append((centroid - bodies.centroids[row]) / bodies.voxel_nm)
 
@@ -107,7 +111,9 @@ def report(found: Found, bodies: Bodies, labels: set[int]) -> bool:
     error = np.median(np.abs(np.array(found.volumes[0]) - 1))
     offset = np.median(np.abs(found.offsets), axis=0)
     shift = np.median(found.offsets, axis=0)
-    large = {lod: float(np.median(ratios)) for lod, ratios in sorted(found.large.items())}
+    classes = [by_class(found, lod) for lod in sorted(found.volumes)]
+    large = {lod: float(np.median(c[LARGE])) for lod, c in enumerate(classes) if LARGE in c}
+    held = all(abs(np.median(v) - 1) <= CLASSES[least] for least, v in classes[0].items())
     enough = all(large[lod] >= least for lod, least in enumerate(LEAST_VOLUME) if lod in large)
     claims = [
         (
@@ -122,9 +128,14 @@ def report(found: Found, bodies: Bodies, labels: set[int]) -> bool:
         ),
         (
             f"median volume / voxels by LOD, labels of {LARGE} voxels and more: "
-            + ", ".join(f"{v:.4f} ({len(found.large[lod])})" for lod, v in large.items())
+            + ", ".join(f"{v:.4f} ({len(classes[lod][LARGE])})" for lod, v in large.items())
             + f"; at least {LEAST_VOLUME}",
             enough,
+        ),
+        (
+            "median volume / voxels at LOD 0 in each class of size is off by at most "
+            + ", ".join(map(str, CLASSES.values())),
+            held,
         ),
         (
             f"median |centroid offset| at LOD 0, voxels x y z: {np.round(offset, 4).tolist()}, "
@@ -144,8 +155,26 @@ def report(found: Found, bodies: Bodies, labels: set[int]) -> bool:
     print(f"      labels by LOD: {by_lod(found.labels)}")
     print(f"      faces by LOD: {by_lod(found.faces)}")
     print(f"      bytes by LOD: {by_lod(found.bytes)}")
+    print(f"      manifold labels by LOD: {by_lod(found.manifold)}")
     print(f"      edges with more than two faces by LOD: {by_lod(found.crowded_edges)}")
+    print("      volume / voxels by size, 5 % / median / 95 % (labels):")
+    for lod, ratios in enumerate(classes):
+        print(f"        LOD {lod}: " + ", ".join(spread(n, v) for n, v in ratios.items()))
     return all(holds for _, holds in claims)
+
+
+def by_class(found: Found, lod: int) -> dict[int, np.ndarray]:
+    """Volume / voxels of the labels of an LOD, by the first number of voxels of their class."""
+    starts = np.array(list(CLASSES))
+    of = np.searchsorted(starts, found.sizes[lod], side="right") - 1
+    ratios = np.array(found.volumes[lod])
+    return {int(starts[i]): ratios[of == i] for i in np.unique(of)}
+
+
+def spread(least: int, ratios: np.ndarray) -> str:
+    """What `report` prints of a class."""
+    low, median, high = np.percentile(ratios, [5, 50, 95])
+    return f"{least}+: {low:.3f} / {median:.3f} / {high:.3f} ({len(ratios)})"
 
 
 def by_lod(counts: Counter) -> str:
