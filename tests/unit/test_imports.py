@@ -35,8 +35,6 @@ HEAVY = {
     "scipy",
     "pandas",
     "zarr",
-    "serra_mesh",
-    "meshoptimizer",
     "DracoPy",
 }
 WORKERS = {"pyramid", "mesh", "multires"}
