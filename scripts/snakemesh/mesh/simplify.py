@@ -51,7 +51,7 @@ def simplify(
     further.
 
     Returns faces (K, 3) int32, rows of the vertices of `pieces`, and the piece of each, (K,) int32,
-    ascending.
+    ascending. Raises RuntimeError if a vertex that is to be dropped is left.
     """
     if len(pieces.faces) == 0:
         return pieces.faces, np.zeros(0, dtype=np.int32)
@@ -76,8 +76,10 @@ def simplify(
     is_left = faces[:, 0] >= 0
     owners = np.repeat(np.arange(len(pieces.owners), dtype=np.int32), np.diff(pieces.starts))
     owners = owners[is_left]
-    first_rows = row_starts[owners]
-    return rows[faces[is_left] + first_rows[:, None]], owners
+    kept = rows[faces[is_left] + row_starts[owners][:, None]]
+    if (fates[kept] == DROPPED).any():
+        raise RuntimeError("a vertex of a seam could not be dropped: the meshes would not fit")
+    return kept, owners
 
 
 @njit(cache=True, nogil=True)
@@ -168,7 +170,7 @@ def _simplify_piece(points, corners, fates, planes, target, limit):
         elif n_dropped == 0:
             break
         elif (n_dropped, n_faces) == before:
-            if force == 2:
+            if force == 3:
                 break
             force += 1
     settle(fates == FREE, first, points, quadrics)
@@ -229,7 +231,10 @@ def _drop(points, corners, first, link, planes, quadrics, marks, ring, u, mark, 
     for v, other in ((one, two), (two, one)):
         mark += 1
         n_v = star(corners, first, link, v, ring, 3)
-        if may_collapse(points, planes, marks, mark, u, v, ring, n, n_v, other, force):
+        # at the very last it goes all the same: the surface is closed, if no longer a manifold
+        if force == 3 or may_collapse(
+            points, planes, marks, mark, u, v, ring, n, n_v, other, force
+        ):
             return _collapse(points, corners, first, link, quadrics, ring, u, v, n), mark
     return 0, mark
 
@@ -239,7 +244,7 @@ def _clear(points, corners, first, link, planes, quadrics, marks, ring, fates, u
     """Collapse a vertex next to u, which cannot be dropped because of it: as `_collapse_best`."""
     n = min(star(corners, first, link, u, ring, 0), MAX_STAR)
     near = np.concatenate((ring[0, :n], ring[1, :n]))
-    for least_force in range(force + 1):
+    for least_force in range(min(force, 2) + 1):
         for w in near:
             if fates[w] == KEPT or fates[w] == DROPPED:
                 continue
