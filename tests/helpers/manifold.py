@@ -1,8 +1,20 @@
 """Checks that a mesh is a manifold, and counts of connected pieces, all in plain Python."""
 
+from collections import Counter
 from itertools import product
 
 import numpy as np
+
+
+def directed(faces):
+    """How many faces run along each directed edge. faces: triples of vertices."""
+    return Counter((face[i - 1], face[i]) for face in faces for i in range(3))
+
+
+def border(faces):
+    """The directed edges without one in the opposite direction."""
+    edges = directed(faces)
+    return {(a, b) for a, b in edges if (b, a) not in edges}
 
 
 def components(n, pairs):

@@ -48,8 +48,8 @@ def _number(labels, numbers):
                 if label != last:
                     last = label
                     if n_names == len(names):
-                        table, names = _larger(table, names)
-                    number = _look_up(table, names, np.uint64(label), n_names)
+                        table, names = larger(table, names)
+                    number = look_up(table, names, np.uint64(label), n_names)
                     if number == n_names:
                         names[n_names] = label
                         n_names += 1
@@ -58,7 +58,7 @@ def _number(labels, numbers):
 
 
 @njit(cache=True, nogil=True)
-def _look_up(table, names, label, n_names):
+def look_up(table, names, label, n_names):
     """The number of a label; a new label gets `n_names`.
 
     table: a hash table with open addressing, of a size that is a power of two; 0 is a free slot.
@@ -76,11 +76,11 @@ def _look_up(table, names, label, n_names):
 
 
 @njit(cache=True, nogil=True)
-def _larger(table, names):
+def larger(table, names):
     """The hash table and the labels, with room for twice as many."""
     more = np.zeros(2 * len(names), dtype=np.uint64)
     more[: len(names)] = names
     new = np.zeros(2 * len(table), dtype=np.uint32)
     for number in range(1, len(names)):
-        _look_up(new, more, more[number], number)
+        look_up(new, more, more[number], number)
     return new, more

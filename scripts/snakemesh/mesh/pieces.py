@@ -18,7 +18,7 @@ from snakemesh.mesh.cutting import facing, split
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
-# What `_box_of` finds besides boxes: a face beyond a seam, a face that has to be cut.
+# What `_boxes_of` finds besides boxes: a face beyond a seam, a face that has to be cut.
 _OUTSIDE, _CROSSING = -1, -2
 # Added up over three axes, this stays below any box.
 _BEYOND = -(1 << 28)
@@ -107,8 +107,7 @@ def cut_into_pieces(
     codes = _codes(vertices, *planes.positions)
     found = _boxes_of(vertices, codes, faces, *planes.boxes)
     crossing = np.flatnonzero(found == _CROSSING)
-    cut = _cut(vertices, faces[crossing], planes)
-    new_vertices, new_faces, parents = cut
+    new_vertices, new_faces, parents = _cut(vertices, faces[crossing], planes)
     vertices = np.concatenate([vertices, new_vertices])
     codes = np.concatenate([codes, _codes(new_vertices, *planes.positions)])
     new_found = _boxes_of(vertices, codes, new_faces, *planes.boxes)
@@ -162,7 +161,7 @@ def _cut(
     parent in `faces`, ascending. New vertices are numbered from the end of `vertices`.
     """
     local, rows, _ = local_meshes(len(vertices), faces, np.array([0, len(faces)]))
-    points, pieces = vertices[rows], local.astype(np.int32)
+    points, pieces = vertices[rows], local.view(np.int32)
     parents = np.arange(len(faces), dtype=np.int32)
     for axis, positions in enumerate(planes.positions):
         for position in positions.tolist():

@@ -16,6 +16,7 @@ import numpy as np
 
 from snakemesh.compiled import njit
 from snakemesh.mesh.enclosed import enclosed_moments
+from snakemesh.mesh.seam_curves import FREE
 from snakemesh.mesh.submeshes import local_meshes
 
 # The correction is of first order. After the first rounds, an owner is finished as soon as its
@@ -43,7 +44,7 @@ def restore_volume(
     step: np.ndarray,
     upper: np.ndarray,
     seams: np.ndarray,
-    planes: np.ndarray,
+    fates: np.ndarray,
 ) -> None:
     """Move vertices, in place, so that each owner encloses the wanted moments in the tile.
 
@@ -52,7 +53,7 @@ def restore_volume(
     wanted: (O, 4) float64, volume and first moments about the lower corner of the tile. step: (3,)
     float64, length of a step of `vertices` in voxels. upper: (3,) int32, the upper end of the tile.
     seams: (3, 2) bool, whether the lower and the upper face of the tile on an axis is a seam.
-    planes: (N,) uint8, the planes that hold each vertex, as bits (`pieces.on_planes`).
+    fates: (N,) uint8, as `seam_curves.thin_curves` gives them: FREE of a vertex in no plane.
 
     Vertices in planes that cut stay where they are, and so do vertices without faces. Those on
     other faces of the tile move along them. None leaves the tile, or is pushed by more than
@@ -60,7 +61,7 @@ def restore_volume(
     """
     # simplification leaves many vertices without faces
     local, rows, _ = local_meshes(len(vertices), faces, np.array([0, len(faces)]))
-    points, faces, planes = vertices[rows], local.view(np.int32), planes[rows]
+    points, faces, fates = vertices[rows], local.view(np.int32), fates[rows]
     pushed = np.zeros(len(wanted))
     limit = _limits(points, faces, owners, len(wanted), upper, seams)
     for i in range(ROUNDS):
@@ -69,18 +70,18 @@ def restore_volume(
             unfinished = np.abs(found[:, 0] - wanted[:, 0]) > TOLERANCE * wanted[:, 0]
             unfinished &= np.abs(pushed) < limit
             faces, owners = faces[unfinished[owners]], owners[unfinished[owners]]
-        _push(points, faces, owners, found, wanted, pushed, limit, step, upper, seams, planes)
+        _push(points, faces, owners, found, wanted, pushed, limit, step, upper, seams, fates)
     vertices[rows] = points
 
 
 @njit(cache=True, nogil=True)
-def _push(vertices, faces, owners, found, wanted, pushed, limit, step, upper, seams, planes):
+def _push(vertices, faces, owners, found, wanted, pushed, limit, step, upper, seams, fates):
     """One round of `restore_volume`. pushed, limit: (O,), how far owners are and may be."""
     gradient, owner_of = _gradients(vertices, faces, owners, step)
     weight = np.zeros(len(vertices), dtype=np.float64)
     for v in range(len(vertices)):
         if owner_of[v] >= 0:
-            weight[v] = _free_weight(gradient[v], vertices[v], upper, seams, planes[v])
+            weight[v] = _free_weight(gradient[v], vertices[v], upper, seams, fates[v])
     middle, slope = _affine_push(vertices, weight, owner_of, found, wanted, step)
     distance = np.zeros(len(vertices), dtype=np.float64)
     slanted = np.ones(len(wanted), dtype=np.bool_)
@@ -120,13 +121,13 @@ def _limits(vertices, faces, owners, n_owners, upper, seams):
 
 
 @njit(cache=True, nogil=True)
-def _free_weight(gradient, vertex, upper, seams, planes):
+def _free_weight(gradient, vertex, upper, seams, fate):
     """Length of the gradient of a vertex, (3,), after what the faces of the tile do not allow.
 
     It is 0 in a plane that cuts. On another face of the tile the part across it is taken away, in
     place.
     """
-    if planes:
+    if fate != FREE:
         return 0.0
     for i in range(3):
         if vertex[i] == 0 or vertex[i] == upper[i]:

@@ -23,7 +23,7 @@ from snakemesh.mesh.collapsed import replace_collapsed
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
 from snakemesh.mesh.net import VOXEL_STEPS
-from snakemesh.mesh.pieces import cut_into_pieces, on_planes, planes_of_tile, push_back
+from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile, push_back
 from snakemesh.mesh.restore_volume import restore_volume
 from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.simplify import simplify
@@ -100,9 +100,7 @@ def mesh_tile(
         vertices, owners = pieces.vertices, pieces.owners[owners]
         _clamp_to_octree(vertices, tile)
         wanted = moments_of(surfaces.labels, ids, sums)
-        restore_volume(
-            vertices, faces, owners, wanted, step, upper, is_seam, on_planes(pieces.codes)
-        )
+        restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
         push_back(vertices, pieces.codes, planes)
         vertices, faces, owners = replace_collapsed(
             vertices, faces, owners, wanted, step, upper, is_seam, planes

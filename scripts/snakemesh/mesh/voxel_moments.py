@@ -7,9 +7,7 @@ tiles add up to the label.
 import numpy as np
 
 from snakemesh.compiled import njit
-
-# 2^64 divided by the golden ratio: Fibonacci hashing (Knuth, The Art of Computer Programming 3).
-_MIX = np.uint64(0x9E3779B97F4A7C15)
+from snakemesh.mesh.compact_labels import larger, look_up
 
 
 def voxel_moments(
@@ -42,10 +40,11 @@ def moments_of(labels: np.ndarray, ids: np.ndarray, moments: np.ndarray) -> np.n
 @njit(cache=True, nogil=True)
 def _sums(tile):
     """Labels (L,) uint64, and the sums (L, 4) int64 of 1, 2 x, 2 y and 2 z, run by run along x."""
-    ids = np.empty(16, dtype=np.uint64)
+    table = np.zeros(32, dtype=np.uint32)
+    names = np.zeros(16, dtype=np.uint64)
     sums = np.zeros((16, 4), dtype=np.int64)
-    table = np.full(32, -1, dtype=np.int32)
-    n = row = 0
+    n_names = 1  # number 0 is the background
+    number = np.uint32(0)
     nz, ny, nx = tile.shape
     for z in range(nz):
         for y in range(ny):
@@ -56,44 +55,17 @@ def _sums(tile):
                     end += 1
                 if label == 0:
                     continue
-                if n == 0 or ids[row] != label:
-                    slot = _slot(table, ids, label)
-                    row = table[slot]
-                    if row < 0:
-                        row = table[slot] = n
-                        ids[n] = label
-                        n += 1
+                if names[number] != label:
+                    if n_names == len(names):
+                        table, names = larger(table, names)
+                        sums = np.concatenate((sums, np.zeros_like(sums)))
+                    number = look_up(table, names, np.uint64(label), n_names)
+                    if number == n_names:
+                        names[n_names] = label
+                        n_names += 1
                 length = end - begin
-                sums[row, 0] += length
-                sums[row, 1] += length * (begin + end)
-                sums[row, 2] += length * (2 * y + 1)
-                sums[row, 3] += length * (2 * z + 1)
-                if n == len(ids):
-                    ids, sums, table = _grown(ids, sums)
-    return ids[:n].copy(), sums[:n].copy()
-
-
-@njit(cache=True, nogil=True)
-def _slot(table, ids, label):
-    """Where a label is in the hash table, or the free slot where it belongs.
-
-    table: rows of `ids`, -1 in free slots, with open addressing; its size is a power of two.
-    """
-    mask = np.uint64(len(table) - 1)
-    slot = ((np.uint64(label) * _MIX) >> np.uint64(32)) & mask
-    while table[slot] >= 0 and ids[table[slot]] != label:
-        slot = (slot + np.uint64(1)) & mask
-    return slot
-
-
-@njit(cache=True, nogil=True)
-def _grown(ids, sums):
-    """The arrays with twice the room, and their hash table, which stays half empty."""
-    n = len(ids)
-    more_ids = np.empty(2 * n, dtype=np.uint64)
-    more_sums = np.zeros((2 * n, 4), dtype=np.int64)
-    table = np.full(4 * n, -1, dtype=np.int32)
-    more_ids[:n], more_sums[:n] = ids, sums
-    for row in range(n):
-        table[_slot(table, more_ids, ids[row])] = row
-    return more_ids, more_sums, table
+                sums[number, 0] += length
+                sums[number, 1] += length * (begin + end)
+                sums[number, 2] += length * (2 * y + 1)
+                sums[number, 3] += length * (2 * z + 1)
+    return names[1:n_names].copy(), sums[1:n_names].copy()

@@ -3,13 +3,23 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from manifold import components
+from manifold import border, components, directed
 from mesh_checks import volume_and_centroid
-from snakemesh.mesh.pieces import Planes, cut_into_pieces, planes_of_tile
+from snakemesh.mesh.pieces import planes_of_tile
 from snakemesh.mesh.quadrics import MAX_MOVE
 from snakemesh.mesh.seam_curves import DROPPED, FREE, HELD, KEPT, thin_curves
 from snakemesh.mesh.simplify import MIN_CLOSED_FACES, MIN_PIECE_FACES, simplify
-from surfaces import ball, dense, noise, open_edges, unbalanced, voronoi
+from surfaces import (
+    ball,
+    dense,
+    face_pieces,
+    noise,
+    open_edges,
+    pieces_of,
+    planes_at,
+    unbalanced,
+    voronoi,
+)
 
 # Steps in a voxel, and the length of a step in voxels.
 VOXEL = 256
@@ -24,19 +34,9 @@ MANY_PLANES = (
 )
 
 
-def planes_at(positions):
-    """Planes at positions of each axis, with a box in each gap. Nothing lies beyond a seam."""
-    boxes, n = [], 1
-    for axis in positions:
-        boxes.append(np.arange(len(axis) + 1) * n)
-        n *= len(axis) + 1
-    return Planes(tuple(np.array(p, np.int64) for p in positions), tuple(boxes), n)
-
-
 def thinned(vertices, faces, owners, planes, step=UNIT):
     """The pieces of surfaces, and the fates and planes of their vertices."""
-    face_starts = np.searchsorted(owners, np.arange(owners.max(initial=-1) + 2))
-    pieces = cut_into_pieces(vertices, faces, face_starts, planes)
+    pieces = pieces_of(vertices, faces, owners, planes)
     return pieces, *thin_curves(pieces, step, 0.3, 4.0)
 
 
@@ -51,27 +51,11 @@ def simplified(surfaces, keep, max_error, step=UNIT):
     return pieces, *simplify(pieces, fates, curves, step, keep, max_error)
 
 
-def piece_of_dense(pieces):
-    """The piece of each face before simplification, (M,)."""
-    return np.repeat(np.arange(len(pieces.owners)), np.diff(pieces.starts))
-
-
 def grouped(faces, groups):
     """Each group with its faces, as lists."""
     starts = np.flatnonzero(np.diff(groups, prepend=-1))
     parts = np.split(faces, starts[1:])
     return {int(groups[s]): part.tolist() for s, part in zip(starts, parts, strict=True)}
-
-
-def directed(faces):
-    """How many faces run along each directed edge."""
-    return Counter((face[i - 1], face[i]) for face in faces for i in range(3))
-
-
-def border(faces):
-    """The directed edges without one in the opposite direction."""
-    edges = directed(faces)
-    return {(a, b) for a, b in edges if (b, a) not in edges}
 
 
 def fans(faces):
@@ -242,7 +226,7 @@ LIMITS = pytest.mark.parametrize(
 def test_a_piece_keeps_the_kept_vertices_of_its_border_and_no_other(labels_of, keep, max_error):
     volume = dense(labels_of((24, 22, 26), 9, 4), 2, VOXEL)
     pieces, fates, curves = thinned(*volume, planes_at(MANY_PLANES))
-    before = grouped(pieces.faces, piece_of_dense(pieces))
+    before = grouped(pieces.faces, face_pieces(pieces))
     kept, kept_pieces = simplify(pieces, fates, curves, UNIT, keep, max_error)
     assert (fates == DROPPED).sum() > 300 < (fates == KEPT).sum()
     assert not (fates[kept] == DROPPED).any()
@@ -287,7 +271,7 @@ def test_only_free_vertices_move_and_not_far(labels_of, positions):
 def test_pieces_stay_manifolds_and_keep_their_topology(labels_of, positions, keep, max_error):
     volume = dense(labels_of((20, 22, 24), 5, 3), 2, VOXEL)
     surfaces = thinned(*volume, planes_at(positions))
-    before = grouped(surfaces[0].faces, piece_of_dense(surfaces[0]))
+    before = grouped(surfaces[0].faces, face_pieces(surfaces[0]))
     n_before = len(surfaces[0].faces)
     _, kept, kept_pieces = simplified(surfaces, keep, max_error)
     assert len(kept) < n_before or positions is NO_PLANES
