@@ -21,7 +21,7 @@ import zarr
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 from mesh_checks import edge_counts, problems, to_nm, volume_and_centroid, welded
-from reading import Mesh, read_entries, read_mesh
+from reading import STEPS, Mesh, read_entries, read_mesh
 
 # Labels with this many voxels or more are large enough to compare their volume at every LOD.
 LARGE = 2000
@@ -39,12 +39,16 @@ MOST_SHIFT = 0.02
 
 @dataclass(frozen=True)
 class Bodies:
-    """What the voxels say: labels ascending, voxels per label, centroids (n, 3) x y z in nm."""
+    """What the voxels say: labels ascending, voxels per label, centroids (n, 3) x y z in nm.
+
+    voxel_nm, size_nm: (3,) x y z, of a voxel and of the volume.
+    """
 
     labels: np.ndarray
     voxels: np.ndarray
     centroids: np.ndarray
     voxel_nm: np.ndarray
+    size_nm: np.ndarray
 
 
 @dataclass
@@ -57,6 +61,8 @@ class Found:
     manifold: Counter = field(default_factory=Counter)
     labels: Counter = field(default_factory=Counter)
     faces: Counter = field(default_factory=Counter)
+    vertices: Counter = field(default_factory=Counter)
+    between_cells: Counter = field(default_factory=Counter)
     bytes: Counter = field(default_factory=Counter)
     volumes: dict[int, list] = field(default_factory=lambda: defaultdict(list))
     sizes: dict[int, list] = field(default_factory=lambda: defaultdict(list))
@@ -94,6 +100,8 @@ def measure(mesh: Mesh, bodies: Bodies, row: int | None, found: Found) -> None:
         found.manifold[lod] += not opened and not crowded
         found.labels[lod] += 1
         found.faces[lod] += len(faces)
+        found.vertices[lod] += len(vertices)
+        found.between_cells[lod] += between_cells(mesh, lod, vertices, bodies.size_nm)
         found.bytes[lod] += int(mesh.manifest.sizes[lod].sum())
         if row is None or opened or not len(faces):
             continue
@@ -103,6 +111,16 @@ def measure(mesh: Mesh, bodies: Bodies, row: int | None, found: Found) -> None:
         found.sizes[lod].append(bodies.voxels[row])
         if lod == 0:
             found.offsets.append((centroid - bodies.centroids[row]) / bodies.voxel_nm)
+
+
+def between_cells(mesh: Mesh, lod: int, vertices: np.ndarray, size_nm: np.ndarray) -> int:
+    """How many vertices (n, 3) on the lattice of an LOD lie on faces between two cells.
+
+    The outer faces of the octree are none: surfaces that would stick out of it are moved onto them.
+    """
+    n_cells = np.ceil(size_nm / (mesh.manifest.cell_nm * 2**lod) - 1e-6)
+    inside = (vertices > 0) & (vertices < n_cells * STEPS)
+    return int(((vertices % STEPS == 0) & inside).any(axis=1).sum())
 
 
 def report(found: Found, bodies: Bodies, labels: set[int]) -> bool:
@@ -155,6 +173,9 @@ def report(found: Found, bodies: Bodies, labels: set[int]) -> bool:
     print(f"      labels by LOD: {by_lod(found.labels)}")
     print(f"      faces by LOD: {by_lod(found.faces)}")
     print(f"      bytes by LOD: {by_lod(found.bytes)}")
+    for lod, n in sorted(found.vertices.items()):
+        share = found.between_cells[lod] / n
+        print(f"      vertices at LOD {lod}: {n:,}, {share:.1%} of them on faces between cells")
     print(f"      manifold labels by LOD: {by_lod(found.manifold)}")
     print(f"      edges with more than two faces by LOD: {by_lod(found.crowded_edges)}")
     print("      volume / voxels by size, 5 % / median / 95 % (labels):")
@@ -196,7 +217,9 @@ def read_bodies(path: Path) -> Bodies:
     labels = np.array(sorted(totals), np.uint64)
     sums = np.array([totals[label] for label in labels.tolist()])
     mean_index = sums[:, 1:] / sums[:, :1]
-    return Bodies(labels, sums[:, 0], centre_nm + mean_index * voxel_nm, voxel_nm)
+    centroids = centre_nm + mean_index * voxel_nm
+    size_nm = np.array(array.shape[::-1]) * voxel_nm
+    return Bodies(labels, sums[:, 0], centroids, voxel_nm, size_nm)
 
 
 def slab_sums(voxels: np.ndarray, first_z: int) -> tuple[np.ndarray, np.ndarray]:
