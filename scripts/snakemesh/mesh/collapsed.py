@@ -34,16 +34,18 @@ def replace_collapsed(
     vertices: np.ndarray,
     faces: np.ndarray,
     owners: np.ndarray,
+    boxes: np.ndarray,
     wanted: np.ndarray,
     step: np.ndarray,
     upper: np.ndarray,
     seams: np.ndarray,
     planes: Planes,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Put cubes in place of the bodies that have collapsed and that no seam cuts.
 
-    The arguments are those of `restore_volume`, and the planes that cut the tile. Returns vertices,
-    faces and owners. The vertices of the cubes follow the others, and so do their faces.
+    The arguments are those of `restore_volume`, the box of each face, and the planes that cut the
+    tile. Faces are ordered by owner, then box. Returns vertices, faces, owners and boxes, in the
+    same order; the vertices of the cubes follow the others.
     """
     small = (wanted[:, 0] > 0) & (wanted[:, 0] <= MOST_VOXELS)
     mine = small[owners]
@@ -58,7 +60,7 @@ def replace_collapsed(
     collapsed[of[at_seam.any(axis=(1, 2))]] = False
     rows = np.flatnonzero(collapsed)
     if len(rows) == 0:
-        return vertices, faces, owners
+        return vertices, faces, owners, boxes
     half = np.cbrt(wanted[rows, 0]) / 2
     middle = wanted[rows, 1:] / wanted[rows, :1]
     cubes = np.rint((middle[:, None] + half[:, None, None] * _CORNERS) / step)
@@ -70,10 +72,11 @@ def replace_collapsed(
         12 * np.arange(len(rows) + 1),
         planes,
     )
-    cube_owners = np.repeat(rows[cut.owners].astype(np.int32), np.diff(cut.starts))
+    counts = np.diff(cut.starts)
     kept = ~collapsed[owners]
-    return (
-        np.concatenate([vertices, cut.vertices]),
-        np.concatenate([faces[kept], cut.faces + np.int32(len(vertices))]),
-        np.concatenate([owners[kept], cube_owners]),
-    )
+    faces = np.concatenate([faces[kept], cut.faces + np.int32(len(vertices))])
+    owners = np.concatenate([owners[kept], np.repeat(rows[cut.owners].astype(np.int32), counts)])
+    boxes = np.concatenate([boxes[kept], np.repeat(cut.boxes, counts)])
+    order = np.lexsort((boxes, owners))
+    vertices = np.concatenate([vertices, cut.vertices])
+    return vertices, faces[order], owners[order], boxes[order]

@@ -10,7 +10,6 @@ import DracoPy
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.mesh.cutting import facing
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
@@ -18,12 +17,15 @@ from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 # 1.7 bytes a face on pinky40, a public dense segmentation of mouse cortex. Higher levels take twice
 # the time and save nothing.
 DRACO_LEVEL = 7
+# 2^64 divided by the golden ratio: Fibonacci hashing (Knuth, The Art of Computer Programming 3).
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 def encode_fragments(
     vertices: np.ndarray,
     faces: np.ndarray,
     owners: np.ndarray,
+    boxes: np.ndarray,
     labels: np.ndarray,
     first_cell: np.ndarray,
     n_cells: np.ndarray,
@@ -31,19 +33,17 @@ def encode_fragments(
 ) -> tuple[np.ndarray, list[bytes]]:
     """One fragment for every label and cell: its record and its Draco bytes.
 
-    vertices: (N, 3) int32. faces: (M, 3) int32, none of which crosses from one cell into another.
-    owners: (M,) int32, rows of labels. labels: (L,) uint64. first_cell: (3,) first cell of the tile
-    in the octree. n_cells: (3,) cells of the tile. step_nm: (3,) length of a step in nm.
+    vertices: (N, 3) int32. faces: (M, 3) int32, ordered by owner, then box. owners: (M,) int32,
+    rows of labels. boxes: (M,) int64, which box of the tile each face is in, as `pieces.Planes`
+    numbers them. labels: (L,) uint64. first_cell: (3,) first cell of the tile in the octree.
+    n_cells: (3,) cells of the tile. step_nm: (3,) length of a step in nm.
 
     Returns the records (dtype FRAGMENT; their `offset` is not set) and the Draco bytes of each, by
-    owner, then by cell (z, y, x). A fragment whose faces all have two corners in one place is left
+    owner, then by cell (z, y, x). A fragment without a face that `_without_folded` keeps is left
     out.
     """
-    cells = _cells_of(vertices, faces, n_cells)
-    flat = (cells[:, 2] * n_cells[1] + cells[:, 1]) * n_cells[0] + cells[:, 0]
-    order = np.argsort(owners.astype(np.int64) * int(np.prod(n_cells)) + flat, kind="stable")
-    faces, owners, cells, flat = faces[order], owners[order], cells[order], flat[order]
-    changed = (np.diff(owners, prepend=-1) != 0) | (np.diff(flat, prepend=-1) != 0)
+    cells = boxes // 8
+    changed = (np.diff(owners, prepend=-1) != 0) | (np.diff(cells, prepend=-1) != 0)
     starts = np.append(np.flatnonzero(changed), len(faces))
     local, rows, row_starts = local_meshes(len(vertices), faces, starts)
     n = len(starts) - 1
@@ -51,11 +51,11 @@ def encode_fragments(
     blobs: list[bytes] = [b""] * n
     for i in range(n):
         begin, end = starts[i], starts[i + 1]
-        cell = cells[begin]
+        cell = np.array(np.unravel_index(cells[begin], n_cells, order="F"))
         points = vertices[rows[row_starts[i] : row_starts[i + 1]]] - (cell * CELL_STEPS).astype(
             np.int32
         )
-        if (mesh := _without_degenerate(points, local[begin:end])).size == 0:
+        if (mesh := _without_folded(points, local[begin:end])).size == 0:
             continue
         record = records[i]
         record["label"] = labels[owners[begin]]
@@ -73,42 +73,61 @@ def encode_fragments(
 
 
 @njit(cache=True, nogil=True)
-def _cells_of(vertices, faces, n_cells):
-    """The cell of each face in the tile, (M, 3) int64.
+def _without_folded(points, faces):
+    """Drop faces with two corners in one place, and pairs of faces in one place, back to back.
 
-    A face in the plane between two cells counts to the cell that its object is in: the lower one if
-    it faces up, the upper one if it faces down (as in `pieces.cut_into_pieces`).
+    The edges of such a face, or of such a pair, cancel out, so nothing opens without them. Rounding
+    leaves them where several planes meet, and an edge of a pair would have four faces.
     """
-    cells = np.empty((len(faces), 3), dtype=np.int64)
+    places = _places(points)
+    kept = np.ones(len(faces), dtype=np.bool_)
+    # lists of the faces by their first place
+    first = np.full(len(points), -1, dtype=np.int32)
+    following = np.empty(len(faces), dtype=np.int32)
+    seconds = np.empty((len(faces), 2), dtype=np.uint32)
     for f in range(len(faces)):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        for i in range(3):
-            low = min(vertices[a, i], vertices[b, i], vertices[c, i])
-            high = max(vertices[a, i], vertices[b, i], vertices[c, i])
-            cell = low // CELL_STEPS
-            if low == high and low % CELL_STEPS == 0 and facing(vertices, faces[f], i) >= 0:
-                cell -= 1
-            cells[f, i] = min(max(cell, 0), n_cells[i] - 1)
-    return cells
+        a, b, c = places[faces[f, 0]], places[faces[f, 1]], places[faces[f, 2]]
+        if a == b or b == c or c == a:
+            kept[f] = False
+            continue
+        while a > b or a > c:
+            a, b, c = b, c, a
+        seconds[f, 0], seconds[f, 1] = b, c
+        other = first[a]
+        while other >= 0 and not (
+            kept[other] and seconds[other, 0] == c and seconds[other, 1] == b
+        ):
+            other = following[other]
+        if other >= 0:
+            kept[f] = kept[other] = False
+        else:
+            following[f] = first[a]
+            first[a] = f
+    return faces[kept]
 
 
 @njit(cache=True, nogil=True)
-def _without_degenerate(points, faces):
-    """Drop faces with two corners in one place.
-
-    Two edges of such a face are the same, in opposite directions, so nothing opens without it.
-    """
-    kept = np.ones(len(faces), dtype=np.bool_)
-    for f in range(len(faces)):
-        for i in range(3):
-            a, b = faces[f, i], faces[f, (i + 1) % 3]
-            if (
-                points[a, 0] == points[b, 0]
-                and points[a, 1] == points[b, 1]
-                and points[a, 2] == points[b, 2]
-            ):
-                kept[f] = False
-    return faces[kept]
+def _places(points):
+    """The first row of each position, (N,) uint32. points: (N, 3) int32."""
+    size = 16
+    while size < 2 * len(points):
+        size *= 2
+    table = np.full(size, -1, dtype=np.int32)  # a hash table with open addressing
+    mask = np.uint64(size - 1)
+    places = np.empty(len(points), dtype=np.uint32)
+    for v in range(len(points)):
+        x, y, z = points[v, 0], points[v, 1], points[v, 2]
+        key = np.uint64(x) | np.uint64(y) << np.uint64(16) | np.uint64(z) << np.uint64(32)
+        slot = (key * _MIX) >> np.uint64(32) & mask
+        while True:
+            u = table[slot]
+            if u < 0:
+                table[slot] = u = v
+            if points[u, 0] == x and points[u, 1] == y and points[u, 2] == z:
+                break
+            slot = (slot + np.uint64(1)) & mask
+        places[v] = u
+    return places
 
 
 @njit(cache=True, nogil=True)

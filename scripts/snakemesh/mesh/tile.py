@@ -96,19 +96,20 @@ def mesh_tile(
         _clamp_to_octree(vertices, tile)
         pieces = cut_into_pieces(vertices, surfaces.faces, surfaces.face_starts, planes)
         fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
-        faces, owners = simplify(pieces, fates, curves, step, keep, max_error)
-        vertices, owners = pieces.vertices, pieces.owners[owners]
+        faces, of = simplify(pieces, fates, curves, step, keep, max_error)
+        vertices, owners, boxes = pieces.vertices, pieces.owners[of], pieces.boxes[of]
         _clamp_to_octree(vertices, tile)
         wanted = moments_of(surfaces.labels, ids, sums)
         restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
         push_back(vertices, pieces.codes, planes)
-        vertices, faces, owners = replace_collapsed(
-            vertices, faces, owners, wanted, step, upper, is_seam, planes
+        vertices, faces, owners, boxes = replace_collapsed(
+            vertices, faces, owners, boxes, wanted, step, upper, is_seam, planes
         )
         batch_records, batch_blobs = encode_fragments(
             vertices,
             faces,
             owners,
+            boxes,
             surfaces.labels,
             np.array(tile.first_cell),
             np.array(tile.n_cells),

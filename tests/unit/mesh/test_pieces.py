@@ -1,4 +1,4 @@
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 import pytest
@@ -7,8 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemesh.mesh.cutting import split
-from snakemesh.mesh.pieces import on_planes, planes_of_tile, push_back
-from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 from surfaces import (
     canonical,
     dense,
@@ -19,7 +17,6 @@ from surfaces import (
     planes_at,
     shuffled,
     solid,
-    tile_pieces,
     unbalanced,
     voronoi,
 )
@@ -205,158 +202,3 @@ def test_what_lies_beyond_seams_is_left_out_and_nothing_else(surface, places, se
         canonical(pieces.vertices[pieces.faces]),
         canonical(whole.vertices[whole.faces[inside[face_pieces(whole)]]]),
     )
-
-
-# -- tiles --------------------------------------------------------------------------------------
-
-CELL = (6, 7, 5)  # x y z
-# The volumes end inside the last cells, so that tiles there end at faces of the octree.
-TILED = {labels_of: labels_of((14, 18, 20), 4, 5) for labels_of in (noise, voronoi)}
-N_CELLS = (4, 3, 3)
-PARTS = [((0, 2), (0,), (0,)), ((0, 1, 3), (0, 2), (0, 1)), ((0, 1, 2, 3), (0, 1, 2), (0, 1, 2))]
-
-
-@pytest.mark.parametrize("labels_of", TILED)
-@pytest.mark.parametrize("n_iter", [0, 2])
-@pytest.mark.parametrize("has_octants", [False, True])
-@pytest.mark.parametrize("parts", PARTS)
-def test_tiles_fit_at_their_seams(labels_of, n_iter, has_octants, parts):
-    labels = TILED[labels_of]
-    whole, whole_labels, _ = tile_pieces(labels, CELL, (0, 0, 0), N_CELLS, n_iter, has_octants)
-    found, n_dense = {}, 0
-    spans = [list(pairwise([*part, n])) for part, n in zip(parts, N_CELLS, strict=True)]
-    for box in product(*spans):
-        begin, end = zip(*box, strict=True)
-        pieces, piece_labels, _ = tile_pieces(labels, CELL, begin, end, n_iter, has_octants)
-        n_dense += pieces.dense.sum()
-        corners = (pieces.vertices + np.multiply(begin, CELL_STEPS))[pieces.faces]
-        for label in np.unique(piece_labels):
-            mine = corners[piece_labels[face_pieces(pieces)] == label]
-            found[box, label] = mine
-            edges = open_edges(mine)
-            in_seam = [
-                (edges[..., i] == place * CELL_STEPS).all(axis=1)
-                for i in range(3)
-                for place in box[i]
-                if 0 < place < N_CELLS[i]
-            ]
-            assert np.any(in_seam, axis=0).all() if len(edges) else True
-    # all tiles of a seam see the same border edges: together they are the surface of one tile
-    assert n_dense == pytest.approx(whole.dense.sum(), rel=1e-9)
-    for label in np.unique(whole_labels):
-        mine = whole.vertices[whole.faces[whole_labels[face_pieces(whole)] == label]]
-        joined = np.concatenate([t for (_, other), t in found.items() if other == label])
-        np.testing.assert_array_equal(canonical(joined), canonical(mine))
-        assert len(open_edges(joined)) == 0
-
-
-@pytest.mark.parametrize("labels_of", TILED)
-@pytest.mark.parametrize("n_iter", [0, 2])
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_two_tiles_find_the_same_border(labels_of, n_iter, axis):
-    borders = []
-    for is_upper in (False, True):
-        begin = [1 if i == axis and is_upper else 0 for i in range(3)]
-        end = [1 if i == axis and not is_upper else n for i, n in enumerate(N_CELLS)]
-        pieces, labels, _ = tile_pieces(TILED[labels_of], CELL, begin, end, n_iter, True)
-        corners = (pieces.vertices + np.multiply(begin, CELL_STEPS))[pieces.faces]
-        border = set()
-        for label in np.unique(labels).tolist():
-            for edge in open_edges(corners[labels[face_pieces(pieces)] == label]).tolist():
-                assert edge[0][axis] == edge[1][axis] == CELL_STEPS
-                border.add((label, *map(tuple, sorted(edge))))
-        borders.append(border)
-    assert borders[0] == borders[1]
-    assert len(borders[0]) > 100
-
-
-# -- planes_of_tile -----------------------------------------------------------------------------
-
-
-@settings(deadline=None)
-@given(
-    st.tuples(*[st.integers(1, 4)] * 3),
-    st.booleans(),
-    st.tuples(*[st.tuples(st.booleans(), st.integers(1, CELL_STEPS - 1) | st.none())] * 3),
-)
-def test_every_slab_has_the_number_of_its_cell_and_octant(n_cells, has_octants, ends):
-    # upper seams anywhere inside the last cell
-    seams = [
-        (0 if at_lower else None, None if part is None else (n - 1) * CELL_STEPS + part)
-        for n, (at_lower, part) in zip(n_cells, ends, strict=True)
-    ]
-    planes = planes_of_tile(n_cells, seams, has_octants)
-    assert planes.n_boxes == 8 * np.prod(n_cells)
-    stride = 8
-    for axis, (n, (lower, upper)) in enumerate(zip(n_cells, seams, strict=True)):
-        end = n * CELL_STEPS if upper is None else upper
-        places = planes.positions[axis].tolist()
-        wanted = {c * CELL_STEPS for c in range(1, n)}
-        wanted |= {c * CELL_STEPS + OCTANT_PLANE for c in range(n)} if has_octants else set()
-        wanted = {p for p in wanted if p < end} | {p for p in (lower, upper) if p is not None}
-        assert places == sorted(wanted)
-        assert len(planes.boxes[axis]) == len(places) + 1
-        edges = [-1 if lower is not None else 0, *places, end + (upper is not None)]
-        for (a, b), box in zip(pairwise(edges), planes.boxes[axis].tolist(), strict=True):
-            if a < 0 or b > end:
-                assert box < 0
-            else:
-                cell, at = divmod((a + b) / 2, CELL_STEPS)
-                half = has_octants and at > OCTANT_PLANE
-                assert box == cell * stride + half * (1 << axis)
-        stride *= n
-
-
-def test_a_seam_inside_the_last_cell_ends_the_tile():
-    step, end = CELL_STEPS // 8, CELL_STEPS + OCTANT_PLANE // 2
-    vertices, faces, owners = dense(noise((8, 8, 16), 3, 2), 0, VOXEL)
-    lattice = (vertices * step // VOXEL).astype(np.int32)
-    seams = [(None, end), (None, None), (None, None)]
-    pieces = pieces_of(lattice, faces, owners, planes_of_tile((2, 1, 1), seams, True))
-    corners = pieces.vertices[pieces.faces]
-    assert corners[..., 0].max() == end
-    assert set(np.unique(pieces.boxes // 8)) == {0, 1}
-    # the upper octants of the last cell lie beyond the seam
-    assert set(np.unique(pieces.boxes[pieces.boxes >= 8] % 8)) == {0, 2, 4, 6}
-    edges = open_edges(corners[pieces.owners[face_pieces(pieces)] == 0])
-    assert len(edges) > 10 and (edges[..., 0] == end).all()
-
-
-# -- on_planes, push_back -----------------------------------------------------------------------
-
-few = st.lists(st.integers(-30, 30), unique=True, max_size=12).map(sorted)
-
-
-@settings(deadline=None)
-@given(st.tuples(few, few, few), st.integers(0, 999))
-def test_the_bits_say_which_planes_hold_a_vertex(places, seed):
-    vertices = np.random.default_rng(seed).integers(-31, 32, (90, 3)).astype(np.int32)
-    faces = np.arange(90, dtype=np.int32).reshape(-1, 3)
-    pieces = pieces_of(vertices, faces, np.zeros(30, np.int32), planes_at(places))
-    expected = [
-        sum(1 << (2 * i + places[i].index(p) % 2) for i, p in enumerate(v) if p in places[i])
-        for v in pieces.vertices.tolist()
-    ]
-    found = on_planes(pieces.codes)
-    assert found.dtype == np.uint8
-    assert found.tolist() == expected
-
-
-@settings(deadline=None)
-@given(st.tuples(few, few, few), st.integers(0, 999))
-def test_vertices_are_pushed_back_into_their_slabs(places, seed):
-    rng = np.random.default_rng(seed)
-    vertices = rng.integers(-31, 32, (90, 3)).astype(np.int32)
-    faces = np.arange(90, dtype=np.int32).reshape(-1, 3)
-    planes = planes_at(places)
-    pieces = pieces_of(vertices, faces, np.zeros(30, np.int32), planes)
-    moved = pieces.vertices + rng.integers(-20, 21, pieces.vertices.shape).astype(np.int32)
-    expected = moved.copy()
-    for v, i in np.ndindex(moved.shape):
-        at = pieces.vertices[v, i]
-        if at not in places[i]:
-            low = max([p + 1 for p in places[i] if p < at], default=-999)
-            high = min([p - 1 for p in places[i] if p > at], default=999)
-            expected[v, i] = np.clip(moved[v, i], low, high)
-    push_back(moved, pieces.codes, planes)
-    np.testing.assert_array_equal(moved, expected)

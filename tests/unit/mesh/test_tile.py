@@ -172,6 +172,18 @@ def test_no_smoothing_makes_a_label_vanish(shape, n_iter, cell):
     np.testing.assert_allclose(body.center_mass, centre, atol=0.8)
 
 
+def test_bodies_that_vanished_stand_where_their_label_and_cell_do():
+    labels = ball((24, 24, 24), (12, 12, 12), 7) * np.uint32(2)
+    labels[1, 1, 1], labels[12, 12, 12], labels[21, 2, 22] = 1, 3, 1
+    records, blobs = all_tiles(labels, (12, 12, 12), ((0,), (0,), (0,)), n_iter=20, keep=1 / 15)
+    assert_sound(records, blobs, 0)
+    places = [(r["label"], *r["cell"][::-1].tolist()) for r in records]
+    assert places == sorted(places) and len(places) == 2 + 8 + 1
+    found = decoded(records, blobs)
+    assert len(found[1]) == 2 * 12
+    assert all(len(open_edges(triangles)) == 0 for triangles in found.values())
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 80))
 def test_any_small_body_holds_its_voxels(seed, n_voxels):
