@@ -11,7 +11,7 @@ from snakemesh.chunk_files import ChunkFiles, Watch
 
 # Raise it with every change of the code that changes a byte of the levels or of the meshes: what an
 # older version has made is then made again.
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 # The levels that a stage makes are at most this many times coarser than its base, on each axis.
 MAX_STAGE_FACTOR = 8
 

@@ -12,8 +12,8 @@ ANISOTROPY = 1.5
 # Positions of the roi are rounded to this many decimals of a voxel. A face of the roi that misses
 # the edge of a voxel by a millionth of a voxel is meant to lie on it.
 ROI_DECIMALS = 6
-# `chosen_num_lods`: a view of the whole volume needs at most so many cells of the coarsest LOD along
-# its longest side.
+# Where the number of LODs is left open, a view of the whole volume needs at most so many cells of
+# the coarsest LOD along its longest side.
 MOST_CELLS = 8
 # An axis is not halved to fewer voxels than this.
 LEAST_VOXELS = 2
@@ -57,8 +57,8 @@ def chosen_num_lods(
 
     whole = voxels(factors[0])
     for coarsest, coarser in enumerate(factors[1:]):
-        too_thin = any(1 < f and n < LEAST_VOXELS * f for n, f in zip(whole, coarser, strict=True))
-        if too_thin or max(voxels(factors[coarsest])) <= MOST_CELLS * cell_size << coarsest:
+        too_thin = any(f > 1 and n < LEAST_VOXELS * f for n, f in zip(whole, coarser, strict=True))
+        if too_thin or max(voxels(factors[coarsest])) <= MOST_CELLS * cell_size * 2**coarsest:
             return coarsest + 1
     return MAX_LODS
 
