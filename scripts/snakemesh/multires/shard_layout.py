@@ -73,9 +73,9 @@ def lay_out(sections: Sections, grid: OctreeGrid, begin: int) -> ShardLayout:
     has_bytes = nodes.fragment >= 0
     sizes = np.zeros(len(nodes.label), np.int64)
     sizes[has_bytes] = size[nodes.fragment[has_bytes]]
-    base, base_owner = records[order[lod == 0]], owner[lod == 0]
+    base, base_owner = order[lod == 0], owner[lod == 0]
     first = base[np.searchsorted(base_owner, np.arange(len(labels)))]
-    shift = _centring_shifts(nodes, first, grid)
+    shift = _centring_shifts(nodes, records[["lower", "upper"]][first], grid)
     words, word_begin = encode_manifests(grid, kept, nodes, sizes, shift)
 
     ends = np.concatenate([[0], np.cumsum(sizes)])
@@ -89,7 +89,7 @@ def lay_out(sections: Sections, grid: OctreeGrid, begin: int) -> ShardLayout:
     target[nodes.fragment[has_bytes]] = node_begin[has_bytes]
     destination = np.full(len(records), -1, np.int64)
     destination[order] = target
-    summary = _summarize(base, labels, base_owner, kept, grid)
+    summary = _summarize(records[base], labels, base_owner, kept, grid)
     return ShardLayout(labels, data_begin, manifest_begin, destination, words, word_begin, summary)
 
 
@@ -124,7 +124,7 @@ def _centring_shifts(nodes: Nodes, first: np.ndarray, grid: OctreeGrid) -> np.nd
     The cell then holds the label, as it must: the viewer draws nothing whose cell is out of view.
     A label with more nodes stays where it is, because each of its cells must hold its own part.
 
-    first: the first record at LOD 0 of each label, shape (labels,).
+    first: the bounds of the first record at LOD 0 of each label, shape (labels,).
     """
     lods = grid.num_lods
     group = nodes.label * lods + nodes.lod
