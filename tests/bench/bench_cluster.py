@@ -70,6 +70,7 @@ def plan_of(side: int) -> Plan:
     with tempfile.TemporaryDirectory() as name:
         write_volume(Path(name) / "v.zarr", side)
         config = {"input_path": f"{name}/v.zarr", "output_directory": f"{name}/out"}
+        config["num_lods"] = 4
         return make_plan(read_settings(config), read_source(config["input_path"]))
 
 

@@ -54,7 +54,7 @@ def plan_of(folder: Path, shape: tuple, chunks: tuple, dtype: str, empty: bool =
             lumps
         ).result()
     config = {"input_path": str(folder / "v.zarr"), "output_directory": str(folder / "out")}
-    config["max_jobs"] = 20_000 if empty else 100
+    config |= {"num_lods": 4, "max_jobs": 20_000 if empty else 100}
     plan = make_plan(read_settings(config), read_source(config["input_path"]))
     create_group(pyramid_group(plan))
     return plan

@@ -122,7 +122,7 @@ class Runs:
         options = ["--executor", "idle", "--jobs", "100", "--seconds-between-status-checks", "1"]
         if trace is None:
             options += ["--until", "mesh_blocks_done"]
-        config = {"input_path": self.volume, "output_directory": output, **config}
+        config = {"input_path": self.volume, "output_directory": output, "num_lods": 4, **config}
         environment = self.environment | ({"IDLE_TRACE": str(trace)} if trace else {})
         line = [*before, *command(config, *options, cores=1)]
         done = subprocess.run(

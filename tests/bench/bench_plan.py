@@ -118,7 +118,8 @@ class Bench:
         volume = self.scratch / f"{side}.zarr"
         if not volume.exists():
             write_volume(volume, side)
-        return {"input_path": volume, "output_directory": self.scratch / output, **more}
+        output_directory = self.scratch / output
+        return {"input_path": volume, "output_directory": output_directory, "num_lods": 4, **more}
 
     def dry_run(self, side: int, **more: int) -> tuple[Run, dict[str, int]]:
         """A dry run, and its number of jobs per rule."""

@@ -12,12 +12,13 @@ from snakemesh.plan.plan import make_plan
 from snakemesh.plan.settings import Settings
 from snakemesh.plan.source import SourceLevel
 
-DEFAULTS = read_settings({"input_path": "/data/seg", "output_directory": "/meshes"})
+# Even a small volume has several LODs here.
+DEFAULTS = read_settings({"input_path": "/data/seg", "output_directory": "/meshes", "num_lods": 4})
 ISOTROPIC = tuple((2**k,) * 3 for k in range(9))
 
 
 def settings_with(**changes) -> Settings:
-    """The defaults with some keys changed. They are not checked against the schema."""
+    """The defaults with some keys changed, and 4 LODs. They are not checked against the schema."""
     return replace(DEFAULTS, **{key: _frozen(value) for key, value in changes.items()})
 
 

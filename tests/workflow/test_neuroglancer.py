@@ -1,13 +1,18 @@
 """Neuroglancer itself draws the meshes of a run, in a headless browser."""
 
+import shutil
 from collections.abc import Iterable
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mesh_checks import to_nm, welded
 from neuroglancer_page import (
     Request,
     chromium,
     errors,
+    evaluated,
     needed,
     neuroglancer,
     new_viewer,
@@ -15,7 +20,7 @@ from neuroglancer_page import (
     picture,
     serving,
 )
-from reading import Entry, read_entries
+from reading import Entry, read_entries, read_mesh
 
 pytestmark = needed
 
@@ -73,4 +78,80 @@ def test_draws_every_lod_of_a_label(multires, browser):
     assert far > 20 and near > 5000
     assert fetched_lods(entry, server.asked) == set(range(top + 1))
     assert not_found(server) == set()
+    assert errors(browser) == []
+
+
+def on_the_octree(multires: Path) -> None:
+    """Let the grid of every manifest begin where that of the octree does, without an offset."""
+    for path in multires.glob("*.index"):
+        words = np.fromfile(path, "<f4")
+        first = 7 + int(words.view("<u4")[6])
+        offsets = words[first : first + 3 * (first - 7)]
+        words[3:6] += offsets[:3]
+        offsets[:] = 0
+        words.tofile(path)
+
+
+def test_a_body_in_one_cell_is_centred_and_drawn_as_without(unsharded, browser, tmp_path):
+    """Not a pixel differs, at any LOD or where a sliver is in view, but the viewer moves to it."""
+    for name in ("without", "centred"):
+        shutil.copytree(unsharded, tmp_path / name)
+    on_the_octree(tmp_path / "without")
+    entries = read_entries(unsharded).values()
+    alone = [e for e in entries if max(map(len, e.manifest.cells)) == 1 < len(e.manifest.cells) - 1]
+    entry = max(alone, key=lambda e: abs(e.manifest.vertex_offsets[0]).sum())
+    mesh = read_mesh(entry)
+    points = to_nm(mesh, 0, welded(mesh, 0)[0])
+    lower, upper = points.min(axis=0), points.max(axis=0)
+    middle = (lower + upper) / 2
+    slivers = [
+        middle + np.eye(3)[axis] * side * ((upper - lower)[axis] / 2 + NEAR / 2 - 20)
+        for axis in (0, 1)
+        for side in (-1, 1)
+    ]
+    views = [(True, scale, middle) for scale in (NEAR, 3 * NEAR, 8 * NEAR)]
+    views += [(True, NEAR, position) for position in slivers]
+    views += [(False, scale, middle) for scale in (NEAR, 12 * NEAR)]
+
+    viewer = new_viewer(600)
+    moved = {}
+    with serving({"": tmp_path}) as server:
+        with viewer.txn() as state:
+            for name in ("without", "centred"):
+                state.layers[name] = neuroglancer.SegmentationLayer(
+                    source=f"precomputed://http://127.0.0.1:{server.server_port}/{name}",
+                    segments=[entry.label],
+                    segment_colors={entry.label: COLOUR},
+                )
+            state.layout = neuroglancer.DataPanelLayout("3d")
+        browser.get(viewer.get_viewer_url())
+        for orthographic, scale, position in views:
+            pictures = {}
+            for name in ("without", "centred"):
+                with viewer.txn() as state:
+                    state.layout.orthographic_projection = orthographic
+                    state.projection_scale, state.position = scale, position
+                    for layer in state.layers:
+                        layer.visible = layer.name == name
+                pictures[name] = picture(viewer)
+            assert np.ptp(pictures["without"], axis=(0, 1)).max() > 40  # there is something
+            assert np.array_equal(pictures["without"], pictures["centred"]), (scale, position)
+        for name in ("without", "centred"):
+            with viewer.txn() as state:
+                for layer in state.layers:
+                    layer.visible = layer.name == name
+            picture(viewer)
+            moved[name] = evaluated(
+                browser,
+                f"""
+                const found = viewer.layerManager.managedLayers.find(l => l.name === "{name}");
+                found.layer.moveToSegment({entry.label}n);
+                return Array.from(viewer.navigationState.position.value);
+                """,
+            )
+        asked = [request for request in server.asked if request.path.startswith("/centred/")]
+
+    assert np.abs(moved["centred"] - middle).max() < 0.1
+    assert np.abs(moved["without"] - middle).max() > 100
+    assert fetched_lods(entry, asked) == set(range(len(entry.manifest.scales)))
     assert errors(browser) == []

@@ -33,8 +33,10 @@ RULES = {
     "cleanup",
 }
 
+PYRAMID = {"pyramid_levels", "pyramid_super_chunk"}
 
-def assert_sound(directory, labels):
+
+def assert_sound(directory, labels, lods):
     """Assert that every label is there, closed at every LOD, and breaks no rule of the format.
 
     Every edge has two faces, and trimesh agrees, so that others may take the volume for granted.
@@ -56,22 +58,27 @@ def assert_sound(directory, labels):
     assert found == ZERO_PROBLEMS
     assert opened.total() == 0, opened
     assert crowded.total() == 0, crowded
-    assert meshes > 40 and len(opened) > 2
+    assert meshes > 40 and len(opened) == lods
 
 
 def test_example_as_configured(repository):
     """What a user does first: look at the plan, before there is any volume, and run it."""
     assert not (repository / "example").exists()
     plan = planned(repository, {})
-    assert plan.keys() == RULES and plan["example"] == 1 and plan["mesh_block"] > 4
+    assert plan.keys() == RULES - PYRAMID and plan["example"] == 1 and plan["mesh_block"] > 1
     directory = finish(repository, {"output_directory": repository / "results" / "example"})
     voxels = zarr.open_array(repository / "example" / "segmentation.zarr" / "s0", mode="r")
-    assert_sound(directory, np.unique(voxels[:])[1:].tolist())
+    labels = np.unique(voxels[:])[1:].tolist()
+    assert_sound(directory, labels, 1)
     assert planned(repository, {}) == {}
+
+    more = {"output_directory": repository / "results" / "lods", "num_lods": 4}
+    assert planned(repository, more).keys() == RULES - {"example"}
+    assert_sound(finish(repository, more), labels, 4)
 
 
 def test_every_label_is_sound(multires, volume):
-    assert_sound(multires, np.unique(volume.labels)[1:].tolist())
+    assert_sound(multires, np.unique(volume.labels)[1:].tolist(), 3)
 
 
 def test_meshes_lie_where_the_voxels_are(multires, volume):

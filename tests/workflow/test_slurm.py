@@ -111,16 +111,16 @@ def at_work(slurm, name: str, logs: Path):
     return is_at_work
 
 
-def test_example_as_configured(slurm, repository, tmp_path):
+def test_example(slurm, repository, tmp_path):
     """All but local rules go through Slurm, short jobs in groups, and give the same bytes."""
-    ours = {"output_directory": tmp_path / "out"}
+    ours = {"output_directory": tmp_path / "out", "num_lods": 4}
     with Driver(slurm, repository, ours, tmp_path / "said") as driver:
         said = driver.finish()
     assert {job.state for job in slurm.jobs()} == {"COMPLETED"}, said
     jobs = by_name(slurm)
     assert jobs.keys() == {PYRAMID, *(MESH.format(lod=lod) for lod in range(4)), SHARD}
     assert len(jobs[PYRAMID]) < 8 and len(jobs[MESH.format(lod=0)]) < 4
-    undisturbed = finish(repository, {"output_directory": repository / "results" / "example"})
+    undisturbed = finish(repository, ours | {"output_directory": repository / "results" / "lods"})
     assert digests(tmp_path / "out" / "multires") == digests(undisturbed)
 
 

@@ -22,12 +22,14 @@ _WORDS_PER_NODE = 4  # x, y, z, bytes
 
 
 def encode_manifests(
-    grid: OctreeGrid, kept: np.ndarray, nodes: Nodes, sizes: np.ndarray
+    grid: OctreeGrid, kept: np.ndarray, nodes: Nodes, sizes: np.ndarray, shift: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Encode the manifests of all labels at once.
 
     `kept` is the number of LODs that each label keeps, shape (labels,). `sizes` is the number of
-    bytes of each node's fragment, shape (nodes,); it is 0 for an empty node.
+    bytes of each node's fragment, shape (nodes,); it is 0 for an empty node. `shift` is how far the
+    grid of each label begins beyond that of the octree, x y z in nm, shape (labels, 3): the
+    vertices are shifted back.
     Returns `words` and `begin`. `words` holds the words of all manifests, uint32. Manifest l is
     `words[begin[l]:begin[l + 1]]`; `begin` is int64 of shape (labels + 1,).
     """
@@ -38,7 +40,7 @@ def encode_manifests(
     begin = np.zeros(len(kept) + 1, np.int64)
     np.cumsum(header + _WORDS_PER_NODE * counts.sum(axis=1), out=begin[1:])
     words = np.zeros(begin[-1], np.dtype("<u4"))
-    _put_headers(words, begin[:-1], grid, kept, counts)
+    _put_headers(words, begin[:-1], grid, kept, counts, shift)
 
     # A group is the nodes of one LOD of one label. The nodes are ordered by group, so a node's rank
     # in its group is its distance from the first node of the group. The words of a group follow
@@ -56,15 +58,25 @@ def encode_manifests(
 
 
 def _put_headers(
-    words: np.ndarray, begin: np.ndarray, grid: OctreeGrid, kept: np.ndarray, counts: np.ndarray
+    words: np.ndarray,
+    begin: np.ndarray,
+    grid: OctreeGrid,
+    kept: np.ndarray,
+    counts: np.ndarray,
+    shift: np.ndarray,
 ) -> None:
-    """Write all words of each manifest except those of its nodes. Vertex offsets stay zero."""
-    shape_origin = np.array([*grid.cell_nm, *grid.origin_nm], np.dtype("<f4")).view("<u4")
-    words[begin[:, None] + np.arange(6)] = shape_origin
+    """Write all words of each manifest except those of its nodes."""
+    corner = np.array(grid.origin_nm, np.float32).astype(float)
+    origin = (corner + shift).astype("<f4")
+    # what the rounding of the origin has taken is given back here
+    offset = (corner - origin).astype("<f4").view("<u4")
+    words[begin[:, None] + np.arange(3)] = np.array(grid.cell_nm, np.dtype("<f4")).view("<u4")
+    words[begin[:, None] + np.arange(3, 6)] = origin.view("<u4")
     words[begin + 6] = kept
     scales = np.array(grid.lod_scales, np.dtype("<f4")).view("<u4")
     for lod in range(grid.num_lods):
         has = kept > lod
         at = begin[has] + _FIXED_WORDS + lod
         words[at] = scales[lod]
+        words[(at + kept[has] + 2 * lod)[:, None] + np.arange(3)] = offset[has]
         words[at + 4 * kept[has]] = counts[has, lod]

@@ -6,7 +6,7 @@ import numpy as np
 
 from snakemesh.job_records import OctreeGrid
 from snakemesh.multires.manifests import WORD_BYTES, encode_manifests
-from snakemesh.multires.octree import CELL_STEPS, kept_lods, manifest_nodes, morton
+from snakemesh.multires.octree import CELL_STEPS, Nodes, kept_lods, manifest_nodes, morton
 from snakemesh.multires.sections import Sections
 
 # A row of a summary: one label of a shard. volume (nm^3), area (nm^2), faces: sums over its
@@ -73,7 +73,10 @@ def lay_out(sections: Sections, grid: OctreeGrid, begin: int) -> ShardLayout:
     has_bytes = nodes.fragment >= 0
     sizes = np.zeros(len(nodes.label), np.int64)
     sizes[has_bytes] = size[nodes.fragment[has_bytes]]
-    words, word_begin = encode_manifests(grid, kept, nodes, sizes)
+    base, base_owner = order[lod == 0], owner[lod == 0]
+    first = base[np.searchsorted(base_owner, np.arange(len(labels)))]
+    shift = _centring_shifts(nodes, records[["lower", "upper"]][first], grid)
+    words, word_begin = encode_manifests(grid, kept, nodes, sizes, shift)
 
     ends = np.concatenate([[0], np.cumsum(sizes)])
     first_node = np.searchsorted(nodes.label, np.arange(len(labels) + 1))
@@ -86,7 +89,7 @@ def lay_out(sections: Sections, grid: OctreeGrid, begin: int) -> ShardLayout:
     target[nodes.fragment[has_bytes]] = node_begin[has_bytes]
     destination = np.full(len(records), -1, np.int64)
     destination[order] = target
-    summary = _summarize(records[order[lod == 0]], labels, owner[lod == 0], kept, grid)
+    summary = _summarize(records[base], labels, base_owner, kept, grid)
     return ShardLayout(labels, data_begin, manifest_begin, destination, words, word_begin, summary)
 
 
@@ -111,6 +114,27 @@ def _refuse_duplicates(
             f"two containers hold the fragment of label {records['label'][twice]} in cell "
             f"{records['cell'][twice].tolist()} of LOD {lod[twice]}"
         )
+
+
+def _centring_shifts(nodes: Nodes, first: np.ndarray, grid: OctreeGrid) -> np.ndarray:
+    """How far the grid of each manifest begins beyond the octree's: x y z in nm, (labels, 3).
+
+    Neuroglancer moves to the middle of the cells that a manifest lists at LOD 0. So a label with
+    one node at each LOD gets a grid in which its cell has the bounding box of LOD 0 in the middle.
+    The cell then holds the label, as it must: the viewer draws nothing whose cell is out of view.
+    A label with more nodes stays where it is, because each of its cells must hold its own part.
+
+    first: the bounds of the first record at LOD 0 of each label, shape (labels,).
+    """
+    lods = grid.num_lods
+    group = nodes.label * lods + nodes.lod
+    counts = np.bincount(group, minlength=len(first) * lods).reshape(-1, lods)
+    is_alone = counts.max(axis=1, initial=0) == 1
+    cell = np.array(grid.cell_nm)
+    # Shifts are multiples of a power of two, at most 2^16 of them, so that float32 holds them.
+    step = 2.0 ** (np.frexp(cell)[1] - 17)
+    middle = (first["lower"].astype(float) + first["upper"]) / (2 * CELL_STEPS)
+    return np.where(is_alone[:, None], np.rint((middle - 0.5) * cell / step) * step, 0.0)
 
 
 def _summarize(

@@ -89,8 +89,11 @@ class MadeFrom:
 
     @property
     def result_settings(self) -> dict[str, object]:
-        """The configuration, but for what decides only how a run is divided or what it keeps."""
-        keys = asdict(self.plan.settings)
+        """The configuration, but for what decides only how a run is divided or what it keeps.
+
+        `num_lods` is what the plan has, whether it was given or chosen.
+        """
+        keys = asdict(self.plan.settings) | {"num_lods": self.plan.num_lods}
         return {key: value for key, value in keys.items() if key not in RUNNING_KEYS}
 
     @cached_property

@@ -12,6 +12,13 @@ ANISOTROPY = 1.5
 # Positions of the roi are rounded to this many decimals of a voxel. A face of the roi that misses
 # the edge of a voxel by a millionth of a voxel is meant to lie on it.
 ROI_DECIMALS = 6
+# Where the number of LODs is left open, a view of the whole volume needs at most so many cells of
+# the coarsest LOD along its longest side.
+MOST_CELLS = 8
+# An axis is not halved to fewer voxels than this.
+LEAST_VOXELS = 2
+# The largest `num_lods` that the schema allows
+MAX_LODS = 16
 
 
 def level_factors(voxel_size: Nanometres, num_lods: int) -> tuple[Shape, ...]:
@@ -23,6 +30,37 @@ def level_factors(voxel_size: Nanometres, num_lods: int) -> tuple[Shape, ...]:
     for step in wa.level_factors(voxel_size, ratio=ANISOTROPY, max_levels=num_lods - 1):
         factors.append(triple(f * s for f, s in zip(factors[-1], step, strict=True)))
     return tuple(factors)
+
+
+def chosen_num_lods(
+    roi: tuple[Nanometres, Nanometres] | None,
+    shape: Shape,
+    voxel_size: Nanometres,
+    translation: Nanometres,
+    cell_size: int,
+    mode: str,
+) -> int:
+    """The number of LODs where the configuration leaves it open: the fewest that are enough.
+
+    They are enough if what is meshed has at most MOST_CELLS cells of the coarsest LOD on each axis.
+    There are never more than MAX_LODS, nor so many that an axis of the volume, or of the roi, is
+    halved to fewer than LEAST_VOXELS voxels. Even `snap` then leaves a voxel of the coarsest level.
+
+    cell_size: voxels of s0 along each axis of a cell of LOD 0. The rest, and what is raised: as for
+    `aligned_roi`.
+    """
+    factors = level_factors(voxel_size, MAX_LODS)
+
+    def voxels(factor: Shape) -> Shape:
+        begin, end = aligned_roi(roi, shape, voxel_size, translation, factor, mode)
+        return triple(e - b for b, e in zip(begin, end, strict=True))
+
+    whole = voxels(factors[0])
+    for coarsest, coarser in enumerate(factors[1:]):
+        too_thin = any(f > 1 and n < LEAST_VOXELS * f for n, f in zip(whole, coarser, strict=True))
+        if too_thin or max(voxels(factors[coarsest])) <= MOST_CELLS * cell_size * 2**coarsest:
+            return coarsest + 1
+    return MAX_LODS
 
 
 def aligned_roi(

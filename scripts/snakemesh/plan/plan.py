@@ -16,7 +16,7 @@ from snakemesh.job_records import MAX_STAGE_FACTOR, OctreeGrid, Sharding
 from snakemesh.output.folder import PYRAMID
 from snakemesh.plan.blocks import block_cells, tile_cells
 from snakemesh.plan.levels import Level, plan_levels
-from snakemesh.plan.placement import aligned_roi, level_factors
+from snakemesh.plan.placement import aligned_roi, chosen_num_lods, level_factors
 from snakemesh.plan.settings import Settings
 from snakemesh.plan.source import SourceLevel
 
@@ -113,15 +113,11 @@ def make_plan(settings: Settings, source_levels: tuple[SourceLevel, ...]) -> Pla
     to mesh or too much, or if a level of the source contradicts its factor.
     """
     source = source_levels[0]
-    factors = level_factors(source.voxel_size, settings.num_lods)
-    begin, end = aligned_roi(
-        settings.roi,
-        source.shape,
-        source.voxel_size,
-        source.translation,
-        factors[-1],
-        settings.pyramid_alignment_mode,
-    )
+    placed = (settings.roi, source.shape, source.voxel_size, source.translation)
+    mode = settings.pyramid_alignment_mode
+    num_lods = settings.num_lods or chosen_num_lods(*placed, settings.cell_size, mode)
+    factors = level_factors(source.voxel_size, num_lods)
+    begin, end = aligned_roi(*placed, factors[-1], mode)
     pyramid_path = str(Path(settings.output_directory).resolve() / PYRAMID)
     levels = plan_levels(
         source_levels, factors, begin, end, pyramid_path, settings.use_existing_scales

@@ -25,7 +25,7 @@ def run_document(made_from: MadeFrom) -> dict[str, Any]:
     return {
         "snakemesh": __version__,
         "results_version": RESULTS_VERSION,
-        "configuration": asdict(plan.settings),
+        "configuration": asdict(plan.settings) | {"num_lods": plan.num_lods},
         "input": {
             "levels": [
                 {

@@ -15,7 +15,7 @@ class Settings:
 
     input_path: str
     output_directory: str
-    num_lods: int
+    num_lods: int | None
     roi: tuple[Nanometres, Nanometres] | None
     roi_boundary: str
     pyramid_alignment_mode: str

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from snakemesh.plan.estimates import Work, level_bytes, mesh_bytes, plan_work
+from snakemesh.plan.placement import MAX_LODS, MOST_CELLS
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.resources import mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
 
@@ -24,6 +25,7 @@ def plan_summary(
         *_levels(plan),
         *_stages(plan),
         *_lods(plan),
+        *_choice(plan),
         f"  shards   {plan.sharding.num_shards:,}",
         f"  in all   {plan.num_jobs:,} jobs, about {_cpu_time(plan_work(plan).seconds)}; the "
         f"largest job asks for {_peak_mb(plan) / 1000:.1f} GB of memory",
@@ -61,6 +63,17 @@ def _lods(plan: Plan) -> Iterable[str]:
             f"  LOD {lod}    {_count(plan.n_cells[lod], 'cell')} of {_size(plan.cell_voxels[lod])} "
             f"voxels of s{lod}, in {_count(plan.blocks(lod), 'block')}"
         )
+
+
+def _choice(plan: Plan) -> Iterable[str]:
+    """How many LODs were chosen and why, if the configuration leaves it open."""
+    if plan.settings.num_lods is None:
+        cells = max(plan.n_cells[-1])
+        why = f"a view of the whole needs at most {MOST_CELLS} cells of the coarsest along a side"
+        if cells > MOST_CELLS:
+            limit = f"{MAX_LODS} at most" if plan.num_lods == MAX_LODS else "an axis is too thin"
+            why = f"{limit}; a view of the whole needs {cells:,} cells of the coarsest along a side"
+        yield f"  num_lods {plan.num_lods}, chosen: {why}"
 
 
 def _left(plan: Plan, left: Collection[tuple[str, Work]]) -> Iterable[str]:

@@ -1,6 +1,9 @@
 import itertools
 import json
 import os
+import tempfile
+from pathlib import Path
+from unittest import mock
 
 import mmh3
 import numpy as np
@@ -9,12 +12,14 @@ import tensorstore as ts
 from cloudvolume import CloudVolume
 from cloudvolume.datasource.precomputed.mesh.multilod import MultiLevelPrecomputedMeshManifest
 from cloudvolume.datasource.precomputed.sharding import ShardingSpecification
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from box_meshes import STEPS, box_fragments, box_triangles
+from reading import parse_manifest
 from snakemesh.errors import UserError
 from snakemesh.job_records import OctreeGrid, Sharding
+from snakemesh.multires import shard_layout
 from snakemesh.multires.container import Origin, write_container
 from snakemesh.multires.documents import multires_info, sharding_info, write_json
 from snakemesh.multires.manifests import encode_manifests
@@ -35,6 +40,7 @@ BOXES = {
     2**64 - 1: ((200_000, 200_000, 200_000), (200_800, 200_400, 200_160)),
     123_456_789_012: ((8, 8, 8), (520_000, 520_000, 24)),
     5: ((300_000, 80, 80), (340_000, 300_000, 140_000)),
+    9: ((136_000, 72_000, 140_000), (176_000, 112_000, 192_000)),  # in one cell, at each LOD
 }
 
 
@@ -84,18 +90,20 @@ def test_manifests_as_cloudvolume_reads_them():
         for lod, level in enumerate(levels)
         for node in level
     ]
+    shift = np.array([[0, 0, 0], [8, -16, 4.5]])
     label, lod, cells, sizes = (np.array(column) for column in zip(*flat, strict=True))
     words, begin = encode_manifests(
-        GRID, np.array([2, 3]), Nodes(label, lod, morton(cells), label), sizes
+        GRID, np.array([2, 3]), Nodes(label, lod, morton(cells), label), sizes, shift
     )
+    origins = [GRID.origin_nm, (-992.0, 234.0, 45.0)]
     for i, levels in enumerate(nodes):
         binary = words[begin[i] : begin[i + 1]].tobytes()
         manifest = MultiLevelPrecomputedMeshManifest.from_binary(binary, i)
         assert manifest.num_lods == len(levels)
         assert manifest.chunk_shape.tolist() == np.float32(GRID.cell_nm).tolist()
-        assert manifest.grid_origin.tolist() == np.float32(GRID.origin_nm).tolist()
+        assert manifest.grid_origin.tolist() == np.float32(origins[i]).tolist()
         assert manifest.lod_scales.tolist() == [1, 2, 4][: len(levels)]
-        assert not manifest.vertex_offsets.any()
+        assert manifest.vertex_offsets.tolist() == [(-shift[i]).tolist()] * len(levels)
         for level, positions, offsets in zip(
             levels, manifest.fragment_positions, manifest.fragment_offsets, strict=True
         ):
@@ -200,7 +208,8 @@ def test_whole_meshes_through_cloudvolume(kind, request):
     _, mesh, summary = request.getfixturevalue(kind)
     assert sorted(summary["label"].tolist()) == sorted(BOXES)
     kept = dict(zip(summary["label"].tolist(), summary["lods"].tolist(), strict=True))
-    assert kept == {7: 3, 8: 4, 2**64 - 1: 1, 123_456_789_012: 3, 5: 3}
+    assert kept == {7: 3, 8: 4, 2**64 - 1: 1, 123_456_789_012: 3, 5: 3, 9: 3}
+    assert mesh.get_manifest(9).vertex_offsets.all()
     for label, (lower, upper) in BOXES.items():
         for lod in range(kept[label]):
             expected = corners_nm(box_triangles(lower, upper, lod, pieces_of(label, lod)))
@@ -348,6 +357,82 @@ def test_a_damaged_payload_leaves_nothing(tmp_path):
         with pytest.raises(UserError, match="damaged fragments"):
             write(directory, 0, [str(tmp_path / "c")], GRID, Sharding(0, 0))
     assert not list(directory.iterdir())
+
+
+# -- bodies in one cell -----------------------------------------------------------------------
+
+
+def written(folder, boxes, lods, grid):
+    """Manifests and bytes of fragments by label, of boxes that are written unsharded."""
+    folder.mkdir(exist_ok=True)
+    sharding = Sharding(0, 0)
+    paths = []
+    for lod in range(lods):
+        found = [
+            box_fragments(label, *box, lod, grid, max(1, 6 >> lod)) for label, box in boxes.items()
+        ]
+        records = np.concatenate([f[0] for f in found])
+        blobs = [blob for f in found for blob in f[1]]
+        order = np.lexsort((morton(records["cell"]), records["label"]))
+        paths.append(str(folder / f"lod{lod}"))
+        write_container(paths[-1], lod, records[order], [blobs[i] for i in order], sharding, ORIGIN)
+    write_unsharded(folder, 0, paths, grid, sharding)
+    return {
+        label: ((folder / f"{label}.index").read_bytes(), (folder / str(label)).read_bytes())
+        for label in boxes
+    }
+
+
+corners = st.tuples(*[st.integers(0, 3 * STEPS // 8 - 1)] * 3)
+box_sizes = st.tuples(*[st.integers(100, STEPS // 8)] * 3)
+origins = st.sampled_from([0.0, -4.0, 1004.5, 0.3, 123_456.7, -7.5e6])
+cell_sizes = st.sampled_from([2048.0, 1280.0, 256 * 4.3, 64 * 0.7])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(corners, box_sizes), min_size=1, max_size=4),
+    st.integers(1, 3),
+    st.tuples(origins, origins, origins),
+    st.tuples(cell_sizes, cell_sizes, cell_sizes),
+)
+def test_bodies_in_one_cell_are_centred_and_others_as_they_were(shapes, lods, origin_nm, cell_nm):
+    grid = OctreeGrid(origin_nm, cell_nm, (1, 2, 4)[:lods])
+    boxes = {
+        label: (
+            tuple(8 * c for c in corner),
+            tuple(8 * (c + n) for c, n in zip(corner, size, strict=True)),
+        )
+        for label, (corner, size) in enumerate(shapes, 1)
+    }
+    with tempfile.TemporaryDirectory() as name:
+        found = written(Path(name) / "centred", boxes, lods, grid)
+        with mock.patch.object(
+            shard_layout, "_centring_shifts", lambda nodes, first, grid: np.zeros((len(first), 3))
+        ):
+            plain = written(Path(name) / "plain", boxes, lods, grid)
+    corner, cell = np.float32(origin_nm).astype(float), np.array(cell_nm)
+    for label, (lower, upper) in boxes.items():
+        assert found[label][1] == plain[label][1]
+        manifest, before = (parse_manifest(made[label][0]) for made in (found, plain))
+        if max(map(len, manifest.cells)) > 1:
+            assert found[label][0] == plain[label][0]
+            continue
+        for cells, cells_before in zip(manifest.cells, before.cells, strict=True):
+            assert cells.tolist() == cells_before.tolist()
+        assert (before.origin_nm == corner).all() and not before.vertex_offsets.any()
+        # the corner of a fragment is where it was
+        off = np.abs(manifest.origin_nm + manifest.vertex_offsets - corner)
+        assert (off <= cell * 2**-25).all()
+        assert not off[:, corner % 0.5 == 0].any()
+        # the cell has the box in its middle, and holds it
+        lower, upper = (corner + np.array(edge) * cell / STEPS for edge in (lower, upper))
+        begin = manifest.origin_nm + manifest.cells[0][0] * manifest.cell_nm
+        middle = begin + manifest.cell_nm / 2
+        rounding = cell * 2**-16 + np.abs(corner) * 2**-23
+        assert (np.abs(middle - (lower + upper) / 2) <= rounding).all()
+        assert (begin <= lower + rounding).all()
+        assert (upper <= begin + manifest.cell_nm + rounding).all()
 
 
 def test_info_documents(sharded, unsharded):

@@ -195,7 +195,7 @@ def config_of(volumes, name, **changes):
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_volumes_themselves_are_planned(volumes, name):
-    chosen = read_settings(config_of(volumes, name))
+    chosen = read_settings(config_of(volumes, name, num_lods=4))
     assert len(make_plan(chosen, source_levels(chosen)).levels) == 4
 
 

@@ -58,8 +58,8 @@ def test_the_example_says_only_where():
     [
         ({"num_lods": 0}, "num_lods", "found 0, expected at least 1"),
         ({"num_lods": 17}, "num_lods", "found 17, expected at most 16"),
-        ({"num_lods": 2.5}, "num_lods", "found 2.5, expected a value of type integer"),
-        ({"num_lods": None}, "num_lods", "found None, expected a value of type integer"),
+        ({"num_lods": 2.5}, "num_lods", "found 2.5, expected a value of type integer or null"),
+        ({"num_lods": "many"}, "num_lods", "found 'many', expected a value of type integer or"),
         ({"roi": [[0, 0, 0]]}, "roi", "begin and end in nm"),
         ({"roi": [[0, 0, 0], [1, 1]]}, "roi", "begin and end in nm"),
         ({"roi": [[0, 0, 0], [1, 1, "a"]]}, "roi", "begin and end in nm"),

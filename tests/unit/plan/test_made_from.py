@@ -19,6 +19,7 @@ from snakemesh.plan.input_state import InputState
 from snakemesh.plan.jobs import block_box, super_chunk_box
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
+from snakemesh.plan.provenance import changes, run_document
 from volumes import ISOTROPIC, all_jobs, plans, settings_with, volume
 
 PRODUCTS = ("group", "blocks", "documents", "result")
@@ -111,6 +112,15 @@ def test_what_a_key_changes(key):
     jobs = [all_jobs(made_from.plan) for made_from in (before, after)]
     if key not in ("output_directory", "input_path") and jobs[0] != jobs[1]:
         assert "blocks" in changed
+
+
+def test_a_number_of_lods_counts_alike_whether_given_or_chosen():
+    chosen = unwatched(num_lods=None, cell_size=32)
+    assert chosen.plan.num_lods == 2
+    assert products(chosen) == products(unwatched(num_lods=2, cell_size=32))
+    assert not set(products(chosen).values()) & set(products(unwatched(cell_size=32)).values())
+    before, now = run_document(unwatched(cell_size=32)), run_document(chosen)
+    assert changes(before, now) == ["num_lods was 4, is 2"]
 
 
 def test_a_table_is_known_by_its_content(tmp_path):

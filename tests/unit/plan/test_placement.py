@@ -1,13 +1,15 @@
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemesh.errors import UserError
 from snakemesh.job_records import halo_voxels
 from snakemesh.plan.placement import aligned_roi, level_factors
+from volumes import plan_of, volume
 
 sizes = st.sampled_from([1.0, 4.0, 8.0, 10.0, 12.0, 20.0, 31.5, 40.0, 200.0])
 
@@ -48,6 +50,98 @@ def test_factors_double_what_is_fine(voxel_size, num_lods):
     for order in itertools.permutations(range(3)):
         turned = level_factors(tuple(voxel_size[i] for i in order), num_lods)
         assert turned == tuple(tuple(factor[i] for i in order) for factor in factors)
+
+
+# -- the number of LODs -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "voxel_size", "cell_size", "num_lods"),
+    [
+        ((1, 1, 1), (8, 8, 8), 256, 1),
+        ((100, 100, 100), (8, 8, 8), 256, 1),
+        ((512,) * 3, (8, 8, 8), 256, 1),
+        ((512,) * 3, (8, 8, 8), 64, 1),  # 8 cells
+        ((512, 512, 513), (8, 8, 8), 64, 2),  # 9 cells
+        ((2048,) * 3, (8, 8, 8), 256, 1),
+        ((8192,) * 3, (8, 8, 8), 256, 3),
+        ((8192,) * 3, (8, 8, 8), 64, 5),
+        ((102_400,) * 3, (8, 8, 8), 256, 7),
+        ((102_400,) * 3, (8, 8, 8), 64, 9),
+        ((2000, 20_000, 20_000), (40, 8, 8), 256, 5),
+        ((20_000, 20_000, 2000), (8, 8, 40), 64, 7),
+        # for more, there are not enough voxels
+        ((1, 20_000, 20_000), (8, 8, 8), 256, 1),
+        ((1, 20_000, 20_000), (40, 8, 8), 256, 3),
+        ((31, 100_000, 100_000), (8, 8, 8), 256, 4),
+        ((32, 100_000, 100_000), (8, 8, 8), 256, 5),
+        ((10, 100_000, 100_000), (40, 8, 8), 256, 5),
+        ((1 << 16, 1 << 16, 1 << 24), (8, 8, 8), 32, 16),
+    ],
+)
+def test_the_number_of_lods_of_known_volumes(shape, voxel_size, cell_size, num_lods):
+    plan = plan_of(volume(shape, voxel_size), num_lods=None, cell_size=cell_size)
+    assert plan.num_lods == num_lods
+
+
+def test_a_roi_counts_as_the_volume():
+    large = volume((102_400,) * 3)
+    roi = [[79_996, 80_000, 80_000], [79_996 + 8 * 8192, 90_000, 90_000]]
+    assert plan_of(large, num_lods=None, roi=roi).num_lods == 3
+    for mode in ("halo", "snap"):
+        thin = [[80_004, 0, 0], [80_004 + 8 * 31, 800_000, 800_000]]
+        plan = plan_of(large, num_lods=None, roi=thin, pyramid_alignment_mode=mode)
+        assert plan.num_lods == 4
+
+
+extents = st.integers(0, 17).flatmap(lambda bits: st.integers(1 << bits, 2 << bits))
+
+
+@settings(deadline=None)
+@given(
+    st.tuples(extents, extents, extents),
+    st.tuples(sizes, sizes, sizes),
+    st.sampled_from([32, 64, 256, 1024]),
+    st.sampled_from(["halo", "snap"]),
+    st.data(),
+)
+def test_no_more_lods_than_are_needed(shape, voxel_size, cell_size, mode, data):
+    begin = [data.draw(st.integers(0, n - 1)) for n in shape]
+    end = [data.draw(st.integers(b + 1, n)) for b, n in zip(begin, shape, strict=True)]
+    roi = data.draw(
+        st.sampled_from(
+            [
+                None,
+                [[(p - 0.5) * v for p, v in zip(e, voxel_size, strict=True)] for e in (begin, end)],
+            ]
+        )
+    )
+    if roi is None:
+        begin, end = (0, 0, 0), shape
+    voxels = np.subtract(end, begin)
+
+    def plan(num_lods):
+        return plan_of(
+            volume(shape, voxel_size),
+            num_lods=num_lods,
+            cell_size=cell_size,
+            roi=roi,
+            pyramid_alignment_mode=mode,
+        )
+
+    def leaves_enough(num_lods):
+        coarsest = np.array(level_factors(voxel_size, num_lods)[-1])
+        return bool(np.all((coarsest == 1) | (voxels >= 2 * coarsest)))
+
+    chosen_plan = plan(None)
+    chosen_lods = chosen_plan.num_lods
+    explicit = plan(chosen_lods)
+    assert dataclasses.replace(chosen_plan, settings=explicit.settings) == explicit
+    assert leaves_enough(chosen_lods)
+    if chosen_lods < 16 and leaves_enough(chosen_lods + 1):
+        assert max(chosen_plan.n_cells[-1]) <= 8
+    if chosen_lods > 1:
+        assert max(plan(chosen_lods - 1).n_cells[-1]) > 8
 
 
 # -- region of interest -----------------------------------------------------------------------

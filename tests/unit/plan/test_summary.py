@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from snakemesh.plan.estimates import Work, level_bytes
 from snakemesh.plan.resources import mesh_mem_mb
 from snakemesh.plan.summary import plan_summary as summary_of
@@ -66,6 +68,34 @@ def test_a_large_volume_is_counted_in_hours_and_terabytes():
 def test_nothing_to_be_built():
     text = plan_summary(plan_of(volume((100,) * 3), num_lods=1))
     assert "pyramid" not in text and "to be built" not in text
+
+
+@pytest.mark.parametrize(
+    ("shape", "cell_size", "line"),
+    [
+        (
+            (2049,) * 3,
+            256,
+            "2, chosen: a view of the whole needs at most 8 cells of the coarsest along a side",
+        ),
+        (
+            (1, 20_000, 20_000),
+            256,
+            "1, chosen: an axis is too thin; a view of the whole needs 79 cells of the coarsest "
+            "along a side",
+        ),
+        (
+            (1 << 16, 1 << 16, 1 << 25),
+            32,
+            "16, chosen: 16 at most; a view of the whole needs 32 cells of the coarsest along a "
+            "side",
+        ),
+    ],
+)
+def test_how_many_lods_were_chosen_and_why(shape, cell_size, line):
+    plan = plan_of(volume(shape), num_lods=None, cell_size=cell_size)
+    assert f"\n  num_lods {line}\n" in plan_summary(plan)
+    assert "chosen" not in plan_summary(plan_of(volume(shape), num_lods=plan.num_lods))
 
 
 def test_what_is_left_of_a_run():
