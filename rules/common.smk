@@ -20,7 +20,7 @@ from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import job_work
 from snakemesh.plan.input_state import look_at_input, read_state, write_state
-from snakemesh.plan.inputs import EXAMPLE_PATH, source_levels
+from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.progress import ProgressHandler
@@ -36,6 +36,7 @@ try:
     # A job takes what the run that plans has seen: what changes meanwhile must not split the run.
     # A job of another workflow may run before any of ours, when nothing is kept yet.
     if workflow.is_main_process or not os.path.exists(OUT.input_state):
+        check_tables(SETTINGS)
         INPUT_STATE = look_at_input(PLAN)
     else:
         INPUT_STATE = read_state(OUT.input_state, PLAN)

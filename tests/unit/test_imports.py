@@ -34,6 +34,7 @@ HEAVY = {
     "trimesh",
     "scipy",
     "pandas",
+    "pyarrow",
     "zarr",
     "DracoPy",
 }

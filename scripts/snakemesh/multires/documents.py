@@ -9,14 +9,16 @@ import os
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snakemesh.job_records import Sharding
 from snakemesh.multires.shard_layout import SUMMARY
 from snakemesh.output.atomic import replacing
-from snakemesh.segment_table import SegmentTable, read_segment_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # The measures of every label: the name in the viewer's queries (`volume>1e9`), the data type and
 # the description. The viewer shows them in this order. Each name is in segment_table.MEASURE_NAMES,
@@ -91,8 +93,7 @@ def segment_properties(
     names = ids
     columns: list[dict[str, Any]] = []
     if csv_path is not None:
-        table = read_segment_table(csv_path)
-        names, columns = _csv_properties(table, labels, ids)
+        names, columns = _table_properties(csv_path, labels, ids)
     bounds = np.concatenate([rows["lower"], rows["upper"]], axis=1)
     measures = [rows["volume"], rows["area"], rows["faces"], *bounds.T]
     properties: list[dict[str, Any]] = [{"id": "label", "type": "label", "values": names}]
@@ -104,12 +105,18 @@ def segment_properties(
     }
 
 
-def _csv_properties(
-    table: SegmentTable, labels: np.ndarray, ids: list[str]
+def _table_properties(
+    path: str | os.PathLike[str], labels: np.ndarray, ids: list[str]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """The names of `labels`, and the other columns of the CSV as properties of `labels`."""
-    row_of = {label: row for row, label in enumerate(table.labels)}
-    rows = [row_of.get(label, -1) for label in labels.tolist()]
+    """The names of `labels`, and the other columns of the user's table as properties of them."""
+    # pyarrow is not imported where there is no table
+    from snakemesh.segment_table import read_segment_table
+
+    table = read_segment_table(path)
+    order = np.argsort(table.labels)
+    at = np.searchsorted(table.labels, labels, sorter=order)
+    rows = np.append(order, -1)[at]
+    rows[np.append(table.labels, 0)[rows] != labels] = -1
     given = [""] * len(ids) if table.names is None else _take(table.names, rows)
     names = [name or label for name, label in zip(given, ids, strict=True)]
     properties = []
@@ -124,9 +131,12 @@ def _csv_properties(
     return names, properties
 
 
-def _take(texts: list[str], rows: list[int]) -> list[str]:
+def _take(texts: "pa.Array", rows: np.ndarray) -> list[str]:
     """The texts of the rows; "" for row -1, which stands for a label that has no row."""
-    return [texts[row] if row >= 0 else "" for row in rows]
+    found = np.full(len(rows), "", object)
+    found[rows >= 0] = texts.take(rows[rows >= 0]).to_pylist()
+    listed: list[str] = found.tolist()
+    return listed
 
 
 def _number_column(name: str, texts: list[str]) -> dict[str, Any] | None:

@@ -17,7 +17,6 @@ from snakemesh.example.volume import (
 from snakemesh.output.folder import LOCK, MULTIRES, OWN_FOLDERS, PYRAMID
 from snakemesh.plan.settings import Settings
 from snakemesh.plan.source import SourceLevel, is_local, read_source, with_voxel_size
-from snakemesh.segment_table import read_segment_table
 
 # The path of the example in config/config.yaml. If this is the input, the first run makes it.
 EXAMPLE_PATH = "example/segmentation.zarr"
@@ -29,11 +28,8 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
     The example is planned before it is made; its level is then known without metadata.
 
     Raises UserError if the source cannot be meshed, if the output would touch it or belongs to
-    another program, if a label of target_ids cannot be in it, or if the CSV of segment properties
-    cannot be read.
+    another program, or if a label of target_ids cannot be in it.
     """
-    if settings.segment_properties_csv is not None:
-        read_segment_table(settings.segment_properties_csv)
     if settings.input_path == EXAMPLE_PATH and not Path(EXAMPLE_PATH).exists():
         level, voxel_size_nm = _example_level(), settings.voxel_size_nm
         if voxel_size_nm is not None:
@@ -53,6 +49,17 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
         ) from error
     _refuse_impossible_ids(settings, levels[0])
     return levels
+
+
+def check_tables(settings: Settings) -> None:
+    """Raise UserError if the table of segment properties cannot be read.
+
+    Jobs need not do this, nor import what reads tables.
+    """
+    if settings.segment_properties_csv is not None:
+        from snakemesh.segment_table import read_segment_table
+
+        read_segment_table(settings.segment_properties_csv)
 
 
 def _example_level() -> SourceLevel:

@@ -11,7 +11,7 @@ from snakemesh.example import volume as example
 from snakemesh.output.folder import OWN_FOLDERS
 from snakemesh.output.lock import acquire
 from snakemesh.plan.configuration import SCHEMA_PATH, read_settings
-from snakemesh.plan.inputs import EXAMPLE_PATH, source_levels
+from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
 from snakemesh.plan.plan import make_plan
 from volumes import settings_with
 
@@ -133,13 +133,12 @@ def test_ids_that_the_example_cannot_hold_are_refused():
 
 
 def test_a_csv_is_read_before_anything_runs():
-    path = write_labels("seg.zarr")
     Path("good.csv").write_text("id,type\n1,axon\n")
     Path("bad.csv").write_text("id,type\none,axon\n")
-    assert source_levels(settings_for(path, segment_properties_csv="good.csv"))
+    check_tables(settings_for("seg.zarr", segment_properties_csv="good.csv"))
     for name in ("bad.csv", "missing.csv"):
         with pytest.raises(UserError, match=f"segment_properties_csv: [^\n]*{name}[^\n]*$"):
-            source_levels(settings_for(path, segment_properties_csv=name))
+            check_tables(settings_for("seg.zarr", segment_properties_csv=name))
 
 
 def test_what_a_user_writes_is_what_is_read():
