@@ -21,6 +21,7 @@ from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import job_work
 from snakemesh.plan.input_state import look_at_input, read_state, write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
+from snakemesh.plan.label_lists import label_files, list_remarks, read_lists, write_lists
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.progress import ProgressHandler
@@ -37,7 +38,8 @@ try:
     # A job of another workflow may run before any of ours, when nothing is kept yet.
     if workflow.is_main_process or not os.path.exists(OUT.input_state):
         check_tables(SETTINGS)
-        INPUT_STATE = look_at_input(PLAN)
+        LISTS = read_lists(SETTINGS, PLAN.source.dtype)
+        INPUT_STATE = look_at_input(PLAN, label_files(PLAN, LISTS))
     else:
         INPUT_STATE = read_state(OUT.input_state, PLAN)
 except UserError as error:
@@ -76,6 +78,7 @@ def begin():
         print(f"snakemesh: {error}", file=sys.stderr)  # the scheduler hides what an exit says
         sys.exit(1)
     logger.info(summary())
+    write_lists(INPUT_STATE.lists, LISTS)
     write_state(OUT.input_state, INPUT_STATE)
     write_document(OUT.run_document, run_document(MADE_FROM))
     logger.addHandler(ProgressHandler(works, logger.info, end))
@@ -90,7 +93,7 @@ def end():
 
 def summary():
     """The plan in words, what is left of it, and what there is to say."""
-    remarks = remarks_before(MADE_FROM, OUT, damage())
+    remarks = [*list_remarks(SETTINGS, LISTS), *remarks_before(MADE_FROM, OUT, damage())]
     return plan_summary(PLAN, works_left().values(), remarks)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.errors import DamagedError
+from snakemesh.multires.counts import totals
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
@@ -33,11 +34,14 @@ with job_log(snakemake.log[0], "multires_index") as log:
     write_json(folder.served_document, params.document)
     write_json(folder.info, multires_info(sharding, params.lod_scale_multiplier))
     served = (folder.info, folder.segment_properties, folder.served_document)
-    labels = {label for summary in summaries for label in summary["label"].tolist()}
+    labels = sum(map(len, summaries))
+    left_out, not_found = totals(read_marker(marker) or {} for marker in params.markers)
     facts = {
         "files": {path[len(folder.multires) + 1 :]: asdict(served_file(path)) for path in served},
-        "labels": len(labels),
-        "not_found": [str(label) for label in params.target_ids or () if label not in labels],
+        "labels": labels,
+        "left_out": left_out,
+        "not_found": not_found,
     }
     write_marker(snakemake.output[0], facts)
-    log.facts.update(labels=len(labels))
+    log.facts.update(labels=labels)
+    log.facts.update({f"left_out_{key}": n for key, n in left_out.items() if n})

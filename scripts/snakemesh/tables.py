@@ -59,6 +59,19 @@ def read_table(key: str, path: str | os.PathLike[str]) -> Table:
     return _read_parquet(key, path) if data.startswith(_PARQUET) else _read_csv(key, path, data)
 
 
+def read_labels(key: str, path: str | os.PathLike[str]) -> np.ndarray:
+    """The labels that a table lists, in the order of its rows: uint64 of shape (rows,), from 1.
+
+    Raises UserError as `read_table` does, and where the labels have no heading.
+    """
+    table = read_table(key, path)
+    column = id_column(table)
+    if (heading := table.headers[column]).isdigit():
+        found = f"begins with the label '{heading}', expected a line of headings first"
+        raise bad(key, heading_line(table), found)
+    return labels_of(table, column, smallest=1)
+
+
 def id_column(table: Table) -> int:
     """Which column holds the labels: `id`, `segment_id` or `object_id`, or else the first one."""
     names = [query_name(header).lower() for header in table.headers]

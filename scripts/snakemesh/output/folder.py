@@ -9,6 +9,7 @@ snakemesh.json                          what the latest run makes, and from what
 work/
   lock                                  held while a run writes
   input.npz                             the input's files, as they were when the run was planned
+  target_ids.npy, exclude_ids.npy       the labels that these keys list
   pyramid/levels.<hash>.done            the group is there, with empty arrays
   pyramid/stage<n>/<box>.<hash>.done    a super-chunk is filled
   mesh/lod<n>/<box>.<hash>.fragments    the container of a block
@@ -88,6 +89,10 @@ class OutputFolder:
     def input_state(self) -> str:
         """The input's files, as they were when the run was planned."""
         return f"{self.work}/input.npz"
+
+    def label_list(self, key: str) -> str:
+        """The labels that a key of the configuration lists."""
+        return f"{self.work}/{key}.npy"
 
     def shard(self, shard: str) -> str:
         """The shard file of the shard that `shard_name` names."""
