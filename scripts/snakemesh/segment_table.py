@@ -7,12 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from snakemesh.errors import UserError
 from snakemesh.tables import (
     Table,
-    bad,
+    bad_heading,
     bad_row,
-    heading_line,
     id_column,
     labels_of,
     place,
@@ -107,20 +105,16 @@ def _check_names(table: Table, folded: list[str], properties: list[int]) -> None
     for i in properties:
         header = table.headers[i]
         if not folded[i]:
-            raise _bad_heading(table, f"has no name for column {i + 1} ('{header}')")
+            raise bad_heading(table, f"has no name for column {i + 1} ('{header}')")
         if folded[i] in RESERVED_NAMES:
-            raise _bad_heading(table, f"names a column '{header}', which is taken: rename it")
+            raise bad_heading(table, f"names a column '{header}', which is taken: rename it")
         if folded[i] in seen:
-            raise _bad_heading(
+            raise bad_heading(
                 table,
                 f"names two columns '{seen[folded[i]]}' and '{header}', which the viewer "
                 "cannot tell apart: rename one",
             )
         seen[folded[i]] = header
-
-
-def _bad_heading(table: Table, found: str) -> UserError:
-    return bad(table.key, heading_line(table), found)
 
 
 def _refuse_labels_given_twice(table: Table, labels: np.ndarray) -> None:

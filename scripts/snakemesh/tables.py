@@ -56,7 +56,8 @@ def read_table(key: str, path: str | os.PathLike[str]) -> Table:
         data = path.read_bytes()
     except OSError as error:
         raise bad(key, path, f"cannot be read ({error.strerror})") from error
-    return _read_parquet(key, path) if data.startswith(_PARQUET) else _read_csv(key, path, data)
+    read = _read_parquet if data.startswith(_PARQUET) else _read_csv
+    return read(key, path, data)
 
 
 def read_labels(key: str, path: str | os.PathLike[str]) -> np.ndarray:
@@ -68,7 +69,7 @@ def read_labels(key: str, path: str | os.PathLike[str]) -> np.ndarray:
     column = id_column(table)
     if (heading := table.headers[column]).isdigit():
         found = f"begins with the label '{heading}', expected a line of headings first"
-        raise bad(key, heading_line(table), found)
+        raise bad_heading(table, found)
     return labels_of(table, column, smallest=1)
 
 
@@ -135,14 +136,14 @@ def texts_of(table: Table, column: int) -> pa.Array:
     return pc.if_else(pc.equal(pc.utf8_lower(texts), "nan"), "", texts)
 
 
-def bad(key: str, path: Path, found: str) -> UserError:
-    """The error that says what is wrong with a file."""
-    return UserError(f"config key {key}: {path} {found}")
+def bad(key: str, where: Path | str, found: str) -> UserError:
+    """The error that says what is wrong with a file, or in a line of it."""
+    return UserError(f"config key {key}: {where} {found}")
 
 
 def bad_row(table: Table, row: int, found: str) -> UserError:
     """The error that says what is wrong in a row. row: from 0, the headings not counted."""
-    return bad(table.key, Path(f"{table.path}, {place(table, row)}"), found)
+    return bad(table.key, f"{table.path}, {place(table, row)}", found)
 
 
 def place(table: Table, row: int) -> str:
@@ -153,18 +154,20 @@ def place(table: Table, row: int) -> str:
     return f"line {line}"
 
 
-def heading_line(table: Table) -> Path:
-    """Where the headings are, for `bad`."""
-    return table.path if table.text is None else Path(f"{table.path}, {place(table, -1)}")
+def bad_heading(table: Table, found: str) -> UserError:
+    """The error that says what is wrong in the headings."""
+    where = table.path if table.text is None else f"{table.path}, {place(table, -1)}"
+    return bad(table.key, where, found)
 
 
-def _read_parquet(key: str, path: Path) -> Table:
+def _read_parquet(key: str, path: Path, data: bytes) -> Table:
     from pyarrow import parquet
 
     try:
-        found = parquet.read_table(path, use_threads=False)
+        found = parquet.read_table(pa.BufferReader(data), use_threads=False)
         if not found.num_columns:
             raise bad(key, path, "is empty, expected columns")
+        found.validate(full=True)  # texts in UTF-8 among others
         # a column of a single array
         columns = [pa.concat_arrays(_arrays(column)) for column in found.columns]
     except (pa.ArrowException, OSError) as error:
@@ -201,7 +204,7 @@ def _read_csv(key: str, path: Path, data: bytes) -> Table:
         # Parsing again, in Python, finds the line.
         for line, row in _rows(key, path, data):
             if len(row) != len(headings):
-                where = Path(f"{path}, line {line}")
+                where = f"{path}, line {line}"
                 expected = f"expected {len(headings)}, one for each heading"
                 raise bad(key, where, f"has {len(row)} values, {expected}") from error
         raise bad(key, path, f"is not CSV ({str(error).partition(chr(10))[0]})") from error
@@ -232,7 +235,7 @@ def _rows(key: str, path: Path, data: bytes) -> Iterator[tuple[int, list[str]]]:
             if any(cell.strip() for cell in row):
                 yield reader.line_num, row
     except csv.Error as error:
-        where = Path(f"{path}, line {reader.line_num}")
+        where = f"{path}, line {reader.line_num}"
         raise bad(key, where, f"is not CSV ({error})") from error
     except UnicodeDecodeError as error:
         raise bad(key, path, "is not text in UTF-8") from error

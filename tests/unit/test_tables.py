@@ -127,13 +127,17 @@ def test_labels_of_parquet_that_are_none(tmp_path, column, says):
     assert says in message and message.isprintable()
 
 
-def test_parquet_that_is_cut_short(tmp_path):
+def test_parquet_that_is_damaged(tmp_path):
     path = as_parquet(tmp_path / "a.parquet", id=[1, 2])
     whole = path.read_bytes()
     for size in (4, 8, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
         with pytest.raises(UserError, match="a.parquet is not sound Parquet .*"):
             read_segment_table(path)
+    latin = pa.array([b"\xe9"]).view(pa.string())
+    as_parquet(path, id=[1], name=latin)
+    with pytest.raises(UserError, match="is not sound Parquet .*UTF8"):
+        read_segment_table(path)
     as_parquet(path)
     with pytest.raises(UserError, match="is empty, expected columns"):
         read_segment_table(path)

@@ -12,7 +12,7 @@ from snakemesh.multires.container import COUNT, read_counts
 from snakemesh.multires.sharding import shard_of
 
 # Of the labels of target_ids that are nowhere, so many are named.
-MAX_NAMED = 6
+MAX_NAMED = 5
 
 
 def merged(counts: np.ndarray) -> np.ndarray:
@@ -45,8 +45,10 @@ def voxels_of(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def left_out(counts: np.ndarray, min_voxels: int) -> dict[str, int]:
-    """By key of the configuration, how many labels it leaves out: those of `left_out_by`, and those
-    of fewer voxels than `min_voxels`."""
+    """By key of the configuration, how many labels it leaves out.
+
+    counts: COUNT, one row per label. min_voxels: labels of fewer voxels are left out.
+    """
     by_key = {
         key: int((counts["left_out"] == number).sum())
         for number, key in enumerate(LIST_KEYS, start=1)
