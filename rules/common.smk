@@ -26,7 +26,7 @@ from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.progress import ProgressHandler
 from snakemesh.plan.provenance import run_document, write_document
-from snakemesh.plan.remarks import remarks_after, remarks_before
+from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
 from snakemesh.plan.run_start import StartHandler
 from snakemesh.plan.summary import plan_summary
 
@@ -86,8 +86,11 @@ def begin():
 
 
 def end():
-    """Say what there is to say of the result."""
-    for remark in remarks_after(read_marker(OUT.documents_marker(MADE_FROM.documents))):
+    """Say where the result is, and what there is to say of it."""
+    facts = read_marker(OUT.documents_marker(MADE_FROM.documents))
+    for line in result_lines(facts, OUT):
+        logger.info(line)
+    for remark in remarks_after(facts):
         logger.warning(f"snakemesh: {remark}")
 
 

@@ -38,8 +38,8 @@ rule multires_index:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=doubled(lambda wildcards: index_mem_mb(PLAN)),
+        runtime=doubled(lambda wildcards: index_runtime(PLAN)),
     params:
         job=jobs.shard_job(PLAN),
         folder=OUT,
@@ -47,6 +47,7 @@ rule multires_index:
         summaries=lambda wildcards: all_summaries(),
         lod_scale_multiplier=PLAN.lod_scale_multiplier,
         csv=lambda wildcards: SETTINGS.segment_properties_csv,
+        max_properties=lambda wildcards: SETTINGS.max_properties,
         document=lambda wildcards: served_document(MADE_FROM),
     script:
         "../scripts/multires_index.py"

@@ -20,21 +20,20 @@ from snakemesh.tables import (
 )
 
 KEY = "segment_properties_csv"
-# The properties that a run itself gives to every label.
+# What a run itself knows of every label (see multires/measures.py).
 MEASURE_NAMES = (
     "volume",
+    "voxels",
     "area",
     "faces",
-    "x_min",
-    "y_min",
-    "z_min",
-    "x_max",
-    "y_max",
-    "z_max",
+    "lods",
+    *("x_min", "y_min", "z_min"),
+    *("x_max", "y_max", "z_max"),
+    *("x_centroid", "y_centroid", "z_centroid"),
 )
-# Lower-case names that no other column may have: those of the measures, and those that the viewer
-# uses itself.
-RESERVED_NAMES = frozenset(["id", "label", *MEASURE_NAMES])
+# Lower-case names that no other column may have: those of the measures, those of the other columns
+# of `segments.parquet`, and those that the viewer uses itself.
+RESERVED_NAMES = frozenset(["id", "label", "name", *MEASURE_NAMES])
 # Names of the column that names the labels.
 _LABEL_NAMES = ("label", "name")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -66,6 +65,24 @@ class SegmentTable:
     labels: np.ndarray
     names: pa.Array | None
     columns: list[Column]
+
+
+NO_TABLE = SegmentTable(np.empty(0, np.uint64), None, [])
+
+
+def by_label(table: SegmentTable) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of a table, ascending (uint64), and the row of each (int64)."""
+    order = np.argsort(table.labels)
+    return table.labels[order], order
+
+
+def rows_of(by_label: tuple[np.ndarray, np.ndarray], labels: np.ndarray) -> np.ndarray:
+    """The row of each of some labels in a table, -1 where it has none (int64)."""
+    ascending, order = by_label
+    at = np.searchsorted(ascending, labels)
+    at[at == len(ascending)] = -1
+    found = np.append(ascending, np.uint64(0))[at] == labels
+    return np.where(found & (at >= 0), np.append(order, -1)[at], -1)
 
 
 def read_segment_table(path: str | os.PathLike[str]) -> SegmentTable:

@@ -64,7 +64,8 @@ def mesh(plan: Plan) -> Path:
         counts = label_counts(containers, number)
         arguments = (plan.grid, plan.sharding, counts, plan.settings.min_voxels)
         summaries.append(write_shard(path, number, containers, *arguments))
-    write_json(multires / "segment_properties" / "info", segment_properties(summaries, None))
+    rows = np.sort(np.concatenate(summaries), order="label")
+    write_json(multires / "segment_properties" / "info", segment_properties(rows, len(rows)))
     write_json(multires / "info", multires_info(plan.sharding, plan.lod_scale_multiplier))
     return multires
 

@@ -3,6 +3,7 @@
 multires/                               what is served:
   info, <shard>.shard                   or, unsharded, <label> and <label>.index
   segment_properties/info
+  segments.parquet                      what is known of every segment
   snakemesh.json                        what made them
 _intermediate_scales.zarr/              the levels that are built, an OME-Zarr group
 snakemesh.json                          what the latest run makes, and from what
@@ -40,6 +41,7 @@ OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS)
 # The first file that a run makes. It shows that an output directory belongs to snakemesh.
 LOCK = f"{WORK}/lock"
 RUN_DOCUMENT = "snakemesh.json"
+SEGMENTS = "segments.parquet"
 
 
 def shard_name(shard: int, sharding: Sharding) -> str:
@@ -74,6 +76,11 @@ class OutputFolder:
     def segment_properties(self) -> str:
         """The `info` document of the segment properties."""
         return f"{self.multires}/segment_properties/info"
+
+    @property
+    def segments(self) -> str:
+        """The table of all segments."""
+        return f"{self.multires}/{SEGMENTS}"
 
     @property
     def served_document(self) -> str:

@@ -38,6 +38,22 @@ def remarks_before(
     return lines
 
 
+def result_lines(facts: Mapping[str, object] | None, folder: OutputFolder) -> list[str]:
+    """Where the result of a run is. facts: what the marker of the documents says of it."""
+    if facts is None:
+        return []
+    lines = [f"  meshes   {folder.multires}, to be served", f"  table    {folder.segments}"]
+    labels, listed = facts.get("labels"), facts.get("listed")
+    if isinstance(labels, int) and isinstance(listed, int):
+        lines[1] += f", what is known of all {labels:,} segments"
+        if listed < labels:
+            lines.append(
+                f"  listed   the {listed:,} largest segments in the viewer (config key "
+                "max_properties)"
+            )
+    return lines
+
+
 def remarks_after(facts: Mapping[str, object] | None) -> list[str]:
     """Lines to end a run with. facts: what the marker of the documents says of the result."""
     if facts is None:

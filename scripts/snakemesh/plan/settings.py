@@ -36,5 +36,6 @@ class Settings:
     min_voxels: int
     sharded: bool
     segment_properties_csv: str | None
+    max_properties: int | None
     cell_size: int
     max_jobs: int

@@ -47,6 +47,7 @@ OTHER = {
     "min_voxels": (9, "shards"),
     "sharded": (False, "blocks"),
     "segment_properties_csv": (None, None),
+    "max_properties": (10, "documents"),
     "cell_size": (128, "blocks"),
     "max_jobs": (19999, None),
     "output_directory": ("/elsewhere", None),
