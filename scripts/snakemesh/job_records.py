@@ -12,7 +12,7 @@ from snakemesh.label_list import LabelLists
 
 # Raise it with every change of the code that changes a byte of the levels or of the meshes: what an
 # older version has made is then made again.
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 # The levels that a stage makes are at most this many times coarser than its base, on each axis.
 MAX_STAGE_FACTOR = 8
 

@@ -1,5 +1,10 @@
 """Time and memory of the index job: made-up summaries of 10^7 labels in 1,024 shards.
 
+Measured on 2 cores that others used too: 15 CPU seconds (20 to 46 s on the clock) and a peak of 522
+MB; with a user's table of 100,000 rows 17 CPU seconds and 574 MB. The job asks for 1240 MB
+(`plan.resources.index_mem_mb`). segments.parquet has 907 MB, segment_properties/info 23 MB.
+10^6 labels of which all are listed take 1011 MB, where the job asks for 2200.
+
 PYTHONPATH=scripts python tests/bench/bench_index.py [labels] [shards] [max_properties] [directory]
 """
 
@@ -47,7 +52,7 @@ def write_summaries(directory: Path, labels: int, shards: int) -> None:
 
 
 def write_table(path: Path, directory: Path) -> None:
-    """Write a user's table with a row for every hundredth label: a name, a type, an id, a length."""
+    """Write a user's table with a row for every hundredth label, of four columns."""
     labels = np.concatenate([np.load(p)["label"][::100] for p in directory.glob("*.npy")])
     with path.open("w") as file:
         file.write("id,name,type,parent,length\n")

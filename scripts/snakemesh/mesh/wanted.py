@@ -49,15 +49,23 @@ def only_wanted(labels: np.ndarray, lists: Lists) -> np.ndarray:
 
 
 def count_voxels(
-    labels: np.ndarray, origin: tuple[int, int, int], shape: tuple[int, int, int], lists: Lists
+    labels: np.ndarray,
+    origin: tuple[int, int, int],
+    shape: tuple[int, int, int],
+    lists: Lists,
+    first_cell: tuple[int, int, int] = (0, 0, 0),
+    cell_voxels: tuple[int, int, int] = (1, 1, 1),
 ) -> np.ndarray:
     """The voxels of each label in a tile: COUNT, of ascending labels.
 
     labels: z y x, unsigned, the tile with its halo. origin, shape: z y x, the tile in `labels`.
+    first_cell: z y x, the first cell of the tile in the octree. cell_voxels: z y x, voxels of a
+    cell: powers of two, so that the moments are exact.
     """
     ids, sums = voxel_moments(labels, origin, shape)
     counts = np.zeros(len(ids), COUNT)
     counts["label"], counts["voxels"] = ids, sums[:, 0]
+    counts["moment"] = sums[:, 1:] / cell_voxels[::-1] + sums[:, :1] * first_cell[::-1]
     counts["left_out"] = left_out_by(ids, lists)
     return counts
 

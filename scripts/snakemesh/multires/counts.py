@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from snakemesh.job_records import Sharding
+from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.label_list import LIST_KEYS
 from snakemesh.multires.container import COUNT, read_counts
 from snakemesh.multires.sharding import shard_of
@@ -16,7 +16,7 @@ MAX_NAMED = 5
 
 
 def merged(counts: np.ndarray) -> np.ndarray:
-    """One row for each label, in ascending order, with the sum of its voxels.
+    """One row for each label, in ascending order, with the sums of its voxels and moments.
 
     counts: COUNT of shape (n,), in which labels are more than once.
     """
@@ -25,6 +25,7 @@ def merged(counts: np.ndarray) -> np.ndarray:
     found = counts[first].copy()
     if len(first):
         found["voxels"] = np.add.reduceat(counts["voxels"], first)
+        found["moment"] = np.add.reduceat(counts["moment"], first)
     return found
 
 
@@ -39,9 +40,27 @@ def label_counts(container_paths: Sequence[str], shard: int) -> np.ndarray:
 
 def voxels_of(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The voxels of some labels, uint64 of shape (n,). counts: COUNT, of ascending labels."""
+    return _rows_of(labels, counts)["voxels"]
+
+
+def centroids_of(labels: np.ndarray, counts: np.ndarray, grid: OctreeGrid) -> np.ndarray:
+    """The means of the centres of some labels' voxels, x y z in nm, float64 of shape (n, 3).
+
+    counts: COUNT, of ascending labels. NaN for a label without voxels.
+    """
+    found = _rows_of(labels, counts)
+    voxels = found["voxels"].astype(np.float64)[:, None]
+    cells = np.full((len(labels), 3), np.nan)
+    np.divide(found["moment"], voxels, out=cells, where=voxels > 0)
+    return np.asarray(np.array(grid.origin_nm) + np.array(grid.cell_nm) * cells)
+
+
+def _rows_of(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The counts of some labels, COUNT of shape (n,); all 0 for a label without."""
     at = np.searchsorted(counts["label"], labels)
     found = np.append(counts, np.zeros(1, COUNT))[at]
-    return np.where(found["label"] == labels, found["voxels"], np.uint64(0))
+    found[found["label"] != labels] = np.zeros((), COUNT)
+    return found
 
 
 def left_out(counts: np.ndarray, min_voxels: int) -> dict[str, int]:

@@ -18,6 +18,7 @@ from snakemesh.output.atomic import replacing
 from snakemesh.output.folder import SEGMENTS
 from snakemesh.segment_table import NO_TABLE, SegmentTable, by_label, rows_of
 
+
 def multires_info(sharding: Sharding | None, lod_scale_multiplier: float) -> dict[str, Any]:
     """The `info` document of the meshes.
 

@@ -16,8 +16,8 @@ class Measure:
 
     name: in the table and in the viewer's queries (`volume>1e9`); each is in
     segment_table.MEASURE_NAMES, so that no column of a user's table can have it. field, axis: of
-    SUMMARY; axis is 0 to 2 for x y z, None for a number that has none. viewer_type: its data type in
-    the viewer, which knows numbers of 32 bits alone; None if the viewer does not get it.
+    SUMMARY; axis is 0 to 2 for x y z, None for a number that has none. viewer_type: its data type
+    in the viewer, which knows numbers of 32 bits alone; None if the viewer does not get it.
     """
 
     name: str

@@ -54,7 +54,10 @@ def write_segments(
             pa.field("label", pa.uint64(), nullable=False),
             pa.field("name", pa.string()),
             *(_field(m.name, pa.from_numpy_dtype(m.dtype), m.description) for m in MEASURES),
-            *(_field(name, values.type, header) for name, (header, values) in given.columns.items()),
+            *(
+                _field(name, values.type, header)
+                for name, (header, values) in given.columns.items()
+            ),
         ]
     )
     texts = [field.name for field in schema if pa.types.is_string(field.type)]

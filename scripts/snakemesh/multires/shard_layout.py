@@ -6,12 +6,13 @@ import numpy as np
 
 from snakemesh.job_records import OctreeGrid
 from snakemesh.multires.container import NO_COUNTS
-from snakemesh.multires.counts import voxels_of
+from snakemesh.multires.counts import centroids_of, voxels_of
 from snakemesh.multires.manifests import WORD_BYTES, encode_manifests
 from snakemesh.multires.octree import CELL_STEPS, kept_lods, manifest_nodes, morton
 from snakemesh.multires.sections import Sections
 
-# A row of a summary: one label of a shard. voxels: of s0. volume (nm^3), area (nm^2), faces: sums
+# A row of a summary: one label of a shard. voxels: of s0. centroid: the mean of their centres, x y z
+# in nm. volume (nm^3), area (nm^2), faces: sums
 # over its fragments at LOD 0. lower, upper: bounds of these fragments, x y z in nm. lods: how many
 # LODs it keeps.
 SUMMARY = np.dtype(
@@ -24,6 +25,7 @@ SUMMARY = np.dtype(
         ("lower", "<f8", (3,)),
         ("upper", "<f8", (3,)),
         ("lods", "u1"),
+        ("centroid", "<f8", (3,)),
     ]
 )
 
@@ -99,6 +101,7 @@ def lay_out(
     destination[order] = target
     summary = _summarize(records[order[lod == 0]], labels, owner[lod == 0], kept, grid)
     summary["voxels"] = voxels_of(labels, counts)
+    summary["centroid"] = centroids_of(labels, counts, grid)
     return ShardLayout(labels, data_begin, manifest_begin, destination, words, word_begin, summary)
 
 

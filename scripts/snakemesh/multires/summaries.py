@@ -44,9 +44,7 @@ def checked_summary(path: str, record: Mapping[str, Any]) -> Summary:
     return Summary(Path(path), begin, shape[0])
 
 
-def merged(
-    summaries: Sequence[Summary], rows_at_once: int = ROWS_AT_ONCE
-) -> Iterator[np.ndarray]:
+def merged(summaries: Sequence[Summary], rows_at_once: int = ROWS_AT_ONCE) -> Iterator[np.ndarray]:
     """The rows of all summaries, each of which ascends by label, in ascending order.
 
     Yields arrays of dtype SUMMARY, none of them empty. In each round, a block of every summary is

@@ -139,7 +139,7 @@ labels = st.integers(0, 9) | st.integers(2**64 - 3, 2**64 - 1)
 
 @given(st.lists(labels, unique=True), st.lists(labels))
 def test_the_row_of_a_label(rows, asked):
-    table = dataclasses.replace(NO_TABLE, labels=rows)
+    table = dataclasses.replace(NO_TABLE, labels=np.array(rows, np.uint64))
     found = rows_of(by_label(table), np.array(asked, np.uint64)).tolist()
     assert found == [rows.index(label) if label in rows else -1 for label in asked]
 
@@ -234,9 +234,7 @@ def test_which_column_holds_the_labels(tmp_path, header, labels):
         with pytest.raises(UserError, match="line 1 has no name for column 1"):
             read_segment_table(path)
     else:
-        values = [
-            found["values"] for found in by_id(properties(summary(7), path)).values()
-        ]
+        values = [found["values"] for found in by_id(properties(summary(7), path)).values()]
         assert len(values) == 11 and values[-1] != [""]
 
 

@@ -12,7 +12,7 @@ from snakemesh.plan.provenance import (
     served_document,
     write_document,
 )
-from snakemesh.plan.remarks import remarks_after, remarks_before
+from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
 from volumes import settings_with, volume
 
 (LEVEL,) = volume()
@@ -92,4 +92,19 @@ def test_what_is_said_after_a_run():
     assert remarks_after({"labels": 1, "left_out": dict.fromkeys(left_out, 0)}) == []
     assert remarks_after({"labels": 0}) == [
         "there is no label in what was meshed: the layer is empty"
+    ]
+
+
+def test_a_run_says_where_its_result_is():
+    folder = OutputFolder("out")
+    assert result_lines(None, folder) == []
+    whole = result_lines({"labels": 2523, "listed": 2523}, folder)
+    assert whole == [
+        "  meshes   out/multires, to be served",
+        "  table    out/multires/segments.parquet, what is known of all 2,523 segments",
+    ]
+    part = result_lines({"labels": 2523, "listed": 10}, folder)
+    assert part == [
+        *whole,
+        "  listed   the 10 largest segments in the viewer (config key max_properties)",
     ]
