@@ -84,9 +84,7 @@ def _mesh_tiles(
             continue
         if job.lod == 0:
             shape = _tile_shape(job, triple(store.shape), first_cell, n_cells)
-            counts.append(
-                count_voxels(labels, origin, shape, lists, first_cell, job.cell_voxels)
-            )
+            counts.append(count_voxels(labels, origin, shape, lists, first_cell, job.cell_voxels))
         labels = only_wanted(labels, lists)
         if not labels.any():
             continue

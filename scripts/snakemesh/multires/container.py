@@ -57,9 +57,7 @@ FRAGMENT = np.dtype(
 # The voxels of s0 that a label has in a block of LOD 0, its halo not counted. left_out: 0 for a
 # label that is to be meshed, or else the number, from 1, in LIST_KEYS of the key that says no.
 # moment: the sum of the voxels' centres, x y z, in cells from the origin of the octree.
-COUNT = np.dtype(
-    [("label", "<u8"), ("voxels", "<u8"), ("left_out", "u1"), ("moment", "<f8", (3,))]
-)
+COUNT = np.dtype([("label", "<u8"), ("voxels", "<u8"), ("left_out", "u1"), ("moment", "<f8", (3,))])
 NO_COUNTS = np.zeros(0, COUNT)
 
 _MAGIC = b"snkmfrag"

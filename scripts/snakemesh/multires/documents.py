@@ -8,9 +8,10 @@ import json
 import os
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from snakemesh.job_records import Sharding
 from snakemesh.multires.measures import MEASURES
@@ -105,7 +106,7 @@ def _given_properties(
     return names, properties
 
 
-def _take(texts: "pa.Array", rows: np.ndarray) -> list[str]:
+def _take(texts: pa.Array, rows: np.ndarray) -> list[str]:
     """The texts of the rows; "" for row -1, which stands for a label that has no row."""
     found = np.full(len(rows), "", object)
     found[rows >= 0] = texts.take(rows[rows >= 0]).to_pylist()

@@ -86,7 +86,7 @@ def _group(rows: np.ndarray, given: _Given, schema: pa.Schema) -> pa.Table:
         *(pa.array(measure.of(rows)) for measure in MEASURES),
         *(values.take(taken) for _, values in given.columns.values()),
     ]
-    # texts of all rows together may need the type that takes more than 2 GB, those of a group do not
+    # the texts of a group need no type that takes more than 2 GB, unlike those of all rows
     typed = [column.cast(f.type) for column, f in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(typed, schema=schema)
 

@@ -11,10 +11,9 @@ from snakemesh.multires.manifests import WORD_BYTES, encode_manifests
 from snakemesh.multires.octree import CELL_STEPS, kept_lods, manifest_nodes, morton
 from snakemesh.multires.sections import Sections
 
-# A row of a summary: one label of a shard. voxels: of s0. centroid: the mean of their centres, x y z
-# in nm. volume (nm^3), area (nm^2), faces: sums
-# over its fragments at LOD 0. lower, upper: bounds of these fragments, x y z in nm. lods: how many
-# LODs it keeps.
+# A row of a summary: one label of a shard. voxels: of s0; centroid: the mean of their centres, x y
+# z in nm. volume (nm^3), area (nm^2), faces: sums over its fragments at LOD 0. lower, upper: bounds
+# of these fragments, x y z in nm. lods: how many LODs it keeps.
 SUMMARY = np.dtype(
     [
         ("label", "<u8"),
