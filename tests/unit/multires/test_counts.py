@@ -26,7 +26,7 @@ rows = st.lists(st.tuples(labels, st.integers(1, 2**40)), max_size=12)
 
 
 def counts_of(pairs, left_out=0):
-    return np.array([(label, n, left_out) for label, n in pairs], COUNT)
+    return np.array([(label, n, left_out, (label, n, 0.5)) for label, n in pairs], COUNT)
 
 
 def sums(pairs):
@@ -64,7 +64,8 @@ def test_voxels_of_labels(pairs, others):
 
 
 def test_why_labels_are_left_out():
-    counts = np.array([(1, 9, 0), (2, 10, 0), (3, 1, 1), (4, 99, 1), (5, 99, 2), (6, 9, 0)], COUNT)
+    rows = [(1, 9, 0), (2, 10, 0), (3, 1, 1), (4, 99, 1), (5, 99, 2), (6, 9, 0)]
+    counts = np.array([(*row, (0, 0, 0)) for row in rows], COUNT)
     assert left_out(counts, 10) == {"target_ids": 2, "exclude_ids": 1, "min_voxels": 2}
     assert left_out(counts, 0) == {"target_ids": 2, "exclude_ids": 1, "min_voxels": 0}
 
