@@ -20,12 +20,13 @@ from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import job_work
 from snakemesh.plan.input_state import look_at_input, read_state, write_state
-from snakemesh.plan.inputs import EXAMPLE_PATH, source_levels
+from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
+from snakemesh.plan.label_lists import label_files, list_remarks, read_lists, write_lists
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.progress import ProgressHandler
 from snakemesh.plan.provenance import run_document, write_document
-from snakemesh.plan.remarks import remarks_after, remarks_before
+from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
 from snakemesh.plan.run_start import StartHandler
 from snakemesh.plan.summary import plan_summary
 
@@ -36,7 +37,9 @@ try:
     # A job takes what the run that plans has seen: what changes meanwhile must not split the run.
     # A job of another workflow may run before any of ours, when nothing is kept yet.
     if workflow.is_main_process or not os.path.exists(OUT.input_state):
-        INPUT_STATE = look_at_input(PLAN)
+        check_tables(SETTINGS)
+        LISTS = read_lists(SETTINGS, PLAN.source.dtype)
+        INPUT_STATE = look_at_input(PLAN, label_files(PLAN, LISTS))
     else:
         INPUT_STATE = read_state(OUT.input_state, PLAN)
 except UserError as error:
@@ -75,6 +78,7 @@ def begin():
         print(f"snakemesh: {error}", file=sys.stderr)  # the scheduler hides what an exit says
         sys.exit(1)
     logger.info(summary())
+    write_lists(INPUT_STATE.lists, LISTS)
     write_state(OUT.input_state, INPUT_STATE)
     write_document(OUT.run_document, run_document(MADE_FROM))
     logger.addHandler(ProgressHandler(works, logger.info, end))
@@ -82,14 +86,17 @@ def begin():
 
 
 def end():
-    """Say what there is to say of the result."""
-    for remark in remarks_after(read_marker(OUT.documents_marker(MADE_FROM.documents))):
+    """Say where the result is, and what there is to say of it."""
+    facts = read_marker(OUT.documents_marker(MADE_FROM.documents))
+    for line in result_lines(facts, OUT):
+        logger.info(line)
+    for remark in remarks_after(facts):
         logger.warning(f"snakemesh: {remark}")
 
 
 def summary():
     """The plan in words, what is left of it, and what there is to say."""
-    remarks = remarks_before(MADE_FROM, OUT, damage())
+    remarks = [*list_remarks(SETTINGS, LISTS), *remarks_before(MADE_FROM, OUT, damage())]
     return plan_summary(PLAN, works_left().values(), remarks)
 
 

@@ -13,7 +13,7 @@ def block(wildcards):
     lod, index = int(wildcards.lod), box_index(wildcards.box)
     refuse_older_plan(wildcards, MADE_FROM.block(lod, index))
     watch = MADE_FROM.watch(lod, jobs.block_box(PLAN, lod, index))
-    return jobs.mesh_block_job(PLAN, lod, index, watch)
+    return jobs.mesh_block_job(PLAN, lod, index, watch, INPUT_STATE.lists)
 
 
 def all_containers():

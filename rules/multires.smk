@@ -3,7 +3,7 @@
 
 rule shard:
     input:
-        lambda wildcards: missing([OUT.blocks_marker(wildcards.made_from)]),
+        lambda wildcards: missing([blocks_marker(wildcards)]),
     output:
         marker=OUT.shard_marker("{shard}", "{made_from}"),
         summary=OUT.summary("{shard}", "{made_from}"),
@@ -19,7 +19,8 @@ rule shard:
     params:
         job=shard_job,
         folder=OUT,
-        blocks_marker=lambda wildcards: OUT.blocks_marker(wildcards.made_from),
+        blocks_marker=blocks_marker,
+        target_ids=INPUT_STATE.lists[0],
     script:
         "../scripts/shard.py"
 
@@ -37,8 +38,8 @@ rule multires_index:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=doubled(lambda wildcards: index_mem_mb(PLAN)),
+        runtime=doubled(lambda wildcards: index_runtime(PLAN)),
     params:
         job=jobs.shard_job(PLAN),
         folder=OUT,
@@ -46,7 +47,7 @@ rule multires_index:
         summaries=lambda wildcards: all_summaries(),
         lod_scale_multiplier=PLAN.lod_scale_multiplier,
         csv=lambda wildcards: SETTINGS.segment_properties_csv,
-        target_ids=lambda wildcards: SETTINGS.target_ids,
+        max_properties=lambda wildcards: SETTINGS.max_properties,
         document=lambda wildcards: served_document(MADE_FROM),
     script:
         "../scripts/multires_index.py"

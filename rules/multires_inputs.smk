@@ -1,15 +1,15 @@
 # What the rules of multires wait for, and what a run makes in the end.
 
 from snakemesh.plan.provenance import read_document, served_document
-from snakemesh.plan.resources import shard_mem_mb, shard_runtime
+from snakemesh.plan.resources import index_mem_mb, index_runtime, shard_mem_mb, shard_runtime
 
 
 def all_shard_markers():
-    return [OUT.shard_marker(name, MADE_FROM.blocks) for name in jobs.shard_names(PLAN)]
+    return [OUT.shard_marker(name, MADE_FROM.shards) for name in jobs.shard_names(PLAN)]
 
 
 def all_summaries():
-    return [OUT.summary(name, MADE_FROM.blocks) for name in jobs.shard_names(PLAN)]
+    return [OUT.summary(name, MADE_FROM.shards) for name in jobs.shard_names(PLAN)]
 
 
 def products_kept():
@@ -24,10 +24,19 @@ def result(wildcards):
     return target([marker], [marker] if missing(products_kept()) else [])
 
 
+def made_from(product):
+    """What a product is made from. To a job the run's document says it: it takes a second else."""
+    if workflow.is_main_process:
+        return getattr(MADE_FROM, product)
+    return read_document(OUT.run_document)["products"][product]
+
+
+def blocks_marker(wildcards):
+    return OUT.blocks_marker(made_from("blocks"))
+
+
 def shard_job(wildcards):
-    """The job of a shard. The run's document has the hash, which takes a second to compute."""
-    if not workflow.is_main_process:
-        refuse_older_plan(wildcards, read_document(OUT.run_document)["products"]["blocks"])
+    refuse_older_plan(wildcards, made_from("shards"))
     return jobs.shard_job(PLAN)
 
 

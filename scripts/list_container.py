@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.errors import DamagedError
-from snakemesh.multires.container import payload_blocks, read_section
+from snakemesh.multires.container import read_section
+from snakemesh.multires.payload import payload_blocks
 
 
 def fragments(path: Path) -> Iterator[tuple[np.void, bytes]]:

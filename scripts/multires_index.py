@@ -1,43 +1,45 @@
-"""Rule multires_index: the `info` documents of the meshes and of the segment properties."""
+"""Rule multires_index: the `info` documents, and the table of all segments."""
 
 from dataclasses import asdict
-from pathlib import Path
 
-import numpy as np
-
-from snakemesh.errors import DamagedError
+from snakemesh.multires.counts import totals
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
+from snakemesh.multires.index import index_segments
+from snakemesh.multires.summaries import Summary, checked_summary
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
-from snakemesh.output.served import served_file, what_is_wrong
+from snakemesh.output.served import served_file
+from snakemesh.segment_table import NO_TABLE, read_segment_table
 
 params = snakemake.params
 folder, job = params.folder, params.job
 
 
-def read_summary(marker: str, path: str) -> np.ndarray:
+def summary_of(marker: str, path: str) -> Summary:
     """The summary of a shard, which must be what its marker says."""
     with distrusting([marker]):
-        record = read_marker(marker)
-        if record is None or what_is_wrong(path, record["summary"]):
-            raise DamagedError(Path(path), "is damaged or gone")
-        return np.load(path)
+        return checked_summary(path, (read_marker(marker) or {}).get("summary", {}))
 
 
 with job_log(snakemake.log[0], "multires_index") as log:
+    table = NO_TABLE if params.csv is None else read_segment_table(params.csv)
     pairs = zip(params.markers, params.summaries, strict=True)
-    summaries = [read_summary(marker, path) for marker, path in pairs]
+    summaries = [summary_of(marker, path) for marker, path in pairs]
     remove_markers(folder.work, "documents.*.done")
-    write_json(folder.segment_properties, segment_properties(summaries, params.csv))
+    seen = index_segments(folder.segments, summaries, table, params.max_properties)
+    write_json(folder.segment_properties, segment_properties(seen.listed, seen.count, table))
     sharding = job.sharding if job.sharded else None
     write_json(folder.served_document, params.document)
     write_json(folder.info, multires_info(sharding, params.lod_scale_multiplier))
-    served = (folder.info, folder.segment_properties, folder.served_document)
-    labels = {label for summary in summaries for label in summary["label"].tolist()}
+    served = (folder.info, folder.segment_properties, folder.segments, folder.served_document)
+    left_out, not_found = totals(read_marker(marker) or {} for marker in params.markers)
     facts = {
         "files": {path[len(folder.multires) + 1 :]: asdict(served_file(path)) for path in served},
-        "labels": len(labels),
-        "not_found": [str(label) for label in params.target_ids or () if label not in labels],
+        "labels": seen.count,
+        "listed": len(seen.listed),
+        "left_out": left_out,
+        "not_found": not_found,
     }
     write_marker(snakemake.output[0], facts)
-    log.facts.update(labels=len(labels))
+    log.facts.update(labels=seen.count, listed=len(seen.listed))
+    log.facts.update({f"left_out_{key}": n for key, n in left_out.items() if n})

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.errors import DamagedError
+from snakemesh.multires.counts import label_counts, left_out, not_found
 from snakemesh.multires.shard import write_shard, write_unsharded
 from snakemesh.output.atomic import replacing, sync_filesystem
 from snakemesh.output.job_log import job_log
@@ -23,7 +24,9 @@ with job_log(snakemake.log[0], f"shard {name}") as log, distrusting([blocks_mark
     containers = [f"{folder.blocks}/{container}" for container in blocks["containers"]]
     Path(folder.multires).mkdir(parents=True, exist_ok=True)
     remove_markers(folder.summaries, f"{name}.*.done")
-    arguments = (int(name, 16), containers, job.grid, job.sharding)
+    shard = int(name, 16)
+    counts = label_counts(containers, shard)
+    arguments = (shard, containers, job.grid, job.sharding, counts, job.min_voxels)
     if job.sharded:
         summary = write_shard(folder.shard(name), *arguments)
         served = asdict(served_file(folder.shard(name)))
@@ -35,5 +38,9 @@ with job_log(snakemake.log[0], f"shard {name}") as log, distrusting([blocks_mark
     with replacing(output.summary) as temporary, open(temporary, "wb") as file:
         np.save(file, summary)
     rows = asdict(served_file(output.summary))
-    write_marker(output.marker, {"served": served, "summary": rows})
+    facts = {"left_out": left_out(counts, job.min_voxels)}
+    if params.target_ids is not None:
+        facts["not_found"] = not_found(counts, params.target_ids.load(), shard, job.sharding)
+    write_marker(output.marker, {"served": served, "summary": rows, **facts})
     log.facts.update(labels=len(summary), faces=int(summary["faces"].sum()))
+    log.facts.update({f"left_out_{key}": n for key, n in facts["left_out"].items() if n})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from snakemesh.boxes import Index, Nanometres, Shape
 from snakemesh.chunk_files import ChunkFiles, Watch
+from snakemesh.label_list import LabelLists
 
 # Raise it with every change of the code that changes a byte of the levels or of the meshes: what an
 # older version has made is then made again.
@@ -164,8 +165,8 @@ class MeshBlockJob:
     this LOD, x y z. open_sides: for each axis whether objects are left open at the lower and at the
     upper end of the part that is meshed. n_smoothing_iter: sweeps of smoothing. keep: fraction of
     the dense faces to keep, 0 to 1. max_error: how far simplification may move a surface, in voxels
-    of the level (the geometric mean of the three axes). target_ids: the labels to mesh, None for
-    all. watch: as for a super-chunk.
+    of the level (the geometric mean of the three axes). label_lists: which labels are meshed.
+    watch: as for a super-chunk.
     """
 
     lod: int
@@ -180,18 +181,23 @@ class MeshBlockJob:
     n_smoothing_iter: int
     keep: float
     max_error: float
-    target_ids: tuple[int, ...] | None
+    label_lists: LabelLists
     sharding: Sharding
     watch: Watch | None = None
 
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What all shard jobs have in common. sharded: write shard files, or else two files a label."""
+    """What all shard jobs have in common.
+
+    sharded: write shard files, or else two files a label. min_voxels: labels of fewer voxels of s0
+    are left out.
+    """
 
     grid: OctreeGrid
     sharding: Sharding
     sharded: bool
+    min_voxels: int
 
 
 def halo_voxels(n_smoothing_iter: int) -> int:

@@ -1,50 +1,56 @@
 """Read the user's table of properties, the file `segment_properties_csv`: one row per label."""
 
-import csv
 import os
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from snakemesh.errors import UserError
+from snakemesh.tables import (
+    Table,
+    bad_heading,
+    bad_row,
+    id_column,
+    labels_of,
+    place,
+    query_name,
+    read_table,
+    texts_of,
+)
 
-# The properties that a run itself gives to every label.
+KEY = "segment_properties_csv"
+# What a run itself knows of every label (see multires/measures.py).
 MEASURE_NAMES = (
     "volume",
+    "voxels",
     "area",
     "faces",
-    "x_min",
-    "y_min",
-    "z_min",
-    "x_max",
-    "y_max",
-    "z_max",
+    "lods",
+    *("x_min", "y_min", "z_min"),
+    *("x_max", "y_max", "z_max"),
+    *("x_centroid", "y_centroid", "z_centroid"),
 )
-# Lower-case names that no other column may have: those of the measures, and those that the viewer
-# uses itself.
-RESERVED_NAMES = frozenset(["id", "label", *MEASURE_NAMES])
-# Names of the column that holds the labels, and names of the column that names them.
-_ID_NAMES = ("id", "segment_id", "object_id")
+# Lower-case names that no other column may have: those of the measures, those of the other columns
+# of `segments.parquet`, and those that the viewer uses itself.
+RESERVED_NAMES = frozenset(["id", "label", "name", *MEASURE_NAMES])
+# Names of the column that names the labels.
 _LABEL_NAMES = ("label", "name")
-# Python refuses to read numbers of thousands of digits.
-_LABEL = re.compile(r"\d{1,100}", re.ASCII)
-_MAX_SHOWN = 80
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 @dataclass(frozen=True)
 class Column:
     """A column of properties.
 
-    header: its heading. name: its name in the viewer's queries. values: the text of every row.
-    is_number: whether every row holds a number or nothing, and at least one row holds a number.
+    header: its heading. name: its name in the viewer's queries. values: the text of every row, an
+    array of pyarrow. is_number: whether every row holds a number or nothing, and at least one row
+    holds a number.
     """
 
     header: str
     name: str
-    values: list[str]
+    values: pa.Array
     is_number: bool
 
 
@@ -52,17 +58,35 @@ class Column:
 class SegmentTable:
     """A table of properties.
 
-    labels: one per row. names: the name of each label, None if no column names them. columns: all
-    other columns.
+    labels: one per row, uint64. names: the name of each label, an array of pyarrow; None if no
+    column names them. columns: all other columns.
     """
 
-    labels: list[int]
-    names: list[str] | None
+    labels: np.ndarray
+    names: pa.Array | None
     columns: list[Column]
 
 
+NO_TABLE = SegmentTable(np.empty(0, np.uint64), None, [])
+
+
+def by_label(table: SegmentTable) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of a table, ascending (uint64), and the row of each (int64)."""
+    order = np.argsort(table.labels)
+    return table.labels[order], order
+
+
+def rows_of(by_label: tuple[np.ndarray, np.ndarray], labels: np.ndarray) -> np.ndarray:
+    """The row of each of some labels in a table, -1 where it has none (int64)."""
+    ascending, order = by_label
+    at = np.searchsorted(ascending, labels)
+    at[at == len(ascending)] = -1
+    found = np.append(ascending, np.uint64(0))[at] == labels
+    return np.where(found & (at >= 0), np.append(order, -1)[at], -1)
+
+
 def read_segment_table(path: str | os.PathLike[str]) -> SegmentTable:
-    """Read a CSV file in UTF-8 with a line of headings.
+    """Read a table, CSV in UTF-8 with a line of headings or Parquet (see `tables.read_table`).
 
     The labels are in the column `id`, `segment_id` or `object_id`, or else in the first column. The
     column `label`, or else `name`, holds their names. Upper and lower case are the same in
@@ -71,114 +95,58 @@ def read_segment_table(path: str | os.PathLike[str]) -> SegmentTable:
     Raises UserError that names the key `segment_properties_csv`, the file and, where there is one,
     the line.
     """
-    lines, rows = _read_rows(path)
-    headers = [cell.strip() for cell in rows[0]]
-    names = [_query_name(header) for header in headers]
+    table = read_table(KEY, path)
+    names = [query_name(header) for header in table.headers]
     folded = [name.lower() for name in names]
-    at_id = next((i for i, name in enumerate(folded) if name in _ID_NAMES), 0)
-    others = [i for i in range(len(headers)) if i != at_id]
+    at_id = id_column(table)
+    others = [i for i in range(len(names)) if i != at_id]
     naming = next((i for known in _LABEL_NAMES for i in others if folded[i] == known), None)
     properties = [i for i in others if i != naming]
-    _check_names(path, lines[0], headers, folded, properties)
-    for line, row in zip(lines[1:], rows[1:], strict=True):
-        if len(row) != len(headers):
-            expected = f"expected {len(headers)}, one for each heading"
-            raise _bad(path, line, f"has {len(row)} values, {expected}")
-    labels = _parse_labels(path, lines[1:], [row[at_id].strip() for row in rows[1:]])
-    texts = {i: [_present(row[i]) for row in rows[1:]] for i in others}
-    columns = [Column(headers[i], names[i], texts[i], _is_number(texts[i])) for i in properties]
+    _check_names(table, folded, properties)
+    labels = labels_of(table, at_id)
+    _refuse_labels_given_twice(table, labels)
+    texts = {i: texts_of(table, i) for i in others}
+    columns = [
+        Column(table.headers[i], names[i], texts[i], _is_number(texts[i])) for i in properties
+    ]
     return SegmentTable(labels, None if naming is None else texts[naming], columns)
 
 
-def _read_rows(path: str | os.PathLike[str]) -> tuple[list[int], list[list[str]]]:
-    """The number of the line on which each row ends, and the cells of each row.
-
-    The first row is the headings. Blank rows are left out.
-    """
-    lines, rows = [], []
-    try:
-        # utf-8-sig: spreadsheets put a byte order mark first.
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            try:
-                for row in reader:
-                    if any(cell.strip() for cell in row):
-                        lines.append(reader.line_num)
-                        rows.append(row)
-            except csv.Error as error:
-                raise _bad(path, reader.line_num, f"is not CSV ({error})") from error
-    except UnicodeDecodeError as error:
-        raise _bad(path, None, "is not text in UTF-8") from error
-    except OSError as error:
-        raise _bad(path, None, f"cannot be read ({error.strerror})") from error
-    if not rows:
-        raise _bad(path, None, "is empty, expected a line of headings")
-    return lines, rows
-
-
-def _query_name(header: str) -> str:
-    """A name for a heading that the viewer's queries can spell: letters, digits and underscores."""
-    name = re.sub(r"[^A-Za-z0-9]+", "_", header).strip("_")
-    return name if not name or name[0].isalpha() else f"column_{name}"
-
-
-def _check_names(
-    path: str | os.PathLike[str],
-    line: int,
-    headers: list[str],
-    folded: list[str],
-    properties: list[int],
-) -> None:
+def _check_names(table: Table, folded: list[str], properties: list[int]) -> None:
     """Raise UserError if a property has no name, a reserved name, or the name of another one.
 
-    line: of the headings. folded: the names of all columns in lower case. properties: the indices
-    of the columns that become properties.
+    folded: the names of all columns in lower case. properties: the indices of the columns that
+    become properties.
     """
     seen: dict[str, str] = {}
     for i in properties:
+        header = table.headers[i]
         if not folded[i]:
-            raise _bad(path, line, f"has no name for column {i + 1} ('{headers[i]}')")
+            raise bad_heading(table, f"has no name for column {i + 1} ('{header}')")
         if folded[i] in RESERVED_NAMES:
-            raise _bad(path, line, f"names a column '{headers[i]}', which is taken: rename it")
+            raise bad_heading(table, f"names a column '{header}', which is taken: rename it")
         if folded[i] in seen:
-            raise _bad(
-                path,
-                line,
-                f"names two columns '{seen[folded[i]]}' and '{headers[i]}', which the viewer "
+            raise bad_heading(
+                table,
+                f"names two columns '{seen[folded[i]]}' and '{header}', which the viewer "
                 "cannot tell apart: rename one",
             )
-        seen[folded[i]] = headers[i]
+        seen[folded[i]] = header
 
 
-def _parse_labels(path: str | os.PathLike[str], lines: list[int], texts: list[str]) -> list[int]:
-    """The labels in these texts. Raises UserError if one is no label, or is there twice."""
-    seen: dict[int, int] = {}  # line by label
-    for line, text in zip(lines, texts, strict=True):
-        if not _LABEL.fullmatch(text) or int(text) >= 1 << 64:
-            shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
-            raise _bad(path, line, f"has the label '{shown}', expected a whole number below 2^64")
-        label = int(text)
-        if label in seen:
-            raise _bad(path, line, f"has label {label} again, after line {seen[label]}")
-        seen[label] = line
-    return list(seen)
+def _refuse_labels_given_twice(table: Table, labels: np.ndarray) -> None:
+    order = np.argsort(labels, kind="stable")
+    again = order[1:][labels[order[1:]] == labels[order[:-1]]]
+    if len(again):
+        row = int(again.min())
+        first = int(np.flatnonzero(labels == labels[row])[0])
+        raise bad_row(table, row, f"has label {labels[row]} again, after {place(table, first)}")
 
 
-def _present(text: str) -> str:
-    """The text of a cell. "nan", which table libraries write for a missing number, becomes ""."""
-    text = text.strip()
-    return "" if text.lower() == "nan" else text
-
-
-def _is_number(values: list[str]) -> bool:
+def _is_number(texts: pa.Array) -> bool:
     """Whether these texts make a column of numbers (see `Column`)."""
-    present = [value for value in values if value]
-    if not present or not all(_NUMBER.fullmatch(value) for value in present):
+    present = texts.filter(pc.not_equal(texts, ""))
+    if not len(present) or not pc.all(pc.match_substring_regex(present, _NUMBER)).as_py():
         return False
     # The viewer stores numbers in 32 bits. A column with a number beyond float32 stays text.
-    return max(abs(float(value)) for value in present) <= float(np.finfo(np.float32).max)
-
-
-def _bad(path: str | os.PathLike[str], line: int | None, found: str) -> UserError:
-    place = f"{Path(path)}" if line is None else f"{Path(path)}, line {line}"
-    return UserError(f"segment_properties_csv: {place} {found}")
+    return max(map(abs, map(float, present.to_pylist()))) <= float(np.finfo(np.float32).max)

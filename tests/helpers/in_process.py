@@ -6,13 +6,16 @@ import numpy as np
 
 from small_blocks import small_blocks
 from snakemesh.boxes import indices
+from snakemesh.label_list import LabelLists
 from snakemesh.mesh.block import mesh_block
+from snakemesh.multires.counts import label_counts
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
 from snakemesh.multires.shard import write_shard
 from snakemesh.output.folder import shard_name
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.inputs import source_levels
 from snakemesh.plan.jobs import mesh_block_job, pyramid_group, super_chunk_job
+from snakemesh.plan.label_lists import label_files, read_lists, write_lists
 from snakemesh.plan.plan import Plan, make_plan
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk
@@ -35,22 +38,34 @@ def build_pyramid(plan: Plan) -> None:
             build_super_chunk(super_chunk_job(plan, stage, index))
 
 
+def listed(plan: Plan) -> LabelLists:
+    """The lists of labels of a plan, in their files."""
+    lists = read_lists(plan.settings, plan.source.dtype)
+    files = label_files(plan, lists)
+    write_lists(files, lists)
+    return files
+
+
 def mesh(plan: Plan) -> Path:
     """Mesh a plan whose levels all exist. Returns the `multires` folder."""
     output = Path(plan.settings.output_directory)
+    lists = listed(plan)
     containers = []
     for lod in range(plan.num_lods):
         for index in indices(plan.blocks(lod)):
             path = output / "work" / f"lod{lod}_{'_'.join(map(str, index))}"
-            mesh_block(mesh_block_job(plan, lod, index), path)
+            mesh_block(mesh_block_job(plan, lod, index, lists=lists), path)
             containers.append(str(path))
     multires = output / "multires"
     summaries = []
     for number in range(plan.sharding.num_shards):
         path = multires / f"{shard_name(number, plan.sharding)}.shard"
         path.parent.mkdir(parents=True, exist_ok=True)
-        summaries.append(write_shard(path, number, containers, plan.grid, plan.sharding))
-    write_json(multires / "segment_properties" / "info", segment_properties(summaries, None))
+        counts = label_counts(containers, number)
+        arguments = (plan.grid, plan.sharding, counts, plan.settings.min_voxels)
+        summaries.append(write_shard(path, number, containers, *arguments))
+    rows = np.sort(np.concatenate(summaries), order="label")
+    write_json(multires / "segment_properties" / "info", segment_properties(rows, len(rows)))
     write_json(multires / "info", multires_info(plan.sharding, plan.lod_scale_multiplier))
     return multires
 

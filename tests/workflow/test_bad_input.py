@@ -56,6 +56,7 @@ CASES = {
     "infinite size": ("voxel_size_nm", {"voxel_size_nm": [8, 1e999, 8]}),
     "vast position": ("roi", {"roi": [[0, 0, 0], [1e308, 1, 1]]}),
     "rounded label": ("target_ids", {"target_ids": [7.20575940379279489e17]}),
+    "no labels": ("exclude_ids", {"exclude_ids": "{inputs}/broken.csv"}),
     "too many jobs": ("max_jobs", {"max_jobs": 10**30}),
     "nobody's home": ("output_directory", {"output_directory": "~nobody-is-called-so/out"}),
     "long name": ("output_directory", {"output_directory": 300 * "x"}),

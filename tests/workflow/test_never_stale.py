@@ -233,6 +233,8 @@ def test_damage_to_what_is_served(repository, ours, tmp_path):
         (lambda: info.write_text(info.read_text().replace("16", "10")), DOCUMENTS),
         (info.unlink, DOCUMENTS),
         (lambda: (served / "segment_properties" / "info").write_text("{}"), DOCUMENTS),
+        ((served / "segments.parquet").unlink, DOCUMENTS),
+        (lambda: os.truncate(served / "segments.parquet", 1000), DOCUMENTS),
         (lambda: (served / "snakemesh.json").unlink(), DOCUMENTS),
     ]
     for damage, expected in cases:

@@ -26,6 +26,7 @@ FILES = {
     r"/shards/\w+\.\w+\.npy$": r"/shards/\w+\.\w+\.done$",
     r"/multires/info$": r"/documents\.\w+\.done$",
     r"/multires/segment_properties/info$": r"/documents\.\w+\.done$",
+    r"/multires/segments\.parquet$": r"/documents\.\w+\.done$",
     r"/multires/snakemesh\.json$": r"/documents\.\w+\.done$",
 }
 # Those that are synced all at once.

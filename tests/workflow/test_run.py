@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import shutil
 from collections import Counter
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import trimesh
 import zarr
@@ -20,7 +22,7 @@ from mesh_checks import (
     welded,
 )
 from reading import read_data, read_entries, read_info, read_mesh, read_meshes
-from running import finish, planned
+from running import digests, finish, planned, run
 
 RULES = {
     "example",
@@ -136,6 +138,63 @@ def test_unsharded_twin(multires, unsharded):
         assert read_data(entry) == read_data(files[label])
         ours, theirs = (dataclasses.astuple(e.manifest) for e in (entry, files[label]))
         np.testing.assert_equal(ours, theirs)
+
+
+def test_the_table_of_all_segments(repository, config, unsharded, volume, table, tmp_path):
+    """Voxels and centroids are those of the volume, the rest is what the viewer lists."""
+    inline = json.loads((unsharded / "segment_properties" / "info").read_text())["inline"]
+    listed = {p["id"]: p["values"] for p in inline["properties"]}
+    rows = pq.read_table(unsharded / "segments.parquet").to_pylist()
+    assert [str(row["label"]) for row in rows] == inline["ids"]
+    for i, (row, mesh) in enumerate(zip(rows, read_meshes(unsharded), strict=True)):
+        voxels = np.argwhere(volume.labels == row["label"])
+        assert row["voxels"] == len(voxels)
+        centroid = volume.corner_nm + (voxels.mean(axis=0) + 0.5) * volume.voxel_nm
+        assert [row[f"{axis}_centroid"] for axis in "zyx"] == pytest.approx(centroid.tolist())
+        assert row["lods"] == mesh.num_lods and row["faces"] == listed["faces"][i]
+        for name in ("volume", "area", *(f"{a}_{end}" for a in "xyz" for end in ("min", "max"))):
+            assert np.float32(row[name]) == np.float32(listed[name][i])
+    vesicle = next(row for row in rows if row["label"] == 7)
+    assert (vesicle["name"], vesicle["synapses"], vesicle["voxels"]) == ("vesicle", 12, 1)
+    assert (rows[0]["name"], rows[0]["synapses"]) == (None, None)
+
+    # fewer segments in the viewer: nothing else changes, and nothing but the index is made again
+    ours = config(tmp_path / "out", sharded=False, segment_properties_csv=table)
+    shutil.copytree(unsharded.parent, tmp_path / "out")
+    assert planned(repository, ours) == {}
+    fewer = ours | {"max_properties": 5}
+    assert planned(repository, fewer) == {"multires_index": 1, "cleanup": 1}
+    done = run(repository, fewer)
+    said = done.stdout + done.stderr
+    assert f"  table    {tmp_path}/out/multires/segments.parquet, what is known of all" in said
+    assert "  listed   the 5 largest segments in the viewer (config key max_properties)" in said
+    before, after = digests(unsharded), digests(tmp_path / "out" / "multires")
+    changed = {str(name) for name in before if before[name] != after[name]}
+    assert changed == {"segment_properties/info", "snakemesh.json"} and len(after) == len(before)
+    found = json.loads((tmp_path / "out/multires/segment_properties/info").read_text())["inline"]
+    ranked = sorted(rows, key=lambda row: (-row["volume"], row["label"]))[:5]
+    assert found["ids"] == [str(label) for label in sorted(row["label"] for row in ranked)]
+
+
+@pytest.mark.parametrize("is_seen_before", [True, False])
+def test_a_summary_that_is_gone_or_damaged(repository, config, multires, tmp_path, is_seen_before):
+    """The plan sees what is gone; the job that reads it, what is damaged."""
+    ours = config(tmp_path / "out")
+    shutil.copytree(multires.parent, tmp_path / "out")
+    (summary,) = (tmp_path / "out" / "work" / "shards").glob("*.npy")
+    if is_seen_before:
+        summary.unlink()
+    else:
+        summary.write_bytes(summary.read_bytes()[::-1])
+    fewer = ours | {"max_properties": 5}
+    done = run(repository, fewer)
+    assert (done.returncode == 0) == is_seen_before
+    if not is_seen_before:
+        said = done.stdout + done.stderr
+        assert f"multires_index: {summary} is " in said and "Traceback" not in said
+        assert "give the same command again" in said
+    finish(repository, fewer)
+    assert digests(finish(repository, ours)) == digests(multires)
 
 
 def test_segment_properties(unsharded):

@@ -17,7 +17,9 @@ from xxhash import xxh3_128
 from snakemesh.boxes import Index, Shape, ceil_div, indices, slices, triple
 from snakemesh.job_records import RESULTS_VERSION, MeshBlockJob, halo_voxels
 from snakemesh.mesh.tile import Seam, Tile, mesh_tile
-from snakemesh.multires.container import FRAGMENT, Origin, read_origin, write_container
+from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
+from snakemesh.multires.container import COUNT, FRAGMENT, Origin, read_origin, write_container
+from snakemesh.multires.counts import merged
 from snakemesh.output.atomic import replacing
 from snakemesh.voxels import open_part, reading_part, unreadable, unsigned
 
@@ -57,25 +59,33 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
             with replacing(container) as temporary:
                 _link(earlier, temporary)
             return None
-        stats, records, blobs, voxels = _mesh_tiles(job, store)
+        stats, records, blobs, counts, voxels = _mesh_tiles(job, store)
     if job.watch is not None:
         job.watch.refuse_change()
     origin = Origin(_how(job), voxels)
-    write_container(container, job.lod, records, blobs, job.sharding, origin)
+    write_container(container, job.lod, records, blobs, job.sharding, origin, counts)
     return stats
 
 
 def _mesh_tiles(
     job: MeshBlockJob, store: ts.TensorStore
-) -> tuple[BlockStats, np.ndarray, list[bytes], bytes]:
-    """Mesh all tiles of a block: stats, records, Draco bytes, and a hash of the voxels."""
+) -> tuple[BlockStats, np.ndarray, list[bytes], np.ndarray, bytes]:
+    """Mesh all tiles of a block: stats, records, Draco bytes, counts, and a hash of the voxels."""
     stats = BlockStats()
     records, blobs = [np.zeros(0, FRAGMENT)], []
+    counts = [np.zeros(0, COUNT)]
+    lists = Lists(*(None if found is None else found.load() for found in job.label_lists))
     voxels = xxh3_128()
     for first_cell, n_cells in _tiles(job):
         labels, origin = _read_tile(store, job, first_cell, n_cells)
         voxels.update(labels.data)
         stats += BlockStats(voxels=labels.size)
+        if not labels.any():
+            continue
+        if job.lod == 0:
+            shape = _tile_shape(job, triple(store.shape), first_cell, n_cells)
+            counts.append(count_voxels(labels, origin, shape, lists, first_cell, job.cell_voxels))
+        labels = only_wanted(labels, lists)
         if not labels.any():
             continue
         tile = _tile(job, triple(store.shape), first_cell, n_cells)
@@ -90,13 +100,17 @@ def _mesh_tiles(
             fragments=len(tile_records),
             payload_bytes=sum(map(len, tile_blobs)),
         )
-    return stats, np.concatenate(records), blobs, voxels.digest()
+    return stats, np.concatenate(records), blobs, merged(np.concatenate(counts)), voxels.digest()
 
 
 def _how(job: MeshBlockJob) -> bytes:
     """16 bytes that stand for all that a container depends on but for the voxels."""
     part = replace(job.reads, path="", name=None)
-    described = repr((RESULTS_VERSION, replace(job, reads=part, watch=None)))
+    target, exclude = (
+        None if found is None else replace(found, path="") for found in job.label_lists
+    )
+    job = replace(job, reads=part, label_lists=(target, exclude), watch=None)
+    described = repr((RESULTS_VERSION, job))
     return hashlib.sha256(described.encode()).digest()[:16]
 
 
@@ -137,7 +151,7 @@ def _read_tile(
     """The labels of a tile and its halo, and the voxel of this array where the tile begins.
 
     The halo ends where the part that is meshed ends. Where objects are left open it goes on beyond
-    that end, as copies of the outermost voxels. Labels that are not wanted are set to 0.
+    that end, as copies of the outermost voxels.
     """
     halo = halo_voxels(job.n_smoothing_iter)
     begin = np.array(first_cell) * job.cell_voxels
@@ -149,11 +163,6 @@ def _read_tile(
     except (ValueError, OSError) as error:
         raise unreadable(error, box) from error
     labels = unsigned(voxels)
-    if job.target_ids is not None:
-        # no voxel holds a label that is too large for the type, and np.array would refuse it
-        possible = [i for i in job.target_ids if i <= np.iinfo(labels.dtype).max]
-        wanted = np.isin(labels, np.array(possible, dtype=labels.dtype))
-        labels = np.where(wanted, labels, labels.dtype.type(0))
     # All tiles whose halo crosses an open end must see the same there: objects that go straight on.
     pads = [
         (lower_open * before, upper_open * after)
@@ -168,6 +177,12 @@ def _read_tile(
         labels = np.pad(labels, pads, mode="edge")
     origin = begin - low + [before for before, _ in pads]
     return np.ascontiguousarray(labels), triple(origin.tolist())
+
+
+def _tile_shape(job: MeshBlockJob, shape: Shape, first_cell: Index, n_cells: Shape) -> Shape:
+    """The voxels of a tile, without its halo. shape: voxels of the part that is meshed."""
+    per_axis = zip(first_cell, n_cells, job.cell_voxels, shape, strict=True)
+    return triple(min((f + n) * cell, end) - f * cell for f, n, cell, end in per_axis)
 
 
 def _tile(job: MeshBlockJob, shape: Shape, first_cell: Index, n_cells: Shape) -> Tile:

@@ -2,14 +2,17 @@
 
 The fragments are sorted by shard, so that a shard job reads one contiguous section of each
 container. A container consists of a header, a table with an entry for every shard, one record per
-fragment, and the payload: the Draco bytes in the order of the records. All numbers are
-little-endian. "payload begin" is a position in the file, "size" the size of the file.
+fragment, one count per label, and the payload: the Draco bytes in the order of the records. All
+numbers are little-endian. "payload begin" is a position in the file, "size" the size of the file.
 
-    header   8s magic   u32 version   u32 LOD   u64 shards   u64 records   u64 payload begin
-             u64 size   16s how the block was meshed   16s the voxels that were read
+    header   8s magic   u32 version   u32 LOD   u64 shards   u64 records   u64 counts
+             u64 payload begin   u64 size   16s how the block was meshed
+             16s the voxels that were read
     entry    u64 first record   u64 last record + 1   u64 checksum of these records
-             u64 checksum of their payload   u64 checksum of the header and the entry up to here
+             u64 checksum of their payload   u64 first count   u64 last count + 1
+             u64 checksum of these counts   u64 checksum of the header and the entry up to here
     record   FRAGMENT, sorted by shard, then label, then Z-order of the cell
+    count    COUNT, sorted by shard, then label; none above LOD 0
     payload
 
 The checksums are XXH3 of 64 bits (https://xxhash.com). Who reads a section checks all of it.
@@ -18,7 +21,7 @@ The checksums are XXH3 of 64 bits (https://xxhash.com). Who reads a section chec
 import itertools
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,14 +54,17 @@ FRAGMENT = np.dtype(
         ("size", "<u4"),
     ]
 )
+# The voxels of s0 that a label has in a block of LOD 0, its halo not counted. left_out: 0 for a
+# label that is to be meshed, or else the number, from 1, in LIST_KEYS of the key that says no.
+# moment: the sum of the voxels' centres, x y z, in cells from the origin of the octree.
+COUNT = np.dtype([("label", "<u8"), ("voxels", "<u8"), ("left_out", "u1"), ("moment", "<f8", (3,))])
+NO_COUNTS = np.zeros(0, COUNT)
 
 _MAGIC = b"snkmfrag"
-_VERSION = 2
-_HEADER = struct.Struct("<8sIIQQQQ16s16s")
-_ENTRY = struct.Struct("<QQQQQ")
+_VERSION = 4
+_HEADER = struct.Struct("<8sIIQQQQQ16s16s")
+_ENTRY = struct.Struct("<QQQQQQQQ")
 _CHECKSUM_BYTES = 8
-# At most this much of a payload is in memory at once, 16 MiB, unless one fragment is larger.
-BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -92,12 +98,14 @@ def write_container(
     blobs: Sequence[bytes],
     sharding: Sharding,
     origin: Origin,
+    counts: np.ndarray = NO_COUNTS,
 ) -> None:
     """Write the fragments of one block of one LOD, whole or not at all.
 
     `records` has dtype FRAGMENT and shape (n,). `blobs` holds the Draco bytes of each fragment, in
     the order of `records`. That order is free: this function sorts both. It also sets `offset` and
     `size` and ignores what the records hold there. `origin`: what the block was made from.
+    `counts`: COUNT, a row for each label.
     Raises ValueError if the lengths differ, a blob is empty, or one label has two fragments in one
     cell.
     """
@@ -118,33 +126,51 @@ def write_container(
         raise ValueError(f"a fragment without bytes: {records[sizes == 0][0]}")
     records["size"] = sizes
     records["offset"] = np.cumsum(sizes) - sizes
-    begin = _HEADER.size + _ENTRY.size * sharding.num_shards + records.nbytes
-    counts = (sharding.num_shards, len(records), begin, begin + int(sizes.sum()))
-    header = _HEADER.pack(_MAGIC, _VERSION, lod, *counts, origin.how, origin.voxels)
+    counts, count_starts = _by_shard(counts, sharding)
+    begin = _HEADER.size + _ENTRY.size * sharding.num_shards + records.nbytes + counts.nbytes
+    numbers = (sharding.num_shards, len(records), len(counts), begin, begin + int(sizes.sum()))
+    header = _HEADER.pack(_MAGIC, _VERSION, lod, *numbers, origin.how, origin.voxels)
     with replacing(path) as temporary, open(temporary, "xb") as file:
         file.write(header)
-        for first, last in itertools.pairwise(starts):
-            file.write(_entry(header, first, last, records, blobs))
+        ranges = zip(itertools.pairwise(starts), itertools.pairwise(count_starts), strict=True)
+        for (first, last), (first_count, last_count) in ranges:
+            of_counts = xxh3_64_intdigest(counts[first_count:last_count].tobytes())
+            counted = (first_count, last_count, of_counts)
+            file.write(_entry(header, first, last, records, blobs, counted))
         file.write(records.tobytes())
+        file.write(counts.tobytes())
         file.writelines(blobs)
 
 
+def _by_shard(counts: np.ndarray, sharding: Sharding) -> tuple[np.ndarray, list[int]]:
+    """Counts by shard, then label, and where the counts of each shard begin."""
+    shards = shard_of(counts["label"], sharding)
+    order = np.lexsort((counts["label"], shards))
+    starts: list[int] = np.searchsorted(shards[order], np.arange(sharding.num_shards + 1)).tolist()
+    return counts[order], starts
+
+
 def _entry(
-    header: bytes, first: int, last: int, records: np.ndarray, blobs: Sequence[bytes]
+    header: bytes,
+    first: int,
+    last: int,
+    records: np.ndarray,
+    blobs: Sequence[bytes],
+    counted: tuple[int, int, int],
 ) -> bytes:
     payload = xxh3_64()
     for blob in blobs[first:last]:
         payload.update(blob)
     checksums = xxh3_64_intdigest(records[first:last].tobytes()), payload.intdigest()
-    unsigned = _ENTRY.pack(first, last, *checksums, 0)[:-_CHECKSUM_BYTES]
-    return _ENTRY.pack(first, last, *checksums, xxh3_64_intdigest(header + unsigned))
+    unsigned = _ENTRY.pack(first, last, *checksums, *counted, 0)[:-_CHECKSUM_BYTES]
+    return _ENTRY.pack(first, last, *checksums, *counted, xxh3_64_intdigest(header + unsigned))
 
 
 def read_origin(path: str | os.PathLike[str]) -> Origin | None:
     """What a container was made from, or None where it is no sound container of this version."""
     try:
         with open(path, "rb") as file:
-            _, _, origin, _ = _read_header(file.fileno(), Path(path))
+            _, _, origin = _read_header(file.fileno(), Path(path))
     except (OSError, DamagedError):
         return None
     return origin
@@ -163,82 +189,97 @@ def read_section(path: str | os.PathLike[str], shard: int) -> Section:
         raise DamagedError(path, "is gone") from None
 
 
-def _read_section(fd: int, path: Path, shard: int) -> Section:
-    header, (lod, shards, count, begin), _, size = _read_header(fd, path)
-    if not 0 <= shard < shards:
-        raise DamagedError(path, f"was written for {shards} shards and has no shard {shard}")
+def read_counts(path: str | os.PathLike[str], shard: int) -> np.ndarray:
+    """Read the counts of one shard from a container: COUNT, of ascending labels.
+
+    Raises DamagedError as `read_section` does.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            shape, entry = _read_entry(file.fileno(), path, shard)
+            first, last, of_counts = entry[4:]
+            place = shape.counts_begin + first * COUNT.itemsize
+            data = _read(file.fileno(), path, place, (last - first) * COUNT.itemsize)
+    except FileNotFoundError:
+        raise DamagedError(path, "is gone") from None
+    if xxh3_64_intdigest(data) != of_counts:
+        raise DamagedError(path, f"has damaged counts of shard {shard}")
+    return np.frombuffer(data, COUNT)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a header says: where things are in a file of `size` bytes."""
+
+    lod: int
+    shards: int
+    records: int
+    counts: int
+    begin: int
+    size: int
+
+    @property
+    def records_begin(self) -> int:
+        return _HEADER.size + _ENTRY.size * self.shards
+
+    @property
+    def counts_begin(self) -> int:
+        return self.records_begin + self.records * FRAGMENT.itemsize
+
+
+def _read_entry(fd: int, path: Path, shard: int) -> tuple[_Shape, tuple[int, ...]]:
+    """What the header says, and the numbers of a shard's entry, without its checksum."""
+    header, shape, _ = _read_header(fd, path)
+    if not 0 <= shard < shape.shards:
+        raise DamagedError(path, f"was written for {shape.shards} shards and has no shard {shard}")
     entry = bytes(_read(fd, path, _HEADER.size + _ENTRY.size * shard, _ENTRY.size))
-    first, last, of_records, of_payload, of_entry = _ENTRY.unpack(entry)
+    *numbers, of_entry = _ENTRY.unpack(entry)
     if xxh3_64_intdigest(header + entry[:-_CHECKSUM_BYTES]) != of_entry:
         raise DamagedError(path, f"has a damaged entry for shard {shard}")
-    records_begin = _HEADER.size + _ENTRY.size * shards
-    if not first <= last <= count or records_begin + count * FRAGMENT.itemsize != begin:
+    first, last, _, _, first_count, last_count, _ = numbers
+    fits = first <= last <= shape.records and first_count <= last_count <= shape.counts
+    if not fits or shape.counts_begin + shape.counts * COUNT.itemsize != shape.begin:
         raise DamagedError(path, "has a table that does not fit its records")
-    place = records_begin + first * FRAGMENT.itemsize
+    return shape, tuple(numbers)
+
+
+def _read_section(fd: int, path: Path, shard: int) -> Section:
+    shape, (first, last, of_records, of_payload, *_) = _read_entry(fd, path, shard)
+    place = shape.records_begin + first * FRAGMENT.itemsize
     data = _read(fd, path, place, (last - first) * FRAGMENT.itemsize)
     if xxh3_64_intdigest(data) != of_records:
         raise DamagedError(path, f"has damaged records of shard {shard}")
     records = np.frombuffer(data, FRAGMENT)
     end = records["offset"].astype(np.int64) + records["size"]
-    if len(end) and (np.any(end[:-1] != records["offset"][1:]) or end[-1] > size - begin):
+    if len(end) and (
+        np.any(end[:-1] != records["offset"][1:]) or end[-1] > shape.size - shape.begin
+    ):
         raise DamagedError(path, "has records that do not fit its payload")
-    return Section(path, lod, shards, records, begin, of_payload)
+    return Section(path, shape.lod, shape.shards, records, shape.begin, of_payload)
 
 
-def _read_header(fd: int, path: Path) -> tuple[bytes, tuple[int, int, int, int], Origin, int]:
-    """The bytes of a header; LOD, shards, records and payload begin; the origin; the size."""
+def _read_header(fd: int, path: Path) -> tuple[bytes, _Shape, Origin]:
+    """The bytes of a header, what they say, and what the block was made from."""
     header = os.pread(fd, _HEADER.size, 0)
     if len(header) < _HEADER.size or header[: len(_MAGIC)] != _MAGIC:
         raise DamagedError(path, "is no fragment container")
-    _, version, lod, shards, count, begin, size, how, voxels = _HEADER.unpack(header)
+    _, version, lod, shards, records, counts, begin, size, how, voxels = _HEADER.unpack(header)
     if version != _VERSION:
         raise DamagedError(path, f"is a fragment container of version {version}, not {_VERSION}")
     if os.fstat(fd).st_size != size:
         raise DamagedError(path, f"has {os.fstat(fd).st_size} bytes, its header says {size}")
-    return header, (lod, shards, count, begin), Origin(how, voxels), size
-
-
-def payload_blocks(
-    section: Section, block_bytes: int = BLOCK_BYTES
-) -> Iterator[tuple[int, int, memoryview]]:
-    """Stream the bytes of the records of a section, front to back, a block at a time.
-
-    Yields `(first, last, data)`: `data` holds the bytes of `records[first:last]`, without gaps,
-    and is overwritten by the next block. Blocks are of at most `block_bytes`, or one fragment.
-    Raises DamagedError where the container ends early or, at the end, where the bytes are not those
-    that were written.
-    """
-    records = section.records
-    if not len(records):
-        return
-    ends = records["offset"].astype(np.int64) + records["size"]
-    begins = ends - records["size"]
-    buffer = memoryview(bytearray(min(int(ends[-1] - begins[0]), block_bytes)))
-    checksum = xxh3_64()
-    with open(section.path, "rb", buffering=0) as file:
-        first = 0
-        while first < len(records):
-            fits = int(np.searchsorted(ends, begins[first] + block_bytes, side="right"))
-            last = max(fits, first + 1)
-            size = int(ends[last - 1] - begins[first])
-            if size > len(buffer):
-                buffer = memoryview(bytearray(size))
-            place = section.payload_begin + int(begins[first])
-            _read_into(file.fileno(), section.path, place, buffer[:size])
-            checksum.update(buffer[:size])
-            yield first, last, buffer[:size]
-            first = last
-    if checksum.intdigest() != section.payload_checksum:
-        raise DamagedError(section.path, "has damaged fragments")
+    return header, _Shape(lod, shards, records, counts, begin, size), Origin(how, voxels)
 
 
 def _read(fd: int, path: Path, begin: int, size: int) -> bytearray:
     data = bytearray(size)
-    _read_into(fd, path, begin, memoryview(data))
+    read_into(fd, path, begin, memoryview(data))
     return data
 
 
-def _read_into(fd: int, path: Path, begin: int, target: memoryview) -> None:
+def read_into(fd: int, path: Path, begin: int, target: memoryview) -> None:
+    """Fill `target` with the bytes of an open file from `begin` on, or raise DamagedError."""
     done = 0
     while done < len(target):
         got = os.preadv(fd, [target[done:]], begin + done)

@@ -6,32 +6,18 @@ and segment_properties.md in the same folder.
 
 import json
 import os
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from snakemesh.job_records import Sharding
-from snakemesh.multires.shard_layout import SUMMARY
+from snakemesh.multires.measures import MEASURES
 from snakemesh.output.atomic import replacing
-from snakemesh.segment_table import SegmentTable, read_segment_table
-
-# The measures of every label: the name in the viewer's queries (`volume>1e9`), the data type and
-# the description. The viewer shows them in this order. Each name is in segment_table.MEASURE_NAMES,
-# so that no column of a CSV can have it.
-_MEASURES = (
-    ("volume", "float32", "Volume in cubic nanometres"),
-    ("area", "float32", "Surface area in square nanometres"),
-    ("faces", "uint32", "Triangles at the finest level of detail"),
-    ("x_min", "float32", "Lower end of the bounding box in x, nanometres"),
-    ("y_min", "float32", "Lower end of the bounding box in y, nanometres"),
-    ("z_min", "float32", "Lower end of the bounding box in z, nanometres"),
-    ("x_max", "float32", "Upper end of the bounding box in x, nanometres"),
-    ("y_max", "float32", "Upper end of the bounding box in y, nanometres"),
-    ("z_max", "float32", "Upper end of the bounding box in z, nanometres"),
-)
+from snakemesh.output.folder import SEGMENTS
+from snakemesh.segment_table import NO_TABLE, SegmentTable, by_label, rows_of
 
 
 def multires_info(sharding: Sharding | None, lod_scale_multiplier: float) -> dict[str, Any]:
@@ -70,46 +56,42 @@ def sharding_info(sharding: Sharding) -> dict[str, str | int]:
 
 
 def segment_properties(
-    summaries: Sequence[np.ndarray], csv_path: str | os.PathLike[str] | None
+    rows: np.ndarray, of_segments: int, table: SegmentTable = NO_TABLE
 ) -> dict[str, Any]:
-    """The `segment_properties/info` document: every label that has a mesh, in ascending order.
+    """The `segment_properties/info` document. A viewer loads all of it before it shows anything.
 
-    `summaries` are the arrays of dtype SUMMARY of all shards, each of shape (labels,). `csv_path`
-    is the user's table (see `read_segment_table`), or None.
-    The first property is the name of the label: what the CSV's column `label` or `name` holds, or
-    else its number. Then come the measures, then the other columns of the CSV. Rows of the CSV
-    for labels without a mesh are left out.
-    Raises UserError if the CSV cannot be read, and ValueError if a label is in two summaries.
+    rows: the segments that the viewer is to list, in ascending order of labels, dtype SUMMARY.
+    of_segments: how many there are in all; the document says where `rows` are only the largest.
+    table: the user's.
+    The first property is the name of the label: what the table's column `label` or `name` holds, or
+    else its number. Then come the measures, then the other columns of the table. Rows of the table
+    for other labels are left out.
     """
-    rows = np.concatenate([np.empty(0, SUMMARY), *summaries])
-    rows = rows[np.argsort(rows["label"], kind="stable")]
     labels = rows["label"]
-    if np.any(labels[1:] == labels[:-1]):
-        twice = labels[1:][labels[1:] == labels[:-1]][0]
-        raise ValueError(f"label {twice} is in the summaries of two shards")
     ids = [str(label) for label in labels.tolist()]
-    names = ids
-    columns: list[dict[str, Any]] = []
-    if csv_path is not None:
-        table = read_segment_table(csv_path)
-        names, columns = _csv_properties(table, labels, ids)
-    bounds = np.concatenate([rows["lower"], rows["upper"]], axis=1)
-    measures = [rows["volume"], rows["area"], rows["faces"], *bounds.T]
+    names, columns = _given_properties(table, labels, ids)
     properties: list[dict[str, Any]] = [{"id": "label", "type": "label", "values": names}]
-    for (name, data_type, description), values in zip(_MEASURES, measures, strict=True):
-        properties.append(_number(name, data_type, values) | {"description": description})
+    for measure in MEASURES:
+        if measure.viewer_type is not None:
+            found = _number(measure.name, measure.viewer_type, measure.of(rows))
+            properties.append(found | {"description": measure.description})
+    if len(rows) < of_segments:
+        # the format has no place for what is to be said of the whole document
+        properties[1]["description"] += (
+            f". Only the {len(rows):,} largest of {of_segments:,} segments are listed here; "
+            f"{SEGMENTS} has them all"
+        )
     return {
         "@type": "neuroglancer_segment_properties",
         "inline": {"ids": ids, "properties": properties + columns},
     }
 
 
-def _csv_properties(
+def _given_properties(
     table: SegmentTable, labels: np.ndarray, ids: list[str]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """The names of `labels`, and the other columns of the CSV as properties of `labels`."""
-    row_of = {label: row for row, label in enumerate(table.labels)}
-    rows = [row_of.get(label, -1) for label in labels.tolist()]
+    """The names of `labels`, and the other columns of the user's table as their properties."""
+    rows = rows_of(by_label(table), labels)
     given = [""] * len(ids) if table.names is None else _take(table.names, rows)
     names = [name or label for name, label in zip(given, ids, strict=True)]
     properties = []
@@ -124,9 +106,12 @@ def _csv_properties(
     return names, properties
 
 
-def _take(texts: list[str], rows: list[int]) -> list[str]:
+def _take(texts: pa.Array, rows: np.ndarray) -> list[str]:
     """The texts of the rows; "" for row -1, which stands for a label that has no row."""
-    return [texts[row] if row >= 0 else "" for row in rows]
+    found = np.full(len(rows), "", object)
+    found[rows >= 0] = texts.take(rows[rows >= 0]).to_pylist()
+    listed: list[str] = found.tolist()
+    return listed
 
 
 def _number_column(name: str, texts: list[str]) -> dict[str, Any] | None:

@@ -9,8 +9,9 @@ from typing import BinaryIO
 import numpy as np
 
 from snakemesh.job_records import OctreeGrid, Sharding
-from snakemesh.multires.container import BLOCK_BYTES, payload_blocks
+from snakemesh.multires.container import NO_COUNTS
 from snakemesh.multires.manifests import WORD_BYTES
+from snakemesh.multires.payload import BLOCK_BYTES, payload_blocks
 from snakemesh.multires.sections import Sections, read_sections
 from snakemesh.multires.shard_layout import ShardLayout, lay_out
 from snakemesh.multires.sharding import minishard_of
@@ -26,17 +27,20 @@ def write_shard(
     container_paths: Sequence[str],
     grid: OctreeGrid,
     sharding: Sharding,
+    counts: np.ndarray = NO_COUNTS,
+    min_voxels: int = 0,
 ) -> np.ndarray:
     """Write one shard file, whole or not at all, from its section of every container.
 
     Only the records are held in memory; the payload is streamed. A shard without labels becomes a
-    valid file of empty minishards.
+    valid file of empty minishards. counts: the voxels of its labels (see `label_counts`); labels
+    of fewer than `min_voxels` are left out.
     Returns the summary: an array of dtype SUMMARY with one row per label, in ascending order.
     Raises UserError if a container is damaged or does not fit `grid` and `sharding`, and
     ValueError if two containers hold the same fragment.
     """
     sections = read_sections(container_paths, shard, grid, sharding)
-    layout = lay_out(sections, grid, sharding.index_bytes)
+    layout = lay_out(sections, grid, sharding.index_bytes, counts, min_voxels)
     with replacing(path) as temporary:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
@@ -56,6 +60,8 @@ def write_unsharded(
     container_paths: Sequence[str],
     grid: OctreeGrid,
     sharding: Sharding,
+    counts: np.ndarray = NO_COUNTS,
+    min_voxels: int = 0,
 ) -> np.ndarray:
     """Write two files for every label of a shard: `<label>`, its fragments, and `<label>.index`.
 
@@ -63,7 +69,7 @@ def write_unsharded(
     fragments. Each file appears whole or not at all. Returns and raises the same as `write_shard`.
     """
     sections = read_sections(container_paths, shard, grid, sharding)
-    layout = lay_out(sections, grid, 0)
+    layout = lay_out(sections, grid, 0, counts, min_voxels)
     manifests = _bytes(layout.words)
     # The fragments of a label come from many containers. A scratch file collects them, so that
     # memory stays bounded. It has no name, so a killed job leaves nothing behind.

@@ -5,22 +5,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from snakemesh.job_records import OctreeGrid
+from snakemesh.multires.container import NO_COUNTS
+from snakemesh.multires.counts import centroids_of, voxels_of
 from snakemesh.multires.manifests import WORD_BYTES, encode_manifests
 from snakemesh.multires.octree import CELL_STEPS, Nodes, kept_lods, manifest_nodes, morton
 from snakemesh.multires.sections import Sections
 
-# A row of a summary: one label of a shard. volume (nm^3), area (nm^2), faces: sums over its
-# fragments at LOD 0. lower, upper: bounds of these fragments, x y z in nm. lods: the number of LODs
-# that it keeps.
+# A row of a summary: one label of a shard. voxels: of s0; centroid: the mean of their centres, x y
+# z in nm. volume (nm^3), area (nm^2), faces: sums over its fragments at LOD 0. lower, upper: bounds
+# of these fragments, x y z in nm. lods: how many LODs it keeps.
 SUMMARY = np.dtype(
     [
         ("label", "<u8"),
+        ("voxels", "<u8"),
         ("volume", "<f8"),
         ("area", "<f8"),
         ("faces", "<u4"),
         ("lower", "<f8", (3,)),
         ("upper", "<f8", (3,)),
         ("lods", "u1"),
+        ("centroid", "<f8", (3,)),
     ]
 )
 
@@ -47,11 +51,18 @@ class ShardLayout:
     summary: np.ndarray
 
 
-def lay_out(sections: Sections, grid: OctreeGrid, begin: int) -> ShardLayout:
+def lay_out(
+    sections: Sections,
+    grid: OctreeGrid,
+    begin: int,
+    counts: np.ndarray = NO_COUNTS,
+    min_voxels: int = 0,
+) -> ShardLayout:
     """Lay out the fragments and manifests of a shard from byte `begin` on.
 
     A label without geometry at LOD 0 gets no mesh. It would vanish when the viewer comes close, and
-    the viewer takes the bounds of an object from LOD 0.
+    the viewer takes the bounds of an object from LOD 0. Nor does a label that has fewer than
+    `min_voxels` voxels, as `counts` says (COUNT, of ascending labels).
     Raises ValueError if two containers hold the same fragment.
     """
     records = sections.records
@@ -60,7 +71,8 @@ def lay_out(sections: Sections, grid: OctreeGrid, begin: int) -> ShardLayout:
     order = np.lexsort((keys, sections.lods, records["label"]))
     labels, owner = _number_runs(records["label"][order])
     at_base = np.bincount(owner[sections.lods[order] == 0], minlength=len(labels)) > 0
-    order = order[at_base[owner]]
+    is_wanted = at_base & (voxels_of(labels, counts) >= min_voxels)
+    order = order[is_wanted[owner]]
     labels, owner = _number_runs(records["label"][order])
     lod, key, size = sections.lods[order], keys[order], records["size"][order]
     faces = np.bincount(
@@ -90,6 +102,8 @@ def lay_out(sections: Sections, grid: OctreeGrid, begin: int) -> ShardLayout:
     destination = np.full(len(records), -1, np.int64)
     destination[order] = target
     summary = _summarize(records[base], labels, base_owner, kept, grid)
+    summary["voxels"] = voxels_of(labels, counts)
+    summary["centroid"] = centroids_of(labels, counts, grid)
     return ShardLayout(labels, data_begin, manifest_begin, destination, words, word_begin, summary)
 
 

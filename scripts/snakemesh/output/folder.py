@@ -3,12 +3,14 @@
 multires/                               what is served:
   info, <shard>.shard                   or, unsharded, <label> and <label>.index
   segment_properties/info
+  segments.parquet                      what is known of every segment
   snakemesh.json                        what made them
 _intermediate_scales.zarr/              the levels that are built, an OME-Zarr group
 snakemesh.json                          what the latest run makes, and from what
 work/
   lock                                  held while a run writes
   input.npz                             the input's files, as they were when the run was planned
+  target_ids.npy, exclude_ids.npy       the labels that these keys list
   pyramid/levels.<hash>.done            the group is there, with empty arrays
   pyramid/stage<n>/<box>.<hash>.done    a super-chunk is filled
   mesh/lod<n>/<box>.<hash>.fragments    the container of a block
@@ -39,6 +41,7 @@ OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS)
 # The first file that a run makes. It shows that an output directory belongs to snakemesh.
 LOCK = f"{WORK}/lock"
 RUN_DOCUMENT = "snakemesh.json"
+SEGMENTS = "segments.parquet"
 
 
 def shard_name(shard: int, sharding: Sharding) -> str:
@@ -75,6 +78,11 @@ class OutputFolder:
         return f"{self.multires}/segment_properties/info"
 
     @property
+    def segments(self) -> str:
+        """The table of all segments."""
+        return f"{self.multires}/{SEGMENTS}"
+
+    @property
     def served_document(self) -> str:
         """The document of what made the meshes, which goes where they go."""
         return f"{self.multires}/{RUN_DOCUMENT}"
@@ -88,6 +96,10 @@ class OutputFolder:
     def input_state(self) -> str:
         """The input's files, as they were when the run was planned."""
         return f"{self.work}/input.npz"
+
+    def label_list(self, key: str) -> str:
+        """The labels that a key of the configuration lists."""
+        return f"{self.work}/{key}.npy"
 
     def shard(self, shard: str) -> str:
         """The shard file of the shard that `shard_name` names."""

@@ -15,6 +15,7 @@ import jsonschema
 import yaml
 
 from snakemesh.errors import UserError
+from snakemesh.label_list import LIST_KEYS
 from snakemesh.plan.paths import file_path, output_path, source_path
 from snakemesh.plan.settings import Settings
 
@@ -33,6 +34,8 @@ MAX_SHOWN = 200
 _PATHS = {
     "input_path": source_path,
     "output_directory": output_path,
+    "target_ids": file_path,
+    "exclude_ids": file_path,
     "segment_properties_csv": file_path,
 }
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
@@ -86,7 +89,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
             "voxel_size_nm, expected both or neither; set voxel_size_nm too"
         )
     for key, checked in _PATHS.items():
-        if values[key] is not None:
+        if isinstance(values[key], str):
             values[key] = checked(key, values[key])
     return Settings(**{key: _frozen(value) for key, value in values.items()})
 
@@ -140,9 +143,9 @@ def _refuse_odd_numbers(values: Mapping[str, Any]) -> None:
             if not math.isfinite(number):
                 raise UserError(f"config key {key}: found {number}, expected a finite number")
             is_float = isinstance(number, float)
-            if key == "target_ids" and is_float and number > MAX_EXACT_FLOAT:
+            if key in LIST_KEYS and is_float and number > MAX_EXACT_FLOAT:
                 raise UserError(
-                    f"config key target_ids: found {number!r}, which stands for several labels; "
+                    f"config key {key}: found {number!r}, which stands for several labels; "
                     "write all digits of the label"
                 )
 

@@ -90,7 +90,7 @@ def _super_chunk_damage(
 
 def _damaged_shards(made_from: MadeFrom, folder: OutputFolder) -> Iterator[tuple[str, str]]:
     markers = {
-        name: folder.shard_marker(name, made_from.blocks) for name in shard_names(made_from.plan)
+        name: folder.shard_marker(name, made_from.shards) for name in shard_names(made_from.plan)
     }
     there = {name: marker for name, marker in markers.items() if os.path.exists(marker)}
     if made_from.plan.settings.sharded:

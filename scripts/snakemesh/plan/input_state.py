@@ -15,7 +15,9 @@ import numpy as np
 from snakemesh.boxes import Box, Index, triple
 from snakemesh.chunk_files import Watch, digest, stamps
 from snakemesh.errors import UserError
+from snakemesh.label_list import LIST_KEYS, NO_LISTS, LabelLists
 from snakemesh.output.atomic import replacing
+from snakemesh.plan.label_lists import label_files_of
 from snakemesh.plan.plan import Plan
 
 # An input of up to so many chunks is looked at whenever a run is planned: it takes some seconds.
@@ -27,13 +29,15 @@ _INSTEAD = "use null, and input_version to say that the input has changed"
 
 @dataclass(frozen=True)
 class InputState:
-    """The stamps of the chunks that hold the part of each level that is read.
+    """The stamps of the chunks that hold the part of each level that is read, and lists of labels.
 
-    stamps: by the number of the level; empty where the input is not checked.
+    stamps: by the number of the level; empty where the input is not checked. lists: the labels
+    that the configuration lists.
     """
 
     plan: Plan
     stamps: Mapping[int, np.ndarray]
+    lists: LabelLists = NO_LISTS
 
     def watch(self, level: int, box: Box) -> Watch | None:
         """The chunks that hold a box of a level, in voxels of the part, or None."""
@@ -64,10 +68,10 @@ def number_of_chunks(plan: Plan) -> int:
     return sum(math.prod(e - b for b, e in zip(*box, strict=True)) for box in boxes)
 
 
-def look_at_input(plan: Plan) -> InputState:
+def look_at_input(plan: Plan, lists: LabelLists = NO_LISTS) -> InputState:
     """The input as it is now. Raises UserError where its files cannot be told."""
     if not is_checked(plan):
-        return InputState(plan, {})
+        return InputState(plan, {}, lists)
     found = {}
     for k in _source_levels(plan):
         files = plan.levels[k].files
@@ -87,24 +91,29 @@ def look_at_input(plan: Plan) -> InputState:
             raise UserError(
                 f"config key input_path: the chunks in {files.root} cannot be looked at: {error}"
             ) from error
-    return InputState(plan, found)
+    return InputState(plan, found, lists)
 
 
 def write_state(path: str, state: InputState) -> None:
     """Keep a state for the jobs of a run."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {f"s{k}": found for k, found in state.stamps.items()}
+    lists = zip(LIST_KEYS, state.lists, strict=True)
+    arrays |= {key: np.array(found.digest) for key, found in lists if found is not None}
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
 
 
 def read_state(path: str, plan: Plan) -> InputState:
     """What the run that plans has kept for its jobs."""
-    if not is_checked(plan):
+    keys = [key for key in LIST_KEYS if getattr(plan.settings, key) is not None]
+    levels = _source_levels(plan) if is_checked(plan) else []
+    if not keys and not levels:
         return InputState(plan, {})
     try:
         with np.load(path) as kept:
-            return InputState(plan, {int(name[1:]): kept[name] for name in kept.files})
+            lists = label_files_of(plan, {key: str(kept[key]) for key in keys})
+            return InputState(plan, {k: kept[f"s{k}"] for k in levels}, lists)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{path}, which a run keeps for its jobs, cannot be read; give the same command again"

@@ -4,8 +4,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from snakemesh.errors import UserError
 from snakemesh.example.volume import (
     EXAMPLE_CHUNKS,
@@ -17,7 +15,6 @@ from snakemesh.example.volume import (
 from snakemesh.output.folder import LOCK, MULTIRES, OWN_FOLDERS, PYRAMID
 from snakemesh.plan.settings import Settings
 from snakemesh.plan.source import SourceLevel, is_local, read_source, with_voxel_size
-from snakemesh.segment_table import read_segment_table
 
 # The path of the example in config/config.yaml. If this is the input, the first run makes it.
 EXAMPLE_PATH = "example/segmentation.zarr"
@@ -29,11 +26,8 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
     The example is planned before it is made; its level is then known without metadata.
 
     Raises UserError if the source cannot be meshed, if the output would touch it or belongs to
-    another program, if a label of target_ids cannot be in it, or if the CSV of segment properties
-    cannot be read.
+    another program.
     """
-    if settings.segment_properties_csv is not None:
-        read_segment_table(settings.segment_properties_csv)
     if settings.input_path == EXAMPLE_PATH and not Path(EXAMPLE_PATH).exists():
         level, voxel_size_nm = _example_level(), settings.voxel_size_nm
         if voxel_size_nm is not None:
@@ -51,8 +45,18 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
         raise UserError(
             f"config key output_directory: {error.filename} cannot be looked at ({error.strerror})"
         ) from error
-    _refuse_impossible_ids(settings, levels[0])
     return levels
+
+
+def check_tables(settings: Settings) -> None:
+    """Raise UserError if the table of segment properties cannot be read.
+
+    Jobs need not do this, nor import what reads tables.
+    """
+    if settings.segment_properties_csv is not None:
+        from snakemesh.segment_table import read_segment_table
+
+        read_segment_table(settings.segment_properties_csv)
 
 
 def _example_level() -> SourceLevel:
@@ -81,8 +85,8 @@ def _refuse_overlap(settings: Settings, is_local_source: bool) -> None:
             f"config key output_directory: {settings.output_directory} lies inside the input "
             f"{settings.input_path}, expected a folder outside it"
         )
-    if settings.segment_properties_csv is not None:
-        inputs.append(settings.segment_properties_csv)
+    tables = (settings.segment_properties_csv, settings.target_ids, settings.exclude_ids)
+    inputs += [table for table in tables if isinstance(table, str)]
     for given in inputs:
         # the path as given may be a link in one of these folders, which a run may remove
         paths = (Path(given).resolve(), Path(os.path.abspath(given)))
@@ -115,13 +119,3 @@ def _refuse_foreign_output(output: Path) -> None:
                 f"config key output_directory: {path} is a link or a file, expected a folder or "
                 "nothing; move it away, or choose another folder"
             )
-
-
-def _refuse_impossible_ids(settings: Settings, level: SourceLevel) -> None:
-    """Raise UserError if a label of target_ids is too large for the data type of the source."""
-    largest = int(np.iinfo(level.dtype).max)
-    if settings.target_ids is not None and max(settings.target_ids) > largest:
-        raise UserError(
-            f"config key target_ids: found {max(settings.target_ids)}, the labels are "
-            f"{level.dtype}, at most {largest}"
-        )

@@ -21,6 +21,7 @@ from snakemesh.job_records import (
     SuperChunkJob,
     halo_voxels,
 )
+from snakemesh.label_list import NO_LISTS, LabelLists
 from snakemesh.output.folder import shard_name
 from snakemesh.plan.levels import Level
 from snakemesh.plan.plan import Plan, Stage
@@ -64,8 +65,17 @@ def super_chunk_targets(plan: Plan, stage: Stage, index: Index) -> Iterator[tupl
             yield files, files.indices_of((low, ceil_div(end, factor)))
 
 
-def mesh_block_job(plan: Plan, lod: int, index: Index, watch: Watch | None = None) -> MeshBlockJob:
-    """The job of one block of an LOD. watch: the chunks of the input that it reads."""
+def mesh_block_job(
+    plan: Plan,
+    lod: int,
+    index: Index,
+    watch: Watch | None = None,
+    lists: LabelLists = NO_LISTS,
+) -> MeshBlockJob:
+    """The job of one block of an LOD.
+
+    watch: the chunks of the input that it reads. lists: the labels that the configuration lists.
+    """
     block = plan.block_cells[lod]
     first = triple(i * b for i, b in zip(index, block, strict=True))
     end = (f + b for f, b in zip(first, block, strict=True))
@@ -87,7 +97,7 @@ def mesh_block_job(plan: Plan, lod: int, index: Index, watch: Watch | None = Non
         n_smoothing_iter=smoothing_iterations(plan, lod),
         keep=kept_faces(plan, lod),
         max_error=plan.settings.max_error,
-        target_ids=plan.settings.target_ids,
+        label_lists=lists,
         sharding=plan.sharding,
         watch=watch,
     )
@@ -203,7 +213,7 @@ def _whole_placement(plan: Plan, level: int) -> tuple[Nanometres, Nanometres]:
 
 def shard_job(plan: Plan) -> ShardJob:
     """What all shards of a plan have in common."""
-    return ShardJob(plan.grid, plan.sharding, plan.settings.sharded)
+    return ShardJob(plan.grid, plan.sharding, plan.settings.sharded, plan.settings.min_voxels)
 
 
 def shard_names(plan: Plan) -> list[str]:

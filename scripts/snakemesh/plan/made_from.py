@@ -26,7 +26,6 @@ MESHING_KEYS = (
     "decimation_factor",
     "max_error",
     "roi_boundary",
-    "target_ids",
 )
 
 # Keys that do not change the result.
@@ -71,7 +70,7 @@ class MadeFrom:
 
     @cached_property
     def blocks(self) -> str:
-        """All blocks together, and so every shard."""
+        """All blocks together."""
         every = (
             self.block(lod, index)
             for lod in range(self.plan.num_lods)
@@ -80,12 +79,17 @@ class MadeFrom:
         return short_hash((list(every), self.plan.settings.sharded))
 
     @cached_property
+    def shards(self) -> str:
+        """Every shard: all of them have labels of every block."""
+        return short_hash((self.blocks, self.plan.settings.min_voxels))
+
+    @cached_property
     def documents(self) -> str:
         """The documents beside the shards. They name the version that made them."""
         table = self.plan.settings.segment_properties_csv
         content = None if table is None else hashlib.sha256(Path(table).read_bytes()).hexdigest()
         levels = sorted(self._documents.items())
-        return short_hash((self.blocks, content, self.result_settings, levels, __version__))
+        return short_hash((self.shards, content, self.result_settings, levels, __version__))
 
     @property
     def result_settings(self) -> dict[str, object]:
@@ -147,4 +151,5 @@ class MadeFrom:
         keys = [(key, getattr(plan.settings, key)) for key in MESHING_KEYS]
         division = (plan.cell_voxels, plan.n_cells, plan.block_cells, plan.tile_cells)
         grid = (plan.grid, plan.sharding, plan.begin, plan.end, plan.source.shape)
-        return short_hash((RESULTS_VERSION, levels, keys, division, grid))
+        lists = [None if found is None else found.digest for found in self.state.lists]
+        return short_hash((RESULTS_VERSION, levels, keys, lists, division, grid))

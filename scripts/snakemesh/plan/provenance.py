@@ -11,6 +11,7 @@ from typing import Any
 
 from snakemesh import __version__
 from snakemesh.job_records import RESULTS_VERSION
+from snakemesh.label_list import LIST_KEYS
 from snakemesh.output.atomic import replacing
 from snakemesh.plan.input_state import is_checked
 from snakemesh.plan.made_from import MadeFrom
@@ -40,10 +41,16 @@ def run_document(made_from: MadeFrom) -> dict[str, Any]:
                 if not level.is_built
             ],
             "chunks": made_from.chunks if is_checked(plan) else None,
+            "lists": {
+                key: found.digest
+                for key, found in zip(LIST_KEYS, made_from.state.lists, strict=True)
+                if found is not None
+            },
         },
         "products": {
             "levels": made_from.group,
             "blocks": made_from.blocks,
+            "shards": made_from.shards,
             "documents": made_from.documents,
             "result": made_from.result,
         },
@@ -93,6 +100,10 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             found.append(f"the metadata of {level['path']}")
     if input_before.get("chunks") not in (None, now["input"]["chunks"]):
         found.append("the chunks of the input")
+    lists = _part(input_before, "lists")
+    for key, digest in now["input"]["lists"].items():
+        if lists.get(key, digest) != digest:
+            found.append(f"the labels in {key}")
     if before.get("results_version") != now["results_version"]:
         version = before.get("snakemesh", "an older version")
         found.append(f"snakemesh {now['snakemesh']} makes other results than {version}")

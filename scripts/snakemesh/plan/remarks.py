@@ -10,6 +10,12 @@ from snakemesh.plan.provenance import changes, read_document, run_document
 
 # Of what is damaged, so many lines are shown.
 MAX_LINES = 5
+# Why a key leaves out labels.
+_WHY = {
+    "target_ids": "not in target_ids",
+    "exclude_ids": "in exclude_ids",
+    "min_voxels": "of fewer voxels than min_voxels",
+}
 
 
 def remarks_before(
@@ -32,15 +38,36 @@ def remarks_before(
     return lines
 
 
+def result_lines(facts: Mapping[str, object] | None, folder: OutputFolder) -> list[str]:
+    """Where the result of a run is. facts: what the marker of the documents says of it."""
+    if facts is None:
+        return []
+    lines = [f"  meshes   {folder.multires}, to be served", f"  table    {folder.segments}"]
+    labels, listed = facts.get("labels"), facts.get("listed")
+    if isinstance(labels, int) and isinstance(listed, int):
+        lines[1] += f", what is known of all {labels:,} segments"
+        if listed < labels:
+            lines.append(
+                f"  listed   the {listed:,} largest segments in the viewer (config key "
+                "max_properties)"
+            )
+    return lines
+
+
 def remarks_after(facts: Mapping[str, object] | None) -> list[str]:
     """Lines to end a run with. facts: what the marker of the documents says of the result."""
     if facts is None:
         return []
     lines = []
     missing = facts.get("not_found")
-    if isinstance(missing, list) and missing:
-        shown = ", ".join(missing[:MAX_LINES]) + (", ..." if len(missing) > MAX_LINES else "")
+    if isinstance(missing, dict) and missing["labels"]:
+        n, smallest = missing["labels"], missing["smallest"][:MAX_LINES]
+        shown = ", ".join(smallest) + (f", ... ({n:,} labels)" if n > len(smallest) else "")
         lines.append(f"config key target_ids: no voxel of what was meshed has label {shown}")
+    out = facts.get("left_out")
+    if isinstance(out, dict) and any(out.values()):
+        said = (f"{n:,} {_WHY[key]}" for key, n in out.items() if n and key in _WHY)
+        lines.append(f"labels left out: {', '.join(said)}")
     if facts.get("labels") == 0:
         lines.append("there is no label in what was meshed: the layer is empty")
     return lines

@@ -4,6 +4,7 @@ A cluster ends a job that takes more. `estimates` has what jobs are expected to 
 """
 
 import math
+import os
 
 import numpy as np
 
@@ -27,6 +28,12 @@ LABEL_COPIES = 2
 FRAGMENTS_PER_LABEL = 4
 # What a shard job holds of each fragment while it lays the shard out
 SHARD_BYTES_PER_FRAGMENT = 300
+# What the index job holds of the summaries while it merges them; of each segment that the viewer
+# lists; and of each byte of the user's table
+INDEX_MB = 400
+INDEX_BYTES_PER_LISTED = 1200
+INDEX_BYTES_PER_TABLE_BYTE = 20
+GUARANTEED_INDEX_LABELS_PER_S = 1e5
 # A core does at least this many voxels a second. It is a third of what was measured in dense tissue
 # and in noise, because a cluster must not end a job that is only slow.
 GUARANTEED_PYRAMID_VOXELS_PER_S = 2e6
@@ -89,9 +96,9 @@ def _super_chunk_voxels(plan: Plan, stage: Stage) -> int:
     return math.prod(map(min, stage.super_chunk, plan.levels[stage.base].shape))
 
 
-def minutes(voxels: int, voxels_per_s: float) -> int:
-    """Minutes that a job asks for, never less than MIN_MINUTES. voxels_per_s: a rate from above."""
-    return max(MIN_MINUTES, math.ceil(voxels / voxels_per_s / 60))
+def minutes(amount: int, per_s: float) -> int:
+    """Minutes that a job asks for, never less than MIN_MINUTES. per_s: a rate from above."""
+    return max(MIN_MINUTES, math.ceil(amount / per_s / 60))
 
 
 def pyramid_runtime(plan: Plan) -> int:
@@ -117,6 +124,28 @@ def shard_mem_mb(plan: Plan) -> int:
     """MB that a shard job asks for: it holds the records of its fragments, not the fragments."""
     labels = _voxels(plan) / plan.sharding.num_shards / VOXELS_PER_LABEL
     return BASE_MB + math.ceil(labels * FRAGMENTS_PER_LABEL * SHARD_BYTES_PER_FRAGMENT / 1e6)
+
+
+def index_mem_mb(plan: Plan) -> int:
+    """MB that the multires_index job asks for: it lists segments in memory, and streams the rest.
+
+    Where all segments are listed, their number is a guess.
+    """
+    limit, table = plan.settings.max_properties, plan.settings.segment_properties_csv
+    listed = _labels(plan) if limit is None else min(limit, _voxels(plan))
+    table_bytes = 0 if table is None else os.path.getsize(table)
+    held = listed * INDEX_BYTES_PER_LISTED + table_bytes * INDEX_BYTES_PER_TABLE_BYTE
+    return BASE_MB + INDEX_MB + math.ceil(held / 1e6)
+
+
+def index_runtime(plan: Plan) -> int:
+    """Minutes that the multires_index job asks for."""
+    return minutes(_labels(plan), GUARANTEED_INDEX_LABELS_PER_S)
+
+
+def _labels(plan: Plan) -> int:
+    """How many labels there are, at a guess."""
+    return math.ceil(_voxels(plan) / VOXELS_PER_LABEL)
 
 
 def _voxels(plan: Plan) -> int:

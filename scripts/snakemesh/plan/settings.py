@@ -31,8 +31,11 @@ class Settings:
     target_reduction: float
     decimation_factor: float
     max_error: float
-    target_ids: tuple[int, ...] | None
+    target_ids: tuple[int, ...] | str | None
+    exclude_ids: tuple[int, ...] | str | None
+    min_voxels: int
     sharded: bool
     segment_properties_csv: str | None
+    max_properties: int | None
     cell_size: int
     max_jobs: int

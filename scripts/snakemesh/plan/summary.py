@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from snakemesh.plan.estimates import Work, level_bytes, mesh_bytes, plan_work
 from snakemesh.plan.placement import MAX_LODS, MOST_CELLS
 from snakemesh.plan.plan import Plan
-from snakemesh.plan.resources import mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
+from snakemesh.plan.resources import index_mem_mb, mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
 
 # What a job of a rule does.
 _WORDS = {"pyramid_super_chunk": "super-chunk", "mesh_block": "block", "shard": "shard"}
@@ -100,7 +100,7 @@ def _kept(plan: Plan) -> int:
 
 def _peak_mb(plan: Plan) -> int:
     meshing = (mesh_mem_mb(plan, lod) for lod in range(plan.num_lods))
-    return max(pyramid_mem_mb(plan), shard_mem_mb(plan), *meshing)
+    return max(pyramid_mem_mb(plan), shard_mem_mb(plan), index_mem_mb(plan), *meshing)
 
 
 def _size(numbers: Iterable[int]) -> str:

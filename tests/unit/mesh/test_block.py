@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 import tensorstore as ts
 
+from in_process import listed
 from small_blocks import small_blocks
 from snakemesh.boxes import box_name, indices
 from snakemesh.errors import UserError
 from snakemesh.mesh.block import mesh_block
-from snakemesh.multires.container import payload_blocks, read_section
+from snakemesh.multires.container import read_section
 from snakemesh.multires.octree import CELL_STEPS
+from snakemesh.multires.payload import payload_blocks
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.jobs import mesh_block_job
 from snakemesh.plan.plan import make_plan
@@ -71,7 +73,7 @@ def meshed(tmp_path, plan, lod, **changes):
     """Records and Draco bytes of all blocks of an LOD. changes: fields of their jobs."""
     all_records, all_blobs = [], []
     for index in indices(plan.blocks(lod)):
-        job = replace(mesh_block_job(plan, lod, index), **changes)
+        job = replace(mesh_block_job(plan, lod, index, lists=listed(plan)), **changes)
         path = tmp_path / "containers" / f"{box_name(index)}.0.fragments"
         stats = mesh_block(job, path)
         written_lod, records, blobs = read_container(path, job.sharding)
@@ -192,12 +194,16 @@ def test_only_what_is_wanted(tmp_path):
         (tmp_path / name).mkdir()
     some = np.where(np.isin(labels, (2, 5)), labels, 0).astype(np.uint8)
     expected, expected_blobs = meshed(tmp_path, plan_of(tmp_path / "some", some), 0)
-    # 300 is too large for the uint8 of the volume
-    plan = plan_of(tmp_path / "all", labels, target_ids=[300, 5, 2])
-    records, blobs = meshed(tmp_path, plan, 0)
-    assert set(records["label"].tolist()) == {2, 5}
-    np.testing.assert_array_equal(records, expected)
-    assert blobs == expected_blobs
+    excluded = sorted({*np.unique(labels).tolist()} - {0, 2, 5})
+    for lists in (
+        {"target_ids": [250, 5, 2]},
+        {"target_ids": [2, 5, *excluded], "exclude_ids": [250, *excluded]},
+        {"exclude_ids": excluded},
+    ):
+        records, blobs = meshed(tmp_path, plan_of(tmp_path / "all", labels, **lists), 0)
+        assert set(records["label"].tolist()) == {2, 5}
+        np.testing.assert_array_equal(records, expected)
+        assert blobs == expected_blobs
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "u8", "i4", "i8"])

@@ -8,12 +8,12 @@ from snakemesh.job_records import Sharding
 from snakemesh.multires.container import (
     FRAGMENT,
     Origin,
-    payload_blocks,
     read_origin,
     read_section,
     write_container,
 )
 from snakemesh.multires.octree import morton
+from snakemesh.multires.payload import payload_blocks
 from snakemesh.multires.sharding import shard_of
 
 SHARDING = Sharding(shard_bits=2, minishard_bits=3)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from decimal import Decimal
 
@@ -9,8 +10,16 @@ from hypothesis import strategies as st
 from snakemesh.errors import UserError
 from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
+from snakemesh.multires.measures import MEASURES as ALL_MEASURES
 from snakemesh.multires.shard_layout import SUMMARY
-from snakemesh.segment_table import MEASURE_NAMES, RESERVED_NAMES, read_segment_table
+from snakemesh.segment_table import (
+    MEASURE_NAMES,
+    NO_TABLE,
+    RESERVED_NAMES,
+    by_label,
+    read_segment_table,
+    rows_of,
+)
 
 MEASURES = ["volume", "area", "faces", "x_min", "y_min", "z_min", "x_max", "y_max", "z_max"]
 
@@ -21,6 +30,12 @@ def summary(*labels):
     rows["volume"], rows["area"] = np.arange(len(labels)) + 0.1, 1e12 / 3
     rows["lower"], rows["upper"] = [1.5, 2.5, 3.5], [4, 5, 2**24 + 1]
     return rows
+
+
+def properties(rows, path=None):
+    """The document of these segments, all there are, with the table at `path`."""
+    table = NO_TABLE if path is None else read_segment_table(path)
+    return segment_properties(rows, len(rows), table)
 
 
 def csv(tmp_path, text, encoding="utf-8"):
@@ -79,39 +94,54 @@ def test_info():
     assert "sharding" not in multires_info(None, 1.0)
 
 
-def test_measures_of_all_shards():
-    doc = segment_properties([summary(10, 2**64 - 1), summary(), summary(9)], None)
+def test_measures():
+    doc = properties(summary(9, 10, 2**64 - 1))
     check(doc)
     assert doc["inline"]["ids"] == ["9", "10", str(2**64 - 1)]
     found = by_id(doc)
     assert list(found) == ["label", *MEASURES]
     assert found["label"]["values"] == doc["inline"]["ids"]
-    assert found["faces"]["values"] == [100, 100, 101]
+    assert found["faces"]["values"] == [100, 101, 102]
     # Not all digits of the float64, but the shortest decimals of the nearest float32.
-    assert found["volume"]["values"] == [0.1, 0.1, 1.1]
+    assert found["volume"]["values"] == [0.1, 1.1, 2.1]
     assert found["area"]["values"] == [3.3333333e11] * 3
     assert found["z_max"]["values"] == [2.0**24] * 3
     assert found["x_min"]["values"] == [1.5] * 3
     assert {found[name]["data_type"] for name in MEASURES} == {"float32", "uint32"}
 
 
+def test_segments_that_are_left_out_are_said():
+    """The format has no description of the whole document: that of the first number has it."""
+    rows = summary(3, 4)
+    whole, part = segment_properties(rows, 2), segment_properties(rows, 12345)
+    check(part)
+    assert by_id(whole)["volume"]["description"] == "Volume in cubic nanometres"
+    said = by_id(part)["volume"]["description"]
+    assert "the 2 largest of 12,345 segments" in said and "segments.parquet" in said
+    by_id(part)["volume"]["description"] = by_id(whole)["volume"]["description"]
+    assert part == whole
+
+
 def test_every_measure_has_a_reserved_name():
-    """No column of a CSV can have the name of a measure."""
-    found = by_id(segment_properties([summary(1)], None))
-    assert tuple(found) == ("label", *MEASURE_NAMES)
-    assert found.keys() <= RESERVED_NAMES
+    """No column of a user's table can have the name of a measure."""
+    assert tuple(measure.name for measure in ALL_MEASURES) == MEASURE_NAMES
+    assert {*MEASURE_NAMES, "label", "name"} <= RESERVED_NAMES
 
 
 def test_no_labels_at_all():
-    for summaries in ([], [summary()]):
-        doc = segment_properties(summaries, None)
-        check(doc)
-        assert doc["inline"]["ids"] == []
+    doc = properties(summary())
+    check(doc)
+    assert doc["inline"]["ids"] == []
 
 
-def test_a_label_in_two_shards():
-    with pytest.raises(ValueError, match="label 7 "):
-        segment_properties([summary(7), summary(8, 7)], None)
+labels = st.integers(0, 9) | st.integers(2**64 - 3, 2**64 - 1)
+
+
+@given(st.lists(labels, unique=True), st.lists(labels))
+def test_the_row_of_a_label(rows, asked):
+    table = dataclasses.replace(NO_TABLE, labels=np.array(rows, np.uint64))
+    found = rows_of(by_label(table), np.array(asked, np.uint64)).tolist()
+    assert found == [rows.index(label) if label in rows else -1 for label in asked]
 
 
 def test_columns_of_a_csv(tmp_path):
@@ -127,10 +157,10 @@ def test_columns_of_a_csv(tmp_path):
     read_segment_table(path)
     # Label 99 has no mesh, but its "x" still makes the column a text column. The type of a column
     # must not depend on which labels are in the region that is meshed.
-    found = by_id(segment_properties([summary(10, 11, 12)], path))
+    found = by_id(properties(summary(10, 11, 12), path))
     assert found["Length_nm"]["type"] == "string"
     path.write_text(path.read_text(encoding="utf-8").replace("Dora,x", "Dora,3"), encoding="utf-8")
-    doc = segment_properties([summary(10, 11, 12, 13)], path)
+    doc = properties(summary(10, 11, 12, 13), path)
     check(doc)
     found = by_id(doc)
     assert list(found)[10:] == [
@@ -154,7 +184,7 @@ def test_columns_of_a_csv(tmp_path):
     }
     assert found["big"]["type"] == found["code"]["type"] == "string"
     assert found["empty"]["values"] == ["", "", "", ""]
-    complete = by_id(segment_properties([summary(10, 11)], path))
+    complete = by_id(properties(summary(10, 11), path))
     assert complete["parent"]["data_type"] == "uint32"
     assert complete["parent"]["values"] == [4294967295, 0]
     assert complete["depth"]["data_type"] == "int32" and complete["depth"]["values"] == [-3, 4]
@@ -165,7 +195,7 @@ def test_ids_in_a_table_stay_exact(tmp_path):
     """The viewer has numbers of 32 bits alone: whole numbers that those would change are text."""
     text = "id,synapse,parent,count\n1,720575940379279489,16777217,3\n2,5,7,4\n"
     path = csv(tmp_path, text)
-    found = by_id(segment_properties([summary(1, 2, 3)], path))
+    found = by_id(properties(summary(1, 2, 3), path))
     assert found["synapse"] == {
         "id": "synapse",
         "type": "string",
@@ -176,7 +206,7 @@ def test_ids_in_a_table_stay_exact(tmp_path):
     assert found["count"]["data_type"] == "float32"
     assert found["count"]["values"] == [3.0, 4.0, "NaN"]
     # where every label has a number, 32 bits are enough
-    parents = by_id(segment_properties([summary(1, 2)], path))["parent"]
+    parents = by_id(properties(summary(1, 2), path))["parent"]
     assert (parents["data_type"], parents["values"]) == ("uint32", [16777217, 7])
 
 
@@ -189,7 +219,7 @@ def test_every_whole_number_can_be_read_back(tmp_path_factory, numbers, with_a_p
     rows = [f"{i},{'' if n is None else f'{n}{ending}'}" for i, n in enumerate(numbers, 1)]
     path = csv(tmp_path_factory.mktemp("table"), "\n".join(["id,parent", *rows]))
     labels = range(1, len(numbers) + 1)
-    values = by_id(segment_properties([summary(*labels)], path))["parent"]["values"]
+    values = by_id(properties(summary(*labels), path))["parent"]["values"]
     read = [None if value in ("", "NaN") else int(Decimal(str(value))) for value in values]
     assert read == numbers
 
@@ -204,9 +234,7 @@ def test_which_column_holds_the_labels(tmp_path, header, labels):
         with pytest.raises(UserError, match="line 1 has no name for column 1"):
             read_segment_table(path)
     else:
-        values = [
-            found["values"] for found in by_id(segment_properties([summary(7)], path)).values()
-        ]
+        values = [found["values"] for found in by_id(properties(summary(7), path)).values()]
         assert len(values) == 11 and values[-1] != [""]
 
 
@@ -229,12 +257,14 @@ def test_which_column_holds_the_labels(tmp_path, header, labels):
         ("id,x max\n5,2\n", "line 1 names a column 'x max'"),
         ("segment_id,id\n5,2\n", "line 1 names a column 'id'"),
         ("id,label,label\n5,2,3\n", "line 1 names a column 'label'"),
+        ("id,label,name\n5,2,3\n", "line 1 names a column 'name'"),
+        ("id,Voxels\n5,2\n", "line 1 names a column 'Voxels'"),
         ("id,%\n5,2\n", "line 1 has no name for column 2"),
     ],
 )
 def test_bad_csv(tmp_path, text, says):
     path = csv(tmp_path, text)
-    for use in (read_segment_table, lambda path: segment_properties([summary(5)], path)):
+    for use in (read_segment_table, lambda path: properties(summary(5), path)):
         with pytest.raises(UserError) as caught:
             use(path)
         message = str(caught.value)
@@ -253,7 +283,7 @@ def test_csv_that_is_no_text(tmp_path):
 
 def test_documents_are_written_whole(tmp_path):
     path = tmp_path / "multires" / "segment_properties" / "info"
-    doc = segment_properties([summary(3, 4)], csv(tmp_path, "id,name\n3,é\n"))
+    doc = properties(summary(3, 4), csv(tmp_path, "id,name\n3,é\n"))
     write_json(path, doc)
     assert json.loads(path.read_text(encoding="utf-8")) == doc
     first = path.read_bytes()

@@ -20,7 +20,8 @@ from reading import parse_manifest
 from snakemesh.errors import UserError
 from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.multires import shard_layout
-from snakemesh.multires.container import Origin, write_container
+from snakemesh.multires.container import COUNT, FRAGMENT, Origin, write_container
+from snakemesh.multires.counts import centroids_of, label_counts
 from snakemesh.multires.documents import multires_info, sharding_info, write_json
 from snakemesh.multires.manifests import encode_manifests
 from snakemesh.multires.octree import Nodes, morton
@@ -439,3 +440,30 @@ def test_info_documents(sharded, unsharded):
     info = json.loads((sharded[0] / "info").read_text())
     assert info["sharding"] == sharding_info(SHARDING)
     assert "sharding" not in json.loads((unsharded[0] / "info").read_text())
+
+
+def test_voxels_and_centroids_of_a_summary(tmp_path):
+    """They add up over containers; a label that fills a block has no fragment there."""
+    grid = OctreeGrid((-1000.0, 250.0, 40.5), (100.0, 200.0, 50.0), (1, 2))
+    sharding = Sharding(0, 2)
+    parts = [
+        [(7, 10, 0, (2.5, 5, 10)), (9, 512, 0, (256, 256, 256))],
+        [(7, 30, 0, (7.5, 35, 50)), (5, 3, 0, (1, 1, 1))],
+        [(9, 2**60, 0, (2.0**60, 2.0**61, 2.0**59))],
+    ]
+    paths = [str(tmp_path / str(i)) for i in range(len(parts))]
+    fragments = [(7, (80, 80, 80)), (9, (STEPS * 4 + 8, 8, 8)), None]
+    for path, fragment, counts in zip(paths, fragments, parts, strict=True):
+        records, blobs = np.zeros(0, FRAGMENT), []
+        if fragment is not None:
+            label, lower = fragment
+            records, blobs = box_fragments(label, lower, np.add(lower, 80), 0, grid)
+        write_container(path, 0, records, blobs, sharding, ORIGIN, np.array(counts, COUNT))
+    counts = label_counts(paths, 0)
+    summary = write_shard(tmp_path / "0.shard", 0, paths, grid, sharding, counts)
+    # label 5 has no faces, and so no mesh
+    assert summary["label"].tolist() == [7, 9]
+    assert summary["voxels"].tolist() == [40, 2**60 + 512]
+    assert summary["centroid"][0].tolist() == [-1000 + 25.0, 250 + 200.0, 40.5 + 75.0]
+    assert summary["centroid"][1] == pytest.approx([-900, 650, 65.5])
+    assert np.isnan(centroids_of(np.array([6], np.uint64), counts, grid)).all()

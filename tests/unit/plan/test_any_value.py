@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from snakemesh.errors import UserError
 from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.input_state import look_at_input, number_of_chunks
-from snakemesh.plan.inputs import source_levels
+from snakemesh.plan.inputs import check_tables, source_levels
 from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
@@ -61,10 +61,11 @@ def plan_or_line(config) -> None:
     try:
         chosen = read_settings(typed(config))
         plan = make_plan(chosen, source_levels(chosen))
+        check_tables(chosen)
         state = look_at_input(plan)
     except UserError as error:
         assert str(error).isprintable(), repr(str(error))
-        assert str(error).startswith(("config key ", "config: ", "segment_properties_csv: "))
+        assert str(error).startswith(("config key ", "config: "))
         return
     made_from = MadeFrom(plan, state)
     assert json.dumps(run_document(made_from))

@@ -78,7 +78,18 @@ def test_the_example_says_only_where():
         ({"target_ids": []}, "target_ids", "a list of whole numbers from 1"),
         ({"target_ids": [0]}, "target_ids", "a list of whole numbers from 1"),
         ({"target_ids": 3}, "target_ids", "a list of whole numbers from 1"),
+        ({"target_ids": [-1]}, "target_ids", "a list of whole numbers from 1"),
+        ({"target_ids": [1.5]}, "target_ids", "a list of whole numbers from 1"),
+        ({"target_ids": [2**64]}, "target_ids", "a list of whole numbers from 1"),
+        ({"exclude_ids": []}, "exclude_ids", "or a path"),
+        ({"exclude_ids": [0]}, "exclude_ids", "a list of whole numbers from 1"),
+        ({"exclude_ids": ""}, "exclude_ids", "or a path"),
+        ({"min_voxels": -1}, "min_voxels", "at least 0"),
+        ({"min_voxels": 1.5}, "min_voxels", "a value of type integer"),
         ({"segment_properties_csv": 3}, "segment_properties_csv", "string or null"),
+        ({"max_properties": -1}, "max_properties", "null or a whole number, 0 or more"),
+        ({"max_properties": 2.5}, "max_properties", "null or a whole number, 0 or more"),
+        ({"max_properties": "all"}, "max_properties", "null or a whole number, 0 or more"),
         ({"cell_size": 2048}, "cell_size", "one of 32, 64, 128, 256, 512, 1024"),
         ({"max_jobs": 99}, "max_jobs", "at least 100"),
         ({"input_path": ""}, "input_path", "a text of at least 1 character"),
@@ -192,7 +203,10 @@ def test_numbers_that_no_key_takes(key, value):
         read_settings({**NEEDED, key: value})
 
 
-@pytest.mark.parametrize("key", ["input_path", "output_directory", "segment_properties_csv"])
+@pytest.mark.parametrize(
+    "key",
+    ["input_path", "output_directory", "segment_properties_csv", "target_ids", "exclude_ids"],
+)
 def test_home_is_expanded(key, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     settings = read_settings({**NEEDED, key: "~/data"})
@@ -286,6 +300,7 @@ def test_paths_that_no_input_can_have(path, expected):
 
 
 @pytest.mark.parametrize("path", [".", "/dev/zero"])
-def test_a_table_is_a_file(path):
-    with pytest.raises(UserError, match="^config key segment_properties_csv: .*expected a file$"):
-        read_settings({**NEEDED, "segment_properties_csv": path})
+@pytest.mark.parametrize("key", ["segment_properties_csv", "target_ids", "exclude_ids"])
+def test_a_table_is_a_file(key, path):
+    with pytest.raises(UserError, match=f"^config key {key}: .*expected a file$"):
+        read_settings({**NEEDED, key: path})

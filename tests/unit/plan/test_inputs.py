@@ -11,7 +11,7 @@ from snakemesh.example import volume as example
 from snakemesh.output.folder import OWN_FOLDERS
 from snakemesh.output.lock import acquire
 from snakemesh.plan.configuration import SCHEMA_PATH, read_settings
-from snakemesh.plan.inputs import EXAMPLE_PATH, source_levels
+from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
 from snakemesh.plan.plan import make_plan
 from volumes import settings_with
 
@@ -97,14 +97,15 @@ def test_a_link_to_the_source_in_a_kept_pyramid_is_refused():
 
 
 @pytest.mark.parametrize("folder", OWN_FOLDERS)
-def test_a_table_in_what_a_run_writes_is_refused(folder):
+@pytest.mark.parametrize("key", ["segment_properties_csv", "target_ids", "exclude_ids"])
+def test_a_table_in_what_a_run_writes_is_refused(key, folder):
     path = write_labels("seg.zarr")
     table = Path("out", folder, "table.csv")
     table.parent.mkdir(parents=True)
     table.write_text("id,type\n1,axon\n")
     with pytest.raises(UserError, match=f"^config key output_directory: .*out/{folder}, which"):
-        source_levels(settings_for(path, segment_properties_csv=str(table)))
-    assert source_levels(settings_for(path, "elsewhere", segment_properties_csv=str(table)))
+        source_levels(settings_for(path, **{key: str(table)}))
+    assert source_levels(settings_for(path, "elsewhere", **{key: str(table)}))
 
 
 def test_input_in_the_output_directory_is_fine_elsewhere():
@@ -112,34 +113,16 @@ def test_input_in_the_output_directory_is_fine_elsewhere():
     assert source_levels(settings_for(path))
 
 
-# -- labels and their properties --------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("dtype", "fits", "does_not"), [("uint8", 255, 256), ("int16", 32767, 32768)]
-)
-def test_ids_that_no_voxel_can_hold_are_refused(dtype, fits, does_not):
-    path = write_labels("seg.zarr", dtype)
-    assert source_levels(settings_for(path, target_ids=(1, fits)))
-    with pytest.raises(UserError, match=f"^config key target_ids: found {does_not}, [^\n]*{fits}$"):
-        source_levels(settings_for(path, target_ids=(does_not, 1)))
-
-
-def test_ids_that_the_example_cannot_hold_are_refused():
-    most = np.iinfo(example.EXAMPLE_DTYPE).max
-    assert source_levels(settings_for(EXAMPLE_PATH, target_ids=(int(most),)))
-    with pytest.raises(UserError, match="^config key target_ids: "):
-        source_levels(settings_for(EXAMPLE_PATH, target_ids=(int(most) + 1,)))
+# -- properties of labels ----------------------------------------------------------------------
 
 
 def test_a_csv_is_read_before_anything_runs():
-    path = write_labels("seg.zarr")
     Path("good.csv").write_text("id,type\n1,axon\n")
     Path("bad.csv").write_text("id,type\none,axon\n")
-    assert source_levels(settings_for(path, segment_properties_csv="good.csv"))
+    check_tables(settings_for("seg.zarr", segment_properties_csv="good.csv"))
     for name in ("bad.csv", "missing.csv"):
         with pytest.raises(UserError, match=f"segment_properties_csv: [^\n]*{name}[^\n]*$"):
-            source_levels(settings_for(path, segment_properties_csv=name))
+            check_tables(settings_for("seg.zarr", segment_properties_csv=name))
 
 
 def test_what_a_user_writes_is_what_is_read():

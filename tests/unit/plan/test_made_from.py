@@ -17,12 +17,13 @@ from snakemesh.chunk_files import ChunkFiles
 from snakemesh.plan import made_from as module
 from snakemesh.plan.input_state import InputState
 from snakemesh.plan.jobs import block_box, super_chunk_box
+from snakemesh.plan.label_lists import label_files, read_lists
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.provenance import changes, run_document
 from volumes import ISOTROPIC, all_jobs, plans, settings_with, volume
 
-PRODUCTS = ("group", "blocks", "documents", "result")
+PRODUCTS = ("group", "blocks", "shards", "documents", "result")
 # By key another value, and the first product that must be made again: all later ones follow.
 OTHER = {
     "input_path": ("/data/other", "documents"),
@@ -43,8 +44,11 @@ OTHER = {
     "decimation_factor": (5, "blocks"),
     "max_error": (0.5, "blocks"),
     "target_ids": ([3], "blocks"),
+    "exclude_ids": ([3], "blocks"),
+    "min_voxels": (9, "shards"),
     "sharded": (False, "blocks"),
     "segment_properties_csv": (None, None),
+    "max_properties": (10, "documents"),
     "cell_size": (128, "blocks"),
     "max_jobs": (19999, None),
     "output_directory": ("/elsewhere", None),
@@ -59,7 +63,8 @@ def products(made_from):
 def unwatched(levels=LEVELS, **changes):
     with small_blocks():
         plan = make_plan(settings_with(**changes), levels)
-    return MadeFrom(plan, InputState(plan, {}))
+    lists = label_files(plan, read_lists(plan.settings, "uint64"))
+    return MadeFrom(plan, InputState(plan, {}, lists))
 
 
 def watched(plan, rng):

@@ -12,7 +12,7 @@ from snakemesh.plan.provenance import (
     served_document,
     write_document,
 )
-from snakemesh.plan.remarks import remarks_after, remarks_before
+from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
 from volumes import settings_with, volume
 
 (LEVEL,) = volume()
@@ -78,11 +78,33 @@ def test_an_older_output_is_named(tmp_path):
 
 
 def test_what_is_said_after_a_run():
-    assert remarks_after(None) == remarks_after({"labels": 3, "not_found": []}) == []
-    missing = [str(n) for n in range(7)]
-    assert remarks_after({"labels": 1, "not_found": missing}) == [
-        "config key target_ids: no voxel of what was meshed has label 0, 1, 2, 3, 4, ..."
+    nothing = {"labels": 0, "smallest": []}
+    assert remarks_after(None) == remarks_after({"labels": 3, "not_found": nothing}) == []
+    for n, shown in ((2, "0, 1"), (1000, "0, 1, 2, 3, 4, ... (1,000 labels)")):
+        missing = {"labels": n, "smallest": [str(i) for i in range(min(n, 6))]}
+        assert remarks_after({"labels": 1, "not_found": missing}) == [
+            f"config key target_ids: no voxel of what was meshed has label {shown}"
+        ]
+    left_out = {"target_ids": 0, "exclude_ids": 3, "min_voxels": 1200}
+    assert remarks_after({"labels": 1, "left_out": left_out}) == [
+        "labels left out: 3 in exclude_ids, 1,200 of fewer voxels than min_voxels"
     ]
+    assert remarks_after({"labels": 1, "left_out": dict.fromkeys(left_out, 0)}) == []
     assert remarks_after({"labels": 0}) == [
         "there is no label in what was meshed: the layer is empty"
+    ]
+
+
+def test_a_run_says_where_its_result_is():
+    folder = OutputFolder("out")
+    assert result_lines(None, folder) == []
+    whole = result_lines({"labels": 2523, "listed": 2523}, folder)
+    assert whole == [
+        "  meshes   out/multires, to be served",
+        "  table    out/multires/segments.parquet, what is known of all 2,523 segments",
+    ]
+    part = result_lines({"labels": 2523, "listed": 10}, folder)
+    assert part == [
+        *whole,
+        "  listed   the 10 largest segments in the viewer (config key max_properties)",
     ]

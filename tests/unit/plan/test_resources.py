@@ -7,7 +7,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemesh.plan.resources import mesh_runtime, pyramid_mem_mb, pyramid_runtime, shard_runtime
+from snakemesh.plan.resources import (
+    index_mem_mb,
+    index_runtime,
+    mesh_runtime,
+    pyramid_mem_mb,
+    pyramid_runtime,
+    shard_runtime,
+)
 from snakemesh.reading import BYTES_DECODING, reading
 from volumes import plan_of, plans, volume
 
@@ -39,6 +46,23 @@ def test_memory_of_large_source_chunks_is_that_of_the_few_that_are_read_at_a_tim
     """A piece touches 27 chunks of 125 MB each. The job took 950 MB, and with pure noise 1424."""
     plan = plan_of(volume((512,) * 3, chunks=(250,) * 3))
     assert 1424 + 2 * 181 < pyramid_mem_mb(plan) < 3 * 950
+
+
+def test_the_index_asks_for_what_it_lists(tmp_path):
+    """tests/bench/bench_index.py took 522 MB for the default, 1011 MB for a million."""
+    huge = volume((100_000,) * 3, chunks=(128, 128, 128))
+    default, million, few, everything = (
+        index_mem_mb(plan_of(huge, max_properties=n)) for n in (200_000, 10**6, 0, None)
+    )
+    assert 522 + 2 * 181 < default == 1240 and 1011 + 2 * 181 < million == 2200
+    assert few == 1000 and everything > 20_000
+    assert index_mem_mb(plan_of(volume((100,) * 3), max_properties=None)) == 1001
+    (table := tmp_path / "table.csv").write_text("id,name\n" + "1,one\n" * 1_000_000)
+    with_table = index_mem_mb(plan_of(huge, segment_properties_csv=str(table)))
+    assert with_table == 1240 + 121
+    # 10^7 labels, as in the bench, took less than a minute; these are 7 * 10^6 and 2 * 10^10
+    assert index_runtime(plan_of(volume((7_000,) * 3, chunks=(128, 128, 128)))) == 10
+    assert index_runtime(plan_of(huge)) == -(-(10**15 // 50_000) // (60 * 100_000))
 
 
 @given(

@@ -1,0 +1,76 @@
+"""Which labels are meshed: those that the lists of the configuration leave.
+
+The others count as background before surfaces are extracted.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from snakemesh.label_list import LIST_KEYS
+from snakemesh.mesh.compact_labels import compact_labels
+from snakemesh.mesh.voxel_moments import voxel_moments
+from snakemesh.multires.container import COUNT
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The lists of labels, uint64, ascending, each None where the configuration has none.
+
+    targets: `target_ids`, the only labels to mesh. excluded: `exclude_ids`, labels not to mesh.
+    """
+
+    targets: np.ndarray | None
+    excluded: np.ndarray | None
+
+
+def left_out_by(labels: np.ndarray, lists: Lists) -> np.ndarray:
+    """Which list leaves out each of these labels: the field `left_out` of COUNT, uint8 (n,).
+
+    labels: uint64 of shape (n,). What `exclude_ids` lists is left out, in `target_ids` or not.
+    """
+    found = np.zeros(len(labels), np.uint8)
+    if lists.targets is not None:
+        found[~_in_list(labels, lists.targets)] = 1 + LIST_KEYS.index("target_ids")
+    if lists.excluded is not None:
+        found[_in_list(labels, lists.excluded)] = 1 + LIST_KEYS.index("exclude_ids")
+    return found
+
+
+def only_wanted(labels: np.ndarray, lists: Lists) -> np.ndarray:
+    """The labels z y x of a tile, unsigned, with 0 for those that are left out."""
+    if lists.targets is None and lists.excluded is None:
+        return labels
+    numbers, names = compact_labels(labels)
+    is_wanted = left_out_by(names, lists) == 0
+    if is_wanted[1:].all():
+        return labels
+    return np.where(is_wanted[numbers[1:-1, 1:-1, 1:-1]], labels, labels.dtype.type(0))
+
+
+def count_voxels(
+    labels: np.ndarray,
+    origin: tuple[int, int, int],
+    shape: tuple[int, int, int],
+    lists: Lists,
+    first_cell: tuple[int, int, int] = (0, 0, 0),
+    cell_voxels: tuple[int, int, int] = (1, 1, 1),
+) -> np.ndarray:
+    """The voxels of each label in a tile: COUNT, of ascending labels.
+
+    labels: z y x, unsigned, the tile with its halo. origin, shape: z y x, the tile in `labels`.
+    first_cell: z y x, the first cell of the tile in the octree. cell_voxels: z y x, voxels of a
+    cell: powers of two, so that the moments are exact.
+    """
+    ids, sums = voxel_moments(labels, origin, shape)
+    counts = np.zeros(len(ids), COUNT)
+    counts["label"], counts["voxels"] = ids, sums[:, 0]
+    counts["moment"] = sums[:, 1:] / cell_voxels[::-1] + sums[:, :1] * first_cell[::-1]
+    counts["left_out"] = left_out_by(ids, lists)
+    return counts
+
+
+def _in_list(labels: np.ndarray, listed: np.ndarray) -> np.ndarray:
+    """Whether each label is in an ascending list that may be far longer than `labels`."""
+    at = np.minimum(np.searchsorted(listed, labels), len(listed) - 1)
+    return np.asarray(listed[at] == labels)
