@@ -208,4 +208,4 @@ def halo_voxels(n_smoothing_iter: int) -> int:
     the tile begins up to one voxel outside it. A vertex there lies between two voxels, and whether
     it is one vertex or two can depend on the voxel beyond (`cell_cases`): three voxels in all.
     """
-    return 2 * n_smoothing_iter + 3
+    return 2 * n_smoothing_iter + 7

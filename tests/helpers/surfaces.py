@@ -5,8 +5,8 @@ import numpy as np
 import trimesh
 
 from snakemesh.job_records import halo_voxels
+from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.lattice import to_lattice
-from snakemesh.mesh.net import VOXEL_STEPS
 from snakemesh.mesh.pieces import Planes, cut_into_pieces, planes_of_tile
 from snakemesh.mesh.surface import extract_surfaces
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE

@@ -19,6 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Positions are in 1/4096 of a voxel.
+VOXEL_BITS = 12
+VOXEL_STEPS = 1 << VOXEL_BITS
 # Edge 4 axis + 2 p + q runs along an axis (0: z, 1: y, 2: x); p and q are its places, 0 or 1, along
 # the other two axes in the order z y x. Face 2 axis + side is the lower (0) or upper (1) one.
 N_EDGES = 12
@@ -123,11 +126,11 @@ def _risky_face(cycles: list[list[int]]) -> int:
     return -1
 
 
-def _offset(cycle: list[int], steps: int) -> list[int]:
-    """The mean of the middles of edges from the centre of the cell, x y z, in 1 / `steps` voxel."""
+def _offset(cycle: list[int]) -> list[int]:
+    """The mean of the middles of edges from the centre of the cell, x y z, in 1/4096 voxel."""
     voxels = [voxel for edge in cycle for voxel in _EDGES[edge]]
     total = [sum((voxel // w % 2) * 2 - 1 for voxel in voxels) for w in reversed(_WEIGHT)]
-    return [(t * steps + 2 * len(cycle)) // (4 * len(cycle)) for t in total]
+    return [(t * VOXEL_STEPS + 2 * len(cycle)) // (4 * len(cycle)) for t in total]
 
 
 def _item(case: int, edge: int) -> int:
@@ -149,8 +152,8 @@ def _corner(item: int) -> int:
     return corner if faces_up == (side == 0) else -corner % 4
 
 
-def make_cases(steps: int) -> CellCases:
-    """Compute the tables; offsets are in 1 / `steps` voxel."""
+def make_cases() -> CellCases:
+    """Compute the tables."""
     plain = [cycles_of(case, None) for case in range(256)]
     risky = [_risky_face(cycles) for cycles in plain]
     risky_cases = [case for case in range(256) if risky[case] >= 0]
@@ -161,7 +164,7 @@ def make_cases(steps: int) -> CellCases:
     offsets, items, new_items = [], [], []
     for case, cycles in all_cases:
         for cycle in cycles:
-            offsets.append(_offset(cycle, steps))
+            offsets.append(_offset(cycle))
             items.append([_item(case, edge) for edge in cycle])
         cycle_starts.append(len(offsets))
     for case, cycles in enumerate(plain):

@@ -70,6 +70,7 @@ def replace_collapsed(
         corners,
         (first[:, None, None] + _FACES).reshape(-1, 3),
         12 * np.arange(len(rows) + 1),
+        np.ones(12 * len(rows), dtype=np.float32),
         planes,
     )
     counts = np.diff(cut.starts)

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.mesh.cell_cases import N_EDGES, NO_ITEM, make_cases
+from snakemesh.mesh.cell_cases import N_EDGES, NO_ITEM, VOXEL_STEPS, make_cases
 from snakemesh.mesh.compact_labels import compact_labels
+from snakemesh.mesh.octets import leaders
 
-VOXEL_STEPS = 4096
 # An argument of the compiled functions, as their cache does not notice when a constant changes.
-_CASES = make_cases(VOXEL_STEPS)
+_CASES = make_cases()
 # Quads of a voxel that `_place_nets` remembers: for three edges down the axes, of two labels each.
 # One more is for NO_ITEM, and eight are fast to count.
 _SLOTS = 8
@@ -34,7 +34,8 @@ class Nets:
 
     labels: (L,) uint64, ascending. vertices: (N, 3) int32, x y z, in 1/4096 voxel from the lower
     corner of the array. quads: (M, 4) int32, rows of `vertices`, counterclockwise from outside.
-    vertex_starts, quad_starts: (L + 1,) int64.
+    vertex_starts, quad_starts: (L + 1,) int64. leaders: (N,) int32, which vertices may become one
+    (`octets.leaders`).
     """
 
     labels: np.ndarray
@@ -42,13 +43,14 @@ class Nets:
     quads: np.ndarray
     vertex_starts: np.ndarray
     quad_starts: np.ndarray
+    leaders: np.ndarray
 
 
-def label_nets(labels: np.ndarray) -> Nets:
+def label_nets(labels: np.ndarray, parity: tuple[int, int, int] = (0, 0, 0)) -> Nets:
     """The surface net of every label. Each is closed, and a manifold of quads.
 
-    labels: z y x, unsigned, background 0; what lies beyond the array is background. ValueError if
-    a layer has more than some 2^28 voxels, or there are more than 2^31 vertices or quads.
+    labels: z y x, unsigned, background 0; what lies beyond the array is background. parity: x y z,
+    1 where the array begins at a voxel of the volume with an odd number. ValueError if a layer has more than some 2^28 voxels, or there are more than 2^31 vertices or quads.
     """
     numbers, names = compact_labels(labels)
     if 2 * _SLOTS * numbers[0].size > np.iinfo(np.uint32).max:
@@ -66,7 +68,8 @@ def label_nets(labels: np.ndarray) -> Nets:
     vertices = np.empty((starts[0, -1], 3), dtype=np.int32)
     quads = np.empty((starts[1, -1], 4), dtype=np.int32)
     _place_nets(_CASES, numbers, next_rows[0], next_rows[1], vertices, quads)
-    return Nets(names[order], vertices, quads, starts[0], starts[1])
+    merging = leaders(numbers, order, vertices, starts[0], parity)
+    return Nets(names[order], vertices, quads, starts[0], starts[1], merging)
 
 
 @njit(cache=True, nogil=True)

@@ -96,13 +96,19 @@ def planes_of_tile(
 
 
 def cut_into_pieces(
-    vertices: np.ndarray, faces: np.ndarray, face_starts: np.ndarray, planes: Planes
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    face_starts: np.ndarray,
+    dense: np.ndarray,
+    planes: Planes,
 ) -> Pieces:
     """Cut closed surfaces at all planes.
 
     vertices: (N, 3) int32. faces: (M, 3) int32. face_starts: (L + 1,) int64, where the faces of
-    each of L owners begin. A face in a plane counts to the side that its object is on: below if it
-    faces up, above if it faces down. So exactly one of two tiles that both see it takes it.
+    each of L owners begin. dense: (M,) float32, of how many dense faces each is made.
+
+    A face in a plane counts to the side that its object is on: below if it faces up, above if it
+    faces down. So exactly one of two tiles that both see it takes it.
     """
     codes = _codes(vertices, *planes.positions)
     found = _boxes_of(vertices, codes, faces, *planes.boxes)
@@ -113,10 +119,19 @@ def cut_into_pieces(
     new_found = _boxes_of(vertices, codes, new_faces, *planes.boxes)
     shares = 1 / np.maximum(np.bincount(parents, minlength=len(crossing)), 1)
     new_starts = np.searchsorted(crossing[parents], face_starts)
-    sorted_faces, starts, owners, boxes, dense = _sorted_by_piece(
-        faces, found, face_starts, new_faces, new_found, shares[parents], new_starts, planes.n_boxes
+    new_dense = (dense[crossing] * shares)[parents]
+    sorted_faces, starts, owners, boxes, sums = _sorted_by_piece(
+        faces,
+        found,
+        dense,
+        face_starts,
+        new_faces,
+        new_found,
+        new_dense,
+        new_starts,
+        planes.n_boxes,
     )
-    return Pieces(vertices, codes, sorted_faces, starts, owners, boxes, dense)
+    return Pieces(vertices, codes, sorted_faces, starts, owners, boxes, sums)
 
 
 def on_planes(codes: np.ndarray) -> np.ndarray:
@@ -223,15 +238,17 @@ def _boxes_of(vertices, codes, faces, xs, ys, zs):
 
 
 @njit(cache=True, nogil=True)
-def _sorted_by_piece(faces, found, starts, new_faces, new_found, shares, new_starts, n_boxes):
+def _sorted_by_piece(
+    faces, found, dense, starts, new_faces, new_found, new_dense, new_starts, n_boxes
+):
     """Faces in boxes in the order of `Pieces`, and what else it holds of them.
 
-    starts, new_starts: where the faces of each owner begin. shares: of each new face in a dense
-    face.
+    dense, new_dense: of how many dense faces each is made. starts, new_starts: where the faces of
+    each owner begin.
     """
     n_kept = np.sum(found >= 0) + np.sum(new_found >= 0)
     result = np.empty((n_kept, 3), dtype=np.int32)
-    piece_starts, owners, boxes, dense = [np.int64(0)], [np.int32(0)], [np.int64(0)], [0.0]
+    piece_starts, owners, boxes, sums = [np.int64(0)], [np.int32(0)], [np.int64(0)], [0.0]
     count = np.zeros(n_boxes, dtype=np.int64)
     parts = np.zeros(n_boxes, dtype=np.float64)
     at = np.int64(0)
@@ -242,17 +259,17 @@ def _sorted_by_piece(faces, found, starts, new_faces, new_found, shares, new_sta
                 if count[found[f]] == 0:
                     met.append(found[f])
                 count[found[f]] += 1
-                parts[found[f]] += 1
+                parts[found[f]] += dense[f]
         for f in range(new_starts[o], new_starts[o + 1]):
             if new_found[f] >= 0:
                 if count[new_found[f]] == 0:
                     met.append(new_found[f])
                 count[new_found[f]] += 1
-                parts[new_found[f]] += shares[f]
+                parts[new_found[f]] += new_dense[f]
         for box in sorted(met):
             owners.append(np.int32(o))
             boxes.append(np.int64(box))
-            dense.append(parts[box])
+            sums.append(parts[box])
             n = count[box]
             count[box] = at
             at += n
@@ -273,5 +290,5 @@ def _sorted_by_piece(faces, found, starts, new_faces, new_found, shares, new_sta
         np.array(piece_starts),
         np.array(owners)[1:],
         np.array(boxes)[1:],
-        np.array(dense)[1:],
+        np.array(sums)[1:],
     )

@@ -87,21 +87,29 @@ def settle(is_free, first, points, quadrics):
     for v in range(len(points)):
         if first[v] < 0 or not is_free[v]:
             continue
-        xx, yy, zz, xy, xz, yz = quadrics[v, :6]
-        ridge = RIDGE * (xx + yy + zz)
-        xx, yy, zz = xx + ridge, yy + ridge, zz + ridge
-        a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
-        e, f, g = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
-        determinant = xx * a + xy * b + xz * c
-        if not determinant > 0:
-            continue
-        p, q, r = -quadrics[v, 6], -quadrics[v, 7], -quadrics[v, 8]
-        x = (a * p + b * q + c * r) / determinant
-        y = (b * p + e * q + f * r) / determinant
-        z = (c * p + f * q + g * r) / determinant
-        length = np.sqrt(x * x + y * y + z * z)
-        if length > MAX_MOVE:
-            x, y, z = x * MAX_MOVE / length, y * MAX_MOVE / length, z * MAX_MOVE / length
+        x, y, z = best_move(quadrics[v], -quadrics[v, 6], -quadrics[v, 7], -quadrics[v, 8])
         points[v, 0] += x
         points[v, 1] += y
         points[v, 2] += z
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def best_move(quadric, p, q, r):
+    """The move x that makes x^T A x - 2 (p, q, r)^T x least: (0, 0, 0) if nothing holds it.
+
+    quadric: A first (xx, yy, zz, xy, xz, yz). What is flat, or a ridge, hardly moves along itself.
+    """
+    ridge = RIDGE * (quadric[0] + quadric[1] + quadric[2])
+    xx, yy, zz = quadric[0] + ridge, quadric[1] + ridge, quadric[2] + ridge
+    xy, xz, yz = quadric[3], quadric[4], quadric[5]
+    a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+    e, f, g = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+    determinant = xx * a + xy * b + xz * c
+    if not determinant > 0:
+        return np.float32(0), np.float32(0), np.float32(0)
+    x = (a * p + b * q + c * r) / determinant
+    y = (b * p + e * q + f * r) / determinant
+    z = (c * p + f * q + g * r) / determinant
+    length = np.sqrt(x * x + y * y + z * z)
+    scale = MAX_MOVE / length if length > MAX_MOVE else np.float32(1)
+    return x * scale, y * scale, z * scale

@@ -8,7 +8,8 @@ tile, and so are the decisions. Each piece then drops the other vertices by itse
 A curve runs from node to node, or is a loop. Nodes are where it meets another plane, and where more
 than two edges meet. Of a curve the vertices are kept that Douglas and Peucker's algorithm keeps
 (1973, "Algorithms for the reduction of the number of points required to represent a digitized
-line"), and at least so many that no two curves become the same edge.
+line"), and at least so many that no two curves become the same edge. It prefers those that stick
+out, so these are smoothed along the curve before it looks.
 """
 
 import numpy as np
@@ -30,7 +31,8 @@ def thin_curves(
     """What becomes of each vertex, (N,) uint8, and the planes that hold it if it is in a curve.
 
     step: (3,) length of a step on each axis, in any measure. tolerance: how far a curve may move,
-    in that measure. The planes are bits as those of `on_planes`, (N,) uint8.
+    in that measure. Curves are smoothed before they are thinned: `pieces.vertices` change. The
+    planes are bits as those of `on_planes`, (N,) uint8.
     """
     planes = on_planes(pieces.codes)
     fates = np.zeros(len(planes), dtype=np.uint8)
@@ -41,7 +43,8 @@ def thin_curves(
     starts, neighbours = _adjacency(edges, len(vertices))
     axes = sum((planes[vertices] >> (2 * axis) & 3 != 0).astype(int) for axis in range(3))
     is_node = (np.diff(starts) != 2) | (axes > 1)
-    points = pieces.vertices[vertices].astype(np.int64)
+    points = _smoothed(pieces.vertices[vertices].astype(np.int64), starts, neighbours, is_node)
+    pieces.vertices[vertices] = points
     kept = _kept(points, starts, neighbours, is_node, step, (tolerance**2, spacing))
     fates[vertices] = np.where(kept, KEPT, DROPPED)
     is_held = (fates == FREE) & (planes > 0)
@@ -102,6 +105,32 @@ def _kept(points, starts, neighbours, is_node, step, limits):
             n = _walk(u, neighbours[starts[u]], starts, neighbours, is_node, is_met, path)
             _thin_loop(path[: n - 1], points, step, limits, kept)
     return kept
+
+
+@njit(cache=True, nogil=True)
+def _smoothed(points, starts, neighbours, is_node):
+    """The points of curves without what alternates from vertex to vertex: (V, 3) int64.
+
+    A sixteenth of the fourth difference is taken away, which leaves cubic curves as they are. Nodes
+    stay, and so do their neighbours. The points stay in their planes.
+    """
+    result = points.copy()
+    for v in range(len(points)):
+        if is_node[v]:
+            continue
+        a, b = neighbours[starts[v]], neighbours[starts[v] + 1]
+        if is_node[a] or is_node[b]:
+            continue
+        before, after = neighbours[starts[a]], neighbours[starts[b]]
+        if before == v:
+            before = neighbours[starts[a] + 1]
+        if after == v:
+            after = neighbours[starts[b] + 1]
+        for i in range(3):
+            fourth = points[before, i] + points[after, i] + 6 * points[v, i]
+            fourth -= 4 * (points[a, i] + points[b, i])
+            result[v, i] += (8 - fourth) // 16
+    return result
 
 
 @njit(cache=True, nogil=True)

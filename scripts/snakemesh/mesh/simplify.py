@@ -262,7 +262,12 @@ def _clear(points, corners, first, link, planes, quadrics, marks, ring, fates, u
 def _collapse(points, corners, first, link, quadrics, ring, u, v, n):
     """Collapse u into v, and have all around looked at again. Returns the faces that are gone."""
     bring_along(quadrics, points, u, v)
+    quadrics[v, LEAST] = 0
     for j in range(n):
-        quadrics[ring[0, j], LEAST] = 0
-        quadrics[ring[1, j], LEAST] = 0
+        w = ring[0, j]
+        if w != v:
+            if quadrics[w, LEAST] < _NEVER:
+                quadrics[w, LEAST] = min(quadrics[w, LEAST], collapse_error(quadrics, points, w, v))
+            else:
+                quadrics[w, LEAST] = 0
     return collapse(corners, first, link, u, v, ring, n)

@@ -1,10 +1,11 @@
-"""From an array of labels to dense, smoothed surfaces in integers.
+"""From an array of labels to smoothed surfaces in integers.
 
 Positions are int32, x y z, from the lower corner of the tile, in 1/4096 of a voxel (`VOXEL_STEPS`).
 
 Two arrays that overlap give the same integers, wherever both see enough of the surroundings
 (`job_records.halo_voxels`): a vertex of a net lies at a fixed place in its cell, smoothing works on
-differences of integers, and how a quad becomes two triangles depends on its corners alone.
+differences of integers, `merging` too, and how a quad becomes two triangles depends on its corners
+alone.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.mesh.net import VOXEL_STEPS, Nets, label_nets
+from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.merging import merge_vertices
+from snakemesh.mesh.net import Nets, label_nets
 from snakemesh.mesh.smoothing import corners, smooth
 
 # Surfaces are handed on in batches of at least so many faces, which bounds their memory.
@@ -22,11 +25,12 @@ BATCH_FACES = 3_000_000
 
 @dataclass(frozen=True)
 class Surfaces:
-    """Dense surfaces of L labels, one after another.
+    """Surfaces of L labels, one after another.
 
     vertices: (N, 3) int32, x y z, in 1/4096 voxel. faces: (M, 3) int32, rows of `vertices`.
     labels: (L,) uint64, ascending. vertex_starts, face_starts: (L + 1,) int64; label i has the
-    vertices and the faces from its own start up to the next one.
+    vertices and the faces from its own start up to the next one. dense: (M,) float32, how many
+    faces of the dense surface each face stands for: two for each quad of the net in all.
     """
 
     vertices: np.ndarray
@@ -34,21 +38,29 @@ class Surfaces:
     labels: np.ndarray
     vertex_starts: np.ndarray
     face_starts: np.ndarray
+    dense: np.ndarray
 
 
 def extract_surfaces(
-    labels: np.ndarray, origin: tuple[int, int, int], n_smoothing_iter: int
+    labels: np.ndarray,
+    origin: tuple[int, int, int],
+    n_smoothing_iter: int,
+    first_voxel: tuple[int, int, int] = (0, 0, 0),
 ) -> Iterator[Surfaces]:
     """Closed, smoothed surfaces of every label of an array, in batches of some million faces.
+
+    Where they are flat, vertices have been merged (`merging`).
 
     Every edge has two faces, and the faces around a vertex form one fan. Voxels of a label that
     touch along an edge or in a corner alone are not joined (`cell_cases` has the one exception).
 
     labels: z y x, unsigned, background 0; what lies beyond the array is background.
     origin: z y x, a voxel of the array; positions are measured from its lower corner.
-    n_smoothing_iter: sweeps of `smooth`.
+    n_smoothing_iter: sweeps of `smooth`. first_voxel: z y x, where the array begins in the volume;
+    whether these numbers are even or odd says which vertices may be merged.
     """
-    nets = label_nets(labels)
+    x, y, z = (n % 2 for n in reversed(first_voxel))
+    nets = label_nets(labels, (x, y, z))
     shift = np.array(origin[::-1], dtype=np.int32) * VOXEL_STEPS
     first = 0
     while first < len(nets.labels):
@@ -70,33 +82,73 @@ def _batch(nets: Nets, first: int, last: int, shift: np.ndarray, n_smoothing_ite
     vertices -= shift
     quads -= np.int32(vertex_starts[0])
     smooth(vertices, quads, n_smoothing_iter)
+    leaders = nets.leaders[vertex_starts[0] : vertex_starts[-1]] - np.int32(vertex_starts[0])
+    vertices, counts, rows = merge_vertices(vertices, quads, leaders)
     faces = np.empty((2 * len(quads), 3), dtype=np.int32)
-    _split(vertices, quads, faces)
+    quad_starts = quad_starts - quad_starts[0]
+    face_starts = _split(vertices, quads, rows, quad_starts, faces)
+    faces = faces[: face_starts[-1]]
+    # the first vertex of a label is never merged into another
+    firsts = rows[vertex_starts[:-1] - vertex_starts[0]]
     return Surfaces(
         vertices,
         faces,
         nets.labels[first:last],
-        vertex_starts - vertex_starts[0],
-        2 * (quad_starts - quad_starts[0]),
+        np.append(firsts, len(vertices)).astype(np.int64),
+        face_starts,
+        _dense_faces(faces, counts, face_starts, 2 * np.diff(quad_starts)),
     )
 
 
 @njit(cache=True, nogil=True)
-def _split(vertices, quads, faces):
+def _split(vertices, quads, rows, quad_starts, faces):
     """Split every quad along its shorter diagonal; of two equal ones, along the first.
 
-    vertices: (N, 3) int32. quads: (M, 4) int32. faces: (2 M, 3) int32, for the answer.
+    vertices: (N, 3) int32. quads: (M, 4) int32, vertices of the net. rows: the vertex that each of
+    those became. quad_starts: (L + 1,) int64. faces: (2 M, 3) int32, for the answer. Returns where
+    the faces of each label begin and the last ones end, (L + 1,) int64.
     """
-    for q in range(len(quads)):
-        a, b, c, d = corners(quads, q)
-        excess = np.int64(0)
-        for i in range(3):
-            ac = np.int64(vertices[a, i]) - vertices[c, i]
-            bd = np.int64(vertices[b, i]) - vertices[d, i]
-            excess += ac * ac - bd * bd
-        # without a branch, which nothing could predict
-        turn = int(excess > 0)
-        a, b = quads[q, turn], quads[q, 1 + turn]
-        c, d = quads[q, 2 + turn], quads[q, (3 + turn) & 3]
-        faces[2 * q, 0], faces[2 * q, 1], faces[2 * q, 2] = a, b, c
-        faces[2 * q + 1, 0], faces[2 * q + 1, 1], faces[2 * q + 1, 2] = a, c, d
+    face_starts = np.zeros(len(quad_starts), dtype=np.int64)
+    n = 0
+    for label in range(len(quad_starts) - 1):
+        for q in range(quad_starts[label], quad_starts[label + 1]):
+            a, b, c, d = corners(quads, q)
+            a, b, c, d = rows[a], rows[b], rows[c], rows[d]
+            if a == b or b == c or c == d or d == a:
+                # two corners have become one, or the quad is gone
+                b, c = (c, d) if a == b else (b, d if b == c else c)
+                if a != c and b != c and a != b:
+                    faces[n, 0], faces[n, 1], faces[n, 2] = a, b, c
+                    n += 1
+                continue
+            excess = np.int64(0)
+            for i in range(3):
+                ac = np.int64(vertices[a, i]) - vertices[c, i]
+                bd = np.int64(vertices[b, i]) - vertices[d, i]
+                excess += ac * ac - bd * bd
+            if excess > 0:
+                a, b, c, d = b, c, d, a
+            faces[n, 0], faces[n, 1], faces[n, 2] = a, b, c
+            faces[n + 1, 0], faces[n + 1, 1], faces[n + 1, 2] = a, c, d
+            n += 2
+        face_starts[label + 1] = n
+    return face_starts
+
+
+@njit(cache=True, nogil=True)
+def _dense_faces(faces, counts, face_starts, totals):
+    """How many dense faces each face stands for, (M,) float32: by label `totals`, (L,), in all.
+
+    counts: (N,) uint8, how many vertices of the net each vertex stands for.
+    """
+    dense = np.empty(len(faces), dtype=np.float32)
+    for label in range(len(totals)):
+        begin, end = face_starts[label], face_starts[label + 1]
+        n = 0
+        for f in range(begin, end):
+            own = counts[faces[f, 0]] + counts[faces[f, 1]] + counts[faces[f, 2]]
+            dense[f] = own
+            n += own
+        for f in range(begin, end):
+            dense[f] *= totals[label] / n
+    return dense

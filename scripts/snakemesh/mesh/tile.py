@@ -19,10 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snakemesh.boxes import triple
+from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.collapsed import replace_collapsed
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
-from snakemesh.mesh.net import VOXEL_STEPS
 from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile, push_back
 from snakemesh.mesh.restore_volume import restore_volume
 from snakemesh.mesh.seam_curves import thin_curves
@@ -90,11 +91,16 @@ def mesh_tile(
     curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
     planes = planes_of_tile(tile.n_cells, _seams(tile), has_octants=tile.lod > 0)
     records, blobs, n_dense = [], [], 0
-    for surfaces in extract_surfaces(labels, origin, n_smoothing_iter):
-        n_dense += len(surfaces.faces)
+    first_voxel = np.array(tile.first_cell[::-1]) * tile.cell_voxels[::-1] - origin
+    for surfaces in extract_surfaces(
+        labels, origin, n_smoothing_iter, triple(first_voxel.tolist())
+    ):
+        n_dense += int(np.rint(surfaces.dense.sum(dtype=np.float64)))
         vertices = to_lattice(surfaces.vertices, np.array(tile.cell_voxels) * VOXEL_STEPS)
         _clamp_to_octree(vertices, tile)
-        pieces = cut_into_pieces(vertices, surfaces.faces, surfaces.face_starts, planes)
+        pieces = cut_into_pieces(
+            vertices, surfaces.faces, surfaces.face_starts, surfaces.dense, planes
+        )
         fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
         faces, of = simplify(pieces, fates, curves, step, keep, max_error)
         vertices, owners, boxes = pieces.vertices, pieces.owners[of], pieces.boxes[of]

@@ -6,7 +6,8 @@ import pytest
 
 from manifold import assert_manifold, components, voxel_pieces
 from snakemesh.mesh import net
-from snakemesh.mesh.net import VOXEL_STEPS, label_nets
+from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.net import label_nets
 from surfaces import noise, voronoi
 
 

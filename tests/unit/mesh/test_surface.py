@@ -5,7 +5,7 @@ import trimesh
 from manifold import assert_manifold
 from snakemesh.job_records import halo_voxels
 from snakemesh.mesh import surface
-from snakemesh.mesh.net import VOXEL_STEPS
+from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.surface import extract_surfaces
 from surfaces import ball, canonical, noise, solid, voronoi
 

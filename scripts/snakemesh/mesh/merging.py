@@ -1,0 +1,169 @@
+"""The first reduction: vertices of an octet become one, where that hardly changes the surface.
+
+This takes a dense surface to some third of its faces, ten times as fast as the simplification that
+follows does. The vertex that takes the place of others goes where it fits the quads around them
+best: where the sum of their areas times the squares of the distances to their planes is least
+(`quadrics` does the same with faces). Where the mean of the squares there is too large, the
+vertices stay as they are.
+
+Tiles that see the same surface merge it alike: sums follow the order of the quads, and positions
+are measured from the first vertex of an octet.
+"""
+
+import numpy as np
+
+from snakemesh.compiled import njit
+from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.quadrics import best_move
+from snakemesh.mesh.smoothing import corners
+
+# How far the merged vertex may be from the planes of the quads, in voxels, root mean square. On
+# real tissue 0.15 leaves 38 % of the faces (0.1: 49 %, no limit: 34 %), and after simplification
+# the surface is as far from the dense one as without this step.
+MAX_ERROR = 0.15
+_VOXEL = np.float32(1 / VOXEL_STEPS)
+
+
+def merge_vertices(
+    vertices: np.ndarray, quads: np.ndarray, leaders: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Merge the vertices of a dense surface that may become one.
+
+    vertices: (N, 3) int32, in 1/4096 voxel. quads: (M, 4) int32. leaders: (N,) int32, from
+    `octets.leaders`.
+
+    Returns the vertices that are left, (K, 3) int32, in the same order; how many each stands for,
+    (K,) uint8; and the new row of every vertex, (N,) int32.
+    """
+    groups, first, sizes, places = _groups(vertices, leaders)
+    quadrics = np.zeros((len(first), 10), dtype=np.float32)
+    _add_quads(vertices, quads, groups, first, quadrics)
+    is_merged = _fit(quadrics, places)
+    return _merged(vertices, groups, first, sizes, places, is_merged)
+
+
+@njit(cache=True, nogil=True)
+def _groups(vertices, leaders):
+    """Number the octets in which several vertices may become one.
+
+    Returns the number of each vertex, (N,) int32, -1 if it stays alone; and of each of G octets the
+    first vertex, (G,) int32, how many there are, (G,) uint8, and their mean from the first one in
+    voxels, (G, 3) float32.
+    """
+    groups = np.full(len(vertices), -1, dtype=np.int32)
+    n = 0
+    for v in range(len(vertices)):
+        if leaders[v] != v:
+            if groups[leaders[v]] < 0:
+                groups[leaders[v]] = n
+                n += 1
+            groups[v] = groups[leaders[v]]
+    first = np.empty(n, dtype=np.int32)
+    sizes = np.zeros(n, dtype=np.uint8)
+    means = np.zeros((n, 3), dtype=np.float32)
+    for v in range(len(vertices)):
+        g = groups[v]
+        if g >= 0:
+            if leaders[v] == v:
+                first[g] = v
+            sizes[g] += 1
+            for i in range(3):
+                # whole numbers up to here, which are exact
+                means[g, i] += np.float32(vertices[v, i] - vertices[leaders[v], i])
+    for g in range(n):
+        means[g] *= _VOXEL / np.float32(sizes[g])
+    return groups, first, sizes, means
+
+
+@njit(cache=True, nogil=True)
+def _add_quads(vertices, quads, groups, first, quadrics):
+    """Add every quad to the quadrics of its corners' octets, about their first vertices.
+
+    quadrics: (G, 10) float32, zero: A (xx, yy, zz, xy, xz, yz), b and c of x^T A x - 2 b^T x + c.
+    """
+    for q in range(len(quads)):
+        a, b, c, d = corners(quads, q)
+        if groups[a] < 0 and groups[b] < 0 and groups[c] < 0 and groups[d] < 0:
+            continue
+        bx, by, bz = _difference(vertices, a, b)
+        cx, cy, cz = _difference(vertices, a, c)
+        dx, dy, dz = _difference(vertices, a, d)
+        # the cross product of the diagonals is twice the area
+        ux, uy, uz = dx - bx, dy - by, dz - bz
+        x, y, z = cy * uz - cz * uy, cz * ux - cx * uz, cx * uy - cy * ux
+        area = np.sqrt(x * x + y * y + z * z)
+        if area == 0:
+            continue
+        nx, ny, nz = x / area, y / area, z / area
+        quarter = np.float32(0.25)
+        mx, my, mz = (bx + cx + dx) * quarter, (by + cy + dy) * quarter, (bz + cz + dz) * quarter
+        xx, yy, zz, xy, xz, yz = x * nx, y * ny, z * nz, x * ny, x * nz, y * nz
+        for group in (groups[a], groups[b], groups[c], groups[d]):
+            if group >= 0:
+                g = np.uint32(group)
+                px, py, pz = _difference(vertices, a, np.uint32(first[g]))
+                e = nx * (mx - px) + ny * (my - py) + nz * (mz - pz)
+                quadrics[g, 0] += xx
+                quadrics[g, 1] += yy
+                quadrics[g, 2] += zz
+                quadrics[g, 3] += xy
+                quadrics[g, 4] += xz
+                quadrics[g, 5] += yz
+                quadrics[g, 6] += x * e
+                quadrics[g, 7] += y * e
+                quadrics[g, 8] += z * e
+                quadrics[g, 9] += area * e * e
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _difference(vertices, u, v):
+    """The way from u to v in voxels: exact, as both are near to each other."""
+    return (
+        np.float32(vertices[v, 0] - vertices[u, 0]) * _VOXEL,
+        np.float32(vertices[v, 1] - vertices[u, 1]) * _VOXEL,
+        np.float32(vertices[v, 2] - vertices[u, 2]) * _VOXEL,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _fit(quadrics, places):
+    """Move each place, in place, to where it fits best. Returns where that is good enough."""
+    is_merged = np.empty(len(places), dtype=np.bool_)
+    for g in range(len(places)):
+        xx, yy, zz, xy, xz, yz, p, q, r, c = quadrics[g]
+        x, y, z = places[g]
+        dx, dy, dz = best_move(
+            quadrics[g],
+            p - (xx * x + xy * y + xz * z),
+            q - (xy * x + yy * y + yz * z),
+            r - (xz * x + yz * y + zz * z),
+        )
+        x, y, z = x + dx, y + dy, z + dz
+        cost = x * (xx * x - 2 * p) + y * (yy * y - 2 * q) + z * (zz * z - 2 * r)
+        cost += 2 * (xy * x * y + xz * x * z + yz * y * z) + c
+        # the trace of A is the sum of the areas
+        is_merged[g] = cost <= MAX_ERROR * MAX_ERROR * (xx + yy + zz)
+        places[g] = x, y, z
+    return is_merged
+
+
+@njit(cache=True, nogil=True)
+def _merged(vertices, groups, first, sizes, places, is_merged):
+    """What `merge_vertices` returns."""
+    rows = np.empty(len(vertices), dtype=np.int32)
+    kept = np.empty((len(vertices), 3), dtype=np.int32)
+    counts = np.ones(len(vertices), dtype=np.uint8)
+    n = 0
+    for v in range(len(vertices)):
+        g = groups[v]
+        if g >= 0 and is_merged[g] and first[g] != v:
+            rows[v] = rows[first[g]]
+            continue
+        rows[v] = n
+        kept[n] = vertices[v]
+        if g >= 0 and is_merged[g]:
+            counts[n] = sizes[g]
+            for i in range(3):
+                kept[n, i] += np.int32(np.floor(places[g, i] * VOXEL_STEPS + 0.5))
+        n += 1
+    return kept[:n], counts[:n], rows
