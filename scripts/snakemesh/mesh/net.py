@@ -50,7 +50,8 @@ def label_nets(labels: np.ndarray, parity: tuple[int, int, int] = (0, 0, 0)) -> 
     """The surface net of every label. Each is closed, and a manifold of quads.
 
     labels: z y x, unsigned, background 0; what lies beyond the array is background. parity: x y z,
-    1 where the array begins at a voxel of the volume with an odd number. ValueError if a layer has more than some 2^28 voxels, or there are more than 2^31 vertices or quads.
+    1 where the array begins at a voxel of the volume with an odd number. ValueError if a layer has
+    more than some 2^28 voxels, or there are more than 2^31 vertices or quads.
     """
     numbers, names = compact_labels(labels)
     if 2 * _SLOTS * numbers[0].size > np.iinfo(np.uint32).max:

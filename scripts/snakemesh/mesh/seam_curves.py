@@ -8,8 +8,8 @@ tile, and so are the decisions. Each piece then drops the other vertices by itse
 A curve runs from node to node, or is a loop. Nodes are where it meets another plane, and where more
 than two edges meet. Of a curve the vertices are kept that Douglas and Peucker's algorithm keeps
 (1973, "Algorithms for the reduction of the number of points required to represent a digitized
-line"), and at least so many that no two curves become the same edge. It prefers those that stick
-out, so these are smoothed along the curve before it looks.
+line"), and at least so many that no two curves become the same edge. These stick out more
+than others, so they are smoothed along the curve.
 """
 
 import numpy as np
@@ -31,8 +31,8 @@ def thin_curves(
     """What becomes of each vertex, (N,) uint8, and the planes that hold it if it is in a curve.
 
     step: (3,) length of a step on each axis, in any measure. tolerance: how far a curve may move,
-    in that measure. Curves are smoothed before they are thinned: `pieces.vertices` change. The
-    planes are bits as those of `on_planes`, (N,) uint8.
+    in that measure. What is kept is moved a little: `pieces.vertices` change. The planes are bits
+    as those of `on_planes`, (N,) uint8.
     """
     planes = on_planes(pieces.codes)
     fates = np.zeros(len(planes), dtype=np.uint8)
@@ -43,10 +43,10 @@ def thin_curves(
     starts, neighbours = _adjacency(edges, len(vertices))
     axes = sum((planes[vertices] >> (2 * axis) & 3 != 0).astype(int) for axis in range(3))
     is_node = (np.diff(starts) != 2) | (axes > 1)
-    points = _smoothed(pieces.vertices[vertices].astype(np.int64), starts, neighbours, is_node)
-    pieces.vertices[vertices] = points
+    points = pieces.vertices[vertices].astype(np.int64)
     kept = _kept(points, starts, neighbours, is_node, step, (tolerance**2, spacing))
     fates[vertices] = np.where(kept, KEPT, DROPPED)
+    pieces.vertices[vertices[kept]] = _smoothed(points, starts, neighbours, is_node)[kept]
     is_held = (fates == FREE) & (planes > 0)
     fates[is_held] = HELD
     planes[is_held] = 0

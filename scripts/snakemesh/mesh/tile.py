@@ -39,7 +39,7 @@ from snakemesh.multires.octree import CELL_STEPS
 # lie in the planes, and the normals there are up to 1.3 times as far off as elsewhere.
 CURVE_ERROR = 0.08
 MAX_CURVE_ERROR = 0.3
-CURVE_SPACING = 1.6
+CURVE_SPACING = 1.8
 # Position of a seam, in voxels from the lower corner of the tile; None where there is no seam.
 Seam = int | None
 

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from manifold import voxel_pieces
-from snakemesh.mesh.cell_cases import cycles_of, make_cases
+from snakemesh.mesh.cell_cases import VOXEL_STEPS, cycles_of, make_cases
 from snakemesh.mesh.smoothing import _N_QUADS
 
-STEPS = 4096
-CASES = make_cases(STEPS)
+CASES = make_cases()
 # by edge, its two ends z y x: edges along z, then y, then x, in the order of their places
 EDGES = [
     tuple(np.insert(place, axis, end).tolist() for end in (0, 1))
@@ -76,7 +75,7 @@ def test_a_vertex_is_the_mean_of_the_middles_of_its_edges(case):
     first, last = CASES.cycle_starts[case : case + 2]
     for cycle, row in zip(cycles_of(case, None), range(first, last), strict=True):
         middles = np.array([EDGES[edge] for edge in cycle]).mean(axis=1) - 0.5
-        exact = middles.mean(axis=0)[::-1] * STEPS
+        exact = middles.mean(axis=0)[::-1] * VOXEL_STEPS
         assert np.abs(CASES.offsets[row] - exact).max() < 0.5
         items = CASES.items[row, : CASES.n_items[row]]
         assert [item // 2 for item in items.tolist()] == cycle
