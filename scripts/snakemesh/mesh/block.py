@@ -14,6 +14,8 @@ import numpy as np
 import tensorstore as ts
 from xxhash import xxh3_128
 
+from snakemesh.bodies.mapping import Mapper
+from snakemesh.bodies.met import write_record
 from snakemesh.boxes import Index, Shape, ceil_div, indices, slices, triple
 from snakemesh.job_records import RESULTS_VERSION, MeshBlockJob, halo_voxels
 from snakemesh.mesh.tile import Seam, Tile, mesh_tile
@@ -51,29 +53,38 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
     if job.watch is not None:
         job.watch.refuse_change()
     store = open_part(job.reads)
+    mapper = None if job.label_map is None else Mapper(job.label_map)
     container.parent.mkdir(parents=True, exist_ok=True)
     with reading_part(job.reads):
-        if (earlier := _alike(job, store, container)) is not None:
+        if (earlier := _alike(job, store, mapper, container)) is not None:
+            _write_met(job, mapper)
             with replacing(container) as temporary:
                 _link(earlier, temporary)
             return None
-        stats, records, blobs, voxels = _mesh_tiles(job, store)
+        stats, records, blobs, voxels = _mesh_tiles(job, store, mapper)
     if job.watch is not None:
         job.watch.refuse_change()
+    _write_met(job, mapper)
     origin = Origin(_how(job), voxels)
     write_container(container, job.lod, records, blobs, job.sharding, origin)
     return stats
 
 
+def _write_met(job: MeshBlockJob, mapper: Mapper | None) -> None:
+    """Keep which labels were read, before the container that was made of them is there."""
+    if job.label_map is not None and mapper is not None:
+        write_record(job.label_map.record, mapper.met_labels())
+
+
 def _mesh_tiles(
-    job: MeshBlockJob, store: ts.TensorStore
+    job: MeshBlockJob, store: ts.TensorStore, mapper: Mapper | None
 ) -> tuple[BlockStats, np.ndarray, list[bytes], bytes]:
     """Mesh all tiles of a block: stats, records, Draco bytes, and a hash of the voxels."""
     stats = BlockStats()
     records, blobs = [np.zeros(0, FRAGMENT)], []
     voxels = xxh3_128()
     for first_cell, n_cells in _tiles(job):
-        labels, origin = _read_tile(store, job, first_cell, n_cells)
+        labels, origin = _read_tile(store, job, first_cell, n_cells, mapper)
         voxels.update(labels.data)
         stats += BlockStats(voxels=labels.size)
         if not labels.any():
@@ -96,11 +107,13 @@ def _mesh_tiles(
 def _how(job: MeshBlockJob) -> bytes:
     """16 bytes that stand for all that a container depends on but for the voxels."""
     part = replace(job.reads, path="", name=None)
-    described = repr((RESULTS_VERSION, replace(job, reads=part, watch=None)))
+    described = repr((RESULTS_VERSION, replace(job, reads=part, watch=None, label_map=None)))
     return hashlib.sha256(described.encode()).digest()[:16]
 
 
-def _alike(job: MeshBlockJob, store: ts.TensorStore, container: Path) -> Path | None:
+def _alike(
+    job: MeshBlockJob, store: ts.TensorStore, mapper: Mapper | None, container: Path
+) -> Path | None:
     """A container of this block that is made as this one is to be, from the same voxels."""
     box = container.name.split(".")[0]
     origins = {path: read_origin(path) for path in container.parent.glob(f"{box}.*.fragments")}
@@ -110,7 +123,7 @@ def _alike(job: MeshBlockJob, store: ts.TensorStore, container: Path) -> Path | 
         return None
     voxels = xxh3_128()
     for first_cell, n_cells in _tiles(job):
-        voxels.update(_read_tile(store, job, first_cell, n_cells)[0].data)
+        voxels.update(_read_tile(store, job, first_cell, n_cells, mapper)[0].data)
     return found.get(voxels.digest())
 
 
@@ -132,12 +145,17 @@ def _tiles(job: MeshBlockJob) -> Iterator[tuple[Index, Shape]]:
 
 
 def _read_tile(
-    store: ts.TensorStore, job: MeshBlockJob, first_cell: Index, n_cells: Shape
+    store: ts.TensorStore,
+    job: MeshBlockJob,
+    first_cell: Index,
+    n_cells: Shape,
+    mapper: Mapper | None,
 ) -> tuple[np.ndarray, Index]:
     """The labels of a tile and its halo, and the voxel of this array where the tile begins.
 
-    The halo ends where the part that is meshed ends. Where objects are left open it goes on beyond
-    that end, as copies of the outermost voxels. Labels that are not wanted are set to 0.
+    They are bodies where a table says so. The halo ends where the part that is meshed ends. Where
+    objects are left open it goes on beyond that end, as copies of the outermost voxels. Labels that
+    are not wanted are set to 0.
     """
     halo = halo_voxels(job.n_smoothing_iter)
     begin = np.array(first_cell) * job.cell_voxels
@@ -149,6 +167,8 @@ def _read_tile(
     except (ValueError, OSError) as error:
         raise unreadable(error, box) from error
     labels = unsigned(voxels)
+    if mapper is not None:
+        labels = mapper(labels)
     if job.target_ids is not None:
         # no voxel holds a label that is too large for the type, and np.array would refuse it
         possible = [i for i in job.target_ids if i <= np.iinfo(labels.dtype).max]

@@ -34,6 +34,7 @@ _PATHS = {
     "input_path": source_path,
     "output_directory": output_path,
     "segment_properties_csv": file_path,
+    "label_map": file_path,
 }
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _INTEGER = re.compile(r"[+-]?\d{1,300}", re.ASCII)

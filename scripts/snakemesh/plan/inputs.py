@@ -81,8 +81,7 @@ def _refuse_overlap(settings: Settings, is_local_source: bool) -> None:
             f"config key output_directory: {settings.output_directory} lies inside the input "
             f"{settings.input_path}, expected a folder outside it"
         )
-    if settings.segment_properties_csv is not None:
-        inputs.append(settings.segment_properties_csv)
+    inputs += filter(None, (settings.segment_properties_csv, settings.label_map))
     for given in inputs:
         # the path as given may be a link in one of these folders, which a run may remove
         paths = (Path(given).resolve(), Path(os.path.abspath(given)))
@@ -119,6 +118,8 @@ def _refuse_foreign_output(output: Path) -> None:
 
 def _refuse_impossible_ids(settings: Settings, level: SourceLevel) -> None:
     """Raise UserError if a label of target_ids is too large for the data type of the source."""
+    if settings.label_map is not None:
+        return  # they are bodies, of whatever type
     largest = int(np.iinfo(level.dtype).max)
     if settings.target_ids is not None and max(settings.target_ids) > largest:
         raise UserError(

@@ -40,6 +40,7 @@ def run_document(made_from: MadeFrom) -> dict[str, Any]:
                 if not level.is_built
             ],
             "chunks": made_from.chunks if is_checked(plan) else None,
+            "label_map": None if plan.table is None else plan.table.content,
         },
         "products": {
             "levels": made_from.group,
@@ -93,6 +94,8 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             found.append(f"the metadata of {level['path']}")
     if input_before.get("chunks") not in (None, now["input"]["chunks"]):
         found.append("the chunks of the input")
+    if input_before.get("label_map") not in (None, now["input"]["label_map"]):
+        found.append("the table of label_map")
     if before.get("results_version") != now["results_version"]:
         version = before.get("snakemesh", "an older version")
         found.append(f"snakemesh {now['snakemesh']} makes other results than {version}")

@@ -41,6 +41,8 @@ OTHER = {
     "target_reduction": (0.9, "blocks"),
     "decimation_factor": (5, "blocks"),
     "max_error": (0.5, "blocks"),
+    "label_map": ("/data/table.csv", "documents"),
+    "label_map_rest": ("background", "documents"),
     "target_ids": ([3], "blocks"),
     "sharded": (False, "blocks"),
     "segment_properties_csv": (None, None),
