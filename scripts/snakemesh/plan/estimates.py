@@ -18,7 +18,7 @@ MEASURED_PYRAMID_VOXELS_PER_S = 4e7
 MEASURED_MESH_VOXELS_PER_S = 1e6
 MEASURED_SHARD_VOXELS_PER_S = 5e7
 # Rows of a table of bodies that are sorted.
-MEASURED_ROWS_PER_S = 6e5
+MEASURED_ROWS_PER_S = 2e6
 # Bytes on the disk: of a voxel of a built level, and of the fragments that a meshed voxel gives.
 LEVEL_BYTES_PER_VOXEL = 0.17
 FRAGMENT_BYTES_PER_VOXEL = 0.14

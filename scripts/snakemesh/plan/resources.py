@@ -41,7 +41,7 @@ INDEX_BYTES_PER_ROW = 1 / 8
 # What the sorting of a table takes, whatever its number of rows, and its rows a second, a third of
 # what was measured.
 SORT_MB = 800
-GUARANTEED_ROWS_PER_S = 2e5
+GUARANTEED_ROWS_PER_S = 7e5
 
 
 def mesh_mem_mb(plan: Plan, lod: int) -> int:
