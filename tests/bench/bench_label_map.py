@@ -6,7 +6,8 @@ usage: python tests/bench/bench_label_map.py VOLUME/s0 [--rows 100000000] [--for
 
 VOLUME/s0: an array of zarr with at most 32 bits a label. The supervoxels are random parts of blocks
 of 32 voxels, with labels that lie anywhere in the table. Prints what each stage of both runs took,
-as bench_run.py does (after a run that compiles what is to be compiled), and whether the meshes and the levels are the same, byte for byte.
+as bench_run.py does, after a run that compiles what is to be compiled; and whether the meshes and
+the levels are the same, byte for byte.
 """
 
 import argparse
