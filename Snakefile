@@ -35,6 +35,7 @@ configfile: CONFIGURATION if Path(CONFIGURATION).exists() else CLONE / CONFIGURA
 
 include: "rules/common.smk"
 include: "rules/example.smk"
+include: "rules/label_map_inputs.smk"
 include: "rules/label_map.smk"
 include: "rules/pyramid_inputs.smk"
 include: "rules/pyramid.smk"

@@ -16,19 +16,12 @@ from snakemesh.output import lock
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.plan import jobs
+from snakemesh.plan import label_map as tables
 from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import job_work
 from snakemesh.plan.input_state import look_at_input, read_state, write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, source_levels
-from snakemesh.plan.label_map import (
-    damaged_label_map,
-    look_at_table,
-    look_at_tokens,
-    read_table,
-    read_tokens_of_run,
-    write_label_map_state,
-)
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.progress import ProgressHandler
@@ -43,13 +36,13 @@ try:
     # A job takes what the run that plans has seen: what changes meanwhile must not split the run.
     # A job of another workflow may run before any of ours, when nothing is kept yet.
     if workflow.is_main_process or not os.path.exists(OUT.input_state):
-        PLAN = make_plan(SETTINGS, source_levels(SETTINGS), look_at_table(SETTINGS, OUT))
+        PLAN = make_plan(SETTINGS, source_levels(SETTINGS), tables.look_at_table(SETTINGS, OUT))
         INPUT_STATE = look_at_input(PLAN)
-        TOKENS = look_at_tokens(MadeFrom(PLAN, INPUT_STATE), OUT)
+        TOKENS = tables.look_at_tokens(MadeFrom(PLAN, INPUT_STATE), OUT)
     else:
-        PLAN = make_plan(SETTINGS, source_levels(SETTINGS), read_table(SETTINGS, OUT))
+        PLAN = make_plan(SETTINGS, source_levels(SETTINGS), tables.read_table(SETTINGS, OUT))
         INPUT_STATE = read_state(OUT.input_state, PLAN)
-        TOKENS = read_tokens_of_run(MadeFrom(PLAN, INPUT_STATE), OUT)
+        TOKENS = tables.read_tokens_of_run(MadeFrom(PLAN, INPUT_STATE), OUT)
 except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
@@ -87,7 +80,7 @@ def begin():
         sys.exit(1)
     logger.info(summary())
     # that of the input says that both are there
-    write_label_map_state(MADE_FROM, OUT)
+    tables.write_label_map_state(MADE_FROM, OUT)
     write_state(OUT.input_state, INPUT_STATE)
     write_document(OUT.run_document, run_document(MADE_FROM))
     logger.addHandler(ProgressHandler(works, logger.info, end))
@@ -122,7 +115,7 @@ def works_left():
 def damage():
     """By marker, what is damaged of what earlier runs have made."""
     found = damaged_levels(MADE_FROM, OUT) | damaged_meshes(MADE_FROM, OUT)
-    return found | damaged_label_map(MADE_FROM, OUT)
+    return found | tables.damaged_label_map(MADE_FROM, OUT)
 
 
 def missing(products):

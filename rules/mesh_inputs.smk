@@ -14,7 +14,7 @@ def block(wildcards):
     lod, index = int(wildcards.lod), box_index(wildcards.box)
     refuse_older_plan(wildcards, MADE_FROM.block(lod, index))
     watch = MADE_FROM.watch(lod, jobs.block_box(PLAN, lod, index))
-    mapping = label_map_of_block(MADE_FROM, OUT, lod, index)
+    mapping = tables.label_map_of_block(MADE_FROM, OUT, lod, index)
     return jobs.mesh_block_job(PLAN, lod, index, watch, mapping)
 
 

@@ -11,7 +11,7 @@ def super_chunk(wildcards):
     refuse_older_plan(wildcards, MADE_FROM.super_chunk(number, index))
     stage = PLAN.stages[number]
     box = jobs.super_chunk_box(PLAN, stage, index)
-    mapping = label_map_of_super_chunk(MADE_FROM, OUT, number, index)
+    mapping = tables.label_map_of_super_chunk(MADE_FROM, OUT, number, index)
     return jobs.super_chunk_job(PLAN, stage, index, MADE_FROM.watch(stage.base, box), mapping)
 
 

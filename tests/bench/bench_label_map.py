@@ -83,8 +83,7 @@ def cut_volume(array: zarr.Array, n_rows: int) -> np.ndarray:
                 n_parts += len(labels)
         array[z : z + BLOCK] = slab
     print(f"{n_parts:,} supervoxels, {n_rows:,} rows")
-    rng.shuffle(rows)
-    return rows
+    return rows[rng.permutation(n_rows)]
 
 
 def write_table(path: Path, rows: np.ndarray) -> Path:
