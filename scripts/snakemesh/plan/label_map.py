@@ -7,6 +7,7 @@ have the bodies that they had keeps its token, and what is made of it keeps its 
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -39,17 +40,20 @@ def look_at_table(settings: Settings, folder: OutputFolder) -> TableFacts | None
     if path is None:
         return None
     content = content_hash(path)
-    try:
-        before = read_table(settings, folder)
-    except UserError:
-        before = None
-    return before if before and before.content == content else table_facts(path, content)
+    if Path(folder.label_map_state).exists():
+        with suppress(UserError):
+            before = read_table(settings, folder)
+            if before and before.content == content:
+                return before
+    return table_facts(path, content)
 
 
 def read_table(settings: Settings, folder: OutputFolder) -> TableFacts | None:
-    """The table of bodies as the run that plans has seen it."""
+    """The table of bodies as the run that plans has seen it, or as it is if none has seen it yet."""
     if settings.label_map is None:
         return None
+    if not Path(folder.label_map_state).exists():
+        return table_facts(settings.label_map, content_hash(settings.label_map))
     kept = _kept(folder)
     return TableFacts(str(kept["content"]), int(kept["rows"]), int(kept["largest"]))
 
@@ -81,9 +85,11 @@ def look_at_tokens(made_from: MadeFrom, folder: OutputFolder) -> Tokens | None:
 
 
 def read_tokens_of_run(made_from: MadeFrom, folder: OutputFolder) -> Tokens | None:
-    """The tokens as the run that plans has seen them."""
+    """The tokens as the run that plans has seen them, or as they are if none has yet."""
     if made_from.plan.table is None:
         return None
+    if not Path(folder.label_map_state).exists():
+        return look_at_tokens(made_from, folder)
     kept = _kept(folder)
     return Tokens(kept["cells"], kept["blocks"])
 
