@@ -49,7 +49,7 @@ def look_at_table(settings: Settings, folder: OutputFolder) -> TableFacts | None
 
 
 def read_table(settings: Settings, folder: OutputFolder) -> TableFacts | None:
-    """The table of bodies as the run that plans has seen it, or as it is if none has seen it yet."""
+    """The table of bodies as the run that plans has seen it, or as it is if none has yet."""
     if settings.label_map is None:
         return None
     if not Path(folder.label_map_state).exists():
