@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from snakemesh.bodies import table as module
+from snakemesh.bodies import user_table as module
 from snakemesh.bodies.user_table import batches, content_hash, table_facts
 from snakemesh.errors import UserError
 
