@@ -146,6 +146,76 @@ def test_what_is_not_in_the_table(repository, volume, config, tmp_path):
         served = [finish(repository, configuration) for configuration in (plain, mapped)]
         assert meshes(served[0]) == meshes(served[1])
         assert levels(served[0].parent) == levels(served[1].parent)
+    # a list may name what fits the type of the bodies, whatever that of the volume is
+    listed = mapped | {"target_ids": [70000]}
+    assert planned(repository, listed)["mesh_block"]
+    done = run(repository, mapped | {"target_ids": [2**32]})
+    assert done.returncode != 0
+    assert f"target_ids: found {2**32}, the labels are uint32, at most" in done.stdout + done.stderr
+    before = meshes(served[1])
+    assert meshes(finish(repository, listed)) == before
+
+
+def known(labels, volume, wanted, least):
+    """By brute force, what is meshed: label, voxels and centroid in nm (z y x), ascending."""
+    found = []
+    for label in sorted(wanted):
+        voxels = np.argwhere(labels == label)
+        if len(voxels) >= least:
+            centroid = volume.corner_nm + (voxels.mean(axis=0) + 0.5) * volume.voxel_nm
+            found.append((label, len(voxels), pytest.approx(centroid.tolist())))
+    return found
+
+
+def rows_of(served):
+    """The same, of the table of all segments, which the viewer's list agrees with."""
+    rows = parquet.read_table(served / "segments.parquet").to_pylist()
+    inline = json.loads((served / "segment_properties" / "info").read_text())["inline"]
+    assert inline["ids"] == [str(row["label"]) for row in rows]
+    return [
+        (row["label"], row["voxels"], [row[f"{axis}_centroid"] for axis in "zyx"]) for row in rows
+    ]
+
+
+def test_lists_counts_and_the_table_of_segments_are_those_of_bodies(
+    repository, volume, config, cut_config, tmp_path
+):
+    """No part has `min_voxels`. The number of LODs is chosen, which is 1."""
+    configuration, _, path, table = cut_config("blocks")
+    ids, voxels = np.unique(volume.labels[volume.labels > 0], return_counts=True)
+    targets, sizes = ids[::2].tolist(), voxels[::2]
+    excluded, least = targets[sizes.argmax()], int(np.median(sizes))
+    part = int(table[0, 0])
+    assert least > 8**3 and part not in ids
+    names = tmp_path / "targets.csv"
+    names.write_text("\n".join(["id", *map(str, [part, *targets])]))
+    keys = {"target_ids": names, "exclude_ids": [excluded], "min_voxels": least, "num_lods": None}
+    done = run(repository, configuration(**keys))
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert f"target_ids: no voxel of what was meshed has label {part}\n" in said
+    why = f"{len(ids) - len(targets)} not in target_ids, 1 in exclude_ids, {(sizes < least).sum()}"
+    assert f"labels left out: {why} of fewer voxels than min_voxels\n" in said
+    served = tmp_path / "out" / "multires"
+    wanted = {*targets} - {excluded}
+    expected = known(volume.labels, volume, wanted, least)
+    assert 5 < len(expected) < len(wanted)
+    assert rows_of(served) == expected
+    plain = finish(repository, config(tmp_path / "plain") | keys)
+    assert meshes(served) == meshes(plain)
+    assert planned(repository, configuration(**keys)) == {}
+
+    # a body that was too small joins another
+    small, large = targets[sizes.argmin()], expected[-1][0]
+    joined = table.copy()
+    joined[joined[:, 1] == small, 1] = large
+    write_csv(path, joined)
+    finish(repository, configuration(**keys))
+    bodies = np.where(volume.labels == small, np.uint64(large), volume.labels)
+    assert rows_of(served) == known(bodies, volume, wanted - {small}, least) != expected
+    # other lists: what labels became stays
+    others = planned(repository, configuration(**keys | {"exclude_ids": [excluded, small]}))
+    assert others["mesh_block"] and "label_map" not in others
 
 
 def test_a_garbled_table_of_an_earlier_run(repository, cut_config):
