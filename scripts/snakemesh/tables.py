@@ -1,5 +1,8 @@
 """Read the tables of users, CSV or Parquet: a column of labels, and columns of texts.
 
+They are in memory as a whole, and messages name a line. A table of bodies may be far larger:
+`bodies.user_table` reads it in batches.
+
 Who needs no table does not import this module: pyarrow takes 0.06 s to import.
 """
 

@@ -46,6 +46,7 @@ def run_document(made_from: MadeFrom) -> dict[str, Any]:
                 for key, found in zip(LIST_KEYS, made_from.state.lists, strict=True)
                 if found is not None
             },
+            "label_map": None if plan.table is None else plan.table.content,
         },
         "products": {
             "levels": made_from.group,
@@ -104,6 +105,8 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     for key, digest in now["input"]["lists"].items():
         if lists.get(key, digest) != digest:
             found.append(f"the labels in {key}")
+    if input_before.get("label_map") not in (None, now["input"]["label_map"]):
+        found.append("the table of label_map")
     if before.get("results_version") != now["results_version"]:
         version = before.get("snakemesh", "an older version")
         found.append(f"snakemesh {now['snakemesh']} makes other results than {version}")
