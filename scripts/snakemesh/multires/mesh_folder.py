@@ -79,14 +79,14 @@ def open_meshes(where: str) -> MeshFolder:
 
 def start_read(
     folder: MeshFolder, name: str, begin: int | None = None, end: int | None = None
-) -> ts.Future:
+) -> "ts.Future[Any]":
     """Start to read a file of the folder, or its bytes [begin, end); see `finish_read`."""
     if begin is None:
         return folder.store.read(name)
     return folder.store.read(name, byte_range=slice(begin, end))
 
 
-def finish_read(folder: MeshFolder, name: str, started: ts.Future) -> bytes | None:
+def finish_read(folder: MeshFolder, name: str, started: "ts.Future[Any]") -> bytes | None:
     """The bytes of a read that was started, or None if there is no such file.
 
     Raises UserError if they cannot be read, which is so too where a file ends before them.

@@ -75,7 +75,7 @@ def places_of(folder: MeshFolder, labels: np.ndarray) -> np.ndarray:
 def stored_meshes(folder: MeshFolder, places: np.ndarray) -> Iterator[StoredMesh]:
     """The meshes at these places, in their order. Raises UserError for a damaged or absent one."""
 
-    def start(place: np.void) -> ts.Future:
+    def start(place: np.void) -> "ts.Future[Any]":
         begin = int(place["begin"])
         end = begin + int(place["size"])
         name = _manifest_file(folder, place)
@@ -110,7 +110,7 @@ def fragment_bytes(
     Raises UserError where a file ends before them.
     """
 
-    def start(mesh: StoredMesh) -> ts.Future:
+    def start(mesh: StoredMesh) -> "ts.Future[Any]":
         return start_read(folder, mesh.file, *mesh.span(lod))
 
     for mesh, started in _ahead(meshes, start, lambda mesh: int(mesh.manifest.sizes[lod].sum())):
@@ -129,8 +129,8 @@ def unknown(folder: MeshFolder, labels: list[int]) -> UserError:
 
 
 def _ahead(
-    items: Iterable[T], start: Callable[[T], ts.Future], size: Callable[[T], int]
-) -> Iterator[tuple[T, ts.Future]]:
+    items: Iterable[T], start: Callable[[T], "ts.Future[Any]"], size: Callable[[T], int]
+) -> Iterator[tuple[T, "ts.Future[Any]"]]:
     """The items in their order with their reads, of which several are under way at once."""
     waiting: deque[tuple[T, Any]] = deque()
     waiting_bytes = 0
@@ -199,7 +199,7 @@ def _indexed(
     found = [np.empty(0, PLACE)]
     numbers = shards.tolist()
 
-    def start(shard: int) -> ts.Future:
+    def start(shard: int) -> "ts.Future[Any]":
         return start_read(folder, _shard_file(sharded, shard), 0, index_bytes)
 
     for shard, started in _ahead(numbers, start, lambda _: index_bytes):
@@ -221,7 +221,7 @@ def _indexed(
 def _minishards(folder: MeshFolder, name: str, ranges: np.ndarray) -> Iterator[bytes]:
     """The bytes of these minishard indices of a shard."""
 
-    def start(span: np.ndarray) -> ts.Future:
+    def start(span: np.ndarray) -> "ts.Future[Any]":
         return start_read(folder, name, *span.tolist())
 
     for _, started in _ahead(ranges, start, lambda span: int(span[1] - span[0])):
