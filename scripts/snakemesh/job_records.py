@@ -226,8 +226,9 @@ def halo_voxels(n_smoothing_iter: int) -> int:
     """The width of the halo, in voxels.
 
     With a halo of this width, a tile gets exactly the surface that it has in the whole volume.
-    Each of the two passes of a sweep of smoothing looks one voxel further. A face that reaches into
-    the tile begins up to one voxel outside it. A vertex there lies between two voxels, and whether
-    it is one vertex or two can depend on the voxel beyond (`cell_cases`): three voxels in all.
+    A face that reaches into the tile ends in an octet (`octets`) up to four voxels outside it, and
+    whether its vertices are merged depends on quads that go on for one more. Each of the two passes
+    of a sweep of smoothing looks one voxel further. A vertex there lies between two voxels, and
+    whether it is one vertex or two can depend on the voxel beyond (`cell_cases`).
     """
     return 2 * n_smoothing_iter + 7
