@@ -102,7 +102,9 @@ def local(config, sources, tmp_path_factory):
 @pytest.mark.parametrize("name", ["http", "s3"])
 def test_meshes_are_those_of_the_local_volume(results, local, name):
     assert len(local) > 2
-    assert meshes(results[name] / "multires") == local
+    made = meshes(results[name] / "multires")
+    assert made.pop("segments.parquet")  # the library's twin here makes no table
+    assert made == local
 
 
 @pytest.mark.parametrize("name", ["http", "s3"])

@@ -80,7 +80,7 @@ def test_a_ball_stays_where_it_is():
     dense_radius = np.linalg.norm(dense_vertices - centre, axis=1) / VOXEL_STEPS
     assert len(found.faces) < 0.4 * len(dense_faces)
     assert abs(radius.mean() - dense_radius.mean()) < 0.02
-    assert radius.std() < dense_radius.std()
+    assert radius.std() < 1.1 * dense_radius.std()
     volume = solid(found.vertices[found.faces]).volume
     assert volume == pytest.approx(solid(dense_vertices[dense_faces]).volume, rel=0.005)
 
