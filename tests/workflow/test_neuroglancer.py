@@ -62,8 +62,11 @@ def test_draws_every_lod_of_a_label(multires, browser):
             state.layers["meshes"] = neuroglancer.SegmentationLayer(
                 source=url, segments=[entry.label], segment_colors={entry.label: COLOUR}
             )
-            middle = entry.manifest.origin_nm + entry.manifest.cell_nm / 2
-            state.position = middle.tolist()
+            # on the surface: inside of a body, nothing is in view
+            mesh = read_mesh(entry)
+            points = to_nm(mesh, 0, welded(mesh, 0)[0])
+            nearest = np.linalg.norm(points - points.mean(axis=0), axis=1).argmin()
+            state.position = points[nearest].tolist()
             state.layout = neuroglancer.DataPanelLayout("3d", orthographic_projection=True)
             state.projection_scale = FAR
         browser.get(viewer.get_viewer_url())
