@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from snakemesh.ascending import find
 from snakemesh.tables import (
     Table,
     bad_heading,
@@ -79,10 +80,10 @@ def by_label(table: SegmentTable) -> tuple[np.ndarray, np.ndarray]:
 def rows_of(by_label: tuple[np.ndarray, np.ndarray], labels: np.ndarray) -> np.ndarray:
     """The row of each of some labels in a table, -1 where it has none (int64)."""
     ascending, order = by_label
-    at = np.searchsorted(ascending, labels)
-    at[at == len(ascending)] = -1
-    found = np.append(ascending, np.uint64(0))[at] == labels
-    return np.where(found & (at >= 0), np.append(order, -1)[at], -1)
+    at, is_there = find(ascending, labels)
+    rows = np.full(len(labels), -1)
+    rows[is_there] = order[at[is_there]]
+    return rows
 
 
 def read_segment_table(path: str | os.PathLike[str]) -> SegmentTable:

@@ -17,6 +17,7 @@ from typing import IO, Literal
 import numpy as np
 from xxhash import xxh3_64
 
+from snakemesh.ascending import find
 from snakemesh.bodies.user_table import Batch, refused
 from snakemesh.errors import DamagedError
 from snakemesh.output.atomic import replacing
@@ -58,10 +59,8 @@ class SortedTable:
             for begin in range(0, len(order), LABELS_AT_ONCE):
                 some = order[begin : begin + LABELS_AT_ONCE]
                 rows = self._blocks_of(file, labels[some])
-                if len(rows):
-                    at = np.minimum(np.searchsorted(rows[:, 0], labels[some]), len(rows) - 1)
-                    is_there = rows[at, 0] == labels[some]
-                    bodies[some[is_there]] = rows[at[is_there], 1]
+                at, is_there = find(rows[:, 0], labels[some])
+                bodies[some[is_there]] = rows[at[is_there], 1]
         return bodies
 
     def _blocks_of(self, file: IO[bytes], labels: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snakemesh.ascending import find
 from snakemesh.label_list import LIST_KEYS
 from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.voxel_moments import voxel_moments
@@ -31,9 +32,9 @@ def left_out_by(labels: np.ndarray, lists: Lists) -> np.ndarray:
     """
     found = np.zeros(len(labels), np.uint8)
     if lists.targets is not None:
-        found[~_in_list(labels, lists.targets)] = 1 + LIST_KEYS.index("target_ids")
+        found[~find(lists.targets, labels)[1]] = 1 + LIST_KEYS.index("target_ids")
     if lists.excluded is not None:
-        found[_in_list(labels, lists.excluded)] = 1 + LIST_KEYS.index("exclude_ids")
+        found[find(lists.excluded, labels)[1]] = 1 + LIST_KEYS.index("exclude_ids")
     return found
 
 
@@ -68,9 +69,3 @@ def count_voxels(
     counts["moment"] = sums[:, 1:] / cell_voxels[::-1] + sums[:, :1] * first_cell[::-1]
     counts["left_out"] = left_out_by(ids, lists)
     return counts
-
-
-def _in_list(labels: np.ndarray, listed: np.ndarray) -> np.ndarray:
-    """Whether each label is in an ascending list that may be far longer than `labels`."""
-    at = np.minimum(np.searchsorted(listed, labels), len(listed) - 1)
-    return np.asarray(listed[at] == labels)

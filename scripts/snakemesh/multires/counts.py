@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from snakemesh.ascending import find
 from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.label_list import LIST_KEYS
 from snakemesh.multires.container import COUNT, read_counts
@@ -57,9 +58,9 @@ def centroids_of(labels: np.ndarray, counts: np.ndarray, grid: OctreeGrid) -> np
 
 def _rows_of(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The counts of some labels, COUNT of shape (n,); all 0 for a label without."""
-    at = np.searchsorted(counts["label"], labels)
-    found = np.append(counts, np.zeros(1, COUNT))[at]
-    found[found["label"] != labels] = np.zeros((), COUNT)
+    at, is_there = find(counts["label"], labels)
+    found = np.zeros(len(labels), COUNT)
+    found[is_there] = counts[at[is_there]]
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from snakemesh.ascending import find
 from snakemesh.bodies.met import Record, read_record, read_tokens
 from snakemesh.bodies.sorted_table import open_sorted
 from snakemesh.bodies.user_table import TableFacts, batches, content_hash, refused, table_facts
@@ -129,10 +130,9 @@ def label_map_of_super_chunk(
     """How a super-chunk maps what it reads; None if that are bodies already, or no table is set."""
     if made_from.tokens is None or stage > 0:
         return None
-    box = super_chunk_box(made_from.plan, made_from.plan.stages[0], index)
-    tokens = made_from.tokens.cells[slices(*cells_of(made_from.plan, 0, box))]
-    record = folder.met("stage0", box_name(index), made_from.met_super_chunk(index))
-    return _label_map(made_from, folder, record, tokens)
+    return _label_map(
+        made_from, folder, _of_super_chunk(made_from, folder, made_from.tokens, index)
+    )
 
 
 def label_map_of_block(
@@ -141,13 +141,11 @@ def label_map_of_block(
     """The same of a block."""
     if made_from.tokens is None or lod > 0:
         return None
-    record = folder.met("lod0", box_name(index), made_from.met_block(index))
-    return _label_map(made_from, folder, record, made_from.tokens.blocks[index])
+    return _label_map(made_from, folder, _of_block(made_from, folder, made_from.tokens, index))
 
 
-def _label_map(
-    made_from: MadeFrom, folder: OutputFolder, record: str, tokens: np.ndarray
-) -> LabelMap:
+def _label_map(made_from: MadeFrom, folder: OutputFolder, recorded: _Recorded) -> LabelMap:
+    record, tokens = recorded
     return LabelMap(
         path=folder.label_map(made_from.label_map),
         marker=folder.label_map_marker(made_from.label_map),
@@ -171,15 +169,25 @@ def _keeps_rest(settings: Settings) -> bool:
 
 def _recorded(made_from: MadeFrom, folder: OutputFolder, tokens: Tokens) -> Iterator[_Recorded]:
     """The record of every job that reads labels, and the place of its tokens."""
-    plan = made_from.plan
-    for stage in plan.stages[:1]:
+    for stage in made_from.plan.stages[:1]:
         for index in indices(stage.grid):
-            path = folder.met("stage0", box_name(index), made_from.met_super_chunk(index))
-            box = super_chunk_box(plan, stage, index)
-            yield path, tokens.cells[slices(*cells_of(plan, 0, box))]
-    for index in indices(plan.blocks(0)):
-        path = folder.met("lod0", box_name(index), made_from.met_block(index))
-        yield path, tokens.blocks[slices(index, triple(i + 1 for i in index))]
+            yield _of_super_chunk(made_from, folder, tokens, index)
+    for index in indices(made_from.plan.blocks(0)):
+        yield _of_block(made_from, folder, tokens, index)
+
+
+def _of_super_chunk(
+    made_from: MadeFrom, folder: OutputFolder, tokens: Tokens, index: Index
+) -> _Recorded:
+    plan = made_from.plan
+    path = folder.met("stage0", box_name(index), made_from.met_super_chunk(index))
+    box = super_chunk_box(plan, plan.stages[0], index)
+    return path, tokens.cells[slices(*cells_of(plan, 0, box))]
+
+
+def _of_block(made_from: MadeFrom, folder: OutputFolder, tokens: Tokens, index: Index) -> _Recorded:
+    path = folder.met("lod0", box_name(index), made_from.met_block(index))
+    return path, tokens.blocks[slices(index, triple(i + 1 for i in index))]
 
 
 def _settle(
@@ -214,8 +222,7 @@ def _bodies_in_file(path: str, labels: np.ndarray, keep_rest: bool) -> np.ndarra
     bodies = labels.copy() if keep_rest else np.zeros_like(labels)
     is_known = np.zeros(len(labels), bool)
     for found, their in batches(path):
-        at = np.minimum(np.searchsorted(labels, found), len(labels) - 1)
-        is_met = labels[at] == found
+        at, is_met = find(labels, found)
         at, their = at[is_met], their[is_met]
         is_twice = is_known[at] & (bodies[at] != their)
         bodies[at] = their
