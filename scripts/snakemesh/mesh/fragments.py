@@ -10,6 +10,7 @@ import DracoPy
 import numpy as np
 
 from snakemesh.compiled import njit
+from snakemesh.label_hash import look_up
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
@@ -17,8 +18,6 @@ from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 # 1.7 bytes a face on pinky40, a public dense segmentation of mouse cortex. Higher levels take twice
 # the time and save nothing.
 DRACO_LEVEL = 7
-# 2^64 divided by the golden ratio: Fibonacci hashing (Knuth, The Art of Computer Programming 3).
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 def encode_fragments(
@@ -82,7 +81,7 @@ def _without_folded(points, faces):
     places = _places(points)
     kept = np.ones(len(faces), dtype=np.bool_)
     # lists of the faces by their first place
-    first = np.full(len(points), -1, dtype=np.int32)
+    first = np.full(len(points) + 1, -1, dtype=np.int32)
     following = np.empty(len(faces), dtype=np.int32)
     seconds = np.empty((len(faces), 2), dtype=np.uint32)
     for f in range(len(faces)):
@@ -108,25 +107,21 @@ def _without_folded(points, faces):
 
 @njit(cache=True, nogil=True)
 def _places(points):
-    """The first row of each position, (N,) uint32. points: (N, 3) int32."""
+    """A number for each position, (N,) uint32, at most N. points: (N, 3) int32, in a cell."""
     size = 16
     while size < 2 * len(points):
         size *= 2
-    table = np.full(size, -1, dtype=np.int32)  # a hash table with open addressing
-    mask = np.uint64(size - 1)
+    table = np.zeros(size, dtype=np.uint32)
+    keys = np.zeros(len(points) + 1, dtype=np.uint64)
+    n_keys = 1  # the hash table takes key 0 for the background, number 0: it is the lower corner
     places = np.empty(len(points), dtype=np.uint32)
     for v in range(len(points)):
         x, y, z = points[v, 0], points[v, 1], points[v, 2]
         key = np.uint64(x) | np.uint64(y) << np.uint64(16) | np.uint64(z) << np.uint64(32)
-        slot = (key * _MIX) >> np.uint64(32) & mask
-        while True:
-            u = table[slot]
-            if u < 0:
-                table[slot] = u = v
-            if points[u, 0] == x and points[u, 1] == y and points[u, 2] == z:
-                break
-            slot = (slot + np.uint64(1)) & mask
-        places[v] = u
+        places[v] = look_up(table, keys, key, n_keys)
+        if places[v] == n_keys:
+            keys[n_keys] = key
+            n_keys += 1
     return places
 
 
