@@ -1,5 +1,6 @@
 # The files of the rule in label_map.smk, and who waits for it.
 
+from snakemesh.bodies.sorted_table import index_path
 from snakemesh.plan.resources import label_map_mem_mb, label_map_runtime
 
 
@@ -18,6 +19,6 @@ def kept_of_label_map():
     """The sorted table, and the labels that jobs have met: a changed table is compared with them."""
     if PLAN.table is None:
         return []
-    table = Path(OUT.label_map(MADE_FROM.label_map))
-    files = [str(table), str(table.with_suffix(".index.npy")), *label_map_marker(True)]
+    table = OUT.label_map(MADE_FROM.label_map)
+    files = [table, str(index_path(table)), *label_map_marker(True)]
     return [*files, *label_map.records_of_run(MADE_FROM, OUT)]

@@ -18,7 +18,7 @@ from snakemesh.bodies.mapping import Mapper
 from snakemesh.bodies.met import write_record
 from snakemesh.boxes import Index, Shape, ceil_div, indices, slices, triple
 from snakemesh.job_records import RESULTS_VERSION, MeshBlockJob, halo_voxels
-from snakemesh.mesh.tile import Seam, Tile, mesh_tile
+from snakemesh.mesh.tile import Seam, Tile, mesh_tile, tile_shape
 from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
 from snakemesh.multires.container import COUNT, FRAGMENT, Origin, read_origin, write_container
 from snakemesh.multires.counts import merged
@@ -93,13 +93,13 @@ def _mesh_tiles(
         stats += BlockStats(voxels=labels.size)
         if not labels.any():
             continue
+        tile = _tile(job, triple(store.shape), first_cell, n_cells)
         if job.lod == 0:
-            shape = _tile_shape(job, triple(store.shape), first_cell, n_cells)
+            shape = tile_shape(tile)
             counts.append(count_voxels(labels, origin, shape, lists, first_cell, job.cell_voxels))
         labels = only_wanted(labels, lists)
         if not labels.any():
             continue
-        tile = _tile(job, triple(store.shape), first_cell, n_cells)
         tile_records, tile_blobs, dense = mesh_tile(
             labels, origin, tile, job.n_smoothing_iter, job.keep, job.max_error
         )
@@ -197,12 +197,6 @@ def _read_tile(
         labels = np.pad(labels, pads, mode="edge")
     origin = begin - low + [before for before, _ in pads]
     return np.ascontiguousarray(labels), triple(origin.tolist())
-
-
-def _tile_shape(job: MeshBlockJob, shape: Shape, first_cell: Index, n_cells: Shape) -> Shape:
-    """The voxels of a tile, without its halo. shape: voxels of the part that is meshed."""
-    per_axis = zip(first_cell, n_cells, job.cell_voxels, shape, strict=True)
-    return triple(min((f + n) * cell, end) - f * cell for f, n, cell, end in per_axis)
 
 
 def _tile(job: MeshBlockJob, shape: Shape, first_cell: Index, n_cells: Shape) -> Tile:

@@ -86,7 +86,7 @@ def mesh_tile(
     step = cell_nm / CELL_STEPS / voxel_nm
     upper, is_seam = _ends(tile)
     voxel = cell_nm / tile.cell_voxels / voxel_nm
-    ids, sums = voxel_moments(labels, origin, _shape(tile))
+    ids, sums = voxel_moments(labels, origin, tile_shape(tile))
     sums *= np.append(1.0, voxel)
     curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
     planes = planes_of_tile(tile.n_cells, _seams(tile), has_octants=tile.lod > 0)
@@ -139,8 +139,8 @@ def _clamp_to_octree(vertices: np.ndarray, tile: Tile) -> None:
             np.minimum(vertices[:, axis], tile.n_cells[axis] * CELL_STEPS, out=vertices[:, axis])
 
 
-def _shape(tile: Tile) -> tuple[int, int, int]:
-    """The voxels of a tile, z y x."""
+def tile_shape(tile: Tile) -> tuple[int, int, int]:
+    """The voxels of a tile, z y x: at the end of the octree those of whole cells."""
     x, y, z = (
         n * voxels if upper is None else upper
         for n, voxels, (_, upper) in zip(tile.n_cells, tile.cell_voxels, tile.seams, strict=True)

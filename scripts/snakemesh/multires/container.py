@@ -113,7 +113,7 @@ def write_container(
         raise ValueError(f"{len(records)} records, but the bytes of {len(blobs)} fragments")
     shards = shard_of(records["label"], sharding)
     order = np.lexsort((morton(records["cell"]), records["label"], shards))
-    starts = np.searchsorted(shards[order], np.arange(sharding.num_shards + 1)).tolist()
+    starts = _shard_starts(shards[order], sharding)
     records = records[order]
     same = (records["label"][1:] == records["label"][:-1]) & (
         records["cell"][1:] == records["cell"][:-1]
@@ -146,8 +146,13 @@ def _by_shard(counts: np.ndarray, sharding: Sharding) -> tuple[np.ndarray, list[
     """Counts by shard, then label, and where the counts of each shard begin."""
     shards = shard_of(counts["label"], sharding)
     order = np.lexsort((counts["label"], shards))
-    starts: list[int] = np.searchsorted(shards[order], np.arange(sharding.num_shards + 1)).tolist()
-    return counts[order], starts
+    return counts[order], _shard_starts(shards[order], sharding)
+
+
+def _shard_starts(shards: np.ndarray, sharding: Sharding) -> list[int]:
+    """Where each shard begins in the ascending shards of rows, and where the last one ends."""
+    starts: list[int] = np.searchsorted(shards, np.arange(sharding.num_shards + 1)).tolist()
+    return starts
 
 
 def _entry(

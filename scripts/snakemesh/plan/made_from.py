@@ -72,9 +72,10 @@ class MadeFrom:
     def block(self, lod: int, index: Index) -> str:
         """The fragments of one block."""
         box = block_box(self.plan, lod, index)
-        bodies = self._bodies(lod, box)
         if lod == 0 and self.tokens is not None:
-            bodies = (f"{self.tokens.blocks[index]:x}",)
+            bodies: tuple[str, ...] = (f"{self.tokens.blocks[index]:x}",)
+        else:
+            bodies = self._bodies(lod, box)
         return short_hash((self._meshing, lod, index, self._voxels(lod, box), *bodies))
 
     @cached_property
