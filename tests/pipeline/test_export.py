@@ -12,18 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import boto3
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import trimesh
-from moto.server import ThreadedMotoServer
 
 import export
 import in_process
 from formats import Placed, write_zarr
 from mesh_checks import to_nm, welded
+from object_store import object_store, upload
 from reading import read_entries, read_mesh
 from serve import Server
 from snakemesh.job_records import Sharding
@@ -189,27 +188,15 @@ def served(folder):
 @pytest.fixture(scope="module")
 def bucket(outputs):
     """The outputs in an S3-compatible store."""
-    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    store.start()
-    host, port = store.get_host_and_port()
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing",
-        }.items():
-            environment.setenv(name, value)
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="meshes")
-        for output in (outputs.sharded, outputs.unsharded):
-            for path in (output / "multires").rglob("*"):
-                if path.is_file():
-                    key = str(path.relative_to(output.parent))
-                    body = path.read_bytes()
-                    client.put_object(Bucket="meshes", Key=key, Body=body, ACL="public-read")
+    with object_store():
+        objects = {
+            str(path.relative_to(output.parent)): path
+            for output in (outputs.sharded, outputs.unsharded)
+            for path in (output / "multires").rglob("*")
+            if path.is_file()
+        }
+        upload("meshes", objects)
         yield "s3://meshes"
-    store.stop()
 
 
 @pytest.mark.parametrize("kind", ["sharded", "unsharded"])

@@ -6,14 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import numpy as np
 import pytest
 import zarr
-from moto.server import ThreadedMotoServer
 
 import in_process
 from formats import Placed, coarser, voted, write_array, write_zarr
+from object_store import object_store, upload
 from running import digests, finish, meshes, planned, run
 from serve import Server
 
@@ -39,36 +38,14 @@ def sources(volume, tmp_path_factory):
     write_zarr(folder / "seg.zarr", [placed])
     write_array(folder / "plain.zarr", placed)
     before = digests(folder)
-    with (
-        pytest.MonkeyPatch.context() as environment,
-        Server(("127.0.0.1", 0), {"": folder}) as server,
-    ):
+    with object_store(), Server(("127.0.0.1", 0), {"": folder}) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        store.start()
-        host, port = store.get_host_and_port()
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing",
-        }.items():
-            environment.setenv(name, value)
-        upload(folder / "plain.zarr")
+        files = (path for path in (folder / "plain.zarr").rglob("*") if path.is_file())
+        upload(BUCKET, {f"some/{path.relative_to(folder)}": path for path in files})
         http = f"http://127.0.0.1:{server.server_port}/seg.zarr"
         yield Sources(placed, http, f"s3://{BUCKET}/some/plain.zarr")
-        store.stop()
         server.shutdown()
     assert digests(folder) == before, "a run has changed its input"
-
-
-def upload(folder: Path) -> None:
-    """Upload a folder to a new bucket, as objects that anyone may read."""
-    client = boto3.client("s3", region_name="us-east-1")
-    client.create_bucket(Bucket=BUCKET)
-    for path in (path for path in folder.rglob("*") if path.is_file()):
-        key = f"some/{path.relative_to(folder.parent)}"
-        client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes(), ACL="public-read")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from products import product_names
 from small_blocks import small_blocks
 from snakemesh.bodies.met import MetLabels, write_record
 from snakemesh.bodies.user_table import TableFacts
@@ -73,17 +74,6 @@ def record(made_from, output, labels, rows):
         write(label_map_of_block(made_from, output, 0, index), [box])
 
 
-def names(made_from):
-    plan = made_from.plan
-    found = {
-        ("super-chunk", number, index): made_from.super_chunk(number, index)
-        for number, stage in enumerate(plan.stages)
-        for index in indices(stage.grid)
-    }
-    blocks = [(lod, i) for lod in range(plan.num_lods) for i in indices(plan.blocks(lod))]
-    return found | {("block", *block): made_from.block(*block) for block in blocks}
-
-
 def touched(made_from, is_changed):
     """By brute force, the products that hold a changed label. is_changed: z y x, of s0.
 
@@ -96,7 +86,7 @@ def touched(made_from, is_changed):
         box = slices(low, [b + c for b, c in zip(low, cell, strict=True)])
         coarse[box] = is_changed[box].any()
     found = set()
-    for key in names(made_from):
+    for key in product_names(made_from):
         kind, number, index = key
         if kind == "super-chunk":
             stage = plan.stages[number]
@@ -124,11 +114,11 @@ def test_a_changed_table_renames_exactly_what_holds_a_changed_label(tmp_path, se
     labels = labels_of(rng)
     rows = {label: 1000 + label // 3 for label in range(1, 400, 2)}
     first, output = planned(tmp_path, rows)
-    before = names(first)
+    before = product_names(first)
     record(first, output, labels, rows)
-    assert names(planned(tmp_path, rows)[0]) == before
+    assert product_names(planned(tmp_path, rows)[0]) == before
     others = rows | {10**6 + i: 5 for i in range(50)} | {2: 2}
-    assert names(planned(tmp_path, dict(reversed(others.items())))[0]) == before
+    assert product_names(planned(tmp_path, dict(reversed(others.items())))[0]) == before
 
     changed = rng.choice(np.unique(labels)[1:], 1 + seed // 2, replace=False).tolist()
     new = others | dict.fromkeys(changed, 77)
@@ -136,7 +126,7 @@ def test_a_changed_table_renames_exactly_what_holds_a_changed_label(tmp_path, se
         new.pop(changed[0], None)
         changed = [c for c in changed if new.get(c, c) != rows.get(c, c)]
     second, _ = planned(tmp_path, new)
-    now = names(second)
+    now = product_names(second)
     expected = touched(second, np.isin(labels, changed))
     assert expected and {key for key in now if now[key] != before[key]} == expected
 
@@ -145,12 +135,12 @@ def test_a_changed_table_renames_exactly_what_holds_a_changed_label(tmp_path, se
     settings = second.plan.settings
     assert read_table_of_run(settings, output) == second.plan.table
     kept = read_tokens_of_run(second, output)
-    assert names(MadeFrom(second.plan, second.state, kept)) == now
+    assert product_names(MadeFrom(second.plan, second.state, kept)) == now
 
     # once they have run, and when the first table comes back
     record(second, output, labels, new)
-    assert names(planned(tmp_path, new)[0]) == now
-    assert names(planned(tmp_path, rows)[0]) == before
+    assert product_names(planned(tmp_path, new)[0]) == now
+    assert product_names(planned(tmp_path, rows)[0]) == before
 
 
 def test_records_that_are_lost_or_damaged_count_as_others(tmp_path):
@@ -160,12 +150,12 @@ def test_records_that_are_lost_or_damaged_count_as_others(tmp_path):
     record(first, output, labels, rows)
     lost = label_map_of_block(first, output, 0, (0, 0, 0)).record
     damaged = label_map_of_block(first, output, 0, (0, 0, 1)).record
-    before = names(first)
+    before = product_names(first)
     new = {1: 5, 2: 7}
-    assert names(planned(tmp_path, new)[0]) == before
+    assert product_names(planned(tmp_path, new)[0]) == before
     (tmp_path / lost).unlink()
     (tmp_path / damaged).write_bytes(b"damaged")
-    now = names(planned(tmp_path, new)[0])
+    now = product_names(planned(tmp_path, new)[0])
     assert {key for key in now if now[key] != before[key]} == {
         ("block", 0, (0, 0, 0)),
         ("block", 0, (0, 0, 1)),
@@ -179,7 +169,7 @@ def test_what_is_done_with_the_rest_counts_where_there_is_some(tmp_path):
     first, output = planned(tmp_path, rows)
     record(first, output, labels, rows)
     second, _ = planned(tmp_path, rows, label_map_rest="background")
-    before, now = names(first), names(second)
+    before, now = product_names(first), product_names(second)
     expected = touched(second, labels == 3)
     assert {key for key in now if now[key] != before[key]} == expected
 

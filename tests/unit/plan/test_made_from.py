@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from products import product_names
 from small_blocks import small_blocks
 from snakemesh import job_records
 from snakemesh.boxes import indices, slices
@@ -88,22 +89,6 @@ def watched(plan, rng):
             first, last = level.files.indices_of((level.origin, end))
             stamps[k] = rng.integers(1, 2**63, np.subtract(last, first)).astype(np.uint64)
     return MadeFrom(plan, InputState(plan, stamps))
-
-
-def names(made_from):
-    """Of all super-chunks and all blocks."""
-    plan = made_from.plan
-    super_chunks = {
-        ("super-chunk", n, index): made_from.super_chunk(n, index)
-        for n, stage in enumerate(plan.stages)
-        for index in indices(stage.grid)
-    }
-    blocks = {
-        ("block", lod, index): made_from.block(lod, index)
-        for lod in range(plan.num_lods)
-        for index in indices(plan.blocks(lod))
-    }
-    return super_chunks | blocks
 
 
 def test_every_key_is_looked_at():
@@ -214,7 +199,7 @@ def test_a_chunk_that_changes_renames_what_hangs_on_it_alone(plan, data):
         for n, stage in enumerate(plan.stages)
         for i in indices(stage.grid)
     }
-    new, old = names(after), names(before)
+    new, old = product_names(after), product_names(before)
     assert {name for name in old if new[name] != old[name]} == {
         name for name, (k, box) in boxes.items() if masks[k][slices(*box)].any()
     }

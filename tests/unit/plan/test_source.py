@@ -9,6 +9,7 @@ import pytest
 import tensorstore as ts
 import zarr
 
+from object_store import credentials
 from snakemesh.errors import UserError
 from snakemesh.job_records import LevelPart
 from snakemesh.plan.source import is_local, read_source
@@ -217,12 +218,7 @@ def test_what_may_not_be_read_is_said_in_a_line(monkeypatch, address):
     with ThreadingHTTPServer(("127.0.0.1", 0), Closed) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        for name, value in {
-            "AWS_ENDPOINT_URL": url,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing",
-        }.items():
+        for name, value in credentials(url).items():
             monkeypatch.setenv(name, value)
         path = address.format(url)
         with pytest.raises(
