@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "pyramid": {"", "output", "pyramid"},
     "mesh": {"", "output", "multires", "mesh"},
     "multires": {"", "output", "multires"},
+    "view": {"", "output", "multires", "view"},
 }
 # What a parse of the Snakefile, and so every job of a cluster, must not wait for.
 HEAVY = {
@@ -37,6 +38,7 @@ HEAVY = {
     "pyarrow",
     "zarr",
     "DracoPy",
+    "tornado",
 }
 WORKERS = {"pyramid", "mesh", "multires"}
 

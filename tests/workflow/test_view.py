@@ -1,0 +1,143 @@
+"""scripts/view.py shows a run in the viewer that the package neuroglancer brings."""
+
+import base64
+import io
+import json
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mesh_checks import to_nm, welded
+from neuroglancer_page import Image, chromium, errors, evaluated, needed, not_found, serving
+from reading import read_entries, read_mesh
+from running import REPOSITORY
+from snakemesh.view.output import read_output
+from snakemesh.view.segments import from_table
+from snakemesh.view.site import Site, client_folder, site_state
+
+PIXEL_NM = 4
+# The picture as soon as all is there that it shows; taken twice, as late code may still add layers.
+DRAWN = """
+if (typeof viewer === 'undefined' || viewer.layerManager.managedLayers.length === 0) return null;
+if (!viewer.isReady() || !viewer.layerManager.managedLayers[0].isReady()) return null;
+viewer.display.draw();
+const url = viewer.display.canvas.toDataURL();
+const same = window.lastPicture === url;
+window.lastPicture = url;
+return same && viewer.isReady() ? url.split(',')[1] : null;
+"""
+
+
+def drawn(browser, **changes) -> np.ndarray:
+    """The picture, (height, width, 3) int, after changes of the state that the page has now."""
+    browser.execute_script(
+        "window.lastPicture = null;"
+        "viewer.state.restoreState(Object.assign(viewer.state.toJSON(), arguments[0]));",
+        changes,
+    )
+    image = Image.open(io.BytesIO(base64.b64decode(evaluated(browser, DRAWN))))
+    return np.asarray(image)[..., :3].astype(int)
+
+
+def outline_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """The largest distance in pixels from a point of one outline to the other, of two masks."""
+
+    def outline(mask: np.ndarray) -> np.ndarray:
+        inner = mask.copy()
+        for axis in (0, 1):
+            for step in (1, -1):
+                inner &= np.roll(mask, step, axis)
+        return np.argwhere(mask & ~inner)
+
+    first, second = outline(a), outline(b)
+    distances = np.linalg.norm(first[:, None] - second[None], axis=-1)
+    return max(distances.min(axis=0).max(), distances.min(axis=1).max())
+
+
+@needed
+def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, tmp_path):
+    """The silhouette of a mesh is that of its voxels: the union of its cross-sections."""
+    output = read_output(multires.parent)
+    entries = read_entries(multires)
+    entry = max(entries.values(), key=lambda entry: entry.manifest.sizes[0].sum())
+    mesh = read_mesh(entry)
+    points = to_nm(mesh, 0, welded(mesh, 0)[0])
+    state: dict = {}
+    site = Site(output.root, client_folder(), state)
+    with chromium(tmp_path / "profile") as browser, serving(site.find) as server:
+        browser.set_window_size(700, 700)
+        url = f"http://127.0.0.1:{server.server_port}"
+        state |= site_state(
+            output, url, from_table(multires / "segments.parquet", 1, [entry.label])
+        )
+        browser.get(f"{url}/#!{url}/state.json")
+        evaluated(browser, DRAWN)
+        known = browser.execute_script("return viewer.state.toJSON()")
+        middle = np.multiply(known["position"], output.voxel_nm())
+        np.testing.assert_allclose(middle, (points.min(0) + points.max(0)) / 2, atol=1)
+        assert [size for size, _ in known["dimensions"].values()] == pytest.approx(
+            [8e-9, 8e-9, 20e-9]
+        )
+        layer = known["layers"][0] | {
+            "segmentColors": {str(entry.label): "#00ff00"},
+            "selectedAlpha": 1,
+        }
+        plain = {
+            "layers": [layer],
+            "showAxisLines": False,
+            "showScaleBar": False,
+            "showDefaultAnnotations": False,
+            "showSlices": False,
+            "selectedLayer": {"visible": False},
+            "crossSectionScale": PIXEL_NM / 8,
+            "crossSectionBackgroundColor": "#000000",
+            "projectionBackgroundColor": "#000000",
+        }
+
+        def green(**view) -> np.ndarray:
+            picture = drawn(browser, **plain, **view)
+            return (picture[..., 1] > 40) & (picture[..., [0, 2]].max(-1) < picture[..., 1] / 2)
+
+        sections = np.zeros(1, bool)
+        x, y, _ = known["position"]
+        first, last = (int(points[:, 2].min() / 20), int(points[:, 2].max() / 20))
+        for z in range(first, last + 1):
+            sections = sections | green(layout="xy", position=[x, y, z + 0.5])
+        # in 3D, a scale is that of the height of the picture
+        scale = sections.shape[0] * PIXEL_NM / 8
+        silhouette = green(
+            layout={"type": "3d", "orthographicProjection": True},
+            position=known["position"],
+            projectionScale=scale,
+        )
+        assert silhouette.sum() > 2000
+        assert outline_distance(sections, silhouette) <= 2
+        rows, columns = np.nonzero(silhouette)
+        height, width = silhouette.shape
+        assert abs((rows.min() + rows.max() + 1) / 2 - height / 2) <= 2
+        assert abs((columns.min() + columns.max() + 1) / 2 - width / 2) <= 2
+
+        # the viewer looks for the metadata of an array where those of the group are
+        assert not_found(server) <= {".zarray"}
+        assert errors(browser) == []
+
+
+@contextmanager
+def running(output: Path, *arguments: str):
+    """The running program, and its lines up to the last one before it serves."""
+    command = [sys.executable, str(REPOSITORY / "scripts/view.py"), str(output)]
+    command += ["--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            lines = []
+            while not lines or "Ctrl-C" not in lines[-1]:
+                lines.append(program.stdout.readline())
+                assert lines[-1], lines
+            yield lines
+        finally:
+            program.terminate()
