@@ -21,7 +21,7 @@ from snakemesh.view.command_line import add_address, listening, refuse_no_direct
 from snakemesh.view.output import Output, read_output
 from snakemesh.view.segments import Chosen, from_summaries, from_table
 from snakemesh.view.server import ANY_HOST
-from snakemesh.view.site import STATE, Site, as_json, client_folder, site_state
+from snakemesh.view.site import Site, as_json, client_folder, page_link, site_state
 from snakemesh.view.state import SHOWN_AT_FIRST
 
 SAVED_STATE = "view.json"  # in the output directory
@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
     with listening(parser, options, site.find, cors=False) as server:
         url = url_of(server, options.host)
         state |= site_state(output, url, chosen)
-        link = f"{url}/#!{url}{STATE}"
+        link = page_link(url)
         print(f"Open\n  {link}")
         if options.host != ANY_HOST:
             host = f"{getpass.getuser()}@{socket.getfqdn()}"

@@ -17,6 +17,7 @@ from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandle
 ANY_HOST = "0.0.0.0"
 # A connection is closed if it is idle for so long, or if a request takes so long to arrive.
 PATIENCE_S = 60
+EVENTS = "events"  # the viewer listens to events under this path
 MAX_REQUEST_BYTES = 1 << 16  # of the head of a request; none has a body that is read
 # As snakemesh names files that are being written (`snakemesh.output.atomic`).
 UNFINISHED = re.compile(r"\..+\.tmp")
@@ -77,15 +78,8 @@ class Handler(StaticFileHandler):
             self.set_header(name, value)
 
     def prepare(self) -> None:
-        """Refuse requests that were meant for another host, and find what the others mean.
-
-        A page of another site can have its own name lead to this machine (DNS rebinding), and could
-        read what is served here if it were answered.
-        """
-        hosts = ",".join(self.request.headers.get_list("Host"))  # two of them are none of ours
-        address = self.request.connection.stream.socket.getsockname()[0]  # type: ignore[union-attr]
-        if not self.is_ours(hosts, address):
-            raise HTTPError(421)
+        """Refuse requests that were meant for another host, and find what the others mean."""
+        _refuse_other_hosts(self, self.is_ours)
         with suppress(OSError, ValueError, RuntimeError):  # also malformed paths, links in a circle
             self.answer = self.find(self.request.path)
 
@@ -137,10 +131,53 @@ class Handler(StaticFileHandler):
         self.finish()
 
 
+class Silence(RequestHandler):
+    """A stream of events that never come.
+
+    The viewer of the package neuroglancer listens to the events of a Python program, and complains
+    if nobody sends any. It needs none, as its state is in its URL.
+    """
+
+    def initialize(self, is_ours: Callable[[str, str], bool]) -> None:
+        self.is_ours = is_ours
+        self.is_closed = asyncio.Event()
+
+    def prepare(self) -> None:
+        """Refuse requests that were meant for another host."""
+        _refuse_other_hosts(self, self.is_ours)
+
+    async def get(self) -> None:
+        """Keep the connection open until the page closes it."""
+        self.set_header("Content-Type", "text/event-stream")
+        await self.flush()
+        await self.is_closed.wait()
+
+    def on_connection_close(self) -> None:
+        """End the request."""
+        self.is_closed.set()
+
+    def write_error(self, status_code: int, **_: object) -> None:
+        """Answer a refused request without a body."""
+        self.finish()
+
+
+def _refuse_other_hosts(handler: RequestHandler, is_ours: Callable[[str, str], bool]) -> None:
+    """Raise HTTPError for a request that was meant for another host.
+
+    A page of another site can have its own name lead to this machine (DNS rebinding), and could
+    read what is served here if it were answered.
+    """
+    hosts = ",".join(handler.request.headers.get_list("Host"))  # two of them are none of ours
+    address = handler.request.connection.stream.socket.getsockname()[0]  # type: ignore[union-attr]
+    if not is_ours(hosts, address):
+        raise HTTPError(421)
+
+
 class Server:
     """A server that listens from the start, and answers within `with`, in a thread of its own.
 
-    host, port: where it listens; port 0 takes any that is free. on_answer: is called with every
+    cors: whether pages of every other site may read what is served. host, port: where it
+    listens; port 0 takes any that is free. on_answer: is called with every
     request that was answered. Raises OSError, TypeError or UnicodeError if it cannot listen there.
     """
 
@@ -156,7 +193,10 @@ class Server:
         if host == ANY_HOST:
             self._names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
         arguments = {"find": find, "is_ours": self.is_ours, "cors": cors}
-        self._application = Application([(r".*", Handler, arguments)], log_function=on_answer)
+        self._application = Application(
+            [(f"/{EVENTS}/.*", Silence, {"is_ours": self.is_ours}), (r".*", Handler, arguments)],
+            log_function=on_answer,
+        )
         self._sockets = bind_sockets(port, host)
         self.port: int = self._sockets[0].getsockname()[1]
         self._loop = asyncio.new_event_loop()

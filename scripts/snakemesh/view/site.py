@@ -17,6 +17,8 @@ from snakemesh.view.server import located
 from snakemesh.view.state import VOLUME, framed, layer_state, meshes_at
 
 STATE = "/state.json"
+# The viewer of the package neuroglancer insists on a path of this form: /v/<a name>/
+PAGE = "v/view"
 # How the viewer names the formats of volumes, and the volumes that it can read from a server.
 _FORMATS = {"zarr2": "zarr2", "zarr3": "zarr3", "precomputed": "precomputed", "n5": "n5"}
 
@@ -53,14 +55,14 @@ class Site:
         parts = path.strip("/").split("/")
         if parts[0] == MULTIRES and not output.meshes_are_finished():
             return _unfinished(output, path, parts)
-        mounts = {"": self.client, MULTIRES: self.root / MULTIRES}
+        mounts = {PAGE: self.client, MULTIRES: self.root / MULTIRES}
         if parts[0] == VOLUME:
             if len(parts) == 2 and (levels := output.levels()):
                 return _group_file(levels, output.view["format"], parts[1])
             mounts |= {f"{VOLUME}/{name}": path for name, path in output.level_paths().items()}
             if _is_served_whole(output):
                 mounts[VOLUME] = Path(output.view["source"]["path"])
-        return located(mounts, "/index.html" if path == "/" else path)
+        return located(mounts, f"{path}index.html" if path == f"/{PAGE}/" else path)
 
 
 def _group_file(levels: list[dict[str, Any]], format: str, name: str) -> bytes | None:
@@ -88,6 +90,11 @@ def _is_served_whole(output: Output) -> bool:
     return (
         source is not None and source["format"] == "precomputed" and Path(source["path"]).is_dir()
     )
+
+
+def page_link(url: str) -> str:
+    """The link that opens the viewer of a server at `url`, with the state that is served."""
+    return f"{url}/{PAGE}/#!{url}{STATE}"
 
 
 def volume_at(output: Output, url: str) -> str | None:
