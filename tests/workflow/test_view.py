@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -11,7 +12,17 @@ import numpy as np
 import pytest
 
 from mesh_checks import to_nm, welded
-from neuroglancer_page import Image, chromium, errors, evaluated, needed, not_found, serving
+from neuroglancer_page import (
+    PATIENCE,
+    Image,
+    chromium,
+    errors,
+    evaluated,
+    needed,
+    not_found,
+    serving,
+    webdriver,
+)
 from reading import read_entries, read_mesh
 from running import REPOSITORY
 from snakemesh.view.output import read_output
@@ -32,13 +43,14 @@ return same && viewer.isReady() ? url.split(',')[1] : null;
 
 
 def drawn(browser, **changes) -> np.ndarray:
-    """The picture, (height, width, 3) int, after changes of the state that the page has now."""
+    """The picture, (height, width, 3) int, after changes of parts of the state."""
     browser.execute_script(
-        "window.lastPicture = null;"
-        "viewer.state.restoreState(Object.assign(viewer.state.toJSON(), arguments[0]));",
+        "window.lastPicture = null;viewer.state.restoreState(arguments[0]);",
         changes,
     )
-    image = Image.open(io.BytesIO(base64.b64decode(evaluated(browser, DRAWN))))
+    waiting = webdriver.support.wait.WebDriverWait(browser, PATIENCE, poll_frequency=0.05)
+    shown = waiting.until(lambda page: page.execute_script(DRAWN))
+    image = Image.open(io.BytesIO(base64.b64decode(shown)))
     return np.asarray(image)[..., :3].astype(int)
 
 
@@ -75,7 +87,7 @@ def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, t
         )
         browser.get(page_link(url))
         evaluated(browser, DRAWN)
-        known = browser.execute_script("return viewer.state.toJSON()")
+        known = json.loads(browser.execute_script("return JSON.stringify(viewer.state.toJSON())"))
         middle = np.multiply(known["position"], output.voxel_nm())
         np.testing.assert_allclose(middle, (points.min(0) + points.max(0)) / 2, atol=1)
         assert [size for size, _ in known["dimensions"].values()] == pytest.approx(
@@ -97,8 +109,11 @@ def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, t
             "projectionBackgroundColor": "#000000",
         }
 
+        browser.execute_script("viewer.state.reset()")
+        drawn(browser, **(known | plain))
+
         def green(**view) -> np.ndarray:
-            picture = drawn(browser, **plain, **view)
+            picture = drawn(browser, **view)
             return (picture[..., 1] > 40) & (picture[..., [0, 2]].max(-1) < picture[..., 1] / 2)
 
         sections = np.zeros(1, bool)

@@ -128,7 +128,7 @@ class Handler(StaticFileHandler):
         """Answer a refused request: no body says what was found or why."""
         if self.cors:
             self._allow_every_origin()  # the headers were cleared
-        self.finish()
+        _finish_refused(self, status_code)
 
 
 class Silence(RequestHandler):
@@ -158,7 +158,7 @@ class Silence(RequestHandler):
 
     def write_error(self, status_code: int, **_: object) -> None:
         """Answer a refused request without a body."""
-        self.finish()
+        _finish_refused(self, status_code)
 
 
 def _refuse_other_hosts(handler: RequestHandler, is_ours: Callable[[str, str], bool]) -> None:
@@ -171,6 +171,14 @@ def _refuse_other_hosts(handler: RequestHandler, is_ours: Callable[[str, str], b
     address = handler.request.connection.stream.socket.getsockname()[0]  # type: ignore[union-attr]
     if not is_ours(hosts, address):
         raise HTTPError(421)
+
+
+def _finish_refused(handler: RequestHandler, status_code: int) -> None:
+    """End an answer; after one to another host, the connection too: what follows is no request."""
+    stream = handler.request.connection.stream  # type: ignore[union-attr]
+    sent = handler.finish()
+    if status_code == 421:
+        sent.add_done_callback(lambda _: stream.close())
 
 
 class Server:

@@ -12,7 +12,8 @@ from snakemesh.output.folder import MULTIRES
 PUBLIC_VIEWER = "https://neuroglancer-demo.appspot.com"
 VOLUME = "volume"  # a volume beside the meshes is served under this path
 SHOWN_AT_FIRST = 40  # so many segments, the largest, are selected if none are named
-MARGIN = 1.2  # of the picture around what it frames
+MARGIN = 1.2  # of a cross-section around what it frames
+MARGIN_3D = 1.6  # what is near looks larger
 PANEL_PIXELS = 400  # the height of one of four panels on a common screen
 
 
@@ -55,7 +56,7 @@ def framed(
         "dimensions": units,
         "position": ((lower + upper) / 2 / voxel_nm).tolist(),
         "crossSectionScale": height / PANEL_PIXELS,
-        "projectionScale": height,
+        "projectionScale": height * MARGIN_3D / MARGIN,
     } | state
 
 
