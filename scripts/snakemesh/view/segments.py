@@ -28,6 +28,8 @@ _COMPUTED = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+# What Python and pyarrow raise for texts that are no expression, too deep, or of huge numbers.
+_ODD = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
 _BOUNDS = ["x_min", "y_min", "z_min", "x_max", "y_max", "z_max"]
 _COLUMNS = ["label", "volume", *_BOUNDS]
 
@@ -109,6 +111,8 @@ def expression(text: str, columns: Iterable[str]) -> pc.Expression:
             case ast.Name():
                 known = ", ".join(sorted(names))
                 raise UserError(f"{node.id!r} in {text!r} is no column, expected one of {known}")
+            case ast.Constant(value=int()) if node.value >= 1 << 63:
+                return pc.scalar(pa.scalar(node.value, pa.uint64()))
             case ast.Constant(value=bool() | int() | float() | str()):
                 return pc.scalar(node.value)
             case ast.UnaryOp(op=ast.Not()):
@@ -137,7 +141,7 @@ def expression(text: str, columns: Iterable[str]) -> pc.Expression:
         return condition(ast.parse(text.strip(), mode="eval").body)
     except UserError:
         raise
-    except (SyntaxError, ValueError, RecursionError, MemoryError, pa.ArrowException) as error:
+    except (*_ODD, pa.ArrowException) as error:
         raise UserError(f"{text!r} is no condition such as 'volume > 1e9 and lods >= 2'") from error
 
 
