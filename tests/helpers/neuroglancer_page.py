@@ -9,7 +9,7 @@ import os
 import queue
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from reading import Entry
 from snakemesh.view.server import Find, Server, located
 
 neuroglancer = pytest.importorskip("neuroglancer", reason="NOT TESTED: neuroglancer is missing")
@@ -62,6 +63,22 @@ def serving(found: dict[str, Path] | Find) -> Iterator[Serving]:
 def not_found(server: Serving) -> set[str]:
     """Names of the files that were asked for and do not exist."""
     return {Path(path).name for path, _, status in server.asked if status >= 400}
+
+
+def fetched_lods(entry: Entry, asked: Iterable[Request]) -> set[int]:
+    """The LODs of a label from which the viewer asked for a fragment."""
+    begins = {}
+    position = entry.begin
+    for lod, sizes in enumerate(entry.manifest.sizes):
+        for size in sizes.tolist():
+            begins.update({position: lod} if size else {})
+            position += size
+    starts = (
+        int(request.span.removeprefix("bytes=").split("-")[0])
+        for request in asked
+        if request.path.endswith(entry.file.name) and request.span
+    )
+    return {begins[start] for start in starts if start in begins}
 
 
 @contextmanager

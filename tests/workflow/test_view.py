@@ -23,6 +23,7 @@ from neuroglancer_page import (
     chromium,
     errors,
     evaluated,
+    fetched_lods,
     needed,
     not_found,
     serving,
@@ -44,6 +45,15 @@ const url = viewer.display.canvas.toDataURL();
 const same = window.lastPicture === url;
 window.lastPicture = url;
 return same && viewer.isReady() ? url.split(',')[1] : null;
+"""
+
+
+# Where the one panel is in the picture: top, left, height, width.
+PANEL = """
+const [panel] = viewer.display.panels;
+const view = panel.renderViewport;
+return [panel.canvasRelativeClippedTop, panel.canvasRelativeClippedLeft,
+        view.logicalHeight, view.logicalWidth];
 """
 
 
@@ -90,6 +100,7 @@ def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, t
         state |= site_state(
             output, url, from_table(multires / "segments.parquet", 1, [entry.label])
         )
+        state["projectionScale"] *= 30  # from afar at first
         browser.get(page_link(url))
         evaluated(browser, DRAWN)
         known = json.loads(browser.execute_script("return JSON.stringify(viewer.state.toJSON())"))
@@ -101,6 +112,7 @@ def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, t
         layer = known["layers"][0] | {
             "segmentColors": {str(entry.label): "#00ff00"},
             "selectedAlpha": 1,
+            "meshRenderScale": 1,  # pixels; LOD 0 is wanted
         }
         plain = {
             "layers": [layer],
@@ -114,11 +126,14 @@ def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, t
             "projectionBackgroundColor": "#000000",
         }
 
+        assert 0 not in fetched_lods(entry, server.asked)
         browser.execute_script("viewer.state.reset()")
         drawn(browser, **(known | plain))
 
         def green(**view) -> np.ndarray:
             picture = drawn(browser, **view)
+            top, left, height, width = browser.execute_script(PANEL)
+            picture = picture[top : top + height, left : left + width]
             # faces seen from the side are dark, on black
             return picture[..., 1] > 5
 
@@ -127,13 +142,14 @@ def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, t
         first, last = (int(points[:, 2].min() / 20), int(points[:, 2].max() / 20))
         for z in range(first, last + 1):
             sections = sections | green(layout="xy", position=[x, y, z + 0.5])
-        # in 3D, a scale is that of the height of the picture
+        # in 3D, a scale is that of the height of the panel
         scale = sections.shape[0] * PIXEL_NM / 8
         silhouette = green(
             layout={"type": "3d", "orthographicProjection": True},
             position=known["position"],
             projectionScale=scale,
         )
+        assert 0 in fetched_lods(entry, server.asked)
         assert silhouette.sum() > 2000
         assert outline_distance(sections, silhouette) <= 2
         rows, columns = np.nonzero(silhouette)
