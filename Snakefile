@@ -4,6 +4,7 @@ The configuration and the metadata of the volume decide everything. rules/common
 them. The rules follow from PLAN, and their scripts call the library in scripts/snakemesh/.
 
     rule                  what it makes, one job per
+    label_map             work/label_map/, the sorted table of bodies         volume
     pyramid_levels        _intermediate_scales.zarr with empty levels         volume
     pyramid_super_chunk   every missing level there, from one pass over s0    super-chunk
     mesh_block            work/mesh/lod<n>/*.fragments, its container         block of an LOD
@@ -34,6 +35,8 @@ configfile: CONFIGURATION if Path(CONFIGURATION).exists() else CLONE / CONFIGURA
 
 include: "rules/common.smk"
 include: "rules/example.smk"
+include: "rules/label_map_inputs.smk"
+include: "rules/label_map.smk"
 include: "rules/pyramid_inputs.smk"
 include: "rules/pyramid.smk"
 include: "rules/mesh_inputs.smk"

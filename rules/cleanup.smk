@@ -24,6 +24,7 @@ if not IS_DONE:
             sharded=SETTINGS.sharded,
             shards=lambda wildcards: all_shard_markers(),
             containers=lambda wildcards: kept_containers(),
+            label_map=lambda wildcards: kept_of_label_map(),
             keep_fragments=SETTINGS.keep_fragments,
             pyramid=GROUP.path if SETTINGS.delete_intermediate_scales else None,
         script:

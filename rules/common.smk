@@ -15,7 +15,7 @@ from snakemesh.errors import UserError
 from snakemesh.output import lock
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
-from snakemesh.plan import jobs
+from snakemesh.plan import jobs, label_map
 from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import job_work
@@ -32,20 +32,25 @@ from snakemesh.plan.summary import plan_summary
 
 try:
     SETTINGS = read_settings(typed(config))
-    PLAN = make_plan(SETTINGS, source_levels(SETTINGS))
     OUT = OutputFolder(os.path.normpath(SETTINGS.output_directory))
     # A job takes what the run that plans has seen: what changes meanwhile must not split the run.
     # A job of another workflow may run before any of ours, when nothing is kept yet.
     if workflow.is_main_process or not os.path.exists(OUT.input_state):
         check_tables(SETTINGS)
-        LISTS = read_lists(SETTINGS, PLAN.source.dtype)
+        TABLE = label_map.look_at_table(SETTINGS, OUT)
+        PLAN = make_plan(SETTINGS, source_levels(SETTINGS), TABLE)
+        LISTS = read_lists(SETTINGS, PLAN.dtype)
         INPUT_STATE = look_at_input(PLAN, label_files(PLAN, LISTS))
+        TOKENS = label_map.look_at_tokens(MadeFrom(PLAN, INPUT_STATE), OUT)
     else:
+        TABLE = label_map.read_table_of_run(SETTINGS, OUT)
+        PLAN = make_plan(SETTINGS, source_levels(SETTINGS), TABLE)
         INPUT_STATE = read_state(OUT.input_state, PLAN)
+        TOKENS = label_map.read_tokens_of_run(MadeFrom(PLAN, INPUT_STATE), OUT)
 except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
-MADE_FROM = MadeFrom(PLAN, INPUT_STATE)
+MADE_FROM = MadeFrom(PLAN, INPUT_STATE, TOKENS)
 IS_MODULE = not workflow.modifier.is_main_snakefile()
 ENVIRONMENT = "../envs/environment.yaml"
 # Jobs that are expected to take this many seconds or more are not put into a group with others. A
@@ -79,6 +84,8 @@ def begin():
         sys.exit(1)
     logger.info(summary())
     write_lists(INPUT_STATE.lists, LISTS)
+    label_map.write_label_map_state(MADE_FROM, OUT)
+    # the last one: where it is, the others are
     write_state(OUT.input_state, INPUT_STATE)
     write_document(OUT.run_document, run_document(MADE_FROM))
     logger.addHandler(ProgressHandler(works, logger.info, end))
@@ -115,7 +122,8 @@ def works_left():
 @cache
 def damage():
     """By marker, what is damaged of what earlier runs have made."""
-    return damaged_levels(MADE_FROM, OUT) | damaged_meshes(MADE_FROM, OUT)
+    found = damaged_levels(MADE_FROM, OUT) | damaged_meshes(MADE_FROM, OUT)
+    return found | label_map.damaged_label_map(MADE_FROM, OUT)
 
 
 def missing(products):

@@ -4,16 +4,18 @@ from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime
 
 
 def level_of_block(wildcards):
-    """The markers of the super-chunks that a block reads; none if the source has its level."""
+    """The markers of what a block reads: super-chunks, or the bodies of the source's labels."""
     lod, index = int(wildcards.lod), box_index(wildcards.box)
-    return super_chunk_markers(jobs.super_chunks_for_block(PLAN, lod, index))
+    markers = super_chunk_markers(jobs.super_chunks_for_block(PLAN, lod, index))
+    return [*markers, *label_map_marker(lod == 0)]
 
 
 def block(wildcards):
     lod, index = int(wildcards.lod), box_index(wildcards.box)
     refuse_older_plan(wildcards, MADE_FROM.block(lod, index))
     watch = MADE_FROM.watch(lod, jobs.block_box(PLAN, lod, index))
-    return jobs.mesh_block_job(PLAN, lod, index, watch, INPUT_STATE.lists)
+    mapping = label_map.label_map_of_block(MADE_FROM, OUT, lod, index)
+    return jobs.mesh_block_job(PLAN, lod, index, watch, INPUT_STATE.lists, mapping)
 
 
 def all_containers():

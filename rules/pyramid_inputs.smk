@@ -11,7 +11,8 @@ def super_chunk(wildcards):
     refuse_older_plan(wildcards, MADE_FROM.super_chunk(number, index))
     stage = PLAN.stages[number]
     box = jobs.super_chunk_box(PLAN, stage, index)
-    return jobs.super_chunk_job(PLAN, stage, index, MADE_FROM.watch(stage.base, box))
+    mapping = label_map.label_map_of_super_chunk(MADE_FROM, OUT, number, index)
+    return jobs.super_chunk_job(PLAN, stage, index, MADE_FROM.watch(stage.base, box), mapping)
 
 
 def super_chunk_markers(super_chunks):
@@ -42,7 +43,7 @@ def kept_pyramid():
 
 
 def earlier_stage(wildcards):
-    """The markers of the super-chunks of an earlier stage that a super-chunk reads."""
+    """The markers of what a super-chunk reads: super-chunks of an earlier stage, or the bodies."""
     stage = PLAN.stages[int(wildcards.stage)]
     needed = jobs.super_chunks_for_super_chunk(PLAN, stage, box_index(wildcards.box))
-    return super_chunk_markers(needed)
+    return [*super_chunk_markers(needed), *label_map_marker(stage.base == 0)]

@@ -48,6 +48,7 @@ with job_log(snakemake.log[0], "cleanup"):
     remove_leftovers(Path(folder.multires), served_names())
     remove_leftovers(Path(folder.segment_properties).parent, ())
     remove_markers(folder.blocks, "blocks.*.done")
+    remove_files(Path(folder.label_maps), keep=set(params.label_map))
     if params.keep_fragments:
         remove_files(Path(folder.blocks), keep=set(params.containers))
     else:

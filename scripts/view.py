@@ -21,7 +21,7 @@ from snakemesh.view.command_line import add_address, listening, refuse_no_direct
 from snakemesh.view.output import Output, read_output
 from snakemesh.view.segments import Chosen, from_summaries, from_table
 from snakemesh.view.server import ANY_HOST
-from snakemesh.view.site import Site, as_json, client_folder, page_link, site_state
+from snakemesh.view.site import Site, as_json, client_folder, page_link, site_state, volume_at
 from snakemesh.view.state import SHOWN_AT_FIRST
 
 SAVED_STATE = "view.json"  # in the output directory
@@ -57,8 +57,11 @@ def remarks(output: Output, chosen: Chosen) -> list[str]:
         lines.append(f"The {len(chosen.labels):,} largest of {chosen.of:,} segments are selected.")
     if not chosen.of:
         lines.append("No segment is selected.")
-    if not output.view:
-        lines.append("The voxels are not shown: no run of this version has written snakemesh.json.")
+    if volume_at(output, "") is None:
+        lines.append(
+            "The voxels are not shown: their folder or format is none that the viewer reads, their "
+            "labels are others (label_map), or a version before this one made the output."
+        )
     return lines
 
 

@@ -34,6 +34,25 @@ class LevelPart:
 
 
 @dataclass(frozen=True)
+class LabelMap:
+    """How the labels that a job reads become bodies, and where the job says which it has met.
+
+    path, marker: the sorted table, and what vouches for it. keep_rest: labels that are not in it
+    stay what they are, or else become background. dtype: of the levels. record: the file of the
+    labels that were met. cell: voxels of a cell that is recorded, counted from the begin of what is
+    read; None for one that holds all. tokens: of each cell (`bodies.met`).
+    """
+
+    path: str
+    marker: str
+    keep_rest: bool
+    dtype: str
+    record: str
+    cell: Shape | None
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class SuperChunkJob:
     """One super-chunk of a stage: it is read once, and every missing level is written from it.
 
@@ -42,6 +61,7 @@ class SuperChunkJob:
     level before it, on each axis. begin, end: the super-chunk, in voxels of the part that is read.
     method: how voxels are merged, a value of the config key `downsample_method`. watch: the chunks
     of the input that are read; None if the input is not checked, or if the base is a built level.
+    label_map: of the labels that are read; None if they are the bodies already.
     """
 
     reads: LevelPart
@@ -51,6 +71,7 @@ class SuperChunkJob:
     end: Shape
     method: str
     watch: Watch | None = None
+    label_map: LabelMap | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +187,7 @@ class MeshBlockJob:
     upper end of the part that is meshed. n_smoothing_iter: sweeps of smoothing. keep: fraction of
     the dense faces to keep, 0 to 1. max_error: how far simplification may move a surface, in voxels
     of the level (the geometric mean of the three axes). label_lists: which labels are meshed.
-    watch: as for a super-chunk.
+    watch, label_map: as for a super-chunk.
     """
 
     lod: int
@@ -184,6 +205,7 @@ class MeshBlockJob:
     label_lists: LabelLists
     sharding: Sharding
     watch: Watch | None = None
+    label_map: LabelMap | None = None
 
 
 @dataclass(frozen=True)

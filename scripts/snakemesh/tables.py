@@ -1,5 +1,8 @@
 """Read the tables of users, CSV or Parquet: a column of labels, and columns of texts.
 
+They are in memory as a whole, and messages name a line. A table of bodies may be far larger:
+`bodies.user_table` reads it in batches.
+
 Who needs no table does not import this module: pyarrow takes 0.06 s to import.
 """
 
@@ -33,9 +36,9 @@ _BLOCK_BYTES = 1 << 28
 class Table:
     """A table of a user.
 
-    key: of the configuration, which gives its path. headers: the headings of its columns. columns:
-    arrays of pyarrow, all of one length. text: what a CSV file holds, without its blank rows in
-    `columns`; None where the file is Parquet.
+    key: of the configuration, or an option of a command line ("--ids"), which gives its path.
+    headers: the headings of its columns. columns: arrays of pyarrow, all of one length. text: what
+    a CSV file holds, without its blank rows in `columns`; None where the file is Parquet.
     """
 
     key: str
@@ -138,7 +141,8 @@ def texts_of(table: Table, column: int) -> pa.Array:
 
 def bad(key: str, where: Path | str, found: str) -> UserError:
     """The error that says what is wrong with a file, or in a line of it."""
-    return UserError(f"config key {key}: {where} {found}")
+    named = key if key.startswith("--") else f"config key {key}"
+    return UserError(f"{named}: {where} {found}")
 
 
 def bad_row(table: Table, row: int, found: str) -> UserError:

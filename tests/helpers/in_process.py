@@ -40,7 +40,7 @@ def build_pyramid(plan: Plan) -> None:
 
 def listed(plan: Plan) -> LabelLists:
     """The lists of labels of a plan, in their files."""
-    lists = read_lists(plan.settings, plan.source.dtype)
+    lists = read_lists(plan.settings, plan.dtype)
     files = label_files(plan, lists)
     write_lists(files, lists)
     return files

@@ -7,7 +7,9 @@ import trimesh
 from snakemesh.job_records import halo_voxels
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.lattice import to_lattice
+from snakemesh.mesh.net import label_nets
 from snakemesh.mesh.pieces import Planes, cut_into_pieces, planes_of_tile
+from snakemesh.mesh.smoothing import smooth
 from snakemesh.mesh.surface import extract_surfaces
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
@@ -41,13 +43,18 @@ def ball(shape, centre, radius):
 
 
 def dense(labels, n_iter, voxel):
-    """Vertices (N, 3), faces (M, 3) and owners (M,) of all dense surfaces.
+    """Vertices (N, 3), faces (M, 3) and owners (M,) of all dense surfaces, nothing merged.
 
     voxel: steps that a voxel is wide in the returned vertices.
     """
-    (surfaces,) = extract_surfaces(labels, (0, 0, 0), n_iter)
-    owners = np.repeat(np.arange(len(surfaces.labels)), np.diff(surfaces.face_starts))
-    return surfaces.vertices // (VOXEL_STEPS // voxel), surfaces.faces, owners.astype(np.int32)
+    nets = label_nets(labels)
+    smooth(nets.vertices, nets.quads, n_iter)
+    a, b, c, d = nets.vertices[nets.quads.T].astype(np.int64)
+    turn = ((a - c) ** 2).sum(axis=1) > ((b - d) ** 2).sum(axis=1)
+    quads = np.where(turn[:, None], np.roll(nets.quads, -1, axis=1), nets.quads)
+    faces = quads[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3)
+    owners = np.repeat(np.arange(len(nets.labels)), 2 * np.diff(nets.quad_starts))
+    return nets.vertices // (VOXEL_STEPS // voxel), faces, owners.astype(np.int32)
 
 
 def planes_at(positions, seams=((False, False),) * 3):
@@ -73,7 +80,7 @@ def pieces_of(vertices, faces, owners, planes=NO_PLANES):
     """The pieces of the surfaces of owners 0, 1, ... The order of the faces may be any."""
     order = np.argsort(owners, kind="stable")
     starts = np.searchsorted(owners[order], np.arange(owners.max(initial=-1) + 2))
-    return cut_into_pieces(vertices, faces[order], starts, planes)
+    return cut_into_pieces(vertices, faces[order], starts, np.ones(len(faces), np.float32), planes)
 
 
 def face_pieces(pieces):
@@ -103,7 +110,8 @@ def tile_pieces(labels, cell, begin, end, n_iter, has_octants):
     high = np.minimum(np.multiply(end, cell) + halo_voxels(n_iter), shape)
     seen = labels[tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))]
     origin = tuple((np.multiply(begin, cell) - low)[::-1].tolist())
-    (surfaces,) = extract_surfaces(np.ascontiguousarray(seen), origin, n_iter)
+    first_voxel = tuple(low[::-1].tolist())
+    (surfaces,) = extract_surfaces(np.ascontiguousarray(seen), origin, n_iter, first_voxel)
     n_cells = np.subtract(end, begin)
     is_seam = np.array([np.array(begin) > 0, np.multiply(end, cell) < shape]).T
     vertices = to_lattice(surfaces.vertices, np.multiply(cell, VOXEL_STEPS))
@@ -116,7 +124,7 @@ def tile_pieces(labels, cell, begin, end, n_iter, has_octants):
     ]
     planes = planes_of_tile(tuple(n_cells.tolist()), seams, has_octants)
     pieces = cut_into_pieces(
-        vertices.astype(np.int32), surfaces.faces, surfaces.face_starts, planes
+        vertices.astype(np.int32), surfaces.faces, surfaces.face_starts, surfaces.dense, planes
     )
     return pieces, surfaces.labels[pieces.owners], planes
 

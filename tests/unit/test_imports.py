@@ -22,9 +22,10 @@ MAY_IMPORT = {
     "": {""},
     "output": {"", "output"},
     "example": {"", "example"},
-    "plan": {"", "output", "example", "plan"},
-    "pyramid": {"", "output", "pyramid"},
-    "mesh": {"", "output", "multires", "mesh"},
+    "bodies": {"", "output", "bodies"},
+    "plan": {"", "output", "example", "bodies", "plan"},
+    "pyramid": {"", "output", "bodies", "pyramid"},
+    "mesh": {"", "output", "bodies", "multires", "mesh"},
     "multires": {"", "output", "multires"},
     "view": {"", "output", "multires", "view"},
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemesh.errors import UserError
@@ -39,6 +39,7 @@ def as_parquet(path, **columns):
     return path
 
 
+@settings(deadline=None)
 @given(
     rows=rows,
     line_end=st.sampled_from(["\n", "\r\n", "\r"]),
@@ -57,6 +58,7 @@ def test_what_is_written_as_csv_is_read(tmp_path_factory, rows, line_end, quotin
     assert table.columns[0].values.to_pylist() == [kind.strip() for _, _, kind in rows]
 
 
+@settings(deadline=None)
 @given(rows=rows, labels=st.sampled_from([pa.uint64(), pa.string(), pa.decimal128(20)]))
 def test_csv_and_parquet_are_the_same_table(tmp_path_factory, rows, labels):
     folder = tmp_path_factory.mktemp("both")
@@ -191,6 +193,7 @@ def test_lines_are_those_of_an_editor(tmp_path):
             read(written(tmp_path, text.encode()))
 
 
+@settings(deadline=None)
 @given(labels=labels, end=st.sampled_from(["", "\n", "\r\n"]))
 def test_lists_of_labels_are_exact(tmp_path_factory, labels, end):
     folder = tmp_path_factory.mktemp("ids")

@@ -64,6 +64,9 @@ CASES = {
     "no folder of a run": ("output_directory", {"output_directory": "{inputs}/taken"}),
     "braces": ("output_directory", {"output_directory": "meshes/{{x}}"}),
     "a file in the way": ("output_directory", {"output_directory": "{inputs}/broken.csv/meshes"}),
+    "no table of bodies": ("label_map", {"label_map": "{inputs}/nowhere.csv"}),
+    "broken table of bodies": ("label_map", {"label_map": "{inputs}/broken.csv"}),
+    "unknown rest": ("label_map_rest", {"label_map_rest": "drop"}),
     "broken table": ("segment_properties_csv", {"segment_properties_csv": "{inputs}/broken.csv"}),
 }
 

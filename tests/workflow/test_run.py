@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -63,6 +65,19 @@ def assert_sound(directory, labels, lods):
     assert meshes > 40 and len(opened) == lods
 
 
+def assert_exported(directory, labels, repository):
+    """Assert that trimesh opens every label as a closed mesh, of the volume in the table."""
+    script = repository / "scripts" / "export.py"
+    line = [sys.executable, script, directory.parent, "--ids", "all", "--output", "exported"]
+    subprocess.run(line, cwd=repository, check=True)
+    table = pq.read_table(directory / "segments.parquet").to_pydict()
+    assert table["label"] == labels
+    for label, volume in zip(labels, table["volume"], strict=True):
+        mesh = trimesh.load(repository / "exported" / f"{label}.ply")
+        assert mesh.is_watertight
+        assert mesh.volume == pytest.approx(volume, rel=1e-6)
+
+
 def test_example_as_configured(repository):
     """What a user does first: look at the plan, before there is any volume, and run it."""
     assert not (repository / "example").exists()
@@ -72,6 +87,7 @@ def test_example_as_configured(repository):
     voxels = zarr.open_array(repository / "example" / "segmentation.zarr" / "s0", mode="r")
     labels = np.unique(voxels[:])[1:].tolist()
     assert_sound(directory, labels, 1)
+    assert_exported(directory, labels, repository)
     assert planned(repository, {}) == {}
 
     more = {"output_directory": repository / "results" / "lods", "num_lods": 4}

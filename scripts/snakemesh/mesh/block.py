@@ -14,6 +14,8 @@ import numpy as np
 import tensorstore as ts
 from xxhash import xxh3_128
 
+from snakemesh.bodies.mapping import Mapper
+from snakemesh.bodies.met import write_record
 from snakemesh.boxes import Index, Shape, ceil_div, indices, slices, triple
 from snakemesh.job_records import RESULTS_VERSION, MeshBlockJob, halo_voxels
 from snakemesh.mesh.tile import Seam, Tile, mesh_tile
@@ -53,22 +55,31 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
     if job.watch is not None:
         job.watch.refuse_change()
     store = open_part(job.reads)
+    mapper = None if job.label_map is None else Mapper(job.label_map)
     container.parent.mkdir(parents=True, exist_ok=True)
     with reading_part(job.reads):
-        if (earlier := _alike(job, store, container)) is not None:
+        if (earlier := _alike(job, store, mapper, container)) is not None:
+            _write_met(job, mapper)
             with replacing(container) as temporary:
                 _link(earlier, temporary)
             return None
-        stats, records, blobs, counts, voxels = _mesh_tiles(job, store)
+        stats, records, blobs, counts, voxels = _mesh_tiles(job, store, mapper)
     if job.watch is not None:
         job.watch.refuse_change()
+    _write_met(job, mapper)
     origin = Origin(_how(job), voxels)
     write_container(container, job.lod, records, blobs, job.sharding, origin, counts)
     return stats
 
 
+def _write_met(job: MeshBlockJob, mapper: Mapper | None) -> None:
+    """Keep which labels were read, before the container that was made of them is there."""
+    if job.label_map is not None and mapper is not None:
+        write_record(job.label_map.record, mapper.met_labels())
+
+
 def _mesh_tiles(
-    job: MeshBlockJob, store: ts.TensorStore
+    job: MeshBlockJob, store: ts.TensorStore, mapper: Mapper | None
 ) -> tuple[BlockStats, np.ndarray, list[bytes], np.ndarray, bytes]:
     """Mesh all tiles of a block: stats, records, Draco bytes, counts, and a hash of the voxels."""
     stats = BlockStats()
@@ -77,7 +88,7 @@ def _mesh_tiles(
     lists = Lists(*(None if found is None else found.load() for found in job.label_lists))
     voxels = xxh3_128()
     for first_cell, n_cells in _tiles(job):
-        labels, origin = _read_tile(store, job, first_cell, n_cells)
+        labels, origin = _read_tile(store, job, first_cell, n_cells, mapper)
         voxels.update(labels.data)
         stats += BlockStats(voxels=labels.size)
         if not labels.any():
@@ -109,12 +120,15 @@ def _how(job: MeshBlockJob) -> bytes:
     target, exclude = (
         None if found is None else replace(found, path="") for found in job.label_lists
     )
-    job = replace(job, reads=part, label_lists=(target, exclude), watch=None)
+    # what a table makes of the labels is in the voxels
+    job = replace(job, reads=part, label_lists=(target, exclude), watch=None, label_map=None)
     described = repr((RESULTS_VERSION, job))
     return hashlib.sha256(described.encode()).digest()[:16]
 
 
-def _alike(job: MeshBlockJob, store: ts.TensorStore, container: Path) -> Path | None:
+def _alike(
+    job: MeshBlockJob, store: ts.TensorStore, mapper: Mapper | None, container: Path
+) -> Path | None:
     """A container of this block that is made as this one is to be, from the same voxels."""
     box = container.name.split(".")[0]
     origins = {path: read_origin(path) for path in container.parent.glob(f"{box}.*.fragments")}
@@ -124,7 +138,7 @@ def _alike(job: MeshBlockJob, store: ts.TensorStore, container: Path) -> Path | 
         return None
     voxels = xxh3_128()
     for first_cell, n_cells in _tiles(job):
-        voxels.update(_read_tile(store, job, first_cell, n_cells)[0].data)
+        voxels.update(_read_tile(store, job, first_cell, n_cells, mapper)[0].data)
     return found.get(voxels.digest())
 
 
@@ -146,12 +160,16 @@ def _tiles(job: MeshBlockJob) -> Iterator[tuple[Index, Shape]]:
 
 
 def _read_tile(
-    store: ts.TensorStore, job: MeshBlockJob, first_cell: Index, n_cells: Shape
+    store: ts.TensorStore,
+    job: MeshBlockJob,
+    first_cell: Index,
+    n_cells: Shape,
+    mapper: Mapper | None,
 ) -> tuple[np.ndarray, Index]:
     """The labels of a tile and its halo, and the voxel of this array where the tile begins.
 
-    The halo ends where the part that is meshed ends. Where objects are left open it goes on beyond
-    that end, as copies of the outermost voxels.
+    They are bodies where a table says so. The halo ends where the part that is meshed ends. Where
+    objects are left open it goes on beyond that end, as copies of the outermost voxels.
     """
     halo = halo_voxels(job.n_smoothing_iter)
     begin = np.array(first_cell) * job.cell_voxels
@@ -163,6 +181,8 @@ def _read_tile(
     except (ValueError, OSError) as error:
         raise unreadable(error, box) from error
     labels = unsigned(voxels)
+    if mapper is not None:
+        labels = mapper(labels)
     # All tiles whose halo crosses an open end must see the same there: objects that go straight on.
     pads = [
         (lower_open * before, upper_open * after)

@@ -26,20 +26,21 @@ _VOXEL = np.float32(1 / VOXEL_STEPS)
 
 def merge_vertices(
     vertices: np.ndarray, quads: np.ndarray, leaders: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Merge the vertices of a dense surface that may become one.
 
     vertices: (N, 3) int32, in 1/4096 voxel. quads: (M, 4) int32. leaders: (N,) int32, from
     `octets.leaders`.
 
-    Returns the vertices that are left, (K, 3) int32, in the same order; how many each stands for,
-    (K,) uint8; and the new row of every vertex, (N,) int32.
+    Returns the vertices that are left, (K, 3) int32, in the same order, and the new row of every
+    vertex, (N,) int32.
     """
-    groups, first, sizes, places = _groups(vertices, leaders)
+    groups, first, places = _groups(vertices, leaders)
     quadrics = np.zeros((len(first), 10), dtype=np.float32)
     _add_quads(vertices, quads, groups, first, quadrics)
     is_merged = _fit(quadrics, places)
-    return _merged(vertices, groups, first, sizes, places, is_merged)
+    kept, rows = _merged(vertices, groups, first, places, is_merged)
+    return kept, rows
 
 
 @njit(cache=True, nogil=True)
@@ -47,8 +48,7 @@ def _groups(vertices, leaders):
     """Number the octets in which several vertices may become one.
 
     Returns the number of each vertex, (N,) int32, -1 if it stays alone; and of each of G octets the
-    first vertex, (G,) int32, how many there are, (G,) uint8, and their mean from the first one in
-    voxels, (G, 3) float32.
+    first vertex, (G,) int32, and the mean from this one in voxels, (G, 3) float32.
     """
     groups = np.full(len(vertices), -1, dtype=np.int32)
     n = 0
@@ -72,7 +72,7 @@ def _groups(vertices, leaders):
                 means[g, i] += np.float32(vertices[v, i] - vertices[leaders[v], i])
     for g in range(n):
         means[g] *= _VOXEL / np.float32(sizes[g])
-    return groups, first, sizes, means
+    return groups, first, means
 
 
 @njit(cache=True, nogil=True)
@@ -148,11 +148,10 @@ def _fit(quadrics, places):
 
 
 @njit(cache=True, nogil=True)
-def _merged(vertices, groups, first, sizes, places, is_merged):
+def _merged(vertices, groups, first, places, is_merged):
     """What `merge_vertices` returns."""
     rows = np.empty(len(vertices), dtype=np.int32)
     kept = np.empty((len(vertices), 3), dtype=np.int32)
-    counts = np.ones(len(vertices), dtype=np.uint8)
     n = 0
     for v in range(len(vertices)):
         g = groups[v]
@@ -162,8 +161,7 @@ def _merged(vertices, groups, first, sizes, places, is_merged):
         rows[v] = n
         kept[n] = vertices[v]
         if g >= 0 and is_merged[g]:
-            counts[n] = sizes[g]
             for i in range(3):
                 kept[n, i] += np.int32(np.floor(places[g, i] * VOXEL_STEPS + 0.5))
         n += 1
-    return kept[:n], counts[:n], rows
+    return kept[:n], rows

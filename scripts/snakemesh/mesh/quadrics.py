@@ -18,7 +18,7 @@ from snakemesh.mesh.collapse import difference
 LEAST = 11
 # Beyond this (doubled) area, the area of the dense faces that a vertex stands for no longer divides
 # its error: or else a vertex of a large flat face could take an edge of the body away.
-MOST_AREA = np.float32(36)
+MOST_AREA = np.float32(16)
 # What holds a vertex in place when it settles, as a part of what moves it, and how far it may go.
 RIDGE = np.float32(0.01)
 MAX_MOVE = np.float32(0.5)

@@ -83,10 +83,11 @@ def _batch(nets: Nets, first: int, last: int, shift: np.ndarray, n_smoothing_ite
     quads -= np.int32(vertex_starts[0])
     smooth(vertices, quads, n_smoothing_iter)
     leaders = nets.leaders[vertex_starts[0] : vertex_starts[-1]] - np.int32(vertex_starts[0])
-    vertices, counts, rows = merge_vertices(vertices, quads, leaders)
+    vertices, rows = merge_vertices(vertices, quads, leaders)
     faces = np.empty((2 * len(quads), 3), dtype=np.int32)
     quad_starts = quad_starts - quad_starts[0]
-    face_starts = _split(vertices, quads, rows, quad_starts, faces)
+    gone = np.zeros(len(vertices), dtype=np.uint16)
+    face_starts = _split(vertices, quads, rows, quad_starts, faces, gone)
     faces = faces[: face_starts[-1]]
     # the first vertex of a label is never merged into another
     firsts = rows[vertex_starts[:-1] - vertex_starts[0]]
@@ -96,17 +97,18 @@ def _batch(nets: Nets, first: int, last: int, shift: np.ndarray, n_smoothing_ite
         nets.labels[first:last],
         np.append(firsts, len(vertices)).astype(np.int64),
         face_starts,
-        _dense_faces(faces, counts, face_starts, 2 * np.diff(quad_starts)),
+        _dense_faces(faces, gone),
     )
 
 
 @njit(cache=True, nogil=True)
-def _split(vertices, quads, rows, quad_starts, faces):
+def _split(vertices, quads, rows, quad_starts, faces, gone):
     """Split every quad along its shorter diagonal; of two equal ones, along the first.
 
     vertices: (N, 3) int32. quads: (M, 4) int32, vertices of the net. rows: the vertex that each of
-    those became. quad_starts: (L + 1,) int64. faces: (2 M, 3) int32, for the answer. Returns where
-    the faces of each label begin and the last ones end, (L + 1,) int64.
+    those became. quad_starts: (L + 1,) int64. For the answer: faces (2 M, 3) int32; gone (N,)
+    uint16, zero, how many faces of a quad are gone because two corners have become this vertex.
+    Returns where the faces of each label begin and the last ones end, (L + 1,) int64.
     """
     face_starts = np.zeros(len(quad_starts), dtype=np.int64)
     n = 0
@@ -115,11 +117,15 @@ def _split(vertices, quads, rows, quad_starts, faces):
             a, b, c, d = corners(quads, q)
             a, b, c, d = rows[a], rows[b], rows[c], rows[d]
             if a == b or b == c or c == d or d == a:
-                # two corners have become one, or the quad is gone
+                # d == a if no other two are the same
+                same = a if a == b else (b if b == c else (c if c == d else a))
                 b, c = (c, d) if a == b else (b, d if b == c else c)
-                if a != c and b != c and a != b:
+                if a != b and b != c and c != a:
                     faces[n, 0], faces[n, 1], faces[n, 2] = a, b, c
                     n += 1
+                    gone[same] += 1
+                else:
+                    gone[same] += 2
                 continue
             excess = np.int64(0)
             for i in range(3):
@@ -136,19 +142,18 @@ def _split(vertices, quads, rows, quad_starts, faces):
 
 
 @njit(cache=True, nogil=True)
-def _dense_faces(faces, counts, face_starts, totals):
-    """How many dense faces each face stands for, (M,) float32: by label `totals`, (L,), in all.
-
-    counts: (N,) uint8, how many vertices of the net each vertex stands for.
+def _dense_faces(faces, gone):
+    """How many dense faces each face stands for, (M,) float32: itself, and a part of those that are
+    gone at its corners. gone: (N,) uint16, from `_split`.
     """
-    dense = np.empty(len(faces), dtype=np.float32)
-    for label in range(len(totals)):
-        begin, end = face_starts[label], face_starts[label + 1]
-        n = 0
-        for f in range(begin, end):
-            own = counts[faces[f, 0]] + counts[faces[f, 1]] + counts[faces[f, 2]]
-            dense[f] = own
-            n += own
-        for f in range(begin, end):
-            dense[f] *= totals[label] / n
+    n_faces = np.zeros(len(gone), dtype=np.uint16)
+    for f in range(len(faces)):
+        for i in range(3):
+            n_faces[faces[f, i]] += 1
+    dense = np.ones(len(faces), dtype=np.float32)
+    for f in range(len(faces)):
+        for i in range(3):
+            v = faces[f, i]
+            if gone[v]:
+                dense[f] += np.float32(gone[v]) / np.float32(n_faces[v])
     return dense

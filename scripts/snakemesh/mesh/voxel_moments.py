@@ -7,7 +7,7 @@ tiles add up to the label.
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.mesh.compact_labels import larger, look_up
+from snakemesh.label_hash import larger, look_up
 
 
 def voxel_moments(

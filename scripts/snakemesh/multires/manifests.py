@@ -10,6 +10,8 @@ Format: https://github.com/google/neuroglancer/blob/master/src/datasource/precom
     per LOD: x of all its nodes, y of all, z of all, then the fragment's bytes of all
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from snakemesh.job_records import OctreeGrid
@@ -19,6 +21,55 @@ WORD_BYTES = 4
 _FIXED_WORDS = 7  # chunk_shape, grid_origin, num_lods
 _WORDS_PER_LOD = 5  # scale, vertex offset, number of nodes
 _WORDS_PER_NODE = 4  # x, y, z, bytes
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The manifest of one label.
+
+    cell_nm, origin_nm: of the grid at LOD 0, x y z, float64. vertex_offsets: per LOD, x y z in nm.
+    cells: per LOD, the cell of each node, x y z, int64 of shape (nodes, 3). sizes: per LOD, the
+    bytes of the fragment of each node, int64 of shape (nodes,); 0 for an empty node.
+    """
+
+    cell_nm: np.ndarray
+    origin_nm: np.ndarray
+    vertex_offsets: np.ndarray
+    cells: tuple[np.ndarray, ...]
+    sizes: tuple[np.ndarray, ...]
+
+    @property
+    def num_lods(self) -> int:
+        """The number of LODs."""
+        return len(self.sizes)
+
+    def bytes_before(self, lod: int) -> int:
+        """The bytes of the fragments of all finer LODs, which come first; of all, for num_lods."""
+        return sum(int(sizes.sum()) for sizes in self.sizes[:lod])
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """A manifest from its bytes. Raises ValueError if its length contradicts its numbers."""
+    if len(data) % WORD_BYTES or len(data) < WORD_BYTES * _FIXED_WORDS:
+        raise ValueError(f"a manifest cannot have {len(data)} bytes")
+    words = np.frombuffer(data, "<u4")
+    floats = words.view("<f4").astype(np.float64)
+    lods = int(words[6])
+    at = _FIXED_WORDS + _WORDS_PER_LOD * lods
+    if at > len(words):
+        raise ValueError(f"a manifest of {lods} LODs has {len(data)} bytes")
+    offsets = floats[_FIXED_WORDS + lods : at - lods].reshape(lods, 3)
+    cells, sizes = [], []
+    for count in words[at - lods : at].tolist():
+        if at + _WORDS_PER_NODE * count > len(words):
+            raise ValueError(f"a manifest has {len(data)} bytes and more nodes than fit in")
+        block = words[at : at + _WORDS_PER_NODE * count].astype(np.int64).reshape(4, count)
+        cells.append(block[:3].T)
+        sizes.append(block[3])
+        at += _WORDS_PER_NODE * count
+    if at != len(words):
+        raise ValueError(f"a manifest has {len(data)} bytes, expected {WORD_BYTES * at}")
+    return Manifest(floats[:3], floats[3:6], offsets, tuple(cells), tuple(sizes))
 
 
 def encode_manifests(

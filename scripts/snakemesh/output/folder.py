@@ -12,6 +12,10 @@ work/
   lock                                  held while a run writes
   input.npz                             the input's files, as they were when the run was planned
   target_ids.npy, exclude_ids.npy       the labels that these keys list
+  label_map/<hash>.npy, <hash>.index.npy  the table of bodies as jobs read it, its marker:
+  label_map/<hash>.done
+  label_map/met/<stage or lod>/<box>.<hash>.npz   which labels a super-chunk or a block has met
+  label_map.npz                         the table of bodies, as it was when the run was planned
   pyramid/levels.<hash>.done            the group is there, with empty arrays
   pyramid/stage<n>/<box>.<hash>.done    a super-chunk is filled
   mesh/lod<n>/<box>.<hash>.fragments    the container of a block
@@ -101,6 +105,28 @@ class OutputFolder:
     def label_list(self, key: str) -> str:
         """The labels that a key of the configuration lists."""
         return f"{self.work}/{key}.npy"
+
+    @property
+    def label_map_state(self) -> str:
+        """The table of bodies, as it was when the run was planned."""
+        return f"{self.work}/label_map.npz"
+
+    @property
+    def label_maps(self) -> str:
+        """The folder of the table of bodies as jobs read it, and of which labels they have met."""
+        return f"{self.work}/label_map"
+
+    def label_map(self, made_from: str) -> str:
+        """The table of bodies, sorted."""
+        return f"{self.label_maps}/{made_from}.npy"
+
+    def label_map_marker(self, made_from: str) -> str:
+        """The marker that says the sorted table of bodies and its index are there."""
+        return f"{self.label_maps}/{made_from}.done"
+
+    def met(self, kind: str, box: str, made_from: str) -> str:
+        """Which labels a job has met. kind: "stage0", of a super-chunk, or "lod0", of a block."""
+        return f"{self.label_maps}/met/{kind}/{box}.{made_from}.npz"
 
     def shard(self, shard: str) -> str:
         """The shard file of the shard that `shard_name` names."""

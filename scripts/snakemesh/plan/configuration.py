@@ -37,6 +37,7 @@ _PATHS = {
     "target_ids": file_path,
     "exclude_ids": file_path,
     "segment_properties_csv": file_path,
+    "label_map": file_path,
 }
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _INTEGER = re.compile(r"[+-]?\d{1,300}", re.ASCII)

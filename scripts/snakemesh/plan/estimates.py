@@ -17,6 +17,8 @@ START_S = 2.0
 MEASURED_PYRAMID_VOXELS_PER_S = 4e7
 MEASURED_MESH_VOXELS_PER_S = 1e6
 MEASURED_SHARD_VOXELS_PER_S = 5e7
+# Rows of a table of bodies that are sorted.
+MEASURED_ROWS_PER_S = 2e6
 # Bytes on the disk: of a voxel of a built level, and of the fragments that a meshed voxel gives.
 LEVEL_BYTES_PER_VOXEL = 0.17
 FRAGMENT_BYTES_PER_VOXEL = 0.14
@@ -41,6 +43,8 @@ def job_work(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Work:
         return _block_work(plan, int(wildcards["lod"]), box_index(wildcards["box"]))
     if rule == "shard":
         return _work(meshed_voxels(plan) // plan.sharding.num_shards, MEASURED_SHARD_VOXELS_PER_S)
+    if rule == "label_map" and plan.table is not None:
+        return Work(START_S + plan.table.rows / MEASURED_ROWS_PER_S, 0)
     return Work(START_S, 0)
 
 

@@ -85,7 +85,12 @@ def _refuse_overlap(settings: Settings, is_local_source: bool) -> None:
             f"config key output_directory: {settings.output_directory} lies inside the input "
             f"{settings.input_path}, expected a folder outside it"
         )
-    tables = (settings.segment_properties_csv, settings.target_ids, settings.exclude_ids)
+    tables = (
+        settings.segment_properties_csv,
+        settings.label_map,
+        settings.target_ids,
+        settings.exclude_ids,
+    )
     inputs += [table for table in tables if isinstance(table, str)]
     for given in inputs:
         # the path as given may be a link in one of these folders, which a run may remove

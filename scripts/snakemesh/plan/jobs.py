@@ -13,6 +13,7 @@ from snakemesh.boxes import Box, Index, Nanometres, ceil_div, triple
 from snakemesh.chunk_files import ChunkFiles, Watch
 from snakemesh.job_records import (
     BuiltLevel,
+    LabelMap,
     LevelPart,
     LinkedLevel,
     MeshBlockJob,
@@ -29,9 +30,16 @@ from snakemesh.plan.source import is_local
 
 
 def super_chunk_job(
-    plan: Plan, stage: Stage, index: Index, watch: Watch | None = None
+    plan: Plan,
+    stage: Stage,
+    index: Index,
+    watch: Watch | None = None,
+    label_map: LabelMap | None = None,
 ) -> SuperChunkJob:
-    """The job of one super-chunk. watch: the chunks of the input that it reads."""
+    """The job of one super-chunk. watch: the chunks of the input that it reads.
+
+    label_map: of the labels that it reads.
+    """
     begin, end = super_chunk_box(plan, stage, index)
     return SuperChunkJob(
         reads=_level_part(plan, stage.base),
@@ -41,6 +49,7 @@ def super_chunk_job(
         end=end,
         method=plan.settings.downsample_method,
         watch=watch,
+        label_map=label_map,
     )
 
 
@@ -71,10 +80,11 @@ def mesh_block_job(
     index: Index,
     watch: Watch | None = None,
     lists: LabelLists = NO_LISTS,
+    label_map: LabelMap | None = None,
 ) -> MeshBlockJob:
     """The job of one block of an LOD.
 
-    watch: the chunks of the input that it reads. lists: the labels that the configuration lists.
+    watch, label_map: as for a super-chunk. lists: the labels that the configuration lists.
     """
     block = plan.block_cells[lod]
     first = triple(i * b for i, b in zip(index, block, strict=True))
@@ -100,6 +110,7 @@ def mesh_block_job(
         label_lists=lists,
         sharding=plan.sharding,
         watch=watch,
+        label_map=label_map,
     )
 
 
@@ -181,12 +192,15 @@ def _level_part(plan: Plan, level: int) -> LevelPart:
 
 
 def pyramid_group(plan: Plan) -> PyramidGroup:
-    """The group that the missing levels are written to, and the source's own that it links to."""
+    """The group that the missing levels are written to, and the source's own that it links to.
+
+    Where labels become bodies it links to none: s0 holds the labels, all others hold bodies.
+    """
     is_zarr = plan.source.format in ("zarr2", "zarr3")
     linked = [
         LinkedLevel(f"s{k}", level.path, *_whole_placement(plan, k))
         for k, level in enumerate(plan.levels)
-        if not level.is_built and is_zarr and is_local(plan.source)
+        if not level.is_built and is_zarr and is_local(plan.source) and plan.table is None
     ]
     return PyramidGroup(
         path=plan.pyramid_path,
@@ -198,7 +212,7 @@ def pyramid_group(plan: Plan) -> PyramidGroup:
         ),
         linked=tuple(linked),
         chunks=plan.chunks,
-        dtype=plan.source.dtype,
+        dtype=plan.dtype,
         method=plan.settings.downsample_method,
     )
 

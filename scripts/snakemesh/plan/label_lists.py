@@ -27,7 +27,7 @@ class Listed:
 
 
 def read_lists(settings: Settings, dtype: str) -> dict[str, Listed]:
-    """By key of the configuration, the labels that it lists. dtype: of the volume.
+    """By key of the configuration, the labels that it lists. dtype: of the levels (`Plan.dtype`).
 
     Raises UserError for a file that cannot be read, an empty list, a label that no voxel can have,
     and lists that leave no label.

@@ -17,6 +17,7 @@ from snakemesh.chunk_files import Watch, digest
 from snakemesh.job_records import RESULTS_VERSION
 from snakemesh.plan.input_state import InputState
 from snakemesh.plan.jobs import block_box, pyramid_group, super_chunk_box
+from snakemesh.plan.label_cells import Tokens, cell_shape
 from snakemesh.plan.plan import Plan
 
 # The keys of the configuration that meshes depend on, besides the levels.
@@ -45,10 +46,14 @@ def short_hash(parts: object) -> str:
 
 @dataclass(frozen=True)
 class MadeFrom:
-    """The hashes of a plan's products, for an input that is in a certain state."""
+    """The hashes of a plan's products, for an input that is in a certain state.
+
+    tokens: what the labels that are read become; None if they are meshed as they are.
+    """
 
     plan: Plan
     state: InputState
+    tokens: Tokens | None = None
 
     @cached_property
     def group(self) -> str:
@@ -60,13 +65,34 @@ class MadeFrom:
     def super_chunk(self, stage: int, index: Index) -> str:
         """One super-chunk of a stage, at all levels that are built."""
         chosen = self.plan.stages[stage]
-        voxels = self._voxels(chosen.base, super_chunk_box(self.plan, chosen, index))
-        return short_hash((self.group, stage, index, voxels))
+        box = super_chunk_box(self.plan, chosen, index)
+        voxels = self._voxels(chosen.base, box)
+        return short_hash((self.group, stage, index, voxels, *self._bodies(chosen.base, box)))
 
     def block(self, lod: int, index: Index) -> str:
         """The fragments of one block."""
-        voxels = self._voxels(lod, block_box(self.plan, lod, index))
-        return short_hash((self._meshing, lod, index, voxels))
+        box = block_box(self.plan, lod, index)
+        bodies = self._bodies(lod, box)
+        if lod == 0 and self.tokens is not None:
+            bodies = (f"{self.tokens.blocks[index]:x}",)
+        return short_hash((self._meshing, lod, index, self._voxels(lod, box), *bodies))
+
+    @cached_property
+    def label_map(self) -> str:
+        """The table of bodies, sorted. It stands for what becomes of every label."""
+        table = self.plan.table
+        content = None if table is None else table.content
+        return short_hash((RESULTS_VERSION, content, self.plan.settings.label_map_rest))
+
+    def met_super_chunk(self, index: Index) -> str:
+        """Which labels a super-chunk of the first stage meets, whatever becomes of them."""
+        box = super_chunk_box(self.plan, self.plan.stages[0], index)
+        return short_hash(("met", box, cell_shape(self.plan), self._voxels(0, box)))
+
+    def met_block(self, index: Index) -> str:
+        """Which labels a block of LOD 0 meets."""
+        box = block_box(self.plan, 0, index)
+        return short_hash(("met", box, self._voxels(0, box)))
 
     @cached_property
     def blocks(self) -> str:
@@ -129,6 +155,10 @@ class MadeFrom:
         ends = zip(box[1], factor, base.shape, strict=True)
         end = triple(min(e * f, n) for e, f, n in ends)
         return (level, self.plan.settings.downsample_method, self._voxels(stage.base, (begin, end)))
+
+    def _bodies(self, level: int, box: Box) -> tuple[str, ...]:
+        """What the bodies in a box of a level depend on besides its voxels."""
+        return () if self.tokens is None else (self.tokens.of_box(self.plan, level, box),)
 
     @cached_property
     def _documents(self) -> dict[int, object]:

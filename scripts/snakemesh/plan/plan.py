@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from snakemesh.bodies.user_table import TableFacts
 from snakemesh.boxes import Shape, ceil_div, triple
 from snakemesh.errors import UserError
 from snakemesh.job_records import MAX_STAGE_FACTOR, OctreeGrid, Sharding
@@ -65,6 +66,7 @@ class Plan:
     voxels of its level in a cell. n_cells: for each LOD the number of its cells on each axis.
     block_cells, tile_cells: for each LOD the cells of a block and of a tile.
     lod_scale_multiplier: what the viewer multiplies the LOD scales of `grid` with to get nm.
+    dtype: of the levels. table: the table of bodies; None if labels are meshed as they are.
     """
 
     settings: Settings
@@ -82,6 +84,8 @@ class Plan:
     grid: OctreeGrid
     lod_scale_multiplier: float
     sharding: Sharding
+    dtype: str
+    table: TableFacts | None
 
     @property
     def num_lods(self) -> int:
@@ -103,14 +107,17 @@ class Plan:
         )
 
 
-def make_plan(settings: Settings, source_levels: tuple[SourceLevel, ...]) -> Plan:
+def make_plan(
+    settings: Settings, source_levels: tuple[SourceLevel, ...], table: TableFacts | None = None
+) -> Plan:
     """The plan for a volume. Its jobs grow until there are at most `max_jobs` of them.
 
     Shard jobs do not grow, and each stage and each LOD has at least one job. So there are more jobs
     than `max_jobs` if these alone are more.
 
-    source_levels: what the source holds, finest first. Raises UserError if the roi leaves nothing
-    to mesh or too much, or if a level of the source contradicts its factor.
+    source_levels: what the source holds, finest first. table: that of the bodies. Raises UserError
+    if the roi leaves nothing to mesh or too much, or if a level of the source contradicts its
+    factor.
     """
     source = source_levels[0]
     placed = (settings.roi, source.shape, source.voxel_size, source.translation)
@@ -119,13 +126,13 @@ def make_plan(settings: Settings, source_levels: tuple[SourceLevel, ...]) -> Pla
     factors = level_factors(source.voxel_size, num_lods)
     begin, end = aligned_roi(*placed, factors[-1], mode)
     pyramid_path = str(Path(settings.output_directory).resolve() / PYRAMID)
-    levels = plan_levels(
-        source_levels, factors, begin, end, pyramid_path, settings.use_existing_scales
-    )
+    # the source's own levels hold votes of its labels, not of the bodies
+    use_existing = settings.use_existing_scales and table is None
+    levels = plan_levels(source_levels, factors, begin, end, pyramid_path, use_existing)
     _refuse_too_large(levels[0].shape, settings.cell_size)
     growth = 0
     while True:
-        plan = _divided(settings, source, begin, end, levels, pyramid_path, growth)
+        plan = _divided(settings, source, table, begin, end, levels, pyramid_path, growth)
         # one job for each stage and each LOD: they cannot become fewer
         at_limit = plan.num_jobs == len(plan.stages) + plan.num_lods + plan.sharding.num_shards
         if plan.num_jobs <= settings.max_jobs or at_limit:
@@ -153,6 +160,7 @@ def _refuse_too_large(shape: Shape, cell_size: int) -> None:
 def _divided(
     settings: Settings,
     source: SourceLevel,
+    table: TableFacts | None,
     begin: Shape,
     end: Shape,
     levels: tuple[Level, ...],
@@ -195,7 +203,15 @@ def _divided(
         ),
         lod_scale_multiplier=float(np.prod(source.voxel_size)) ** (1 / 3),
         sharding=_sharding(n_voxels),
+        dtype=_dtype(source.dtype, table),
+        table=table,
     )
+
+
+def _dtype(source: str, table: TableFacts | None) -> str:
+    """The type of the levels: that of the source, or the smallest that all bodies fit as well."""
+    largest = 0 if table is None else table.largest
+    return next(d for d in (source, "uint32", "uint64") if largest <= np.iinfo(d).max)
 
 
 def built_chunks(source_chunks: Shape) -> Shape:

@@ -49,6 +49,7 @@ def run_document(made_from: MadeFrom) -> dict[str, Any]:
                 for key, found in zip(LIST_KEYS, made_from.state.lists, strict=True)
                 if found is not None
             },
+            "label_map": None if plan.table is None else plan.table.content,
         },
         "products": {
             "levels": made_from.group,
@@ -66,18 +67,23 @@ def view_document(plan: Plan) -> dict[str, Any]:
 
     source: the volume, as the viewer itself can read it; None if the configuration says where it
     lies, which its own metadata do not. levels: those that can be shown as one OME-Zarr group, of
-    `format`. A built one has no path, as the output may be moved, but the number of its stage.
+    `format`. A built one has no path, as the output may be moved, but the number of its stage. With
+    `label_map`, voxels have other labels than meshes: none are shown.
     super_chunks: how many each stage has.
     """
     group = pyramid_group(plan)
     levels = [_view_level(plan, level, level.path) for level in group.linked]
     levels += [_view_level(plan, level, None) for level in group.built]
+    is_shown = bool(group.linked) and plan.settings.label_map is None
+    is_mapped = plan.settings.label_map is not None
     source = {"format": plan.source.format, "path": plan.source.path}
     return {
-        "source": source if plan.settings.voxel_size_nm is None else None,
+        "source": source if plan.settings.voxel_size_nm is None and not is_mapped else None,
         "voxel_size_nm": plan.source.voxel_size,
         "format": group.format,
-        "levels": sorted(levels, key=lambda level: level["number"]) if group.linked else [],
+        "levels": sorted(levels, key=lambda level: level["number"])
+        if group.linked and not is_mapped
+        else [],
         "super_chunks": [math.prod(stage.grid) for stage in plan.stages],
         "sharding": asdict(plan.sharding) if plan.settings.sharded else None,
         "lod_scale_multiplier": plan.lod_scale_multiplier,
@@ -144,6 +150,8 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     for key, digest in now["input"]["lists"].items():
         if lists.get(key, digest) != digest:
             found.append(f"the labels in {key}")
+    if input_before.get("label_map") not in (None, now["input"]["label_map"]):
+        found.append("the table of label_map")
     if before.get("results_version") != now["results_version"]:
         version = before.get("snakemesh", "an older version")
         found.append(f"snakemesh {now['snakemesh']} makes other results than {version}")

@@ -40,6 +40,15 @@ GUARANTEED_PYRAMID_VOXELS_PER_S = 2e6
 GUARANTEED_MESH_VOXELS_PER_S = 4e5
 GUARANTEED_SHARD_VOXELS_PER_S = 2e6
 MIN_MINUTES = 10
+# Of a job that turns labels into bodies: a million labels that it meets, and what it looks at of
+# the table.
+MAPPING_MB = 150
+# The index of the sorted table, and its bytes as they are read.
+INDEX_BYTES_PER_ROW = 1 / 8
+# What the sorting of a table takes, whatever its number of rows, and its rows a second, a third of
+# what was measured.
+SORT_MB = 800
+GUARANTEED_ROWS_PER_S = 7e5
 
 
 def mesh_mem_mb(plan: Plan, lod: int) -> int:
@@ -51,13 +60,22 @@ def mesh_mem_mb(plan: Plan, lod: int) -> int:
             plan.tile_cells[lod], plan.cell_voxels[lod], plan.levels[lod].shape, strict=True
         )
     )
-    itemsize = np.dtype(plan.source.dtype).itemsize
-    return BASE_MB + math.ceil(voxels * (MESH_BYTES_PER_VOXEL + LABEL_COPIES * itemsize) / 1e6)
+    itemsize = np.dtype(plan.dtype).itemsize
+    megabytes = math.ceil(voxels * (MESH_BYTES_PER_VOXEL + LABEL_COPIES * itemsize) / 1e6)
+    return BASE_MB + megabytes + (_mapping_mb(plan) if lod == 0 else 0)
 
 
 def pyramid_mem_mb(plan: Plan) -> int:
     """MB that every pyramid_super_chunk job asks for: what the stage that needs most takes."""
-    return BASE_MB + math.ceil(max((_stage_bytes(plan, s) for s in plan.stages), default=0) / 1e6)
+    largest = max((_stage_bytes(plan, s) for s in plan.stages), default=0)
+    return BASE_MB + _mapping_mb(plan) + math.ceil(largest / 1e6)
+
+
+def _mapping_mb(plan: Plan) -> int:
+    """MB for the labels that a job meets and the index of the table of bodies, if there is one."""
+    if plan.table is None:
+        return 0
+    return MAPPING_MB + math.ceil(plan.table.rows * INDEX_BYTES_PER_ROW / 1e6)
 
 
 def _stage_bytes(plan: Plan, stage: Stage) -> int:
@@ -67,7 +85,8 @@ def _stage_bytes(plan: Plan, stage: Stage) -> int:
     the votes on one piece, one chunk of each level, and the writes under way.
     """
     base = plan.levels[stage.base]
-    itemsize = np.dtype(plan.source.dtype).itemsize
+    # where labels become bodies, these may be of a larger type
+    itemsize = np.dtype(plan.dtype).itemsize
     finest = next(k for k in stage.targets if plan.levels[k].is_built)
     factor = plan.levels[finest].relative_to(base)
     stored = plan.chunks if base.is_built else plan.source.chunks
@@ -88,12 +107,23 @@ def _stage_bytes(plan: Plan, stage: Stage) -> int:
     votes = how.piece_bytes // 4
     # every chunk is there twice: as it is, and encoded
     written = 2 * (min(BYTES_WRITING, n_pieces * how.piece_bytes) + chunk)
-    return read + votes + len(stage.targets) * chunk + written
+    bodies = how.piece_bytes if plan.table is not None and not base.is_built else 0
+    return read + bodies + votes + len(stage.targets) * chunk + written
 
 
 def _super_chunk_voxels(plan: Plan, stage: Stage) -> int:
     """Voxels of the base in the largest super-chunk of a stage."""
     return math.prod(map(min, stage.super_chunk, plan.levels[stage.base].shape))
+
+
+def label_map_mem_mb() -> int:
+    """MB that the sorting of a table of bodies asks for."""
+    return BASE_MB + SORT_MB
+
+
+def label_map_runtime(plan: Plan) -> int:
+    """Minutes that the sorting of a table of bodies asks for."""
+    return minutes(0 if plan.table is None else plan.table.rows, GUARANTEED_ROWS_PER_S)
 
 
 def minutes(amount: int, per_s: float) -> int:

@@ -31,6 +31,8 @@ class Settings:
     target_reduction: float
     decimation_factor: float
     max_error: float
+    label_map: str | None
+    label_map_rest: str
     target_ids: tuple[int, ...] | str | None
     exclude_ids: tuple[int, ...] | str | None
     min_voxels: int

@@ -22,6 +22,7 @@ def plan_summary(
     """
     lines = [
         f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for dense tissue)",
+        *_labels(plan),
         *_levels(plan),
         *_stages(plan),
         *_lods(plan),
@@ -35,6 +36,21 @@ def plan_summary(
         *remarks,
     ]
     return "\n".join(lines)
+
+
+def _labels(plan: Plan) -> Iterable[str]:
+    settings = plan.settings
+    if plan.table is not None:
+        rest = "stay as they are" if settings.label_map_rest == "keep" else "become background"
+        yield (
+            f"  labels   become the bodies of {settings.label_map} ({plan.table.rows:,} rows), all "
+            f"others {rest}; levels are {plan.dtype}"
+        )
+        if plan.num_lods > 1 and not settings.delete_intermediate_scales:
+            yield (
+                "           the levels that are kept begin with s1: s0 is the volume, which holds "
+                "labels and not bodies"
+            )
 
 
 def _levels(plan: Plan) -> Iterable[str]:

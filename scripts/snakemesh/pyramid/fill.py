@@ -12,7 +12,7 @@ writes under way; the last two are bounded in bytes.
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +70,7 @@ def fill_super_chunk(
     end: Sequence[int],
     steps: Sequence[Shape],
     method: str,
+    bodies_of: Callable[[np.ndarray, Slices], np.ndarray] | None = None,
 ) -> SuperChunkStats:
     """Write one super-chunk of every level that has a target.
 
@@ -78,7 +79,8 @@ def fill_super_chunk(
     the base, or None if this level is not to be written; the chunks of all have one shape. begin,
     end: the super-chunk, z y x, in voxels of the base. begin lies on a corner of a chunk at every
     level that is written; so does end, unless it is the end of the base. steps, method: as for
-    `downsample`.
+    `downsample`. bodies_of: turns unsigned labels, and the box of the base where they lie, into
+    what is voted on.
 
     A chunk that is all background is not stored, and is removed if an older pyramid left one.
 
@@ -97,6 +99,8 @@ def fill_super_chunk(
         _await(read, piece)
         t1 = time.perf_counter()
         labels = unsigned(labels)
+        if bodies_of is not None:
+            labels = bodies_of(labels, piece)
         one_value = _is_uniform(labels)
         uniform += labels.size if one_value else 0
         # a piece of one value has this value at every level: one voxel stands for all

@@ -2,13 +2,15 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import worldarray as wa
 
-from snakemesh.boxes import Box, ceil_div, slices, triple
+from snakemesh.bodies.mapping import Mapper
+from snakemesh.bodies.met import write_record
+from snakemesh.boxes import Box, Slices, ceil_div, slices, triple
 from snakemesh.chunk_files import ChunkFiles, sizes_digest
 from snakemesh.job_records import SuperChunkJob
 from snakemesh.output.atomic import sync_filesystem
@@ -46,15 +48,37 @@ def stored_chunks(job: SuperChunkJob) -> dict[str, str]:
 
 
 def _build(job: SuperChunkJob) -> dict[str, object]:
+    mapper = None if job.label_map is None else Mapper(job.label_map)
     base = open_part(job.reads)
     if is_background(base[slices(job.begin, job.end)]):
-        return {"voxels": math.prod(map(int.__sub__, job.end, job.begin)), "stored": 0}
-    targets = [
-        None if files is None else wa.open(files.root, mode="r+").ts for files in job.targets
-    ]
-    with reading_part(job.reads):
-        stats = fill_super_chunk(base, targets, job.begin, job.end, job.steps, job.method)
-    return {"voxels": stats.voxels, "chunks": stats.chunks}
+        voxels = math.prod(map(int.__sub__, job.end, job.begin))
+        facts: dict[str, object] = {"voxels": voxels, "stored": 0}
+    else:
+        targets = [
+            None if files is None else wa.open(files.root, mode="r+").ts for files in job.targets
+        ]
+        bodies_of = None if mapper is None else _by_cell(job, mapper)
+        with reading_part(job.reads):
+            stats = fill_super_chunk(
+                base, targets, job.begin, job.end, job.steps, job.method, bodies_of
+            )
+        facts = {"voxels": stats.voxels, "chunks": stats.chunks}
+    if job.label_map is not None and mapper is not None:
+        write_record(job.label_map.record, mapper.met_labels())
+    return facts
+
+
+def _by_cell(job: SuperChunkJob, mapper: Mapper) -> Callable[[np.ndarray, Slices], np.ndarray]:
+    """A function that maps the labels of a piece, each of which lies in one cell."""
+    assert mapper.how.cell is not None
+    cell, grid = mapper.how.cell, ceil_div(map(int.__sub__, job.end, job.begin), mapper.how.cell)
+
+    def bodies_of(labels: np.ndarray, piece: Slices) -> np.ndarray:
+        starts = zip(piece, job.begin, cell, strict=True)
+        z, y, x = ((side.start - begin) // size for side, begin, size in starts)
+        return mapper(labels, (z * grid[1] + y) * grid[2] + x)
+
+    return bodies_of
 
 
 def _target_boxes(job: SuperChunkJob) -> Iterator[tuple[ChunkFiles, Box]]:

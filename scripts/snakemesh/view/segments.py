@@ -111,8 +111,8 @@ def expression(text: str, columns: Iterable[str]) -> pc.Expression:
             case ast.Name():
                 known = ", ".join(sorted(names))
                 raise UserError(f"{node.id!r} in {text!r} is no column, expected one of {known}")
-            case ast.Constant(value=int()) if node.value >= 1 << 63:
-                return pc.scalar(pa.scalar(node.value, pa.uint64()))
+            case ast.Constant(value=int(number)) if number >= 1 << 63:
+                return pc.scalar(pa.scalar(number, pa.uint64()))
             case ast.Constant(value=bool() | int() | float() | str()):
                 return pc.scalar(node.value)
             case ast.UnaryOp(op=ast.Not()):

@@ -9,6 +9,7 @@ from in_process import listed
 from small_blocks import small_blocks
 from snakemesh.boxes import box_name, indices
 from snakemesh.errors import UserError
+from snakemesh.job_records import halo_voxels
 from snakemesh.mesh.block import mesh_block
 from snakemesh.multires.container import read_section
 from snakemesh.multires.octree import CELL_STEPS
@@ -179,10 +180,10 @@ def test_an_open_object_goes_straight_through_the_roi(tmp_path):
     x = np.unique(open_edges(triangles)[..., 0]) * nm_per_step(plan, 0)[0]
     np.testing.assert_allclose(x, [0, 320], atol=0.01)
     y, z = (np.ptp(triangles[..., axis]) * nm_per_step(plan, 0)[axis] for axis in (1, 2))
-    assert y == pytest.approx(16 * 8, abs=1) and z == pytest.approx(20 * 16, abs=2)
+    assert y == pytest.approx(16 * 8, abs=1.5) and z == pytest.approx(20 * 16, abs=2)
     # it does not narrow towards the planes, where nothing is pushed to restore the volume
     ends = open_edges(triangles)
-    assert np.ptp(ends[..., 1]) == pytest.approx(np.ptp(triangles[..., 1]), rel=3e-3)
+    assert np.ptp(ends[..., 1]) == pytest.approx(np.ptp(triangles[..., 1]), rel=5e-3)
 
 
 # -- which labels -------------------------------------------------------------------------------
@@ -228,5 +229,5 @@ def test_a_block_of_background(tmp_path):
     job = mesh_block_job(plan, 0, (1, 0, 0))
     stats = mesh_block(job, tmp_path / "container")
     assert stats.fragments == stats.faces == stats.dense_faces == stats.payload_bytes == 0
-    assert stats.voxels == (8 + 13) * 12 * 12
+    assert stats.voxels == (8 + halo_voxels(5)) * 12 * 12
     assert len(read_container(tmp_path / "container", job.sharding)[1]) == 0

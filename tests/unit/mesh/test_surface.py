@@ -10,13 +10,13 @@ from snakemesh.mesh.surface import extract_surfaces
 from surfaces import ball, canonical, noise, solid, voronoi
 
 
-def extracted(labels, origin=(0, 0, 0), n_iter=0):
+def extracted(labels, origin=(0, 0, 0), n_iter=0, first_voxel=(0, 0, 0)):
     """For each label its triangles (M, 3, 3) in 1/4096 voxel.
 
     Checks that the surface of every label is closed and manifold.
     """
     found = {}
-    for batch in extract_surfaces(labels, origin, n_iter):
+    for batch in extract_surfaces(labels, origin, n_iter, first_voxel):
         assert batch.vertices.dtype == batch.faces.dtype == np.int32
         for i, label in enumerate(batch.labels.tolist()):
             faces = batch.faces[batch.face_starts[i] : batch.face_starts[i + 1]]
@@ -40,9 +40,9 @@ def test_a_box_is_centred_where_its_voxels_are(n_iter):
     triangles = extracted(labels, (1, 2, 4), n_iter)[9]
     mesh = solid(triangles, [1 / VOXEL_STEPS] * 3)
     begin, end = np.array([7 - 4, 8 - 2, 3 - 1]), np.array([21 - 4, 19 - 2, 9 - 1])
-    np.testing.assert_allclose(mesh.center_mass, (begin + end) / 2, atol=0.01)
-    np.testing.assert_allclose(mesh.bounds, [begin, end], atol=0.1 if n_iter else 0)
-    assert mesh.volume == pytest.approx(np.prod(end - begin), rel=0.04)
+    np.testing.assert_allclose(mesh.center_mass, (begin + end) / 2, atol=0.03)
+    np.testing.assert_allclose(mesh.bounds, [begin, end], atol=0.1 if n_iter else 0.03)
+    assert mesh.volume == pytest.approx(np.prod(end - begin), rel=0.05)
 
 
 @pytest.mark.parametrize("n_iter", [0, 5])
@@ -82,7 +82,7 @@ def test_labels_of_any_width_in_batches(monkeypatch):
         labels[2 * i + 1, 2:6, 2 * i + 1] = label
     whole = list(extract_surfaces(labels, (0, 0, 0), 1))
     assert [batch.labels.tolist() for batch in whole] == [ids]
-    monkeypatch.setattr(surface, "BATCH_FACES", len(whole[0].faces) // 2)
+    monkeypatch.setattr(surface, "BATCH_FACES", int(whole[0].dense.sum()) // 2)
     batches = list(extract_surfaces(labels, (0, 0, 0), 1))
     assert [batch.labels.tolist() for batch in batches] == [ids[:3], ids[3:]]
     joined = np.concatenate([batch.vertices[batch.faces] for batch in batches])
@@ -93,11 +93,16 @@ def test_background_has_no_surface():
     assert list(extract_surfaces(np.zeros((5, 5, 5), np.uint8), (0, 0, 0), 5)) == []
 
 
+def not_merged(vertices, quads, leaders):
+    return vertices, np.arange(len(vertices), dtype=np.int32)
+
+
 # -- triangles ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_iter", [0, 3])
-def test_quads_are_split_along_their_shorter_diagonal(n_iter):
+def test_quads_are_split_along_their_shorter_diagonal(n_iter, monkeypatch):
+    monkeypatch.setattr(surface, "merge_vertices", not_merged)
     (found,) = extract_surfaces(noise((9, 9, 9), 3, seed=1), (0, 0, 0), n_iter)
     pairs = found.vertices[found.faces].astype(np.int64).reshape(-1, 2, 3, 3)
     # both triangles begin on the diagonal: a b c and a c d
@@ -133,12 +138,12 @@ def touching(triangles, begin, end):
 @pytest.mark.parametrize("n_iter", [0, 1, 5])
 @pytest.mark.parametrize("labels_of", [noise, voronoi])
 def test_arrays_that_overlap_give_the_same_integers(labels_of, n_iter):
-    shape, begin, end = np.array([36, 35, 40]), np.array([15, 14, 14]), np.array([21, 19, 24])
+    shape, begin, end = np.array([44, 43, 48]), np.array([19, 18, 18]), np.array([25, 23, 28])
     labels = labels_of(shape, 6, 3)
     whole = extracted(labels, n_iter=n_iter)
     margin = halo_voxels(n_iter)
     box = tuple(slice(b - margin, e + margin) for b, e in zip(begin, end, strict=True))
-    part = extracted(np.ascontiguousarray(labels[box]), [margin] * 3, n_iter)
+    part = extracted(np.ascontiguousarray(labels[box]), [margin] * 3, n_iter, begin - margin)
     offset = begin[::-1]
     seen = 0
     for label, triangles in whole.items():

@@ -43,6 +43,8 @@ OTHER = {
     "target_reduction": (0.9, "blocks"),
     "decimation_factor": (5, "blocks"),
     "max_error": (0.5, "blocks"),
+    "label_map": ("/data/table.csv", "documents"),
+    "label_map_rest": ("background", "documents"),
     "target_ids": ([3], "blocks"),
     "exclude_ids": ([3], "blocks"),
     "min_voxels": (9, "shards"),

@@ -253,5 +253,5 @@ def test_roi_of_nothing_is_refused(begin, end, mode, expected):
 # -- small things -----------------------------------------------------------------------------
 
 
-def test_halo_is_two_cells_a_sweep_and_three():
-    assert [halo_voxels(n) for n in (0, 1, 5)] == [3, 5, 13]
+def test_halo_is_two_voxels_a_sweep_and_seven():
+    assert [halo_voxels(n) for n in (0, 1, 5)] == [7, 9, 17]

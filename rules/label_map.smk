@@ -1,0 +1,22 @@
+# The table of bodies, sorted once for all jobs that read labels.
+
+
+rule label_map:
+    output:
+        OUT.label_map_marker("{made_from}"),
+    log:
+        OUT.log("label_map.{made_from}"),
+    benchmark:
+        OUT.benchmark("label_map.{made_from}")
+    priority: FIRST
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=doubled(lambda wildcards: label_map_mem_mb()),
+        runtime=doubled(lambda wildcards: label_map_runtime(PLAN)),
+    params:
+        path=sorted_table,
+        table=SETTINGS.label_map,
+        content=PLAN.table.content if PLAN.table else None,
+    script:
+        "../scripts/label_map.py"

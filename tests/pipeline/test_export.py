@@ -1,0 +1,371 @@
+"""Exported meshes, opened again by trimesh, against what another reader finds in the output."""
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import termios
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import boto3
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import trimesh
+from moto.server import ThreadedMotoServer
+
+import export
+import in_process
+from formats import Placed, write_zarr
+from mesh_checks import to_nm, welded
+from reading import read_entries, read_mesh
+from serve import Server
+from snakemesh.job_records import Sharding
+from snakemesh.multires.documents import multires_info, write_json
+from snakemesh.multires.segments import write_segments
+from snakemesh.multires.shard import write_unsharded
+from snakemesh.segment_table import NO_TABLE
+from surfaces import voronoi
+
+VOXEL_NM = (20, 8, 8)
+CORNER_NM = (1000, 2000, 3000)
+LABELS = voronoi((40, 70, 60), 24, 3, VOXEL_NM).astype(np.uint64)
+LABELS[LABELS == 3] = 2**63 + 3
+LABELS[5, 5, 5] = 999  # of one voxel: it has only LOD 0
+SHARDING = Sharding(shard_bits=2, minishard_bits=1)
+RUN = {"cell_size": 32, "num_lods": 3, "target_reduction": 0.5, "decimation_factor": 4}
+# The formats, and how near a volume stays: positions are float32 in the last two.
+FORMATS = {"ply": 1e-6, "obj": 1e-6, "stl": 1e-4, "glb": 1e-4}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The output directory of one volume in shards, and one with files for each label."""
+
+    sharded: Path
+    unsharded: Path
+    volumes: dict[int, float]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    """They have what a finished run has: also the table of all segments and the run's document."""
+    root = tmp_path_factory.mktemp("outputs")
+    volume = Placed(LABELS, VOXEL_NM, CORNER_NM, (32, 32, 32))
+    path = write_zarr(root / "volume.zarr", [volume])
+    config = {"input_path": path, "output_directory": str(root / "sharded"), **RUN}
+    plan = replace(in_process.planned(config), sharding=SHARDING)
+    in_process.build_pyramid(plan)
+    sharded, unsharded = in_process.mesh(plan), root / "unsharded" / "multires"
+    unsharded.mkdir(parents=True)
+    containers = [str(path) for path in (root / "sharded" / "work").glob("lod*")]
+    summaries = [
+        write_unsharded(unsharded, shard, containers, plan.grid, SHARDING)
+        for shard in range(SHARDING.num_shards)
+    ]
+    rows = np.sort(np.concatenate(summaries), order="label")
+    write_json(unsharded / "info", multires_info(None, plan.lod_scale_multiplier))
+    for folder in (sharded, unsharded):
+        write_segments(folder / "segments.parquet", [rows], NO_TABLE)
+        (folder / "snakemesh.json").write_text("{}")
+    table = pq.read_table(sharded / "segments.parquet").to_pydict()
+    assert sorted(table["label"]) == np.unique(LABELS)[1:].tolist()
+    volumes = dict(zip(table["label"], table["volume"], strict=True))
+    return Outputs(root / "sharded", root / "unsharded", volumes)
+
+
+def run(*arguments) -> None:
+    export.main([str(argument) for argument in arguments])
+
+
+def refusal(capsys, *arguments) -> str:
+    """The line that refuses to export."""
+    with pytest.raises(SystemExit) as stopped:
+        run(*arguments)
+    line = stopped.value.code
+    assert isinstance(line, str) and "\n" not in line, "exit code 1, and one line"
+    assert capsys.readouterr().out == ""
+    return line
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def opened(path: Path) -> trimesh.Trimesh:
+    """A file as trimesh opens it by default, which joins vertices in one place."""
+    return trimesh.load(path, force="mesh")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_label_is_closed_and_has_its_volume(outputs, form, tmp_path, capsys):
+    run(outputs.sharded, "--ids", "all", "--format", form, "--output", tmp_path / "new" / "out")
+    said = capsys.readouterr()
+    count = f"{len(outputs.volumes)} meshes of LOD 0 in {tmp_path}/new/out/; all watertight\n"
+    assert (said.out, said.err) == (count, "")
+    found = tmp_path / "new" / "out"
+    assert sorted(os.listdir(found)) == sorted(f"{label}.{form}" for label in outputs.volumes)
+    for label, volume in outputs.volumes.items():
+        mesh = opened(found / f"{label}.{form}")
+        assert mesh.is_watertight and mesh.is_winding_consistent
+        assert mesh.volume == pytest.approx(volume, rel=FORMATS[form])
+
+
+@pytest.mark.parametrize("lod", [0, 1, 2])
+def test_every_lod_is_that_of_another_reader(outputs, lod, tmp_path):
+    """Vertices and faces are the same at every LOD, so they lie where the viewer draws them."""
+    entries = read_entries(outputs.sharded / "multires")
+    meshes = {label: read_mesh(entry) for label, entry in entries.items()}
+    has = {label: mesh for label, mesh in meshes.items() if lod < mesh.num_lods}
+    assert len(has) > 10
+    ids = ",".join(map(str, has))
+    run(outputs.sharded, "--ids", ids, "--lod", lod, "--format", "obj", "--output", tmp_path)
+    for label, mesh in has.items():
+        vertices, faces = welded(mesh, lod)
+        found = trimesh.load(tmp_path / f"{label}.obj", process=False)
+        origin, step = (to_nm(mesh, lod, np.full((1, 3), n)) for n in (0, 1))
+        steps = (found.vertices - origin) / (step - origin)
+        assert np.abs(steps - np.rint(steps)).max() < 0.01
+        assert triangles(np.rint(steps)[found.faces]) == triangles(vertices[faces])
+
+
+def triangles(corners: np.ndarray) -> list:
+    """Triangles (n, 3, 3) in steps of the lattice, sorted; each begins at its least corner."""
+    turned = np.stack([np.roll(corners.astype(int), r, axis=1) for r in range(3)])
+    return sorted(map(min, zip(*turned.reshape(3, -1, 9).tolist(), strict=True)))
+
+
+def test_labels_without_the_lod_are_left_out_and_counted(outputs, tmp_path, capsys):
+    run(outputs.sharded, "--ids", "all", "--lod", 1, "--output", tmp_path)
+    assert "; 1 label has no mesh at this LOD\n" in capsys.readouterr().out
+    assert len(contents(tmp_path)) == len(outputs.volumes) - 1
+
+
+def test_micrometres(outputs, tmp_path):
+    for unit in ("nm", "um"):
+        run(outputs.sharded, "--ids", "1,2", "--unit", unit, "--output", tmp_path / unit)
+    for name in ("1.ply", "2.ply"):
+        nm, um = opened(tmp_path / "nm" / name), opened(tmp_path / "um" / name)
+        assert np.allclose(um.bounds * 1000, nm.bounds, rtol=1e-6)
+        assert um.volume * 1e9 == pytest.approx(nm.volume, rel=1e-5)
+        assert um.is_watertight
+
+
+def test_one_scene(outputs, tmp_path):
+    """A GLB has a node for each label, named after it. STL and PLY know no parts."""
+    ids = [1, 2, 2**63 + 3]
+    arguments = (outputs.sharded, "--ids", ",".join(map(str, ids)))
+    for form in FORMATS:
+        run(*arguments, "--scene", tmp_path / f"all.{form}")
+    scene = trimesh.load(tmp_path / "all.glb")
+    assert sorted(map(int, scene.graph.nodes_geometry)) == ids
+    for label in ids:
+        volume = outputs.volumes[label]
+        assert scene.geometry[str(label)].volume == pytest.approx(volume, rel=FORMATS["glb"])
+    volume = sum(outputs.volumes[label] for label in ids)
+    for form in FORMATS:
+        mesh = opened(tmp_path / f"all.{form}")
+        assert mesh.volume == pytest.approx(volume, rel=FORMATS[form])
+    assert [f"o {label}" in (tmp_path / "all.obj").read_text() for label in ids] == [True] * 3
+
+
+# -- where the meshes are ---------------------------------------------------------------------
+
+
+@contextmanager
+def served(folder):
+    with Server(("127.0.0.1", 0), {"": folder}) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def bucket(outputs):
+    """The outputs in an S3-compatible store."""
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store.start()
+    host, port = store.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+        }.items():
+            environment.setenv(name, value)
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="meshes")
+        for output in (outputs.sharded, outputs.unsharded):
+            for path in (output / "multires").rglob("*"):
+                if path.is_file():
+                    key = str(path.relative_to(output.parent))
+                    body = path.read_bytes()
+                    client.put_object(Bucket="meshes", Key=key, Body=body, ACL="public-read")
+        yield "s3://meshes"
+    store.stop()
+
+
+@pytest.mark.parametrize("kind", ["sharded", "unsharded"])
+@pytest.mark.parametrize("ids", ["all", f"{2**63 + 3},1"])
+def test_it_is_the_same_from_everywhere(outputs, bucket, kind, ids, tmp_path):
+    local = outputs.sharded.parent
+    run(outputs.sharded, "--ids", ids, "--output", tmp_path / "expected")
+    expected = contents(tmp_path / "expected")
+    assert len(expected) == (2 if ids != "all" else len(outputs.volumes))
+    with served(local) as url:
+        places = [
+            f"{root}/{kind}{end}" for root in (local, url, bucket) for end in ("", "/multires/")
+        ]
+        for n, place in enumerate([*places, f"precomputed://{url}/{kind}/multires"]):
+            run(place, "--ids", ids, "--output", tmp_path / str(n))
+            assert contents(tmp_path / str(n)) == expected, place
+
+
+def test_ids_of_a_table(outputs, tmp_path):
+    (tmp_path / "ids.csv").write_text(f"name,id\na,{2**63 + 3}\nb,1\nc,1\n")
+    pq.write_table(pa.table({"label": pa.array([1, 2**63 + 3], pa.uint64())}), tmp_path / "ids.pq")
+    for table in ("ids.csv", "ids.pq"):
+        output = tmp_path / f"out.{table}"
+        run(outputs.sharded, "--ids", tmp_path / table, "--output", output)
+        assert sorted(os.listdir(output)) == ["1.ply", f"{2**63 + 3}.ply"]
+
+
+# -- mistakes ---------------------------------------------------------------------------------
+
+MISTAKES = {
+    "1,77,78": "has no mesh of 77, 78",
+    "0": "found 0, expected ids from 1 to 18446744073709551615",
+    "18446744073709551616": "found 18446744073709551616, expected ids from 1",
+    "9" * 5000: "expected ids from 1",
+    "nowhere.csv": "found 'nowhere.csv', expected ids such as",
+    "": "found '', expected ids such as",
+    ",": "found ',', expected ids such as",
+    "-1": "expected ids such as",
+}
+
+
+@pytest.mark.parametrize("kind", ["sharded", "unsharded"])
+@pytest.mark.parametrize("ids", MISTAKES, ids=lambda ids: ids[:20])
+def test_wrong_ids(outputs, kind, ids, tmp_path, capsys):
+    line = refusal(capsys, getattr(outputs, kind), f"--ids={ids}", "--output", tmp_path / "out")
+    expected = MISTAKES[ids]
+    if kind == "unsharded":  # each label has its own file, the first one missing is named
+        expected = expected.replace("77, 78", "77")
+    assert expected in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_without_ids(outputs, tmp_path, capsys):
+    (tmp_path / "none.csv").write_text("id\n")
+    line = refusal(capsys, outputs.sharded, "--ids", tmp_path / "none.csv")
+    assert line == f"--ids: {tmp_path}/none.csv lists no ids"
+    (tmp_path / "bad.csv").write_text("id\n1\nx\n")
+    line = refusal(capsys, outputs.sharded, "--ids", tmp_path / "bad.csv")
+    assert line.startswith(f"--ids: {tmp_path}/bad.csv, line 3 has the label 'x'")
+
+
+def test_an_lod_that_is_not_there(outputs, tmp_path, capsys):
+    """Nothing is written, although another label has it."""
+    arguments = ("--output", tmp_path / "out")
+    line = refusal(capsys, outputs.sharded, "--ids", "1,999", "--lod", 1, *arguments)
+    assert line == "--lod: label 999 has no mesh at LOD 1, it has 1 LOD: --lod 0"
+    line = refusal(capsys, outputs.sharded, "--ids", "1", "--lod", 3, *arguments)
+    assert line == "--lod: label 1 has no mesh at LOD 3, it has 3 LODs: --lod 0 to 2"
+    line = refusal(capsys, outputs.sharded, "--ids", "1", "--lod", -1, *arguments)
+    assert line == "--lod: found -1, expected 0 or more"
+    assert not (tmp_path / "out").exists()
+    line = refusal(capsys, outputs.sharded, "--ids", "all", "--lod", 3, *arguments)
+    assert line.startswith("--lod: no label of ") and line.endswith(" has a mesh at LOD 3")
+
+
+def test_files_that_exist_stay(outputs, tmp_path, capsys):
+    (tmp_path / "2.ply").write_text("mine")
+    arguments = (outputs.sharded, "--ids", "1,2", "--output", tmp_path)
+    line = refusal(capsys, *arguments)
+    assert line.startswith(f"{tmp_path}/2.ply exists; --overwrite")
+    assert contents(tmp_path) == {"2.ply": b"mine"}
+    run(*arguments, "--overwrite")
+    capsys.readouterr()
+    assert opened(tmp_path / "2.ply").is_watertight and len(contents(tmp_path)) == 2
+    before = contents(tmp_path)
+    scene = (outputs.sharded, "--ids", "1", "--scene", tmp_path / "2.ply")
+    assert "2.ply exists" in refusal(capsys, *scene)
+    assert contents(tmp_path) == before
+
+
+def test_the_name_of_a_scene_says_its_format(outputs, tmp_path, capsys):
+    arguments = (outputs.sharded, "--ids", "1", "--scene")
+    assert "ends in .ply or .obj" in refusal(capsys, *arguments, tmp_path / "a.blend")
+    line = refusal(capsys, *arguments, tmp_path / "a.glb", "--format", "stl")
+    assert line.endswith("expected a file whose name ends in .stl")
+
+
+def test_a_folder_that_cannot_be_made(outputs, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    line = refusal(capsys, outputs.sharded, "--ids", "1", "--output", tmp_path / "file" / "out")
+    assert line == f"{tmp_path}/file/out cannot be written: Not a directory"
+
+
+def test_what_is_no_output(outputs, tmp_path, capsys):
+    def said(place):
+        return refusal(capsys, place, "--ids", "1")
+
+    assert said(tmp_path).startswith(f"found no meshes at {tmp_path}: neither info nor")
+    assert said(tmp_path / "nowhere").startswith("found no meshes at")
+    assert said("http://127.0.0.1:1/x").startswith("http://127.0.0.1:1/x cannot be read: ")
+    with served(tmp_path) as url:
+        assert said(url).startswith(f"found no meshes at {url}: ")
+    for document in ("", "[]", "{}", '{"@type": "neuroglancer_multiscale_volume"}'):
+        (tmp_path / "info").write_text(document)
+        assert said(tmp_path).startswith(f"{tmp_path}/info is no document of meshes: ")
+    info = json.loads((outputs.sharded / "multires" / "info").read_text())
+    for change in ({"hash": "identity"}, {"minishard_bits": 99}, {"data_encoding": "zstd"}):
+        odd = info | {"sharding": info["sharding"] | change}
+        (tmp_path / "info").write_text(json.dumps(odd))
+        assert said(tmp_path).startswith(f"{tmp_path}/info is no document of meshes: ")
+
+
+def test_damage_is_one_line_and_leaves_no_half_file(outputs, tmp_path, capsys):
+    """A flipped byte, an end that is gone, a shard that is gone: never a part without a word."""
+
+    def said(ids="all"):
+        return refusal(capsys, tmp_path / "bad", "--ids", ids, "--overwrite", "--output", out)
+
+    out = tmp_path / "out"
+    multires = shutil.copytree(outputs.sharded / "multires", tmp_path / "bad" / "multires")
+    entry = max(read_entries(multires).values(), key=lambda e: e.manifest.sizes[0].sum())
+    whole = entry.file.read_bytes()
+
+    entry.file.write_bytes(whole[: entry.begin] + b"xxxxx" + whole[entry.begin + 5 :])
+    assert f"has a damaged fragment of label {entry.label} in cell" in said(str(entry.label))
+    entry.file.write_bytes(whole[: len(whole) // 2])
+    assert f"{entry.file} cannot be read" in said()
+    entry.file.write_bytes(b"")
+    assert f"{entry.file} cannot be read" in said()
+    entry.file.unlink()
+    assert said() == f"{entry.file} is gone, and the labels in it"
+    assert said(str(entry.label)) == f"{entry.file} is gone, and the labels in it"
+    assert not out.exists() or all(name.endswith(".ply") for name in os.listdir(out))
+
+
+# -- what is said -----------------------------------------------------------------------------
+
+
+def test_a_bar_on_a_terminal_only(outputs, tmp_path):
+    line = [sys.executable, export.__file__, outputs.sharded, "--ids", "all", "--output"]
+    quiet = subprocess.run([*line, tmp_path / "a"], capture_output=True, text=True, check=True)
+    assert quiet.stderr == "" and quiet.stdout.count("\n") == 1
+    terminal, side = pty.openpty()
+    termios.tcsetwinsize(side, (24, 80))
+    subprocess.run([*line, tmp_path / "b"], stderr=side, stdout=subprocess.PIPE, check=True)
+    os.close(side)
+    assert b"100%" in os.read(terminal, 1 << 16)
+    os.close(terminal)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
