@@ -68,22 +68,19 @@ def view_document(plan: Plan) -> dict[str, Any]:
     source: the volume, as the viewer itself can read it; None if the configuration says where it
     lies, which its own metadata do not. levels: those that can be shown as one OME-Zarr group, of
     `format`. A built one has no path, as the output may be moved, but the number of its stage. With
-    `label_map`, voxels have other labels than meshes: none are shown.
-    super_chunks: how many each stage has.
+    `label_map`, voxels have other labels than meshes: none are shown. super_chunks: how many each stage has.
     """
     group = pyramid_group(plan)
     levels = [_view_level(plan, level, level.path) for level in group.linked]
     levels += [_view_level(plan, level, None) for level in group.built]
-    is_shown = bool(group.linked) and plan.settings.label_map is None
+    levels.sort(key=lambda level: level["number"])
     is_mapped = plan.settings.label_map is not None
     source = {"format": plan.source.format, "path": plan.source.path}
     return {
         "source": source if plan.settings.voxel_size_nm is None and not is_mapped else None,
         "voxel_size_nm": plan.source.voxel_size,
         "format": group.format,
-        "levels": sorted(levels, key=lambda level: level["number"])
-        if group.linked and not is_mapped
-        else [],
+        "levels": [] if is_mapped or not group.linked else levels,
         "super_chunks": [math.prod(stage.grid) for stage in plan.stages],
         "sharding": asdict(plan.sharding) if plan.settings.sharded else None,
         "lod_scale_multiplier": plan.lod_scale_multiplier,
