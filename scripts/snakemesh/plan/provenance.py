@@ -68,8 +68,8 @@ def view_document(plan: Plan) -> dict[str, Any]:
     source: the volume, as the viewer itself can read it; None if the configuration says where it
     lies, which its own metadata do not. levels: those that can be shown as one OME-Zarr group, of
     `format`. A built one has no path, as the output may be moved, but the number of its stage. With
-    `label_map`, voxels have other labels than meshes: none are shown. super_chunks: how many each stage
-    has.
+    `label_map`, voxels have other labels than meshes: none are shown. super_chunks: how many
+    each stage has.
     """
     group = pyramid_group(plan)
     levels = [_view_level(plan, level, level.path) for level in group.linked]
