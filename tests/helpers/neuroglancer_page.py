@@ -8,18 +8,18 @@ import io
 import os
 import queue
 import shutil
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-import serve
+from reading import Entry
+from snakemesh.view.server import Find, Server, located
 
 neuroglancer = pytest.importorskip("neuroglancer", reason="NOT TESTED: neuroglancer is missing")
 webdriver = pytest.importorskip("selenium.webdriver", reason="NOT TESTED: selenium is missing")
@@ -39,29 +39,46 @@ class Request(NamedTuple):
     status: int
 
 
-class RecordingHandler(serve.Handler):
-    """The handler of scripts/serve.py, which also notes each request and how it was answered."""
+class Serving(NamedTuple):
+    """A running server, and every Request so far."""
 
-    def _head(self, status: HTTPStatus, headers: dict[str, str]) -> None:
-        self.server.asked.append(Request(self.path, self.headers.get("Range"), int(status)))
-        super()._head(status, headers)
+    server_port: int
+    asked: list[Request]
 
 
 @contextmanager
-def serving(mounts: dict[str, Path]) -> Iterator[serve.Server]:
-    """A running server of scripts/serve.py. Its list `asked` holds every Request so far."""
-    with serve.Server(("127.0.0.1", 0), mounts) as server:
-        server.RequestHandlerClass, server.asked = RecordingHandler, []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
+def serving(found: dict[str, Path] | Find) -> Iterator[Serving]:
+    """A running server of directories, by the first part of a path, or of what a function finds."""
+    find = partial(located, found) if isinstance(found, dict) else found
+    asked: list[Request] = []
+
+    def note(handler) -> None:
+        request = handler.request
+        asked.append(Request(request.uri, request.headers.get("Range"), handler.get_status()))
+
+    with Server(find, "127.0.0.1", 0, True, note) as server:
+        yield Serving(server.port, asked)
 
 
-def not_found(server: serve.Server) -> set[str]:
+def not_found(server: Serving) -> set[str]:
     """Names of the files that were asked for and do not exist."""
     return {Path(path).name for path, _, status in server.asked if status >= 400}
+
+
+def fetched_lods(entry: Entry, asked: Iterable[Request]) -> set[int]:
+    """The LODs of a label from which the viewer asked for a fragment."""
+    begins = {}
+    position = entry.begin
+    for lod, sizes in enumerate(entry.manifest.sizes):
+        for size in sizes.tolist():
+            begins.update({position: lod} if size else {})
+            position += size
+    starts = (
+        int(request.span.removeprefix("bytes=").split("-")[0])
+        for request in asked
+        if request.path.endswith(entry.file.name) and request.span
+    )
+    return {begins[start] for start in starts if start in begins}
 
 
 @contextmanager

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "pyramid": {"", "output", "bodies", "pyramid"},
     "mesh": {"", "output", "bodies", "multires", "mesh"},
     "multires": {"", "output", "multires"},
+    "view": {"", "output", "multires", "view"},
 }
 # What a parse of the Snakefile, and so every job of a cluster, must not wait for.
 HEAVY = {
@@ -38,6 +39,7 @@ HEAVY = {
     "pyarrow",
     "zarr",
     "DracoPy",
+    "tornado",
 }
 WORKERS = {"pyramid", "mesh", "multires"}
 

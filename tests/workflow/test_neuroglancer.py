@@ -1,7 +1,6 @@
 """Neuroglancer itself draws the meshes of a run, in a headless browser."""
 
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +8,10 @@ import pytest
 
 from mesh_checks import to_nm, welded
 from neuroglancer_page import (
-    Request,
     chromium,
     errors,
     evaluated,
+    fetched_lods,
     needed,
     neuroglancer,
     new_viewer,
@@ -20,7 +19,7 @@ from neuroglancer_page import (
     picture,
     serving,
 )
-from reading import Entry, read_entries, read_mesh
+from reading import read_entries, read_mesh
 
 pytestmark = needed
 
@@ -32,22 +31,6 @@ FAR, NEAR = 20_000, 500  # width of the picture in nm
 def browser(tmp_path):
     with chromium(tmp_path / "profile") as driver:
         yield driver
-
-
-def fetched_lods(entry: Entry, asked: Iterable[Request]) -> set[int]:
-    """The LODs of a label from which the viewer asked for a fragment."""
-    begins = {}
-    position = entry.begin
-    for lod, sizes in enumerate(entry.manifest.sizes):
-        for size in sizes.tolist():
-            begins.update({position: lod} if size else {})
-            position += size
-    starts = (
-        int(request.span.removeprefix("bytes=").split("-")[0])
-        for request in asked
-        if request.path.endswith(entry.file.name) and request.span
-    )
-    return {begins[start] for start in starts if start in begins}
 
 
 def test_draws_every_lod_of_a_label(multires, browser):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import in_process
-import serve
 from formats import Placed, coarser, write_zarr
 from neuroglancer_page import (
     Request,
@@ -23,6 +22,7 @@ from neuroglancer_page import (
     serving,
 )
 from running import run
+from snakemesh.view.state import VOLUME
 
 pytestmark = needed
 
@@ -171,7 +171,7 @@ def test_every_level_is_fetched_in_turn_and_drawn_in_its_place(pyramid, browser)
         np.testing.assert_array_equal(drawn, wanted, f"{level}, {layout}, {pixel_nm} nm a pixel")
 
     # the folders that `python scripts/serve.py OUTPUT --volume SOURCE` serves
-    with serving({"": pyramid.output, serve.VOLUME: pyramid.source}) as server:
+    with serving({"": pyramid.output, VOLUME: pyramid.source}) as server:
         with viewer.txn() as state:
             state.layers["volume"] = neuroglancer.SegmentationLayer(
                 source=pyramid.url.format(f"http://127.0.0.1:{server.server_port}"),

@@ -4,17 +4,20 @@ It is for people: what is believed is decided by the hashes in the names of the 
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from snakemesh import __version__
-from snakemesh.job_records import RESULTS_VERSION
+from snakemesh.job_records import RESULTS_VERSION, BuiltLevel, LinkedLevel
 from snakemesh.label_list import LIST_KEYS
 from snakemesh.output.atomic import replacing
 from snakemesh.plan.input_state import is_checked
+from snakemesh.plan.jobs import pyramid_group
 from snakemesh.plan.made_from import MadeFrom
+from snakemesh.plan.plan import Plan
 
 # Of a value of the configuration, so many characters are shown.
 _LONGEST = 60
@@ -55,6 +58,46 @@ def run_document(made_from: MadeFrom) -> dict[str, Any]:
             "documents": made_from.documents,
             "result": made_from.result,
         },
+        "view": view_document(made_from.plan),
+    }
+
+
+def view_document(plan: Plan) -> dict[str, Any]:
+    """What there is to look at, for scripts/view.py, which must not plan the run again.
+
+    source: the volume, as the viewer itself can read it; None if the configuration says where it
+    lies, which its own metadata do not. levels: those that can be shown as one OME-Zarr group, of
+    `format`. A built one has no path, as the output may be moved, but the number of its stage. With
+    `label_map`, voxels have other labels than meshes: none are shown. super_chunks: how many
+    each stage has.
+    """
+    group = pyramid_group(plan)
+    levels = [_view_level(plan, level, level.path) for level in group.linked]
+    levels += [_view_level(plan, level, None) for level in group.built]
+    levels.sort(key=lambda level: level["number"])
+    is_mapped = plan.settings.label_map is not None
+    source = {"format": plan.source.format, "path": plan.source.path}
+    return {
+        "source": source if plan.settings.voxel_size_nm is None and not is_mapped else None,
+        "voxel_size_nm": plan.source.voxel_size,
+        "format": group.format,
+        "levels": [] if is_mapped or not group.linked else levels,
+        "super_chunks": [math.prod(stage.grid) for stage in plan.stages],
+        "sharding": asdict(plan.sharding) if plan.settings.sharded else None,
+        "lod_scale_multiplier": plan.lod_scale_multiplier,
+    }
+
+
+def _view_level(plan: Plan, level: LinkedLevel | BuiltLevel, path: str | None) -> dict[str, Any]:
+    number = int(level.name[1:])
+    stages = (n for n, stage in enumerate(plan.stages) if number in stage.targets)
+    return {
+        "number": number,
+        "name": level.name,
+        "path": path,
+        "voxel_size_nm": level.voxel_size,
+        "translation_nm": level.translation,
+        "stage": next(stages) if plan.levels[number].is_built else None,
     }
 
 

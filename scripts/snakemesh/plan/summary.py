@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from snakemesh.plan.estimates import Work, level_bytes, mesh_bytes, plan_work
 from snakemesh.plan.placement import MAX_LODS, MOST_CELLS
@@ -55,10 +55,9 @@ def _labels(plan: Plan) -> Iterable[str]:
 
 def _levels(plan: Plan) -> Iterable[str]:
     for k, level in enumerate(plan.levels):
-        voxel_size = " x ".join(f"{size:g}" for size in level.voxel_size)
         where = "to be built" if level.is_built else f"exists: {level.path}"
         yield (
-            f"  level s{k} {_size(level.shape)} voxels of {voxel_size} nm, "
+            f"  level s{k} {_size(level.shape)} voxels of {lengths(level.voxel_size)}, "
             f"factor {_size(level.factor)}, {where}"
         )
 
@@ -117,6 +116,14 @@ def _kept(plan: Plan) -> int:
 def _peak_mb(plan: Plan) -> int:
     meshing = (mesh_mem_mb(plan, lod) for lod in range(plan.num_lods))
     return max(pyramid_mem_mb(plan), shard_mem_mb(plan), index_mem_mb(plan), *meshing)
+
+
+def lengths(sizes_nm: Sequence[float]) -> str:
+    """Lengths in the largest unit of nm, µm and mm in which none of them is below 1."""
+    units = ((1e6, "mm"), (1e3, "µm"), (1.0, "nm"))
+    unit, name = next(u for u in units if min(sizes_nm) >= u[0] or u is units[-1])
+    texts = (f"{size / unit:.3f}".rstrip("0").rstrip(".") for size in sizes_nm)
+    return f"{' x '.join(texts)} {name}"
 
 
 def _size(numbers: Iterable[int]) -> str:

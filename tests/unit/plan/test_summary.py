@@ -4,6 +4,7 @@ import pytest
 
 from snakemesh.plan.estimates import Work, level_bytes
 from snakemesh.plan.resources import mesh_mem_mb
+from snakemesh.plan.summary import lengths
 from snakemesh.plan.summary import plan_summary as summary_of
 from volumes import plan_of, volume
 
@@ -107,3 +108,18 @@ def test_what_is_left_of_a_run():
     assert left.pop(-3) == "  left     12 of these jobs, about 12 CPU hours: 11 blocks, 1 shard"
     assert left == [*whole, "  and more"]
     assert "  left     0 of these jobs, about 0 CPU seconds" in summary_of(plan, []).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("sizes_nm", "text"),
+    [
+        ((40, 8, 8), "40 x 8 x 8 nm"),
+        ((0.125, 2.5, 1000), "0.125 x 2.5 x 1000 nm"),
+        ((1000, 1500, 2000), "1 x 1.5 x 2 µm"),
+        ((1e6, 1e6, 25e3), "1000 x 1000 x 25 µm"),
+        ((1e6, 2.5e6, 1e9), "1 x 2.5 x 1000 mm"),
+        ((1e9, 999.9, 4), "1000000000 x 999.9 x 4 nm"),
+    ],
+)
+def test_lengths_have_a_fitting_unit(sizes_nm, text):
+    assert lengths(sizes_nm) == text

@@ -1,0 +1,153 @@
+"""What of an output can be looked at now, also while a run is going on.
+
+The run's document (`snakemesh.json`) says which levels and meshes there will be, and names what
+they are made from. Markers of these names say what is there.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import worldarray as wa
+
+from snakemesh.job_records import Sharding
+from snakemesh.multires.documents import multires_info
+from snakemesh.output.folder import RUN_DOCUMENT, WORK, OutputFolder
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output directory and the document of its run, {} if it has none that can be read."""
+
+    root: Path
+    document: dict[str, Any]
+
+    @property
+    def folder(self) -> OutputFolder:
+        """The names in the directory."""
+        return OutputFolder(str(self.root))
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """What the document says for viewers (`plan.provenance.view_document`), or {}."""
+        found = self.document.get("view", {})
+        return found if isinstance(found, dict) else {}
+
+    def product(self, name: str) -> str:
+        """The hash of what a product is made from; one that no file has if it is not known."""
+        return str(self.document.get("products", {}).get(name, "unknown"))
+
+    def meshes_are_finished(self) -> bool:
+        """Whether all meshes of the run and the documents beside them are there.
+
+        A copy of the meshes alone has no markers. It is taken as it is.
+        """
+        if not (self.root / WORK).is_dir():
+            return Path(self.folder.info).is_file()
+        return Path(self.folder.documents_marker(self.product("documents"))).is_file()
+
+    def voxel_nm(self) -> list[float]:
+        """The size of a voxel of s0, x y z in nm; 1 nm where it is not known."""
+        return list(self.view.get("voxel_size_nm", [1.0, 1.0, 1.0]))[::-1]
+
+    def shard_is_finished(self, name: str) -> bool:
+        """Whether the shard file `name`, such as "0.shard", is there and belongs to the run."""
+        marker = self.folder.shard_marker(name.removesuffix(".shard"), self.product("shards"))
+        return name.endswith(".shard") and Path(marker).is_file()
+
+    def unfinished_info(self) -> dict[str, Any] | None:
+        """The `info` of the meshes before the run writes it; None where there is no such thing.
+
+        It has no segment properties yet. Files of a label that are no shard are not shown before
+        the end: no marker says which of them are finished.
+        """
+        if "sharding" not in self.view or self.view["sharding"] is None:
+            return None
+        sharding = Sharding(**self.view["sharding"])
+        info = multires_info(sharding, self.view["lod_scale_multiplier"])
+        del info["segment_properties"]
+        return info
+
+    def summaries(self) -> list[np.ndarray]:
+        """The summaries of the shards that are finished, each of dtype SUMMARY."""
+        pattern = f"*.{self.product('shards')}.done"
+        markers = Path(self.folder.summaries).glob(pattern)
+        return [np.load(marker.with_suffix(".npy")) for marker in sorted(markers)]
+
+    def level_paths(self) -> dict[str, Path]:
+        """Where the levels lie that a group can hold, finished or not, by name."""
+        pyramid = Path(self.folder.pyramid)
+        return {
+            level["name"]: Path(level["path"] or pyramid / level["name"])
+            for level in self.view.get("levels", ())
+        }
+
+    def levels(self) -> list[dict[str, Any]]:
+        """The levels that are finished, finest first, each with its `path`.
+
+        Those of the source are, unless it was moved. A level that the run builds is finished when
+        all super-chunks of its stage and those before are.
+        """
+        paths = self.level_paths()
+        found = [
+            level | {"path": str(paths[level["name"]])}
+            for level in self.view.get("levels", ())
+            if self._is_filled(level["stage"]) and paths[level["name"]].is_dir()
+        ]
+        axes = [_axes(level["path"]) for level in found]
+        return [level for level, n in zip(found, axes, strict=True) if n == axes[0]]
+
+    def _is_filled(self, stage: int | None) -> bool:
+        if stage is None:
+            return True
+        if not Path(self.folder.levels_marker(self.product("levels"))).is_file():
+            return False
+        markers = Path(self.folder.pyramid_markers)
+        return all(
+            len(list(markers.glob(f"stage{k}/*.done"))) == count
+            for k, count in enumerate(self.view["super_chunks"][: stage + 1])
+        )
+
+
+def read_output(root: Path) -> Output:
+    """The output in a directory, as it is now."""
+    try:
+        found = json.loads((root / RUN_DOCUMENT).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        found = {}
+    return Output(root, found if isinstance(found, dict) else {})
+
+
+def _axes(path: str) -> int:
+    """The number of axes of a zarr array; a group has levels that have the same one."""
+    return int(wa.metadata(path, open=False).ndim)
+
+
+def levels_group(levels: list[dict[str, Any]], format: str) -> tuple[str, dict[str, Any]]:
+    """Name and content of the metadata document of an OME-Zarr group of `levels`.
+
+    format: zarr2 or zarr3, of all arrays. Format: https://ngff.openmicroscopy.org/0.5 and 0.4
+    """
+    spare = _axes(levels[0]["path"]) - 3  # axes of length 1
+    names = [*(f"c{i}'" for i in range(spare)), "z", "y", "x"]
+    axes = [
+        {"name": name, "type": "space", "unit": "nanometer"} if name in "zyx" else {"name": name}
+        for name in names
+    ]
+    datasets = [
+        {
+            "path": level["name"],
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [1.0] * spare + level["voxel_size_nm"]},
+                {"type": "translation", "translation": [0.0] * spare + level["translation_nm"]},
+            ],
+        }
+        for level in levels
+    ]
+    scales = {"axes": axes, "datasets": datasets}
+    if format == "zarr2":
+        return ".zattrs", {"multiscales": [{"version": "0.4"} | scales]}
+    ome = {"ome": {"version": "0.5", "multiscales": [scales]}}
+    return "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": ome}

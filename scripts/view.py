@@ -1,0 +1,118 @@
+"""Look at an output: serve its meshes, its levels and Neuroglancer itself from this machine.
+
+    python scripts/view.py [DIRECTORY] [--ids 17,4711 | --where 'volume > 1e9']
+                           [--port 9000] [--host 127.0.0.1]
+
+Nothing is fetched from the internet, and no other site can read what is served. It can be called
+while a run is going on: what is finished is shown, and what is finished later after a reload.
+"""
+
+import argparse
+import getpass
+import os
+import re
+import socket
+import sys
+import webbrowser
+from pathlib import Path
+
+from snakemesh.errors import UserError
+from snakemesh.view.command_line import add_address, listening, refuse_no_directory, url_of
+from snakemesh.view.output import Output, read_output
+from snakemesh.view.segments import Chosen, from_summaries, from_table
+from snakemesh.view.server import ANY_HOST
+from snakemesh.view.site import Site, as_json, client_folder, page_link, site_state, volume_at
+from snakemesh.view.state import SHOWN_AT_FIRST
+
+SAVED_STATE = "view.json"  # in the output directory
+MOST = 1000  # segments that are selected; each is a part of the URL
+
+
+def label_list(text: str) -> list[int]:
+    """The labels of --ids, such as "17,4711"."""
+    if not re.fullmatch(r"\s*[0-9]+(\s*,\s*[0-9]+)*\s*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of labels such as 17,4711")
+    labels = [int(part) for part in text.split(",")]
+    if max(labels) >= 1 << 64 or len(labels) > MOST:
+        raise argparse.ArgumentTypeError(f"expected at most {MOST} labels of 64 bits")
+    return labels
+
+
+def chosen_segments(output: Output, ids: list[int] | None, where: str | None) -> Chosen:
+    """The segments to select. Raises UserError for labels or a condition that cannot be."""
+    most = SHOWN_AT_FIRST if ids is None and where is None else MOST
+    if output.meshes_are_finished() and Path(output.folder.segments).is_file():
+        return from_table(Path(output.folder.segments), most, ids, where)
+    if where is not None:
+        raise UserError(f"--where needs {output.folder.segments}, which a run writes at its end")
+    return from_summaries(output.summaries(), most, ids)
+
+
+def remarks(output: Output, chosen: Chosen) -> list[str]:
+    """What there is to say of what is shown and what is not, in lines."""
+    lines = []
+    if not output.meshes_are_finished():
+        lines.append("The meshes are not finished yet: those that are appear after a reload.")
+    if chosen.of > len(chosen.labels) and chosen.labels:
+        lines.append(f"The {len(chosen.labels):,} largest of {chosen.of:,} segments are selected.")
+    if not chosen.of:
+        lines.append("No segment is selected.")
+    if volume_at(output, "") is None:
+        lines.append(
+            "The voxels are not shown: their folder or format is none that the viewer reads, their "
+            "labels are others (label_map), or a version before this one made the output."
+        )
+    return lines
+
+
+def save_state(output: Output, state: dict[str, object]) -> str:
+    """Write the state as a file to share; returns a line that says where it is."""
+    path = output.root / SAVED_STATE
+    try:
+        path.write_bytes(as_json(state))
+    except OSError as error:
+        return f"The state is not written: {path}: {error.strerror}"
+    return f"The state is in {path}, to share."
+
+
+def open_browser(url: str) -> None:
+    """Open the page if this machine has a screen that the user sits at."""
+    has_screen = sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}
+    if has_screen and "SSH_CONNECTION" not in os.environ:
+        webbrowser.open(url)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until Ctrl-C. `arguments` are those of the command line by default."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("directory", nargs="?", default="results/example", metavar="DIRECTORY")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--ids", type=label_list, help="the labels to select, such as 17,4711")
+    which.add_argument("--where", help="select by columns of segments.parquet: 'volume > 1e9'")
+    add_address(parser)
+    options = parser.parse_args(arguments)
+    refuse_no_directory(parser, options.directory)
+    output = read_output(Path(options.directory))
+    state: dict[str, object] = {}
+    try:
+        chosen = chosen_segments(output, options.ids, options.where)
+        site = Site(output.root, client_folder(), state)
+    except UserError as error:
+        parser.error(str(error))
+    with listening(parser, options, site.find, cors=False) as server:
+        url = url_of(server, options.host)
+        state |= site_state(output, url, chosen)
+        link = page_link(url)
+        print(f"Open\n  {link}")
+        if options.host != ANY_HOST:
+            host = f"{getpass.getuser()}@{socket.getfqdn()}"
+            print("On a laptop that reaches this machine through SSH, first type there")
+            print(f"  ssh -L {server.port}:{options.host}:{server.port} {host}")
+        print(*remarks(output, chosen), save_state(output, state), sep="\n")
+        print("Stop with Ctrl-C.", flush=True)
+        open_browser(link)
+        server.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""scripts/view.py shows a run in the viewer that the package neuroglancer brings."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from mesh_checks import to_nm, welded
+from neuroglancer_page import (
+    PATIENCE,
+    Image,
+    chromium,
+    errors,
+    evaluated,
+    fetched_lods,
+    needed,
+    not_found,
+    serving,
+    webdriver,
+)
+from reading import read_entries, read_mesh
+from running import REPOSITORY
+from snakemesh.view.output import read_output
+from snakemesh.view.segments import from_table
+from snakemesh.view.site import Site, client_folder, page_link, site_state
+
+PIXEL_NM = 4
+# The picture as soon as all is there that it shows; taken twice, as late code may still add layers.
+DRAWN = """
+if (typeof viewer === 'undefined' || viewer.layerManager.managedLayers.length === 0) return null;
+if (!viewer.isReady() || !viewer.layerManager.managedLayers[0].isReady()) return null;
+viewer.display.draw();
+const url = viewer.display.canvas.toDataURL();
+const same = window.lastPicture === url;
+window.lastPicture = url;
+return same && viewer.isReady() ? url.split(',')[1] : null;
+"""
+
+
+# Where the one panel is in the picture: top, left, height, width.
+PANEL = """
+const [panel] = viewer.display.panels;
+const view = panel.renderViewport;
+return [panel.canvasRelativeClippedTop, panel.canvasRelativeClippedLeft,
+        view.logicalHeight, view.logicalWidth];
+"""
+
+
+def drawn(browser, **changes) -> np.ndarray:
+    """The picture, (height, width, 3) int, after changes of parts of the state."""
+    browser.execute_script(
+        "window.lastPicture = null;viewer.state.restoreState(arguments[0]);",
+        changes,
+    )
+    waiting = webdriver.support.wait.WebDriverWait(browser, PATIENCE, poll_frequency=0.05)
+    shown = waiting.until(lambda page: page.execute_script(DRAWN))
+    image = Image.open(io.BytesIO(base64.b64decode(shown)))
+    return np.asarray(image)[..., :3].astype(int)
+
+
+def outline_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """The largest distance in pixels from a point of one outline to the other, of two masks."""
+
+    def outline(mask: np.ndarray) -> np.ndarray:
+        inner = mask.copy()
+        for axis in (0, 1):
+            for step in (1, -1):
+                inner &= np.roll(mask, step, axis)
+        return np.argwhere(mask & ~inner)
+
+    first, second = outline(a), outline(b)
+    distances = np.linalg.norm(first[:, None] - second[None], axis=-1)
+    return max(distances.min(axis=0).max(), distances.min(axis=1).max())
+
+
+@needed
+def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, tmp_path):
+    """The silhouette of a mesh is that of its voxels: the union of its cross-sections."""
+    output = read_output(multires.parent)
+    entries = read_entries(multires)
+    entry = max(entries.values(), key=lambda entry: entry.manifest.sizes[0].sum())
+    mesh = read_mesh(entry)
+    points = to_nm(mesh, 0, welded(mesh, 0)[0])
+    state: dict = {}
+    site = Site(output.root, client_folder(), state)
+    with chromium(tmp_path / "profile") as browser, serving(site.find) as server:
+        browser.set_window_size(700, 700)
+        url = f"http://127.0.0.1:{server.server_port}"
+        state |= site_state(
+            output, url, from_table(multires / "segments.parquet", 1, [entry.label])
+        )
+        state["projectionScale"] *= 30  # from afar at first
+        browser.get(page_link(url))
+        evaluated(browser, DRAWN)
+        known = json.loads(browser.execute_script("return JSON.stringify(viewer.state.toJSON())"))
+        middle = np.multiply(known["position"], output.voxel_nm())
+        np.testing.assert_allclose(middle, (points.min(0) + points.max(0)) / 2, atol=1)
+        assert [size for size, _ in known["dimensions"].values()] == pytest.approx(
+            [8e-9, 8e-9, 20e-9]
+        )
+        layer = known["layers"][0] | {
+            "segmentColors": {str(entry.label): "#00ff00"},
+            "selectedAlpha": 1,
+            "meshRenderScale": 1,  # pixels; LOD 0 is wanted
+        }
+        plain = {
+            "layers": [layer],
+            "showAxisLines": False,
+            "showScaleBar": False,
+            "showDefaultAnnotations": False,
+            "showSlices": False,
+            "selectedLayer": {"visible": False},
+            "crossSectionScale": PIXEL_NM / 8,
+            "crossSectionBackgroundColor": "#000000",
+            "projectionBackgroundColor": "#000000",
+        }
+
+        assert 0 not in fetched_lods(entry, server.asked)
+        browser.execute_script("viewer.state.reset()")
+        drawn(browser, **(known | plain))
+
+        def green(**view) -> np.ndarray:
+            picture = drawn(browser, **view)
+            top, left, height, width = browser.execute_script(PANEL)
+            picture = picture[top : top + height, left : left + width]
+            # faces seen from the side are dark, on black
+            return picture[..., 1] > 5
+
+        sections = np.zeros(1, bool)
+        x, y, _ = known["position"]
+        first, last = (int(points[:, 2].min() / 20), int(points[:, 2].max() / 20))
+        for z in range(first, last + 1):
+            sections = sections | green(layout="xy", position=[x, y, z + 0.5])
+        # in 3D, a scale is that of the height of the panel
+        scale = sections.shape[0] * PIXEL_NM / 8
+        silhouette = green(
+            layout={"type": "3d", "orthographicProjection": True},
+            position=known["position"],
+            projectionScale=scale,
+        )
+        assert 0 in fetched_lods(entry, server.asked)
+        assert silhouette.sum() > 2000
+        assert outline_distance(sections, silhouette) <= 2
+        rows, columns = np.nonzero(silhouette)
+        height, width = silhouette.shape
+        assert abs((rows.min() + rows.max() + 1) / 2 - height / 2) <= 2
+        assert abs((columns.min() + columns.max() + 1) / 2 - width / 2) <= 2
+
+        # the viewer looks for the metadata of an array where those of the group are
+        assert not_found(server) <= {".zarray", ".zattrs", "favicon.ico"}
+        assert errors(browser) == []
+
+
+@contextmanager
+def running(output: Path, *arguments: str):
+    """The running program, and its lines up to the last one before it serves."""
+    command = [sys.executable, str(REPOSITORY / "scripts/view.py"), str(output)]
+    command += ["--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            lines = []
+            while not lines or "Ctrl-C" not in lines[-1]:
+                lines.append(program.stdout.readline())
+                assert lines[-1], lines
+            yield lines
+        finally:
+            program.terminate()
+
+
+def test_the_program_serves_the_viewer_and_what_was_asked_for(multires):
+    with running(multires.parent, "--where", "label == 7") as lines:
+        text = "".join(lines)
+        port = re.search(r"ssh -L (\d+):127\.0\.0\.1:\1 \S+@", text)[1]
+        url = f"http://127.0.0.1:{port}"
+        assert f"  {url}/v/view/#!{url}/state.json\n" in lines
+
+        def body(path: str) -> bytes:
+            with urllib.request.urlopen(url + path) as answer:
+                assert answer.headers["Access-Control-Allow-Origin"] is None
+                return answer.read()
+
+        state = json.loads(body("/state.json"))
+        assert state == json.loads((multires.parent / "view.json").read_text())
+        assert state["layers"][0]["segments"] == ["7"]
+        assert b"neuroglancer" in body("/v/view/")
+        assert body("/multires/info") == (multires / "info").read_bytes()
+        for secret in ("/snakemesh.json", "/work/lock", "/volume/../work/lock", "/v/"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                body(secret)
+
+
+def test_unfinished_meshes_are_not_served_before_their_shard_is(multires, tmp_path):
+    """Of an output without the last markers, an info like the finished one and the shards."""
+    output = tmp_path / "out"
+    shutil.copytree(multires.parent, output, symlinks=True)
+    site = Site(output, tmp_path, {})
+    (shard,) = [f"/multires/{path.name}" for path in multires.glob("*.shard")]
+    for marker in output.glob("work/documents.*.done"):
+        marker.unlink()
+    finished = json.loads((multires / "info").read_text())
+    assert (
+        json.loads(site.find("/multires/info")) | {"segment_properties": "segment_properties"}
+        == finished
+    )
+    assert site.find("/multires/segments.parquet") is None
+    assert site.find(shard) == output / shard[1:]
+    assert read_output(output).summaries()[0]["label"].size
+    for marker in output.glob("work/shards/*.done"):
+        marker.unlink()
+    assert site.find(shard) is None
+
+
+def test_levels_are_shown_when_all_their_super_chunks_are_there(tmp_path):
+    """The document lists two levels of a stage of two super-chunks, and the source's own."""
+    root = tmp_path / "out"
+    pyramid = root / "_intermediate_scales.zarr"
+    for path in (tmp_path / "source", pyramid / "s1", pyramid / "s2"):
+        zarr.create_array(path, shape=(4, 4, 4), dtype="uint64", zarr_format=2)
+    level = {"voxel_size_nm": [1.0] * 3, "translation_nm": [0.5] * 3}
+    levels = [level | {"name": "s0", "path": str(tmp_path / "source"), "stage": None}]
+    levels += [level | {"name": f"s{k}", "path": None, "stage": 0} for k in (1, 2)]
+    view = {"levels": levels, "super_chunks": [2], "format": "zarr2"}
+    document = {"products": {"levels": "abc"}, "view": view}
+    (root / "snakemesh.json").write_text(json.dumps(document))
+
+    def shown() -> list[str]:
+        group = json.loads(Site(root, tmp_path, {}).find("/volume/.zattrs"))
+        return [dataset["path"] for dataset in group["multiscales"][0]["datasets"]]
+
+    assert shown() == ["s0"]
+    markers = root / "work/pyramid"
+    (markers / "stage0").mkdir(parents=True)
+    for name, expected in (("levels.abc", 1), ("stage0/0_0_0.x", 1), ("stage0/0_0_1.y", 3)):
+        (markers / f"{name}.done").write_text("{}")
+        assert len(shown()) == expected
