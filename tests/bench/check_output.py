@@ -20,8 +20,8 @@ import zarr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
-from mesh_checks import edge_counts, problems, to_nm, volume_and_centroid, welded
-from reading import STEPS, Mesh, read_entries, read_mesh
+from snakemesh.verify.checks import edge_counts, problems, to_nm, volume_and_centroid, welded
+from snakemesh.verify.reader import STEPS, Mesh, read_entries, read_mesh
 
 # Labels with this many voxels or more are large enough to compare their volume at every LOD.
 LARGE = 2000

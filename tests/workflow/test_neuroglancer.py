@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mesh_checks import to_nm, welded
 from neuroglancer_page import (
     Request,
     chromium,
@@ -20,7 +19,8 @@ from neuroglancer_page import (
     picture,
     serving,
 )
-from reading import Entry, read_entries, read_mesh
+from snakemesh.verify.checks import to_nm, welded
+from snakemesh.verify.reader import Entry, read_entries, read_mesh
 
 pytestmark = needed
 

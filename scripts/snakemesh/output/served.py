@@ -51,6 +51,14 @@ def what_is_wrong(path: str | os.PathLike[str], record: Mapping[str, Any]) -> st
     return None
 
 
+def differs(path: str | os.PathLike[str], record: Mapping[str, Any]) -> str | None:
+    """What shows that a file is not what its record says, or None; all of the file is read."""
+    found = what_is_wrong(path, record)
+    if found is None and served_file(path).checksum != record.get("checksum"):
+        return f"{Path(path)} is not what was written"
+    return found
+
+
 def _ends(path: str | os.PathLike[str]) -> str:
     found = xxh3_64()
     with open(path, "rb") as file:
