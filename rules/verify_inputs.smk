@@ -5,12 +5,12 @@ from snakemesh.plan.resources import verify_voxels_runtime
 
 
 def finished(wildcards):
-    """What is verified: the output as it is, or else as this run leaves it.
+    """What is verified: the output as it is, or as this run leaves it, if it makes anything.
 
-    With the key `verify`, what is damaged is made again first.
+    A finished output is no input: what is damaged in it would be made again, and not be found.
     """
     marker = OUT.result_marker(made_from("result"))
-    is_made = SETTINGS.verify and workflow.is_main_process and not IS_DONE
+    is_made = workflow.is_main_process and marker in workflow.dag.forcefiles
     return [marker] if is_made or not os.path.exists(marker) else []
 
 

@@ -18,9 +18,14 @@ folder = params.folder
 with job_log(snakemake.log[0], "verify_table") as log:
     verdict = merged_findings(params.findings)
     failures = verdict.failures
-    for name, record in (read_marker(params.marker) or {}).get("files", {}).items():
+    files = (read_marker(params.marker) or {}).get("files", {})
+    if not files:
+        failures.add("files", f"it is not known what the documents in {folder.multires} were")
+    for name, record in files.items():
         if wrong := differs(f"{folder.multires}/{name}", record):
             failures.add("files", wrong)
+            # so that the next run makes it anew
+            remove_markers(folder.work, Path(params.marker).name)
     check_segments(Path(folder.segments), verdict.rows, failures)
     check_properties(Path(folder.segment_properties), verdict.rows, params.max_properties, failures)
     check_manifolds(verdict.lods, failures)

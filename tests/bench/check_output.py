@@ -4,8 +4,8 @@
 
 This prints one line for each claim, with its figures. The exit code is 1 if a claim does not hold.
 The volume must be a zarr array in an OME-NGFF group, in nanometres, and meshed as a whole. The
-checks rely only on the descriptions of the format and on the voxels: the reader,
-tests/helpers/reading.py, shares nothing with the library.
+checks are those of `snakemake verify`, which share nothing with what writes meshes; what is
+measured here besides is how good the meshes are.
 """
 
 import argparse
