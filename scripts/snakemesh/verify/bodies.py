@@ -1,12 +1,12 @@
 """How far the mesh of a label at LOD 0 may be from its voxels, in volume and in place.
 
-A mesh that lies half a voxel beside the faces of the voxels is as good as the voxels are. So the
-volume may be off by half a voxel times the area of the surface. Of a body that is nearly all
-surface this says little, so its volume and place have limits of their own. With a larger
-`max_error` than the default, simplification moves surfaces further, and all limits grow with it.
+Simplification may move a surface by `max_error`, 0.75 voxel by default. So the volume may be off by
+that much times the area of the surface. Of a body that is nearly all surface this says little, so
+its volume and place have limits of their own. With a larger `max_error` than the default, all
+limits grow with it.
 
-Of the 2,523 labels of pinky40, volumes are off by 0.34 voxels times the area at most, and by 54 %
-at most; of labels of 1000 voxels and more by 1 %.
+Of the 2,523 labels of pinky40, volumes are off by 0.34 voxel times the area at most, and by 54 % at
+most; of the 1,669 labels of 1000 voxels and more by 0.34 %.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from snakemesh.verify.checks import area
 
 DEFAULT_MAX_ERROR = 0.75
 # How far the surface may be off on average, in voxels.
-MOST_DISTANCE = 0.5
+MOST_DISTANCE = 0.75
 # From so many voxels on, a body is more than its surface.
 LARGE = 1000
 # How far volumes may be off, as a fraction, and centroids, as a fraction of the largest extent.
-MOST_VOLUME = {True: 0.05, False: 0.75}
+MOST_VOLUME = {True: 0.05, False: 0.9}
 MOST_SHIFT = {True: 0.03, False: 0.25}
 
 
