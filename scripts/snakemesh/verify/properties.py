@@ -22,6 +22,7 @@ COLUMNS = (
     ("area", "area", None, ROUNDED),
     *((f"{axis}_min", "lower", i, ROUNDED) for i, axis in enumerate("xyz")),
     *((f"{axis}_max", "upper", i, ROUNDED) for i, axis in enumerate("xyz")),
+    *((f"{axis}_centroid", "centroid", i, ROUNDED) for i, axis in enumerate("xyz")),
 )
 # Of numbers that the viewer gets as float32.
 FLOAT32 = 1e-5
@@ -88,8 +89,8 @@ def _compare(
         values = ours[field] if axis is None else ours[field][:, axis]
         values = values.astype(np.float64)
         scale = np.abs(values)
-        if field in ("lower", "upper"):
-            # a bound near 0 is as exact as the size of the body
+        if axis is not None:
+            # a place near 0 is as exact as the size of the body
             scale = np.maximum(np.abs(ours["lower"]), np.abs(ours["upper"])).max(axis=1)
         limit = 0 if tolerance == EXACT else rounded * scale
         wrong = ~(np.abs(theirs - values) <= limit)

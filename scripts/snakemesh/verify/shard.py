@@ -36,6 +36,7 @@ from snakemesh.verify.voxels import sampled
 
 # A row per label that has a mesh. checked: whether its mesh was read; all that follows is of LOD 0,
 # but for the edges, which are of all LODs. volume_error: volume / volume of the voxels - 1.
+# centroid: of the voxels, x y z in nm.
 ROW = np.dtype(
     [
         ("label", "<u8"),
@@ -50,6 +51,7 @@ ROW = np.dtype(
         ("open_edges", "<u8"),
         ("crowded_edges", "<u8"),
         ("volume_error", "<f8"),
+        ("centroid", "<f8", (3,)),
     ]
 )
 # A vertex in an open side of the roi is rounded to the lattice.
@@ -110,7 +112,8 @@ def verify_shard(
     for row in rows:
         label = int(row["label"])
         count = counts[at[label]] if label in at else None
-        row["voxels"] = 0 if count is None else count["voxels"]
+        if count is not None:
+            row["voxels"], row["centroid"] = count["voxels"], _centre_of(count, job)
         if row["checked"]:
             try:
                 entry = entries[label]
@@ -209,7 +212,7 @@ def _check_mesh(
             sums["voxel_volume"] += voxel_volume
             if lod == 0:
                 row["volume_error"] = volume / voxel_volume - 1
-                body = Body(float(count["voxels"]), _centre_of(count, job), np.array(job.voxel_nm))
+                body = Body(float(count["voxels"]), row["centroid"], np.array(job.voxel_nm))
                 for wrong in wrong_body(body, points, faces, volume, centroid, job.max_error):
                     add("volumes", f"{name} {wrong}")
 
