@@ -10,6 +10,7 @@ rule verify:
 rule verify_voxels:
     input:
         EXAMPLE,
+        lambda wildcards: missing(label_map_marker(True)),
         finished,
     output:
         OUT.verify_counts("{box}", "{made_from}"),

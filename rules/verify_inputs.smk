@@ -41,4 +41,5 @@ def verified_if_asked(wildcards):
 
 def verify_job(wildcards):
     refuse_older_plan(wildcards, made_from("verified"))
-    return jobs.verify_job(PLAN, INPUT_STATE.lists)
+    table = None if PLAN.table is None else OUT.label_map(MADE_FROM.label_map)
+    return jobs.verify_job(PLAN, INPUT_STATE.lists, table)

@@ -9,7 +9,7 @@ from snakemesh.verify.voxels import count_box
 params = snakemake.params
 with job_log(snakemake.log[0], f"verify_voxels {snakemake.wildcards.box}") as log:
     begin, end = params.box
-    counts = count_box(params.job.reads, begin, end, params.job.sharding)
+    counts = count_box(params.job, begin, end)
     with replacing(snakemake.output[0]) as temporary, open(temporary, "wb") as file:
         np.save(file, counts)
     log.facts.update(labels=len(counts), voxels=int(np.prod(np.subtract(end, begin))))

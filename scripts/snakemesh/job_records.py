@@ -231,7 +231,8 @@ class VerifyJob:
     part that is meshed. sharding: as the member `sharding` of an `info` document; without shards,
     it says which labels a job checks. open_sides: as for a block, but x y z. max_error: as for a
     block. label_lists, min_voxels: which labels have no mesh. fraction: of the labels, those whose
-    meshes are read.
+    meshes are read. label_map, keep_rest: the sorted table of bodies, None without one, and whether
+    labels that are not in it stay what they are.
     """
 
     reads: LevelPart
@@ -244,6 +245,8 @@ class VerifyJob:
     label_lists: LabelLists
     min_voxels: int
     fraction: float
+    label_map: str | None = None
+    keep_rest: bool = True
 
 
 def halo_voxels(n_smoothing_iter: int) -> int:

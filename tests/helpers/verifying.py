@@ -25,7 +25,7 @@ def verdict(config: dict, multires: Path) -> Verdict:
     lists = read_lists(plan.settings, plan.source.dtype)
     given = [lists[key].labels if key in lists else None for key in LIST_KEYS]
     boxes = [own_box(plan, 0, index) for index in indices(plan.blocks(0))]
-    counts = [count_box(job.reads, *box, job.sharding) for box in boxes]
+    counts = [count_box(job, *box) for box in boxes]
     counts = summed(np.concatenate(counts))
     why = reasons(counts, given, job.min_voxels)
     found = verify_shard(multires, 0, job, counts, why == 0)

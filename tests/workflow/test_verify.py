@@ -243,3 +243,19 @@ def test_as_an_option_of_a_run(repository, config, volume, tmp_path):
         "verify_shard": 1,
         "verify_table": 1,
     }
+
+
+def test_bodies_of_supervoxels(repository, config, volume, tmp_path):
+    """Labels become bodies before they are compared."""
+    labels = np.unique(volume.labels)[1:]
+    np.save(
+        tmp_path / "bodies.npy", np.stack([labels, labels // np.uint64(2) + np.uint64(1)], 1)[::2]
+    )
+    keys = config(tmp_path / "out", label_map=tmp_path / "bodies.npy", num_lods=1, verify=True)
+    done = run(repository, keys)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "labels in the volume" in done.stdout
+    listed = dict(np.load(tmp_path / "bodies.npy").tolist())
+    bodies = {listed.get(label, label) for label in labels.tolist()}
+    found = pq.read_table(tmp_path / "out" / "verify.parquet")["label"].to_pylist()
+    assert found == sorted(bodies)

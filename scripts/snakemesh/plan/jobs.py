@@ -245,8 +245,8 @@ def shard_job(plan: Plan) -> ShardJob:
     return ShardJob(plan.grid, plan.sharding, plan.settings.sharded, plan.settings.min_voxels)
 
 
-def verify_job(plan: Plan, lists: LabelLists = NO_LISTS) -> VerifyJob:
-    """What all jobs that verify an output have in common."""
+def verify_job(plan: Plan, lists: LabelLists = NO_LISTS, label_map: str | None = None) -> VerifyJob:
+    """What all jobs that verify an output have in common. label_map: the sorted table of bodies."""
     sharding = plan.sharding
     return VerifyJob(
         reads=_level_part(plan, 0),
@@ -264,6 +264,8 @@ def verify_job(plan: Plan, lists: LabelLists = NO_LISTS) -> VerifyJob:
         label_lists=lists,
         min_voxels=plan.settings.min_voxels,
         fraction=plan.settings.verify_fraction,
+        label_map=label_map,
+        keep_rest=plan.settings.label_map_rest == "keep",
     )
 
 

@@ -7,12 +7,11 @@ x y z like the meshes.
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import worldarray as wa
 
-from snakemesh.job_records import LevelPart
+from snakemesh.job_records import VerifyJob
 from snakemesh.verify.reader import hashed
 
 # Voxels on an axis that are read at a time.
@@ -22,14 +21,13 @@ PIECE = 256
 COUNT = np.dtype([("shard", "<u4"), ("label", "<u8"), ("voxels", "<u8"), ("centre", "<f8", (3,))])
 
 
-def count_box(
-    part: LevelPart, begin: Sequence[int], end: Sequence[int], spec: dict[str, Any]
-) -> np.ndarray:
+def count_box(job: VerifyJob, begin: Sequence[int], end: Sequence[int]) -> np.ndarray:
     """The labels of a box of s0: COUNT, by shard and label. Background is left out.
 
-    part: what is meshed of s0. begin, end: in voxels of the part, z y x. spec: as the member
-    `sharding` of an `info` document.
+    Where there is a table of bodies, they are the bodies. begin, end: in voxels of what is meshed,
+    z y x.
     """
+    part, spec = job.reads, job.sharding
     store = wa.open_tensorstore(part.path, level=part.name)
     axes = [range(b, e, PIECE) for b, e in zip(begin, end, strict=True)]
     found = []
@@ -41,11 +39,29 @@ def count_box(
         voxels = store[(0,) * (store.ndim - 3) + box].read().result()
         found.append(count_piece(voxels, corner))
     counts = summed(np.concatenate([np.empty(0, COUNT), *found]))
+    if job.label_map is not None:
+        counts["label"] = bodies_of(counts["label"], job.label_map, job.keep_rest)
+        counts = summed(counts[counts["label"] != 0])
     mask = (1 << spec["shard_bits"]) - 1
     counts["shard"] = [
         hashed(label, spec) >> spec["minishard_bits"] & mask for label in counts["label"].tolist()
     ]
     return counts[np.argsort(counts["shard"], kind="stable")]
+
+
+def bodies_of(labels: np.ndarray, path: str, keep_rest: bool) -> np.ndarray:
+    """The bodies of labels, uint64 (n,).
+
+    path: a .npy of (rows, 2): ascending labels, and the body of each. keep_rest: other labels stay
+    what they are, or else are background.
+    """
+    table = np.load(path, mmap_mode="r")
+    bodies = labels.copy() if keep_rest else np.zeros_like(labels)
+    if len(table):
+        at = np.minimum(np.searchsorted(table[:, 0], labels), len(table) - 1)
+        is_listed = table[at, 0] == labels
+        bodies[is_listed] = table[at[is_listed], 1]
+    return bodies
 
 
 def count_piece(voxels: np.ndarray, corner: Sequence[int]) -> np.ndarray:
