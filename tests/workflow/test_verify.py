@@ -110,6 +110,10 @@ def missing_level(labels):
     del labels[spread(labels)[0]].lods[-1]
 
 
+def no_level(labels):
+    labels[spread(labels)[0]].lods = []
+
+
 def missing_middle_level(labels):
     labels[spread(labels)[0]].lods[1] = []
 
@@ -126,6 +130,7 @@ FAULTS = {
     wrong_volume: {"volumes", "properties"},
     missing_level: {"properties"},
     missing_middle_level: {"tree"},
+    no_level: {"tree"},
 }
 
 

@@ -132,7 +132,7 @@ def parse_manifest(data: bytes) -> Manifest:
     words = np.frombuffer(data, "<u4")
     floats = words.view("<f4").astype(np.float64)
     n = int(words[6])
-    _require(n > 0 and 7 + 5 * n <= len(words), f"manifest of {len(words)} words and {n} LODs")
+    _require(7 + 5 * n <= len(words), f"manifest of {len(words)} words and {n} LODs")
     counts = words[7 + 4 * n : 7 + 5 * n].astype(int)
     expected = 7 + 5 * n + 4 * int(counts.sum())
     _require(expected == len(words), f"manifest of {len(words)} words, expected {expected}")

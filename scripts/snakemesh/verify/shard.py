@@ -175,8 +175,8 @@ def _check_mesh(
     add = found.failures.add
     name = f"label {mesh.label}"
     lods = job.grid.num_lods
-    if mesh.num_lods > lods:
-        add("tree", f"{name} has {mesh.num_lods} LODs, expected at most {lods}")
+    if not 0 < mesh.num_lods <= lods:
+        add("tree", f"{name} has {mesh.num_lods} LODs, expected 1 to {lods}")
     _check_grid(mesh, job, found.failures)
     for rule, number in problems(mesh).items():
         if number:
