@@ -13,8 +13,13 @@ them. The rules follow from PLAN, and their scripts call the library in scripts/
     multires_index        multires/info and the documents beside it           volume
     cleanup               removes what was only there between jobs            volume
 
-Two more rules: `example` makes the example volume if it is the input, and `pyramid` is a target
-that only builds the missing levels.
+More rules: `example` makes the example volume if it is the input, and `pyramid` is a target that
+only builds the missing levels. `verify` is a target that reads the finished output back:
+
+    verify_voxels         the labels of a box of s0, counted afresh           block of LOD 0
+    verify_voxels_done    a marker that all of s0 is counted                  volume
+    verify_shard          what is found in the meshes of a shard              shard
+    verify_table          a table of it all, verify.parquet                   volume
 
 scripts/snakemesh/output/folder.py has the name of every output. docs/design.md explains the rest.
 """
@@ -44,9 +49,12 @@ include: "rules/mesh.smk"
 include: "rules/multires_inputs.smk"
 include: "rules/multires.smk"
 include: "rules/cleanup.smk"
+include: "rules/verify_inputs.smk"
+include: "rules/verify.smk"
 
 
 rule all:
     input:
         result,
+        verified_if_asked,
     localrule: True

@@ -42,6 +42,10 @@ with job_log(snakemake.log[0], "cleanup"):
     if params.sharded:
         refuse_damaged_shards()
     remove_markers(folder.work, "result.*.done")
+    # what was found of meshes that have been made again is not known of these
+    remove_markers(folder.work, "verify.*.done")
+    remove_tree(Path(folder.verify))
+    Path(folder.verify_table).unlink(missing_ok=True)
     summaries = {path for marker in params.shards for path in (marker, marker[:-5] + ".npy")}
     remove_files(Path(folder.summaries), keep=summaries)
     sync_folder(folder.summaries)

@@ -1,6 +1,5 @@
 """Rule shard: one shard and its summary, from its section of every container."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from snakemesh.multires.shard import write_shard, write_unsharded
 from snakemesh.output.atomic import replacing, sync_filesystem
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
-from snakemesh.output.served import served_file
+from snakemesh.output.served import served_file, served_labels
 
 params, output, name = snakemake.params, snakemake.output, snakemake.wildcards.shard
 folder, job = params.folder, params.job
@@ -34,7 +33,7 @@ with job_log(snakemake.log[0], f"shard {name}") as log, distrusting([blocks_mark
         summary = write_unsharded(folder.multires, *arguments)
         sync_filesystem(folder.multires)
         files = [f for label in summary["label"].tolist() for f in folder.label_files(label)]
-        served = {"files": len(files), "size": sum(map(os.path.getsize, files))}
+        served = served_labels(files)
     with replacing(output.summary) as temporary, open(temporary, "wb") as file:
         np.save(file, summary)
     rows = asdict(served_file(output.summary))

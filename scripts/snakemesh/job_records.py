@@ -5,6 +5,7 @@ reads; the fields below say so.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from snakemesh.boxes import Index, Nanometres, Shape
 from snakemesh.chunk_files import ChunkFiles, Watch
@@ -220,6 +221,32 @@ class ShardJob:
     sharding: Sharding
     sharded: bool
     min_voxels: int
+
+
+@dataclass(frozen=True)
+class VerifyJob:
+    """What all jobs that verify an output have in common.
+
+    reads: s0. voxel_nm: the size of a voxel of s0, x y z. grid: its origin is the corner of the
+    part that is meshed. sharding: as the member `sharding` of an `info` document; without shards,
+    it says which labels a job checks. open_sides: as for a block, but x y z. max_error: as for a
+    block. label_lists, min_voxels: which labels have no mesh. fraction: of the labels, those whose
+    meshes are read. label_map, keep_rest: the sorted table of bodies, None without one, and whether
+    labels that are not in it stay what they are.
+    """
+
+    reads: LevelPart
+    voxel_nm: Nanometres
+    grid: OctreeGrid
+    sharding: dict[str, Any]
+    sharded: bool
+    open_sides: tuple[tuple[bool, bool], ...]
+    max_error: float
+    label_lists: LabelLists
+    min_voxels: int
+    fraction: float
+    label_map: str | None = None
+    keep_rest: bool = True
 
 
 def halo_voxels(n_smoothing_iter: int) -> int:

@@ -34,9 +34,9 @@ from classic_pipeline import HOW_TO_INSTALL, classic_mesh, is_installed
 from formats import Placed, write_zarr
 from in_process import build_pyramid, level_labels, mesh, planned
 from known_bodies import BODIES, Body, Volume, volume_of
-from mesh_checks import to_nm, welded
-from reading import STEPS, Mesh, read_meshes
 from snakemesh.plan.plan import Plan
+from snakemesh.verify.checks import to_nm, welded
+from snakemesh.verify.reader import STEPS, Mesh, read_meshes
 from surface_figures import Seen, Surface, figures, seam_figures, voxel_pieces
 
 ROWS = {

@@ -4,8 +4,8 @@
 
 This prints one line for each claim, with its figures. The exit code is 1 if a claim does not hold.
 The volume must be a zarr array in an OME-NGFF group, in nanometres, and meshed as a whole. The
-checks rely only on the descriptions of the format and on the voxels: the reader,
-tests/helpers/reading.py, shares nothing with the library.
+checks are those of `snakemake verify`, which share nothing with what writes meshes; what is
+measured here besides is how good the meshes are.
 """
 
 import argparse
@@ -20,8 +20,8 @@ import zarr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
-from mesh_checks import edge_counts, problems, to_nm, volume_and_centroid, welded
-from reading import STEPS, Mesh, read_entries, read_mesh
+from snakemesh.verify.checks import edge_counts, problems, to_nm, volume_and_centroid, welded
+from snakemesh.verify.reader import STEPS, Mesh, read_entries, read_mesh
 
 # Labels with this many voxels or more are large enough to compare their volume at every LOD.
 LARGE = 2000

@@ -10,7 +10,7 @@ import trimesh
 from numba import njit
 
 from known_bodies import Distance, true_normals
-from mesh_checks import volume_and_centroid
+from snakemesh.verify.checks import volume_and_centroid
 
 SAMPLES = 100_000
 # Vertices along a line, times the distance between neighbours, where equilateral triangles cover a

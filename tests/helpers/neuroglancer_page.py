@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from reading import Entry
+from snakemesh.verify.reader import Entry
 from snakemesh.view.server import Find, Server, located
 
 neuroglancer = pytest.importorskip("neuroglancer", reason="NOT TESTED: neuroglancer is missing")

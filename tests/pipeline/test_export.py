@@ -21,15 +21,15 @@ import trimesh
 import export
 import in_process
 from formats import Placed, write_zarr
-from mesh_checks import to_nm, welded
 from object_store import object_store, upload
-from reading import read_entries, read_mesh
 from serve import Server
 from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info, write_json
 from snakemesh.multires.segments import write_segments
 from snakemesh.multires.shard import write_unsharded
 from snakemesh.segment_table import NO_TABLE
+from snakemesh.verify.checks import to_nm, welded
+from snakemesh.verify.reader import read_entries, read_mesh
 from surfaces import voronoi
 
 VOXEL_NM = (20, 8, 8)

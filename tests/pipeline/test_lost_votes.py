@@ -9,7 +9,6 @@ import pytest
 import worldarray as wa
 import zarr
 
-from reading import read_entries, read_mesh
 from small_blocks import small_blocks
 from snakemesh.boxes import indices
 from snakemesh.mesh.block import mesh_block
@@ -21,6 +20,7 @@ from snakemesh.plan.plan import make_plan
 from snakemesh.plan.source import read_source
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk
+from snakemesh.verify.reader import read_entries, read_mesh
 from volumes import settings_with
 
 

@@ -10,11 +10,18 @@ from hypothesis import strategies as st
 
 from formats import Placed, voted, write_zarr
 from in_process import build_pyramid, level_labels, mesh, planned
-from mesh_checks import ZERO_PROBLEMS, edge_counts, problems, to_nm, volume_and_centroid, welded
-from reading import STEPS, read_meshes
 from snakemesh.errors import UserError
 from snakemesh.job_records import LevelPart
 from snakemesh.plan.source import read_source
+from snakemesh.verify.checks import (
+    ZERO_PROBLEMS,
+    edge_counts,
+    problems,
+    to_nm,
+    volume_and_centroid,
+    welded,
+)
+from snakemesh.verify.reader import STEPS, read_meshes
 from snakemesh.voxels import open_part
 from surfaces import open_edges, voronoi
 

@@ -7,7 +7,7 @@ import pytest
 
 from formats import Placed, write_zarr
 from in_process import build_pyramid, mesh, planned
-from reading import read_data, read_entries
+from snakemesh.verify.reader import read_data, read_entries
 from surfaces import voronoi
 
 SHAPE = (61, 50, 37)

@@ -28,7 +28,11 @@ MAY_IMPORT = {
     "mesh": {"", "output", "bodies", "multires", "mesh"},
     "multires": {"", "output", "multires"},
     "view": {"", "output", "multires", "view"},
+    "verify": {"", "verify"},
 }
+# What verification may use of the root: the records that it is handed and the words of lists, but
+# nothing that reads, cuts or writes voxels and meshes. It would share their mistakes.
+VERIFY_MAY_IMPORT = {"job_records", "label_list"}
 # What a parse of the Snakefile, and so every job of a cluster, must not wait for.
 HEAVY = {
     "numba",
@@ -41,7 +45,7 @@ HEAVY = {
     "DracoPy",
     "tornado",
 }
-WORKERS = {"pyramid", "mesh", "multires"}
+WORKERS = {"pyramid", "mesh", "multires", "verify"}
 
 
 def wing_of(module: str) -> str:
@@ -86,12 +90,37 @@ def test_the_law_of_imports(path):
         ("mesh", "from snakemesh.plan.plan import Plan"),
         ("multires", "def f():\n    import snakemesh.mesh.surface"),
         ("pyramid", "import snakemesh.plan.source as source"),
+        ("verify", "from snakemesh.multires.sharding import shard_of"),
         ("output", "from snakemesh.plan.settings import Settings"),
         ("", "from snakemesh.output.folder import WORK"),
     ],
 )
 def test_the_law_is_seen_to_be_broken(wing, line):
     assert violations(wing, line) == imported(line) != set()
+
+
+def shared_by_verify(source: str) -> set[str]:
+    """What a module of verification imports of the root that it may not."""
+    at_root = {name for name in imported(source) if wing_of(name) != "verify"}
+    return {name for name in at_root if name.split(".")[1] not in VERIFY_MAY_IMPORT}
+
+
+@pytest.mark.parametrize("path", sorted((LIBRARY / "verify").glob("*.py")), ids=lambda p: p.name)
+def test_verification_shares_no_code_with_what_it_verifies(path):
+    assert shared_by_verify(path.read_text()) == set()
+    assert "import_module" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from snakemesh.voxels import open_part",
+        "from snakemesh.multires.octree import morton",
+        "import snakemesh.mesh.surface",
+    ],
+)
+def test_shared_code_is_seen(line):
+    assert shared_by_verify(line) == imported(line) != set()
 
 
 def test_wings_cost_nothing_by_themselves():

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mesh_checks import to_nm, welded
 from neuroglancer_page import (
     chromium,
     errors,
@@ -19,7 +18,8 @@ from neuroglancer_page import (
     picture,
     serving,
 )
-from reading import read_entries, read_mesh
+from snakemesh.verify.checks import to_nm, welded
+from snakemesh.verify.reader import read_entries, read_mesh
 
 pytestmark = needed
 

@@ -14,7 +14,8 @@ import trimesh
 import zarr
 from cloudvolume import CloudVolume
 
-from mesh_checks import (
+from running import digests, finish, planned, run
+from snakemesh.verify.checks import (
     ZERO_PROBLEMS,
     area,
     edge_counts,
@@ -23,8 +24,7 @@ from mesh_checks import (
     volume_and_centroid,
     welded,
 )
-from reading import read_data, read_entries, read_info, read_mesh, read_meshes
-from running import digests, finish, planned, run
+from snakemesh.verify.reader import read_data, read_entries, read_info, read_mesh, read_meshes
 
 RULES = {
     "example",

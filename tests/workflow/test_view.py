@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import zarr
 
-from mesh_checks import to_nm, welded
 from neuroglancer_page import (
     PATIENCE,
     Image,
@@ -29,8 +28,9 @@ from neuroglancer_page import (
     serving,
     webdriver,
 )
-from reading import read_entries, read_mesh
 from running import REPOSITORY
+from snakemesh.verify.checks import to_nm, welded
+from snakemesh.verify.reader import read_entries, read_mesh
 from snakemesh.view.output import read_output
 from snakemesh.view.segments import from_table
 from snakemesh.view.site import Site, client_folder, page_link, site_state

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from reading import read_entries
 from running import digests, finish, planned, run
+from snakemesh.verify.reader import read_entries
 
 MESHING = {"mesh_block": 6, "mesh_blocks_done": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
 DOCUMENTS = {"multires_index": 1, "cleanup": 1}

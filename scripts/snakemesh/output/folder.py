@@ -24,6 +24,9 @@ work/
   shards/<shard>.<hash>.npy
   documents.<hash>.done                 the documents beside the shards are written
   result.<hash>.done                    nothing is left that was only there between jobs
+  verify/                               what is found while the output is verified
+  verify.<hash>.done                    the output was verified, and nothing failed
+verify.parquet                          what the last verification found of each label
 logs/, benchmarks/                      a file per job, by rule
 
 <hash> stands for what a product is made from (`plan.made_from`). A product of another configuration
@@ -47,6 +50,7 @@ OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS)
 LOCK = f"{WORK}/lock"
 RUN_DOCUMENT = "snakemesh.json"
 SEGMENTS = "segments.parquet"
+VERIFY_TABLE = "verify.parquet"
 
 
 def shard_name(shard: int, sharding: Sharding) -> str:
@@ -192,6 +196,32 @@ class OutputFolder:
     def result_marker(self, made_from: str) -> str:
         """The marker that says the files that only jobs needed are removed."""
         return f"{self.work}/result.{made_from}.done"
+
+    @property
+    def verify(self) -> str:
+        """The folder of what is found while the output is verified."""
+        return f"{self.work}/verify"
+
+    def verify_counts(self, box: str, made_from: str) -> str:
+        """The labels of a box of s0, counted afresh."""
+        return f"{self.verify}/voxels/{box}.{made_from}.npy"
+
+    def verify_counts_marker(self, made_from: str) -> str:
+        """The marker that says all of s0 is counted, and lists the counts."""
+        return f"{self.verify}/voxels.{made_from}.done"
+
+    def verify_findings(self, shard: str, made_from: str) -> str:
+        """What was found in a shard."""
+        return f"{self.verify}/{shard}.{made_from}.npz"
+
+    def verify_marker(self, made_from: str) -> str:
+        """The marker that says the output was verified, and nothing failed."""
+        return f"{self.work}/verify.{made_from}.done"
+
+    @property
+    def verify_table(self) -> str:
+        """The table of what the last verification found of each label."""
+        return f"{self.root}/{VERIFY_TABLE}"
 
     def log(self, job: str) -> str:
         """The log of a job; `job` is "rule" or "rule/box"."""

@@ -6,7 +6,7 @@ the whole is for those who have the time to read it all.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,23 @@ def what_is_wrong(path: str | os.PathLike[str], record: Mapping[str, Any]) -> st
     except KeyError:
         return f"it is not known what {Path(path)} was"
     return None
+
+
+def differs(path: str | os.PathLike[str], record: Mapping[str, Any]) -> str | None:
+    """What shows that a file is not what its record says, or None; all of the file is read."""
+    found = what_is_wrong(path, record)
+    if found is None and served_file(path).checksum != record.get("checksum"):
+        return f"{Path(path)} is not what was written"
+    return found
+
+
+def served_labels(paths: Sequence[str]) -> dict[str, int | str]:
+    """Two files per label as they were written: number, bytes, and XXH3 of it all in this order."""
+    checksum = xxh3_64()
+    for path in paths:
+        checksum.update(Path(path).read_bytes())
+    size = sum(map(os.path.getsize, paths))
+    return {"files": len(paths), "size": size, "checksum": checksum.hexdigest()}
 
 
 def _ends(path: str | os.PathLike[str]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from snakemesh.boxes import Index, box_index
-from snakemesh.plan.jobs import mesh_block_job, super_chunk_box
+from snakemesh.plan.jobs import mesh_block_job, own_box, super_chunk_box
 from snakemesh.plan.plan import Plan
 
 # What every job takes to start: Snakemake, Python and the libraries that it imports.
@@ -19,6 +19,8 @@ MEASURED_MESH_VOXELS_PER_S = 1e6
 MEASURED_SHARD_VOXELS_PER_S = 5e7
 # Rows of a table of bodies that are sorted.
 MEASURED_ROWS_PER_S = 2e6
+MEASURED_COUNT_VOXELS_PER_S = 5e7
+MEASURED_VERIFY_VOXELS_PER_S = 2e6
 # Bytes on the disk: of a voxel of a built level, and of the fragments that a meshed voxel gives.
 LEVEL_BYTES_PER_VOXEL = 0.17
 FRAGMENT_BYTES_PER_VOXEL = 0.14
@@ -45,6 +47,12 @@ def job_work(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Work:
         return _work(meshed_voxels(plan) // plan.sharding.num_shards, MEASURED_SHARD_VOXELS_PER_S)
     if rule == "label_map" and plan.table is not None:
         return Work(START_S + plan.table.rows / MEASURED_ROWS_PER_S, 0)
+    if rule == "verify_voxels":
+        box = own_box(plan, 0, box_index(wildcards["box"]))
+        return _work(_box_voxels(*box), MEASURED_COUNT_VOXELS_PER_S)
+    if rule == "verify_shard":
+        voxels = math.prod(plan.levels[0].shape) // plan.sharding.num_shards
+        return _work(voxels, MEASURED_VERIFY_VOXELS_PER_S)
     return Work(START_S, 0)
 
 

@@ -20,6 +20,7 @@ from snakemesh.job_records import (
     PyramidGroup,
     ShardJob,
     SuperChunkJob,
+    VerifyJob,
     halo_voxels,
 )
 from snakemesh.label_list import NO_LISTS, LabelLists
@@ -90,7 +91,6 @@ def mesh_block_job(
     first = triple(i * b for i, b in zip(index, block, strict=True))
     end = (f + b for f, b in zip(first, block, strict=True))
     n_cells = triple(min(e, n) - f for f, e, n in zip(first, end, plan.n_cells[lod], strict=True))
-    left_open = plan.settings.roi_boundary == "open"
     return MeshBlockJob(
         lod=lod,
         reads=_level_part(plan, lod),
@@ -100,10 +100,7 @@ def mesh_block_job(
         grid_cells=plan.n_cells[lod],
         cell_voxels=plan.cell_voxels[lod],
         cell_nm=triple(size * 2**lod for size in plan.grid.cell_nm),
-        open_sides=tuple(
-            (left_open and begin > 0, left_open and end < n)
-            for begin, end, n in zip(plan.begin, plan.end, plan.source.shape, strict=True)
-        ),
+        open_sides=open_sides(plan),
         n_smoothing_iter=smoothing_iterations(plan, lod),
         keep=kept_faces(plan, lod),
         max_error=plan.settings.max_error,
@@ -111,6 +108,15 @@ def mesh_block_job(
         sharding=plan.sharding,
         watch=watch,
         label_map=label_map,
+    )
+
+
+def open_sides(plan: Plan) -> tuple[tuple[bool, bool], ...]:
+    """For each axis, whether objects are left open at the lower and at the upper end."""
+    left_open = plan.settings.roi_boundary == "open"
+    return tuple(
+        (left_open and begin > 0, left_open and end < n)
+        for begin, end, n in zip(plan.begin, plan.end, plan.source.shape, strict=True)
     )
 
 
@@ -161,6 +167,15 @@ def block_box(plan: Plan, lod: int, index: Index) -> Box:
     ranges = [
         (max(i * b * c - margin, 0), min((i + 1) * b * c + margin, n)) for i, b, c, n in per_axis
     ]
+    return triple(begin for begin, _ in ranges), triple(end for _, end in ranges)
+
+
+def own_box(plan: Plan, lod: int, index: Index) -> Box:
+    """The voxels of its level that belong to a block, without its halo."""
+    per_axis = zip(
+        index, plan.block_cells[lod], plan.cell_voxels[lod], plan.levels[lod].shape, strict=True
+    )
+    ranges = [(i * b * c, min((i + 1) * b * c, n)) for i, b, c, n in per_axis]
     return triple(begin for begin, _ in ranges), triple(end for _, end in ranges)
 
 
@@ -228,6 +243,30 @@ def _whole_placement(plan: Plan, level: int) -> tuple[Nanometres, Nanometres]:
 def shard_job(plan: Plan) -> ShardJob:
     """What all shards of a plan have in common."""
     return ShardJob(plan.grid, plan.sharding, plan.settings.sharded, plan.settings.min_voxels)
+
+
+def verify_job(plan: Plan, lists: LabelLists = NO_LISTS, label_map: str | None = None) -> VerifyJob:
+    """What all jobs that verify an output have in common. label_map: the sorted table of bodies."""
+    sharding = plan.sharding
+    return VerifyJob(
+        reads=_level_part(plan, 0),
+        voxel_nm=triple(plan.source.voxel_size[::-1]),
+        grid=plan.grid,
+        sharding={
+            "hash": "murmurhash3_x86_128",
+            "preshift_bits": sharding.preshift_bits,
+            "minishard_bits": sharding.minishard_bits,
+            "shard_bits": sharding.shard_bits,
+        },
+        sharded=plan.settings.sharded,
+        open_sides=open_sides(plan)[::-1],
+        max_error=plan.settings.max_error,
+        label_lists=lists,
+        min_voxels=plan.settings.min_voxels,
+        fraction=plan.settings.verify_fraction,
+        label_map=label_map,
+        keep_rest=plan.settings.label_map_rest == "keep",
+    )
 
 
 def shard_names(plan: Plan) -> list[str]:

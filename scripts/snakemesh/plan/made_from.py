@@ -35,6 +35,8 @@ RUNNING_KEYS = (
     "delete_intermediate_scales",
     "keep_fragments",
     "check_input",
+    "verify",
+    "verify_fraction",
     "max_jobs",
 )
 
@@ -133,6 +135,11 @@ class MadeFrom:
         settings = self.plan.settings
         kept = (settings.delete_intermediate_scales, settings.keep_fragments)
         return short_hash((self.documents, kept))
+
+    @cached_property
+    def verified(self) -> str:
+        """What was found when the output was verified."""
+        return short_hash((self.documents, self.plan.settings.verify_fraction))
 
     @cached_property
     def chunks(self) -> str:

@@ -57,6 +57,7 @@ def run_document(made_from: MadeFrom) -> dict[str, Any]:
             "shards": made_from.shards,
             "documents": made_from.documents,
             "result": made_from.result,
+            "verified": made_from.verified,
         },
         "view": view_document(made_from.plan),
     }

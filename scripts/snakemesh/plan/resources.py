@@ -39,6 +39,14 @@ GUARANTEED_INDEX_LABELS_PER_S = 1e5
 GUARANTEED_PYRAMID_VOXELS_PER_S = 2e6
 GUARANTEED_MESH_VOXELS_PER_S = 4e5
 GUARANTEED_SHARD_VOXELS_PER_S = 2e6
+GUARANTEED_VERIFY_VOXELS_PER_S = 4e5
+# Voxels on an axis that a verify_voxels job has in memory, and its bytes for each: tissue has few
+# runs of a label along x, but it may be noise.
+VERIFY_PIECE = 256
+VERIFY_BYTES_PER_VOXEL = 60
+# Of a label in a verify_shard job: its manifest. The mesh of one label is in memory too.
+VERIFY_BYTES_PER_LABEL = 3000
+VERIFY_MESH_MB = 1000
 MIN_MINUTES = 10
 # Of a job that turns labels into bodies: a million labels that it meets, and what it looks at of
 # the table.
@@ -154,6 +162,29 @@ def shard_mem_mb(plan: Plan) -> int:
     """MB that a shard job asks for: it holds the records of its fragments, not the fragments."""
     labels = _voxels(plan) / plan.sharding.num_shards / VOXELS_PER_LABEL
     return BASE_MB + math.ceil(labels * FRAGMENTS_PER_LABEL * SHARD_BYTES_PER_FRAGMENT / 1e6)
+
+
+def verify_voxels_mem_mb(plan: Plan) -> int:
+    """MB that a verify_voxels job asks for: it holds one piece of its box."""
+    voxels = math.prod(min(VERIFY_PIECE, n) for n in plan.levels[0].shape)
+    return BASE_MB + math.ceil(voxels * VERIFY_BYTES_PER_VOXEL / 1e6)
+
+
+def verify_voxels_runtime(plan: Plan) -> int:
+    """Minutes that a verify_voxels job asks for: it reads the voxels of a block."""
+    cells = math.prod(map(min, plan.block_cells[0], plan.n_cells[0]))
+    return minutes(cells * math.prod(plan.cell_voxels[0]), GUARANTEED_PYRAMID_VOXELS_PER_S)
+
+
+def verify_mem_mb(plan: Plan) -> int:
+    """MB that a verify_shard job asks for: the manifests of its labels, and one mesh at a time."""
+    labels = _labels(plan) / plan.sharding.num_shards
+    return BASE_MB + VERIFY_MESH_MB + math.ceil(labels * VERIFY_BYTES_PER_LABEL / 1e6)
+
+
+def verify_runtime(plan: Plan) -> int:
+    """Minutes that a verify_shard job asks for: it decodes the meshes of its share."""
+    return minutes(_voxels(plan) // plan.sharding.num_shards, GUARANTEED_VERIFY_VOXELS_PER_S)
 
 
 def index_mem_mb(plan: Plan) -> int:

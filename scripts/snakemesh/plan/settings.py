@@ -39,5 +39,7 @@ class Settings:
     sharded: bool
     segment_properties_csv: str | None
     max_properties: int | None
+    verify: bool
+    verify_fraction: float
     cell_size: int
     max_jobs: int

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from manifold import border, components, directed
-from mesh_checks import volume_and_centroid
 from snakemesh.mesh.pieces import planes_of_tile
 from snakemesh.mesh.quadrics import MAX_MOVE
 from snakemesh.mesh.seam_curves import DROPPED, FREE, HELD, KEPT, thin_curves
 from snakemesh.mesh.simplify import MIN_CLOSED_FACES, MIN_PIECE_FACES, simplify
+from snakemesh.verify.checks import volume_and_centroid
 from surfaces import (
     ball,
     dense,

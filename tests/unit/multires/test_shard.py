@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from box_meshes import STEPS, box_fragments, box_triangles
-from reading import parse_manifest
 from snakemesh.errors import UserError
 from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.multires import shard_layout
@@ -28,6 +27,7 @@ from snakemesh.multires.octree import Nodes, morton
 from snakemesh.multires.shard import write_shard, write_unsharded
 from snakemesh.multires.sharding import minishard_of, murmurhash3_x86_128, shard_of
 from snakemesh.output.folder import shard_name
+from snakemesh.verify.reader import parse_manifest
 
 uint64s = st.integers(0, 2**64 - 1)
 GRID = OctreeGrid((-1000.0, 250.0, 40.5), (6553.5, 13107.0, 6553.5), (1, 2, 4, 8))

@@ -7,15 +7,15 @@ import pytest
 import tensorstore as ts
 
 import export
-import reading
 from box_meshes import STEPS, box_fragments
-from mesh_checks import volume_and_centroid
 from snakemesh.errors import UserError
 from snakemesh.job_records import OctreeGrid
 from snakemesh.multires.manifests import Manifest, parse_manifest
 from snakemesh.multires.mesh_folder import MeshFolder
 from snakemesh.multires.stored_meshes import StoredMesh
 from snakemesh.multires.whole_mesh import WholeMesh, _without_pairs, whole_mesh
+from snakemesh.verify import reader
+from snakemesh.verify.checks import volume_and_centroid
 
 CELL_NM = np.array([100.0, 200.0, 400.0])
 ORIGIN_NM = np.array([-1000.0, 50.0, 7.0])
@@ -108,7 +108,7 @@ def words_of(counts):
 @pytest.mark.parametrize("counts", [[], [1], [3, 0, 2]])
 def test_manifests_as_another_reader_reads_them(counts):
     data = words_of(counts).tobytes()
-    ours, theirs = parse_manifest(data), reading.parse_manifest(data)
+    ours, theirs = parse_manifest(data), reader.parse_manifest(data)
     for name in ("cell_nm", "origin_nm", "vertex_offsets", "cells", "sizes"):
         np.testing.assert_equal(getattr(ours, name), getattr(theirs, name))
     for cut in range(len(data)):

@@ -52,6 +52,8 @@ OTHER = {
     "sharded": (False, "blocks"),
     "segment_properties_csv": (None, None),
     "max_properties": (10, "documents"),
+    "verify": (True, None),
+    "verify_fraction": (0.5, None),
     "cell_size": (128, "blocks"),
     "max_jobs": (19999, None),
     "output_directory": ("/elsewhere", None),

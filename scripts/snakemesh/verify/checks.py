@@ -6,7 +6,7 @@ The rules come from Neuroglancer's meshes.md and from what its decoder does with
 
 import numpy as np
 
-from reading import STEPS, Fragment, Mesh
+from snakemesh.verify.reader import STEPS, Fragment, Mesh
 
 HALF = 1 << 15  # where the viewer divides a cell into octants
 ZERO_PROBLEMS = {
@@ -43,27 +43,45 @@ def welded(mesh: Mesh, lod: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def edge_counts(faces: np.ndarray) -> tuple[int, int]:
-    """Number of open edges, and number of edges with more than two faces.
+    """Number of open edges, and number of edges with more than two faces. faces: (m, 3)."""
+    return len(open_edges(faces)), crowded_edges(faces)
 
-    faces: (m, 3). An edge is closed if equally many faces run along it in each direction.
+
+def open_edges(faces: np.ndarray) -> np.ndarray:
+    """The edges (n, 2), rows of vertices, along which not equally many faces run either way."""
+    ends, starts, balance = _edges(faces)
+    found: np.ndarray = ends[starts[balance != 0]]
+    return found
+
+
+def crowded_edges(faces: np.ndarray) -> int:
+    """Number of edges with more than two faces."""
+    ends, starts, _ = _edges(faces)
+    return int(np.count_nonzero(np.diff(starts, append=len(ends)) > 2))
+
+
+def _edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sides of all faces by their ends, (n, 2); where each edge begins among them; and how many
+    more sides run along it one way than the other.
     """
     begin, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     begin, end = begin[begin != end], end[begin != end]
     if not len(begin):
-        return 0, 0
+        none = np.empty(0, np.int64)
+        return none.reshape(0, 2), none, none
     key = np.minimum(begin, end) * (int(faces.max()) + 1) + np.maximum(begin, end)
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.diff(key[order], prepend=-1))
     balance = np.add.reduceat(np.where(begin < end, 1, -1)[order], starts)
-    sharing = np.diff(starts, append=len(key))
-    return int(np.count_nonzero(balance)), int(np.count_nonzero(sharing > 2))
+    return np.stack([begin, end], axis=1)[order], starts, balance
 
 
 def to_nm(mesh: Mesh, lod: int, vertices: np.ndarray) -> np.ndarray:
     """Positions (n, 3) in nm of vertices (n, 3) on the lattice of an LOD."""
     manifest = mesh.manifest
     corner = manifest.origin_nm + manifest.vertex_offsets[lod]
-    return corner + manifest.cell_nm * 2**lod * vertices / STEPS
+    points: np.ndarray = corner + manifest.cell_nm * 2**lod * vertices / STEPS
+    return points
 
 
 def volume_and_centroid(points: np.ndarray, faces: np.ndarray) -> tuple[float, np.ndarray]:
@@ -122,12 +140,12 @@ def _crossing(corners: np.ndarray) -> int:
     return int(((low < HALF) & (high > HALF)).any(axis=1).sum())
 
 
-def _children(fragments: tuple[Fragment, ...], corners: list[np.ndarray]) -> set[tuple]:
+def _children(fragments: tuple[Fragment, ...], corners: list[np.ndarray]) -> set[tuple[int, ...]]:
     """The cells one LOD below in which an LOD has geometry.
 
     A triangle that lies in the middle plane belongs to the lower half.
     """
-    found = set()
+    found: set[tuple[int, ...]] = set()
     for fragment, triangles in zip(fragments, corners, strict=True):
         octants = np.unique((triangles > HALF).any(axis=1), axis=0)
         found.update(map(tuple, (2 * fragment.cell + octants).tolist()))

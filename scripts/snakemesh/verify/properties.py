@@ -1,0 +1,104 @@
+"""Whether the tables beside the meshes, for people and for the viewer, say what the meshes are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from snakemesh.verify.failures import Failures
+
+# By column of the table, a field of `shard.ROW`, its axis, and how far it may be off.
+EXACT = 0.0
+# Writers add up fragments, in another order.
+ROUNDED = 1e-6
+COLUMNS = (
+    ("voxels", "voxels", None, EXACT),
+    ("faces", "faces", None, EXACT),
+    ("lods", "lods", None, EXACT),
+    ("volume", "volume", None, ROUNDED),
+    ("area", "area", None, ROUNDED),
+    *((f"{axis}_min", "lower", i, ROUNDED) for i, axis in enumerate("xyz")),
+    *((f"{axis}_max", "upper", i, ROUNDED) for i, axis in enumerate("xyz")),
+    *((f"{axis}_centroid", "centroid", i, ROUNDED) for i, axis in enumerate("xyz")),
+)
+# Of numbers that the viewer gets as float32.
+FLOAT32 = 1e-5
+
+
+def check_segments(path: Path, rows: np.ndarray, failures: Failures) -> None:
+    """Compare the table of all segments, a group of its rows at a time. rows: ROW, by label."""
+    try:
+        file = pq.ParquetFile(path)
+        labels = [np.empty(0, np.uint64)]
+        for i in range(file.num_row_groups):
+            group = file.read_row_group(i, ["label", *(name for name, *_ in COLUMNS)])
+            columns = {name: group[name].to_numpy() for name in group.column_names}
+            labels.append(columns["label"].astype(np.uint64))
+            _compare(path.name, columns, rows, ROUNDED, failures)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        failures.add("files", f"{path} cannot be read: {' '.join(str(error).split())}")
+        return
+    listed = np.concatenate(labels)
+    if np.any(listed[1:] <= listed[:-1]):
+        failures.add("properties", f"{path.name}: its labels do not ascend")
+    for label in np.setdiff1d(rows["label"], listed).tolist():
+        failures.add("properties", f"label {label} is not in {path.name}")
+
+
+def check_properties(
+    path: Path, rows: np.ndarray, max_properties: int | None, failures: Failures
+) -> None:
+    """Compare what the viewer lists: the largest segments. rows: ROW, by label."""
+    try:
+        inline = json.loads(path.read_text(encoding="utf-8"))["inline"]
+        columns = {p["id"]: np.array(p["values"]) for p in inline["properties"]}
+        columns["label"] = np.array([int(i) for i in inline["ids"]], np.uint64)
+        sizes = {len(values) for values in columns.values()}
+        if len(sizes) > 1:
+            failures.add("properties", f"{path} has properties of {sorted(sizes)} segments")
+            return
+        _compare("segment_properties/info", columns, rows, FLOAT32, failures)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        failures.add("files", f"{path} cannot be read: {' '.join(str(error).split())}")
+        return
+    wanted = len(rows) if max_properties is None else min(len(rows), max_properties)
+    if len(columns["label"]) != wanted:
+        listed = f"lists {len(columns['label'])} segments, expected {wanted}"
+        failures.add("properties", f"{path} {listed}")
+
+
+def _compare(
+    name: str, columns: dict[str, Any], rows: np.ndarray, rounded: float, failures: Failures
+) -> None:
+    """Compare the columns that are there, row by row. Only labels that were read have measures."""
+    labels = columns["label"].astype(np.uint64)
+    at = np.searchsorted(rows["label"], labels)
+    at[at == len(rows)] = -1 if len(rows) else 0
+    known = rows["label"][at] == labels if len(rows) else np.zeros(len(labels), bool)
+    for label in labels[~known].tolist():
+        failures.add("properties", f"label {label} is in {name} and has no mesh")
+    ours = rows[at[known]] if len(rows) else rows
+    labels = labels[known]
+    for column, field, axis, tolerance in COLUMNS:
+        if column not in columns:
+            continue
+        theirs = columns[column][known].astype(np.float64)
+        values = ours[field] if axis is None else ours[field][:, axis]
+        values = values.astype(np.float64)
+        scale = np.abs(values)
+        if axis is not None:
+            # a place near 0 is as exact as the size of the body
+            scale = np.maximum(np.abs(ours["lower"]), np.abs(ours["upper"])).max(axis=1)
+        limit = 0 if tolerance == EXACT else rounded * scale
+        wrong = ~(np.abs(theirs - values) <= limit)
+        if field != "voxels":
+            wrong &= ours["checked"]
+        if field == "volume":
+            # a surface that is left open encloses none
+            wrong &= np.isfinite(ours["volume_error"])
+        for i in np.flatnonzero(wrong).tolist():
+            found = f"{column} {theirs[i]:.9g}, its mesh {values[i]:.9g}"
+            failures.add("properties", f"label {labels[i]}: {name} has {found}")

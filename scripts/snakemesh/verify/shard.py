@@ -1,0 +1,252 @@
+"""All checks of the labels of one shard, against the voxels and against the format."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from snakemesh.job_records import VerifyJob
+from snakemesh.verify.bodies import Body, wrong_body
+from snakemesh.verify.checks import (
+    area,
+    crowded_edges,
+    open_edges,
+    problems,
+    to_nm,
+    volume_and_centroid,
+    welded,
+)
+from snakemesh.verify.failures import Failures
+from snakemesh.verify.reader import (
+    STEPS,
+    Entry,
+    FormatError,
+    Mesh,
+    hashed,
+    read_info,
+    read_mesh,
+    shard_entry,
+    shard_labels,
+    shard_path,
+    unsharded_entry,
+    unsharded_labels,
+)
+from snakemesh.verify.voxels import sampled
+
+# A row per label that has a mesh. checked: whether its mesh was read; all that follows is of LOD 0,
+# but for the edges, which are of all LODs. volume_error: volume / volume of the voxels - 1.
+# centroid: of the voxels, x y z in nm.
+ROW = np.dtype(
+    [
+        ("label", "<u8"),
+        ("voxels", "<u8"),
+        ("checked", "?"),
+        ("lods", "u1"),
+        ("faces", "<u8"),
+        ("volume", "<f8"),
+        ("area", "<f8"),
+        ("lower", "<f8", (3,)),
+        ("upper", "<f8", (3,)),
+        ("open_edges", "<u8"),
+        ("crowded_edges", "<u8"),
+        ("volume_error", "<f8"),
+        ("centroid", "<f8", (3,)),
+    ]
+)
+# A vertex in an open side of the roi is rounded to the lattice.
+SIDE_STEPS = 0.51
+# By the name that `checks.problems` gives them, the kinds of failures.
+KIND_OF = {
+    "out_of_range": "cells",
+    "out_of_order": "tree",
+    "crossing": "octants",
+    "missing_ancestors": "tree",
+    "missing_children": "tree",
+    "bad_lods": "tree",
+}
+
+
+# Sums over the labels of an LOD. open, crowded: labels with open edges, and with edges of more than
+# two faces; voxel_volume: of s0, of the labels whose volume is known.
+LOD_SUMS = np.dtype(
+    [
+        *((name, "<u8") for name in ("labels", "fragments", "faces", "bytes", "open", "crowded")),
+        *((name, "<f8") for name in ("volume", "voxel_volume")),
+    ]
+)
+
+
+@dataclass
+class Findings:
+    """What was found in a shard.
+
+    rows: ROW, of every label that has a mesh. lods: LOD_SUMS, one per LOD. failures: what is
+    wrong.
+    """
+
+    rows: np.ndarray
+    lods: np.ndarray
+    failures: Failures = field(default_factory=Failures)
+
+
+def verify_shard(
+    directory: Path, shard: int, job: VerifyJob, counts: np.ndarray, expected: np.ndarray
+) -> Findings:
+    """Check the labels of a shard.
+
+    directory: what is served. counts: the labels of the shard as the voxels have them, COUNT by
+    label. expected: which of them are to have a mesh, bool of the same shape.
+    """
+    found = Findings(np.empty(0, ROW), np.zeros(job.grid.num_lods, LOD_SUMS))
+    try:
+        entries = _entries(directory, shard, job)
+    except FormatError as error:
+        found.failures.add("files", str(error))
+        return found
+    _check_labels(entries, counts, expected, found.failures)
+    rows = np.zeros(len(entries), ROW)
+    rows["label"] = sorted(entries)
+    rows["checked"] = sampled(rows["label"], job.fraction)
+    at = {label: i for i, label in enumerate(counts["label"].tolist())}
+    for row in rows:
+        label = int(row["label"])
+        count = counts[at[label]] if label in at else None
+        if count is not None:
+            row["voxels"], row["centroid"] = count["voxels"], _centre_of(count, job)
+        if row["checked"]:
+            try:
+                entry = entries[label]
+                if isinstance(entry, FormatError):
+                    raise entry
+                _check_mesh(read_mesh(entry), count, job, row, found)
+            except FormatError as error:
+                found.failures.add("fragments", f"label {label}: {error}")
+                row["checked"] = False
+    found.rows = rows
+    return found
+
+
+def _entries(directory: Path, shard: int, job: VerifyJob) -> dict[int, Entry | FormatError]:
+    """The labels of a shard. Raises FormatError where its index cannot be read."""
+    spec = read_info(directory).get("sharding")
+    found: dict[int, Entry | FormatError] = {}
+    if job.sharded:
+        if spec is None:
+            raise FormatError(f"{directory / 'info'} says nothing of shards")
+        path = shard_path(directory, shard, spec)
+        for label, start, size in shard_labels(path, shard, spec):
+            try:
+                found[label] = shard_entry(path, spec, label, start, size)
+            except FormatError as error:
+                found[label] = error
+        return found
+    if spec is not None:
+        raise FormatError(f"{directory / 'info'} speaks of shards, expected none")
+    mask = (1 << job.sharding["shard_bits"]) - 1
+    for label in unsharded_labels(directory):
+        # the share of this job
+        if hashed(label, job.sharding) >> job.sharding["minishard_bits"] & mask == shard:
+            try:
+                found[label] = unsharded_entry(directory, label)
+            except FormatError as error:
+                found[label] = error
+    return found
+
+
+def _check_labels(
+    entries: Mapping[int, object], counts: np.ndarray, expected: np.ndarray, failures: Failures
+) -> None:
+    wanted = dict(zip(counts["label"].tolist(), expected.tolist(), strict=True))
+    for label in sorted(label for label, is_wanted in wanted.items() if is_wanted):
+        if label not in entries:
+            failures.add("labels", f"label {label} of the volume has no mesh")
+    for label in sorted(entries):
+        if label not in wanted:
+            failures.add("labels", f"label {label} has a mesh and no voxel")
+        elif not wanted[label]:
+            failures.add("labels", f"label {label} is to be left out, and has a mesh")
+
+
+def _check_mesh(
+    mesh: Mesh, count: np.void | None, job: VerifyJob, row: np.void, found: Findings
+) -> None:
+    """Check a label, fill its row and add to the sums. count: of its voxels; None without any."""
+    add = found.failures.add
+    name = f"label {mesh.label}"
+    lods = job.grid.num_lods
+    if not 0 < mesh.num_lods <= lods:
+        add("tree", f"{name} has {mesh.num_lods} LODs, expected 1 to {lods}")
+    _check_grid(mesh, job, found.failures)
+    for rule, number in problems(mesh).items():
+        if number:
+            add(KIND_OF[rule], f"{name}: {rule.replace('_', ' ')}, {number} times")
+    row["lods"] = mesh.num_lods
+    for lod in range(min(mesh.num_lods, lods)):
+        sums = found.lods[lod]
+        vertices, faces = welded(mesh, lod)
+        points = to_nm(mesh, lod, vertices)
+        loose = open_edges(faces)
+        opened = int(np.count_nonzero(~_on_open_sides(points[loose], lod, job)))
+        crowded = crowded_edges(faces)
+        row["open_edges"] += opened
+        row["crowded_edges"] += crowded
+        sums["labels"] += 1
+        sums["fragments"] += len(mesh.fragments[lod])
+        sums["faces"] += len(faces)
+        sums["bytes"] += int(mesh.manifest.sizes[lod].sum())
+        sums["open"] += opened > 0
+        sums["crowded"] += crowded > 0
+        if opened:
+            add("closed", f"{name} has {opened} open edges at LOD {lod}")
+        if not len(faces):
+            continue
+        volume, centroid = volume_and_centroid(points, faces)
+        if lod == 0:
+            row["faces"], row["volume"], row["area"] = len(faces), volume, area(points, faces)
+            row["lower"], row["upper"] = points.min(axis=0), points.max(axis=0)
+            row["volume_error"] = np.nan
+        if count is not None and not len(loose):
+            voxel_volume = float(count["voxels"]) * np.prod(job.voxel_nm)
+            sums["volume"] += volume
+            sums["voxel_volume"] += voxel_volume
+            if lod == 0:
+                row["volume_error"] = volume / voxel_volume - 1
+                body = Body(float(count["voxels"]), row["centroid"], np.array(job.voxel_nm))
+                for wrong in wrong_body(body, points, faces, volume, centroid, job.max_error):
+                    add("volumes", f"{name} {wrong}")
+
+
+def _centre_of(count: np.void, job: VerifyJob) -> np.ndarray:
+    """The mean of the centres of a label's voxels, x y z in nm."""
+    centre: np.ndarray = count["centre"] / float(count["voxels"]) * job.voxel_nm
+    return centre + job.grid.origin_nm
+
+
+def _check_grid(mesh: Mesh, job: VerifyJob, failures: Failures) -> None:
+    """Cells and scales must be those of the volume. A grid may be shifted for a single cell."""
+    scales = mesh.manifest.scales
+    known = job.grid.lod_scales[: len(scales)]
+    if not np.allclose(mesh.manifest.cell_nm, job.grid.cell_nm, rtol=1e-6):
+        cells = f"{mesh.manifest.cell_nm.tolist()} nm, expected {list(job.grid.cell_nm)}"
+        failures.add("cells", f"label {mesh.label} has cells of {cells}")
+    if not np.allclose(scales[: len(known)], known, rtol=1e-6):
+        found = f"{scales.tolist()}, expected {list(known)}"
+        failures.add("tree", f"label {mesh.label} has LOD scales of {found}")
+
+
+def _on_open_sides(edges: np.ndarray, lod: int, job: VerifyJob) -> np.ndarray:
+    """Which edges (n, 2, 3), x y z in nm, lie in a side of the roi that objects are left open at.
+
+    Positions are within half a step of the lattice of the LOD.
+    """
+    found = np.zeros(len(edges), bool)
+    step = np.array(job.grid.cell_nm) * 2**lod / STEPS
+    for axis, (at_lower, at_upper) in enumerate(job.open_sides):
+        begin = job.grid.origin_nm[axis]
+        end = begin + job.reads.shape[2 - axis] * job.voxel_nm[axis]
+        for is_open, side in ((at_lower, begin), (at_upper, end)):
+            if is_open:
+                near = np.abs(edges[..., axis] - side) < SIDE_STEPS * step[axis]
+                found |= near.all(axis=1)
+    return found

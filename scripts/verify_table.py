@@ -1,0 +1,45 @@
+"""Rule verify_table: what all shards have found, in a table. It fails if anything does."""
+
+import sys
+from pathlib import Path
+
+from snakemesh import __version__
+from snakemesh.output.atomic import replacing
+from snakemesh.output.job_log import job_log
+from snakemesh.output.markers import read_marker, remove_markers, write_marker
+from snakemesh.output.remove import remove_tree
+from snakemesh.output.served import differs
+from snakemesh.verify.findings import merged_findings
+from snakemesh.verify.properties import check_properties, check_segments
+from snakemesh.verify.table import check_manifolds, lines, write_table
+
+params = snakemake.params
+folder = params.folder
+with job_log(snakemake.log[0], "verify_table") as log:
+    verdict = merged_findings(params.findings)
+    failures = verdict.failures
+    files = (read_marker(params.marker) or {}).get("files", {})
+    if not files:
+        failures.add("files", f"it is not known what the documents in {folder.multires} were")
+    for name, record in files.items():
+        if wrong := differs(f"{folder.multires}/{name}", record):
+            failures.add("files", wrong)
+            # so that the next run makes it anew
+            remove_markers(folder.work, Path(params.marker).name)
+    check_segments(Path(folder.segments), verdict.rows, failures)
+    check_properties(Path(folder.segment_properties), verdict.rows, params.max_properties, failures)
+    check_manifolds(verdict.lods, failures)
+    text = "\n".join(lines(verdict))
+    print(text)
+    remove_markers(folder.work, "verify.*.done")
+    facts = {"snakemesh": __version__, "verify_fraction": str(params.fraction)}
+    with replacing(folder.verify_table) as temporary:
+        write_table(temporary, verdict, facts | {"failures": str(sum(failures.count.values()))})
+    remove_tree(Path(folder.verify))
+    if verdict.is_sound:
+        write_marker(snakemake.output[0], {"labels": verdict.labels})
+    log.facts.update(labels=verdict.labels, failures=sum(failures.count.values()))
+if not verdict.is_sound:
+    # Snakemake shows the logs of failed jobs
+    sys.exit(f"snakemesh: {folder.multires} is not sound, see {snakemake.log[0]}")
+print(text, flush=True)

@@ -1,0 +1,42 @@
+"""Verifies an output in this process, as the jobs do, without Snakemake and without checksums."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from in_process import planned
+from snakemesh.boxes import indices
+from snakemesh.label_list import LIST_KEYS
+from snakemesh.plan.jobs import own_box, verify_job
+from snakemesh.plan.label_lists import read_lists
+from snakemesh.verify.findings import merged_findings, save_findings
+from snakemesh.verify.labels import by_reason, reasons
+from snakemesh.verify.properties import check_properties, check_segments
+from snakemesh.verify.shard import verify_shard
+from snakemesh.verify.table import Verdict, check_manifolds
+from snakemesh.verify.voxels import count_box, summed
+
+
+def verdict(config: dict, multires: Path) -> Verdict:
+    """What is found in the meshes in `multires`, of a configuration with a single shard."""
+    plan = planned(config)
+    job = verify_job(plan)
+    lists = read_lists(plan.settings, plan.source.dtype)
+    given = [lists[key].labels if key in lists else None for key in LIST_KEYS]
+    boxes = [own_box(plan, 0, index) for index in indices(plan.blocks(0))]
+    counts = [count_box(job, *box) for box in boxes]
+    counts = summed(np.concatenate(counts))
+    why = reasons(counts, given, job.min_voxels)
+    found = verify_shard(multires, 0, job, counts, why == 0)
+    facts = {"labels": len(counts), "left_out": by_reason(why), "failures": asdict(found.failures)}
+    path = Path(config["output_directory"]) / "findings.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_findings(path, found.rows, found.lods, facts)
+    merged = merged_findings([str(path)])
+    if (multires / "segments.parquet").exists():
+        check_segments(multires / "segments.parquet", merged.rows, merged.failures)
+    properties = multires / "segment_properties" / "info"
+    check_properties(properties, merged.rows, plan.settings.max_properties, merged.failures)
+    check_manifolds(merged.lods, merged.failures)
+    return merged

@@ -1,0 +1,266 @@
+"""`snakemake verify` finds what is wrong with an output, and nothing in a sound one."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from planting import read_labels, reshaped, write_labels
+from running import digests, finish, planned, run
+from verifying import verdict
+
+
+@pytest.fixture(params=[True, False], ids=["sharded", "unsharded"])
+def served(request, multires, unsharded, config, tmp_path):
+    """A function that verifies an output in this process, and its `multires`, to be harmed."""
+    source = multires if request.param else unsharded
+    shutil.copytree(source, tmp_path / "multires")
+    keys = config(tmp_path / "out", sharded=request.param)
+    keys |= {key: str(keys[key]) for key in ("input_path", "output_directory")}
+    return lambda: verdict(keys, tmp_path / "multires"), tmp_path / "multires"
+
+
+def largest_mesh(folder):
+    """The largest file of meshes."""
+    meshes = (path for path in folder.iterdir() if path.name.split(".")[0].isdigit())
+    return max(meshes, key=lambda path: path.stat().st_size)
+
+
+def test_nothing_in_a_sound_output(served, volume):
+    verify, _ = served
+    found = verify()
+    assert found.failures.count == {}
+    labels = np.unique(volume.labels)[1:]
+    assert found.labels == len(labels) == len(found.rows)
+    assert found.rows["label"].tolist() == labels.tolist()
+    assert found.rows["checked"].all()
+    assert found.lods["labels"].tolist()[0] == len(labels)
+
+
+def spread(labels):
+    """A label with several nodes at LOD 0 and all LODs, and one with a single node at each."""
+    many = max(labels, key=lambda label: len(labels[label].lods[0]))
+    single = next(
+        label for label, mesh in labels.items() if [len(nodes) for nodes in mesh.lods] == [1, 1, 1]
+    )
+    assert len(labels[many].lods) == 3
+    return many, single
+
+
+def missing_label(labels):
+    del labels[spread(labels)[0]]
+
+
+def flipped_byte(labels):
+    node = labels[spread(labels)[0]].lods[0][0]
+    data = bytearray(node.draco)
+    data[len(data) // 2] ^= 0x10
+    node.draco = bytes(data)
+
+
+def open_edge(labels):
+    node = labels[spread(labels)[1]].lods[0][0]
+    reshaped(node, lambda positions, faces: (positions, faces[:-1]))
+
+
+def wrong_cell(labels):
+    for nodes in labels[spread(labels)[1]].lods:
+        for node in nodes:
+            node.cell = (node.cell[0] + 1, *node.cell[1:])
+
+
+def beyond_its_cell(labels):
+    node = labels[spread(labels)[1]].lods[0][0]
+    reshaped(node, lambda positions, faces: (positions + 60000, faces))
+
+
+def across_octants(labels):
+    def one_large_face(positions, faces):
+        low, high = np.zeros(3, np.int32), np.full(3, 65535, np.int32)
+        corners = np.stack([low, high, [65535, 0, 0]])
+        n = len(positions)
+        both = [[n, n + 1, n + 2], [n, n + 2, n + 1]]
+        return np.concatenate([positions, corners]), np.concatenate([faces, both])
+
+    reshaped(labels[spread(labels)[1]].lods[1][0], one_large_face)
+
+
+def missing_ancestor(labels):
+    many = labels[spread(labels)[0]]
+    del many.lods[1][0]
+
+
+def swapped_labels(labels):
+    a, b = spread(labels)
+    labels[a], labels[b] = labels[b], labels[a]
+
+
+def wrong_volume(labels):
+    def smaller(positions, faces):
+        middle = positions.mean(axis=0)
+        return np.rint(middle + 0.5 * (positions - middle)), faces
+
+    reshaped(labels[spread(labels)[1]].lods[0][0], smaller)
+
+
+def missing_level(labels):
+    del labels[spread(labels)[0]].lods[-1]
+
+
+def no_level(labels):
+    labels[spread(labels)[0]].lods = []
+
+
+def missing_middle_level(labels):
+    labels[spread(labels)[0]].lods[1] = []
+
+
+FAULTS = {
+    missing_label: {"labels"},
+    flipped_byte: set(),
+    open_edge: {"closed"},
+    wrong_cell: {"volumes", "properties"},
+    beyond_its_cell: {"cells"},
+    across_octants: {"octants"},
+    missing_ancestor: {"tree"},
+    swapped_labels: {"volumes", "properties"},
+    wrong_volume: {"volumes", "properties"},
+    missing_level: {"properties"},
+    missing_middle_level: {"tree"},
+    no_level: {"tree"},
+}
+
+
+def test_what_is_taken_apart_and_written_again_is_sound(served):
+    verify, folder = served
+    write_labels(folder, read_labels(folder))
+    assert verify().failures.count == {}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_is_found(served, fault):
+    verify, folder = served
+    labels = read_labels(folder)
+    fault(labels)
+    write_labels(folder, labels)
+    found = verify().failures
+    assert found.count and FAULTS[fault] <= set(found.count), found
+    assert not {"files"} & set(found.count)
+
+
+def test_a_truncated_file(served):
+    verify, folder = served
+    path = largest_mesh(folder)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert {"files", "fragments"} & set(verify().failures.count)
+
+
+def test_a_stale_shard(served, repository, config, tmp_path_factory):
+    """Meshes of another configuration: sound by themselves, but not what the tables say."""
+    verify, folder = served
+    other = tmp_path_factory.mktemp("stale") / "out"
+    is_sharded = (folder / "0.shard").exists()
+    old = finish(repository, config(other, target_reduction=0.7, sharded=is_sharded))
+    write_labels(folder, read_labels(old))
+    assert set(verify().failures.count) == {"properties"}
+
+
+def test_tables_that_say_something_else(served):
+    verify, folder = served
+    path = folder / "segments.parquet"
+    table = pq.read_table(path)
+    volumes = table["volume"].to_numpy().copy()
+    volumes[0] *= 1.001
+    column = table.column_names.index("volume")
+    pq.write_table(table.set_column(column, "volume", pa.array(volumes)), path)
+    document = folder / "segment_properties" / "info"
+    found = json.loads(document.read_text())
+    faces = next(p for p in found["inline"]["properties"] if p["id"] == "faces")
+    faces["values"][1] += 1
+    document.write_text(json.dumps(found))
+    failures = verify().failures
+    assert failures.count == {"properties": 2}
+    first, second = failures.named["properties"]
+    assert "volume" in first and "faces" in second
+
+
+@pytest.fixture(params=[True, False], ids=["sharded", "unsharded"])
+def copied(request, multires, unsharded, config, table, tmp_path):
+    """The configuration of a finished output, a copy that a test may harm."""
+    source = multires if request.param else unsharded
+    shutil.copytree(source.parent, tmp_path / "out")
+    more = {} if request.param else {"sharded": False, "segment_properties_csv": table}
+    return config(tmp_path / "out", **more)
+
+
+def test_the_command(repository, copied, volume):
+    """It reads what is there as it is, and says what is wrong with exit code 1, each time."""
+    output = copied["output_directory"]
+    before = digests(output / "multires")
+    for _ in range(2):
+        done = run(repository, copied, "verify")
+        assert done.returncode == 0, done.stdout + done.stderr
+        labels = len(np.unique(volume.labels)) - 1
+        assert f"verify: {labels} labels in the volume" in done.stdout
+        assert "FAIL" not in done.stdout
+    assert digests(output / "multires") == before
+    found = pq.read_table(output / "verify.parquet")
+    known = pq.read_table(output / "multires" / "segments.parquet")
+    assert found["label"].equals(known["label"]) and found["voxels"].equals(known["voxels"])
+    assert all(found["watertight"].to_pylist()) and all(found["manifold"].to_pylist())
+    assert max(map(abs, found["volume_error"].to_pylist())) < 0.1
+    assert not (output / "work" / "verify").exists()
+    assert planned(repository, copied) == {}
+
+    # one bit in the middle, which changes neither the size of the file nor its ends
+    path = largest_mesh(output / "multires")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    for _ in range(2):
+        done = run(repository, copied, "verify")
+        assert done.returncode == 1
+        assert "files are what was written" in done.stderr + done.stdout
+        assert "FAIL" in done.stderr + done.stdout
+    assert path.read_bytes() == data
+    # the next run makes it anew, and what was found is forgotten
+    assert digests(finish(repository, copied)) == before
+    assert not (output / "verify.parquet").exists()
+
+
+def test_as_an_option_of_a_run(repository, config, volume, tmp_path):
+    """A run verifies what it has made, once; what is left out is accounted for."""
+    keys = config(tmp_path / "out", verify=True, verify_fraction=0.5, num_lods=1, min_voxels=5)
+    keys |= {"exclude_ids": [int(volume.labels.max())]}
+    done = run(repository, keys)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 left out by exclude_ids, 1 left out by min_voxels" in done.stdout
+    read = pq.read_table(tmp_path / "out" / "verify.parquet")["watertight"]
+    assert 0 < read.null_count < len(read)
+    assert planned(repository, keys) == {}
+    again = planned(repository, keys | {"verify_fraction": 1})
+    assert again == {
+        "verify_voxels": 4,
+        "verify_voxels_done": 1,
+        "verify_shard": 1,
+        "verify_table": 1,
+    }
+
+
+def test_bodies_of_supervoxels(repository, config, volume, tmp_path):
+    """Labels become bodies before they are compared."""
+    labels = np.unique(volume.labels)[1:]
+    np.save(
+        tmp_path / "bodies.npy", np.stack([labels, labels // np.uint64(2) + np.uint64(1)], 1)[::2]
+    )
+    keys = config(tmp_path / "out", label_map=tmp_path / "bodies.npy", num_lods=1, verify=True)
+    done = run(repository, keys)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "labels in the volume" in done.stdout
+    listed = dict(np.load(tmp_path / "bodies.npy").tolist())
+    bodies = {listed.get(label, label) for label in labels.tolist()}
+    found = pq.read_table(tmp_path / "out" / "verify.parquet")["label"].to_pylist()
+    assert found == sorted(bodies)
