@@ -7,9 +7,9 @@ import shutil
 import subprocess
 import sys
 import termios
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,6 @@ import export
 import in_process
 from formats import Placed, write_zarr
 from object_store import object_store, upload
-from serve import Server
 from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info, write_json
 from snakemesh.multires.segments import write_segments
@@ -30,6 +29,7 @@ from snakemesh.multires.shard import write_unsharded
 from snakemesh.segment_table import NO_TABLE
 from snakemesh.verify.checks import to_nm, welded
 from snakemesh.verify.reader import read_entries, read_mesh
+from snakemesh.view.server import Server, located
 from surfaces import voronoi
 
 VOXEL_NM = (20, 8, 8)
@@ -179,10 +179,8 @@ def test_one_scene(outputs, tmp_path):
 
 @contextmanager
 def served(folder):
-    with Server(("127.0.0.1", 0), {"": folder}) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with Server(partial(located, {"": folder}), "127.0.0.1", 0, cors=True) as server:
+        yield f"http://127.0.0.1:{server.port}"
 
 
 @pytest.fixture(scope="module")
