@@ -3,14 +3,16 @@
     python scripts/view.py [DIRECTORY] [--ids 17,4711 | --where 'volume > 1e9']
                            [--port 9000] [--host 127.0.0.1]
 
-Nothing is fetched from the internet, and no other site can read what is served. It can be called
-while a run is going on: what is finished is shown, and what is finished later after a reload.
+Nothing is fetched from the internet. Neither another site nor another user of this machine can read
+what is served: the URL has a part that nobody can guess. It can be called while a run is going on:
+what is finished is shown, and what is finished later after a reload.
 """
 
 import argparse
 import getpass
 import os
 import re
+import secrets
 import socket
 import sys
 import webbrowser
@@ -96,13 +98,13 @@ def main(arguments: list[str] | None = None) -> None:
     state: dict[str, object] = {}
     try:
         chosen = chosen_segments(output, options.ids, options.where)
-        site = Site(output.root, client_folder(), state)
+        site = Site(output.root, client_folder(), state, secrets.token_urlsafe(12))
     except UserError as error:
         parser.error(str(error))
     with listening(parser, options, site.find, cors=False) as server:
         url = url_of(server, options.host)
-        state |= site_state(output, url, chosen)
-        link = page_link(url)
+        state |= site_state(output, f"{url}/{site.secret}", chosen)
+        link = page_link(url, site.secret)
         print(f"Open\n  {link}")
         if options.host != ANY_HOST:
             host = f"{getpass.getuser()}@{socket.getfqdn()}"

@@ -93,15 +93,15 @@ def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, t
     mesh = read_mesh(entry)
     points = to_nm(mesh, 0, welded(mesh, 0)[0])
     state: dict = {}
-    site = Site(output.root, client_folder(), state)
+    site = Site(output.root, client_folder(), state, "secret")
     with chromium(tmp_path / "profile") as browser, serving(site.find) as server:
         browser.set_window_size(700, 700)
         url = f"http://127.0.0.1:{server.server_port}"
         state |= site_state(
-            output, url, from_table(multires / "segments.parquet", 1, [entry.label])
+            output, f"{url}/secret", from_table(multires / "segments.parquet", 1, [entry.label])
         )
         state["projectionScale"] *= 30  # from afar at first
-        browser.get(page_link(url))
+        browser.get(page_link(url, "secret"))
         evaluated(browser, DRAWN)
         known = json.loads(browser.execute_script("return JSON.stringify(viewer.state.toJSON())"))
         middle = np.multiply(known["position"], output.voxel_nm())
@@ -183,42 +183,44 @@ def test_the_program_serves_the_viewer_and_what_was_asked_for(multires):
         text = "".join(lines)
         port = re.search(r"ssh -L (\d+):127\.0\.0\.1:\1 \S+@", text)[1]
         url = f"http://127.0.0.1:{port}"
-        assert f"  {url}/v/view/#!{url}/state.json\n" in lines
+        secret = re.search(rf"  {url}/v/([\w-]{{16}})/#!{url}/\1/state.json\n", text)[1]
 
         def body(path: str) -> bytes:
             with urllib.request.urlopen(url + path) as answer:
                 assert answer.headers["Access-Control-Allow-Origin"] is None
                 return answer.read()
 
-        state = json.loads(body("/state.json"))
+        state = json.loads(body(f"/{secret}/state.json"))
         assert state == json.loads((multires.parent / "view.json").read_text())
         assert state["layers"][0]["segments"] == ["7"]
-        assert b"neuroglancer" in body("/v/view/")
-        assert body("/multires/info") == (multires / "info").read_bytes()
-        for secret in ("/snakemesh.json", "/work/lock", "/volume/../work/lock", "/v/"):
+        assert b"neuroglancer" in body(f"/v/{secret}/")
+        assert body(f"/{secret}/multires/info") == (multires / "info").read_bytes()
+        hidden = (f"/{secret}/snakemesh.json", f"/{secret}/work/lock", f"/{secret}/x/../work/lock")
+        for path in (*hidden, "/v/", "/state.json", "/multires/info", "/guess/multires/info"):
             with pytest.raises(urllib.error.HTTPError, match="404"):
-                body(secret)
+                body(path)
 
 
 def test_unfinished_meshes_are_not_served_before_their_shard_is(multires, tmp_path):
     """Of an output without the last markers, an info like the finished one and the shards."""
     output = tmp_path / "out"
     shutil.copytree(multires.parent, output, symlinks=True)
-    site = Site(output, tmp_path, {})
+    site = Site(output, tmp_path, {}, "secret")
     (shard,) = [f"/multires/{path.name}" for path in multires.glob("*.shard")]
     for marker in output.glob("work/documents.*.done"):
         marker.unlink()
     finished = json.loads((multires / "info").read_text())
     assert (
-        json.loads(site.find("/multires/info")) | {"segment_properties": "segment_properties"}
+        json.loads(site.find("/secret/multires/info"))
+        | {"segment_properties": "segment_properties"}
         == finished
     )
-    assert site.find("/multires/segments.parquet") is None
-    assert site.find(shard) == output / shard[1:]
+    assert site.find("/secret/multires/segments.parquet") is None
+    assert site.find(f"/secret{shard}") == output / shard[1:]
     assert read_output(output).summaries()[0]["label"].size
     for marker in output.glob("work/shards/*.done"):
         marker.unlink()
-    assert site.find(shard) is None
+    assert site.find(f"/secret{shard}") is None
 
 
 def test_levels_are_shown_when_all_their_super_chunks_are_there(tmp_path):
@@ -235,7 +237,7 @@ def test_levels_are_shown_when_all_their_super_chunks_are_there(tmp_path):
     (root / "snakemesh.json").write_text(json.dumps(document))
 
     def shown() -> list[str]:
-        group = json.loads(Site(root, tmp_path, {}).find("/volume/.zattrs"))
+        group = json.loads(Site(root, tmp_path, {}, "secret").find("/secret/volume/.zattrs"))
         return [dataset["path"] for dataset in group["multiscales"][0]["datasets"]]
 
     assert shown() == ["s0"]

@@ -16,9 +16,9 @@ from snakemesh.view.segments import Chosen
 from snakemesh.view.server import located
 from snakemesh.view.state import VOLUME, framed, layer_state, meshes_at
 
-STATE = "/state.json"
+STATE = "state.json"
 # The viewer of the package neuroglancer insists on a path of this form: /v/<a name>/
-PAGE = "v/view"
+PAGES = "v"
 # How the viewer names the formats of volumes, and the volumes that it can read from a server.
 _FORMATS = {"zarr2": "zarr2", "zarr3": "zarr3", "precomputed": "precomputed", "n5": "n5"}
 
@@ -40,29 +40,38 @@ def client_folder() -> Path:
 class Site:
     """What is served of an output, at each request as it is then.
 
-    root: the output directory. client: the folder of the viewer. state: of the viewer.
+    root: the output directory. client: the folder of the viewer. state: of the viewer. secret: a
+    part of every path: whoever else works on this machine can reach the port, but not guess it.
     """
 
     root: Path
     client: Path
     state: dict[str, Any]
+    secret: str
 
     def find(self, path: str) -> Path | bytes | None:
         """What the path of a request stands for (see `server.Find`)."""
+        page, data = f"/{PAGES}/{self.secret}/", f"/{self.secret}/"
+        if path.startswith(page):
+            name = path.removeprefix(page) or "index.html"
+            return located({"": self.client}, name)
+        return self._of_output(path.removeprefix(data)) if path.startswith(data) else None
+
+    def _of_output(self, path: str) -> Path | bytes | None:
         if path == STATE:
             return as_json(self.state)
         output = read_output(self.root)
-        parts = path.strip("/").split("/")
+        parts = path.rstrip("/").split("/")
         if parts[0] == MULTIRES and not output.meshes_are_finished():
             return _unfinished(output, path, parts)
-        mounts = {PAGE: self.client, MULTIRES: self.root / MULTIRES}
+        mounts = {MULTIRES: self.root / MULTIRES}
         if parts[0] == VOLUME:
             if len(parts) == 2 and (levels := output.levels()):
                 return _group_file(levels, output.view["format"], parts[1])
             mounts |= {f"{VOLUME}/{name}": path for name, path in output.level_paths().items()}
             if _is_served_whole(output):
                 mounts[VOLUME] = Path(output.view["source"]["path"])
-        return located(mounts, f"{path}index.html" if path == f"/{PAGE}/" else path)
+        return located(mounts, path)
 
 
 def _group_file(levels: list[dict[str, Any]], format: str, name: str) -> bytes | None:
@@ -92,9 +101,9 @@ def _is_served_whole(output: Output) -> bool:
     )
 
 
-def page_link(url: str) -> str:
+def page_link(url: str, secret: str) -> str:
     """The link that opens the viewer of a server at `url`, with the state that is served."""
-    return f"{url}/{PAGE}/#!{url}{STATE}"
+    return f"{url}/{PAGES}/{secret}/#!{url}/{secret}/{STATE}"
 
 
 def volume_at(output: Output, url: str) -> str | None:
@@ -111,7 +120,7 @@ def volume_at(output: Output, url: str) -> str | None:
 
 
 def site_state(output: Output, url: str, chosen: Chosen) -> dict[str, Any]:
-    """The state that shows the chosen segments of an output that is served at `url`."""
+    """The state that shows the chosen segments of an output. `url` of it ends with the secret."""
     volume = volume_at(output, url)
     has_meshes = output.meshes_are_finished() or output.unfinished_info() is not None
     sources = ([volume] if volume else []) + ([meshes_at(url)] if has_meshes else [])
