@@ -1,31 +1,54 @@
 """Rule verify_table: what all shards have found, in a table. It fails if anything does."""
 
+import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
+
+import numpy as np
 
 from snakemesh import __version__
 from snakemesh.output.atomic import replacing
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import read_marker, remove_markers, write_marker
 from snakemesh.output.remove import remove_tree
-from snakemesh.output.served import differs
+from snakemesh.output.served import differs, served_file
 from snakemesh.verify.findings import merged_findings
 from snakemesh.verify.properties import check_properties, check_segments
+from snakemesh.verify.segments import add_verdicts
 from snakemesh.verify.table import check_manifolds, lines, write_table
 
 params = snakemake.params
 folder = params.folder
+
+
+def add_to_segments(rows: np.ndarray) -> None:
+    """Add what was found to the table of segments, and to its marker what the table is now.
+
+    A run that dies in between finds that the table is not what the marker says, and makes it anew.
+    """
+    before = os.stat(params.marker)
+    with replacing(folder.segments) as temporary:
+        add_verdicts(Path(folder.segments), temporary, rows)
+    facts = read_marker(params.marker) or {}
+    name = os.path.relpath(folder.segments, folder.multires)
+    facts["files"][name] = asdict(served_file(folder.segments))
+    write_marker(params.marker, facts)
+    # what was made from the documents is as new as before
+    os.utime(params.marker, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 with job_log(snakemake.log[0], "verify_table") as log:
     verdict = merged_findings(params.findings)
     failures = verdict.failures
     files = (read_marker(params.marker) or {}).get("files", {})
     if not files:
         failures.add("files", f"it is not known what the documents in {folder.multires} were")
-    for name, record in files.items():
-        if wrong := differs(f"{folder.multires}/{name}", record):
-            failures.add("files", wrong)
-            # so that the next run makes it anew
-            remove_markers(folder.work, Path(params.marker).name)
+    damaged = [differs(f"{folder.multires}/{name}", record) for name, record in files.items()]
+    for wrong in filter(None, damaged):
+        failures.add("files", wrong)
+        # so that the next run makes it anew
+        remove_markers(folder.work, Path(params.marker).name)
     check_segments(Path(folder.segments), verdict.rows, failures)
     check_properties(Path(folder.segment_properties), verdict.rows, params.max_properties, failures)
     check_manifolds(verdict.lods, failures)
@@ -35,6 +58,8 @@ with job_log(snakemake.log[0], "verify_table") as log:
     facts = {"snakemesh": __version__, "verify_fraction": str(params.fraction)}
     with replacing(folder.verify_table) as temporary:
         write_table(temporary, verdict, facts | {"failures": str(sum(failures.count.values()))})
+    if files and not any(damaged):
+        add_to_segments(verdict.rows)
     remove_tree(Path(folder.verify))
     if verdict.is_sound:
         write_marker(snakemake.output[0], {"labels": verdict.labels})

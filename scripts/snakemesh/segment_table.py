@@ -32,9 +32,11 @@ MEASURE_NAMES = (
     *("x_max", "y_max", "z_max"),
     *("x_centroid", "y_centroid", "z_centroid"),
 )
+# What a verification knows of them (see verify/segments.py).
+VERDICT_NAMES = ("watertight", "volume_error")
 # Lower-case names that no other column may have: those of the measures, those of the other columns
 # of `segments.parquet`, and those that the viewer uses itself.
-RESERVED_NAMES = frozenset(["id", "label", "name", *MEASURE_NAMES])
+RESERVED_NAMES = frozenset(["id", "label", "name", *MEASURE_NAMES, *VERDICT_NAMES])
 # Names of the column that names the labels.
 _LABEL_NAMES = ("label", "name")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"

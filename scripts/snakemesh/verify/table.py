@@ -82,18 +82,17 @@ def _cells(sums: np.void) -> str:
     return "".join(f"{int(sums[n]):>14,}" for n in numbers) + f"{ratio:>14.4f}"
 
 
-def write_table(path: Path, verdict: Verdict, facts: Mapping[str, str]) -> None:
-    """Write `verify.parquet`, a row per label with a mesh, by label. facts: what it is about.
+def verdicts(rows: np.ndarray) -> dict[str, pa.Array]:
+    """What was found of each label, by column. rows: shard.ROW.
 
     watertight: every surface of the label is closed, at every LOD; manifold: and no edge has more
     than two faces; volume_error: of LOD 0 against the voxels, volume / volume of the voxels - 1.
     They are null for labels whose mesh was not read; volume_error also for surfaces left open.
     """
-    rows = verdict.rows
     unread = ~rows["checked"]
     closed = rows["open_edges"] == 0
     unknown = unread | ~np.isfinite(rows["volume_error"])
-    columns = {
+    return {
         "label": pa.array(rows["label"]),
         "voxels": pa.array(rows["voxels"]),
         "watertight": pa.array(closed, mask=unread),
@@ -102,5 +101,9 @@ def write_table(path: Path, verdict: Verdict, facts: Mapping[str, str]) -> None:
         "volume_error": pa.array(rows["volume_error"], mask=unknown),
         "open_edges": pa.array(rows["open_edges"], mask=unread),
     }
-    table = pa.table(columns).replace_schema_metadata(dict(facts))
+
+
+def write_table(path: Path, verdict: Verdict, facts: Mapping[str, str]) -> None:
+    """Write `verify.parquet`, a row per label with a mesh, by label. facts: what it is about."""
+    table = pa.table(verdicts(verdict.rows)).replace_schema_metadata(dict(facts))
     pq.write_table(table, path, compression="zstd")
