@@ -44,11 +44,11 @@ with job_log(snakemake.log[0], "verify_table") as log:
     files = (read_marker(params.marker) or {}).get("files", {})
     if not files:
         failures.add("files", f"it is not known what the documents in {folder.multires} were")
-    damaged = [differs(f"{folder.multires}/{name}", record) for name, record in files.items()]
-    for wrong in filter(None, damaged):
-        failures.add("files", wrong)
-        # so that the next run makes it anew
-        remove_markers(folder.work, Path(params.marker).name)
+    for name, record in files.items():
+        if wrong := differs(f"{folder.multires}/{name}", record):
+            failures.add("files", wrong)
+            # so that the next run makes it anew
+            remove_markers(folder.work, Path(params.marker).name)
     check_segments(Path(folder.segments), verdict.rows, failures)
     check_properties(Path(folder.segment_properties), verdict.rows, params.max_properties, failures)
     check_manifolds(verdict.lods, failures)
@@ -58,7 +58,7 @@ with job_log(snakemake.log[0], "verify_table") as log:
     facts = {"snakemesh": __version__, "verify_fraction": str(params.fraction)}
     with replacing(folder.verify_table) as temporary:
         write_table(temporary, verdict, facts | {"failures": str(sum(failures.count.values()))})
-    if files and not any(damaged):
+    if "files" not in failures.count:  # else nothing was found of what was written
         add_to_segments(verdict.rows)
     remove_tree(Path(folder.verify))
     if verdict.is_sound:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,10 @@ import pytest
 
 from formats import Placed, coarser, voted, write_array, write_n5, write_precomputed, write_zarr
 from in_process import build_pyramid, level_labels, mesh, planned
-from serve import Handler, Server
 from snakemesh.errors import UserError
 from snakemesh.plan.placement import level_factors
 from snakemesh.plan.source import is_local, read_source
+from snakemesh.view.server import Server, located
 from surfaces import voronoi
 
 VOXEL_NM = (20, 8, 8)
@@ -115,23 +114,19 @@ def test_every_source_becomes_the_same_meshes(name, reference, tmp_path):
     assert files(tmp_path / "seg") == before, "a run has changed its input"
 
 
-class Bucket(Handler):
-    """A server that answers reads of objects like the JSON API of Google Cloud Storage."""
-
-    def _answer(self, with_body):
-        found = re.match(r"/storage/v1/b/([^/]+)/o/([^?]+)", self.path)
-        self.path = "/".join(["", *map(unquote, found.groups())]) if found else "/nothing"
-        super()._answer(with_body)
+def in_bucket(url_path):
+    """The path of an object in a request of the JSON API of Google Cloud Storage."""
+    found = re.match(r"/storage/v1/b/([^/]+)/o/([^?]+)", url_path)
+    return "/".join(["", *map(unquote, found.groups())]) if found else "/nothing"
 
 
 @contextmanager
-def served(folder, handler=Handler):
-    """Serve a folder; gives the address of the server."""
-    with Server(("127.0.0.1", 0), {"": folder}) as server:
-        server.RequestHandlerClass = handler
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+def served(folder, path_of=str):
+    """Serve a folder; gives the address. path_of: what a request means by its path."""
+    with Server(
+        lambda path: located({"": folder}, path_of(path)), "127.0.0.1", 0, cors=True
+    ) as server:
+        yield f"http://127.0.0.1:{server.port}"
 
 
 REMOTE = (
@@ -159,7 +154,7 @@ def test_over_http_it_is_the_same(name, reference, tmp_path):
 
 def test_as_google_cloud_storage_it_is_the_same(reference, tmp_path, monkeypatch):
     write_zarr(tmp_path / "bucket" / "seg", [VOLUME])
-    with served(tmp_path, Bucket) as url:
+    with served(tmp_path, in_bucket) as url:
         monkeypatch.setenv("TENSORSTORE_GCS_HTTP_URL", url)
         plan, found = run("gs://bucket/seg", tmp_path / "out")
     assert found == reference[1]

@@ -1,9 +1,9 @@
 """The whole workflow on volumes other than a local group that has only s0."""
 
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import in_process
 from formats import Placed, coarser, voted, write_array, write_zarr
 from object_store import object_store, upload
 from running import digests, finish, meshes, planned, run
-from serve import Server
+from snakemesh.view.server import Server, located
 
 BUCKET = "volumes"
 LODS = {"num_lods": 2}
@@ -38,13 +38,12 @@ def sources(volume, tmp_path_factory):
     write_zarr(folder / "seg.zarr", [placed])
     write_array(folder / "plain.zarr", placed)
     before = digests(folder)
-    with object_store(), Server(("127.0.0.1", 0), {"": folder}) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    find = partial(located, {"": folder})
+    with object_store(), Server(find, "127.0.0.1", 0, cors=True) as server:
         files = (path for path in (folder / "plain.zarr").rglob("*") if path.is_file())
         upload(BUCKET, {f"some/{path.relative_to(folder)}": path for path in files})
-        http = f"http://127.0.0.1:{server.server_port}/seg.zarr"
+        http = f"http://127.0.0.1:{server.port}/seg.zarr"
         yield Sources(placed, http, f"s3://{BUCKET}/some/plain.zarr")
-        server.shutdown()
     assert digests(folder) == before, "a run has changed its input"
 
 
