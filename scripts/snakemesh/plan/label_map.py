@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -240,7 +241,7 @@ def _kept(folder: OutputFolder) -> dict[str, np.ndarray]:
         with np.load(path) as kept:
             names = ("content", "rows", "largest", "cells", "blocks")
             return {name: kept[name] for name in names}
-    except (OSError, ValueError, LookupError) as error:
+    except (OSError, EOFError, ValueError, LookupError, BadZipFile) as error:
         raise UserError(
             f"{path}, which a run keeps for its jobs, cannot be read; give the same command again"
         ) from error
