@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from snakemesh.boxes import Box, Index, triple
 from snakemesh.chunk_files import Watch, digest, stamps
-from snakemesh.errors import UserError
+from snakemesh.errors import BAD_NPZ, UserError
 from snakemesh.label_list import LIST_KEYS, NO_LISTS, LabelLists
 from snakemesh.output.atomic import replacing
 from snakemesh.plan.label_lists import label_files_of
@@ -130,7 +129,7 @@ def _kept(path: str) -> Iterator[Any]:
     try:
         with np.load(path) as kept:
             yield kept
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+    except BAD_NPZ as error:
         raise UserError(
             f"{path}, which a run keeps for its jobs, cannot be read; give the same command again"
         ) from error
