@@ -7,6 +7,7 @@ import numpy as np
 
 from snakemesh.errors import DamagedError
 from snakemesh.multires.counts import label_counts, left_out, not_found
+from snakemesh.multires.open_surfaces import close_volumes
 from snakemesh.multires.shard import write_shard, write_unsharded
 from snakemesh.output.atomic import replacing, sync_filesystem
 from snakemesh.output.job_log import job_log
@@ -34,6 +35,7 @@ with job_log(snakemake.log[0], f"shard {name}") as log, distrusting([blocks_mark
         sync_filesystem(folder.multires)
         files = [f for label in summary["label"].tolist() for f in folder.label_files(label)]
         served = served_labels(files)
+    close_volumes(summary, job)
     with replacing(output.summary) as temporary, open(temporary, "wb") as file:
         np.save(file, summary)
     rows = asdict(served_file(output.summary))
