@@ -19,6 +19,7 @@ from snakemesh.plan import jobs, label_map
 from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import job_work
+from snakemesh.plan.failed_jobs import FailedJobsHandler
 from snakemesh.plan.input_state import look_at_input, read_state, write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
 from snakemesh.plan.label_lists import label_files, list_remarks, read_lists, write_lists
@@ -88,6 +89,7 @@ def begin():
     # the last one: where it is, the others are
     write_state(OUT.input_state, INPUT_STATE)
     write_document(OUT.run_document, run_document(MADE_FROM))
+    logger.addHandler(FailedJobsHandler(OUT, lambda *_: None, lambda *_: None))
     logger.addHandler(ProgressHandler(works, logger.info, end))
     return True
 
