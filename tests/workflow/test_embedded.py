@@ -76,7 +76,7 @@ def test_as_a_module(embedding, multires, prefix):
     folder = embedding(prefix)
     said = snakemake(folder)
     assert "in all   9 jobs" in said and "left" not in said
-    assert "progress: 100 % of the work, 13 of 13 jobs" in said
+    assert "progress: 100 % of the work, 13 jobs, " in said
     assert digests(folder / "meshes" / "multires") == digests(multires)
     assert "0.shard" in (folder / "listing.txt").read_text()
     assert (folder / "theirs.txt").read_text() == "theirs"

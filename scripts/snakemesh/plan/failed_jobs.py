@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.failure_reasons import (
+    INTERRUPTED,
+    is_interruption,
     log_says_success,
     reason_in_cluster_logs,
     reason_in_exception,
@@ -76,6 +78,12 @@ class FailedJobsHandler(logging.Handler):
         self._attempts: dict[int, Attempt] = {}
         self._failed: set[int] = set()
         self._raised: dict[int | None, str] = {}
+        self._is_interrupted = False
+
+    @property
+    def count(self) -> int:
+        """How many jobs have failed and were not started again."""
+        return len(self._failed)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take note of a job that starts or fails."""
@@ -88,6 +96,8 @@ class FailedJobsHandler(logging.Handler):
                 self._fail(record)
             case "group_error":
                 self._fail_group(record)
+            case None if record.getMessage().startswith(INTERRUPTED):
+                self._is_interrupted = True
 
     def _begin(self, record: logging.LogRecord) -> None:
         facts = vars(record)
@@ -122,7 +132,7 @@ class FailedJobsHandler(logging.Handler):
         facts = vars(record)
         raised = self._raised.pop(record.thread, "")
         attempt = self._attempts.get(facts["jobid"])
-        if attempt is None:
+        if attempt is None or self._is_interrupted or is_interruption(raised):
             return
         clusters = [path for path in facts["log"] if path != attempt.log]
         said = reason_in_message(facts["rule_msg"] or "")

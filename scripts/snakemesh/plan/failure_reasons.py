@@ -13,6 +13,8 @@ _ENDED_BY_CLUSTER = re.compile(
 )
 # What remote executors add to each message.
 _ADVICE = "For further error details see the cluster/cloud log"
+# How Snakemake's message begins when a user interrupts a run.
+INTERRUPTED = "Terminating processes on user request"
 # Of a log, so many bytes at its end are read.
 _TAIL = 1 << 16
 
@@ -55,20 +57,28 @@ def reason_in_message(message: str) -> str | None:
 
 def reason_in_exception(text: str) -> str:
     """What Snakemake's error about a local job says in its last line, with signals named."""
-    status = re.search(r"non-zero exit status (\d+)\.?\s*$|died with <Signals\.(\w+)", text)
-    if status is None:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return lines[-1] if lines else "nothing is known of it"
-    code = int(status[1] or 0)
-    name = status[2] or (_signal_name(code - 128) if code > 128 else None)
+    code, name = _exit_status(text)
+    if name is None and code is None:
+        return text.strip().splitlines()[-1].strip()
     if name is None:
         return f"its script ended with exit status {code}"
     hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
     return f"its process was ended by the signal {name}{hint}"
 
 
-def _signal_name(number: int) -> str | None:
-    return signal.Signals(number).name if number in set(signal.Signals) else None
+def is_interruption(text: str) -> bool:
+    """Whether Snakemake's error about a local job says that Ctrl-C has ended it."""
+    return _exit_status(text)[1] == "SIGINT"
+
+
+def _exit_status(text: str) -> tuple[int | None, str | None]:
+    """The exit status that Snakemake's error names, and the signal that it stands for."""
+    found = re.search(r"non-zero exit status (\d+)\.?\s*$|died with <Signals\.(\w+)", text)
+    if found is None or found[2]:
+        return None, found and found[2]
+    code = int(found[1])
+    # a shell adds 128 to the number of the signal that has ended its command
+    return code, signal.Signals(code - 128).name if code - 128 in set(signal.Signals) else None
 
 
 def _last_lines(path: str) -> list[str]:
