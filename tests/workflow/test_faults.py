@@ -1,6 +1,7 @@
 """Faults outside the jobs: a broken chunk of the input, and an output that is read-only."""
 
 import json
+import re
 import shutil
 import subprocess
 from itertools import pairwise
@@ -45,6 +46,10 @@ def test_a_broken_chunk(repository, config, multires, broken_chunk, tmp_path):
     listed = [json.loads(line) for line in text.splitlines()]
     assert {f"{failure['rule']} {failure['job']}" for failure in listed} == jobs
     assert all(str(chunk) in failure["reason"] for failure in listed)
+    assert not {"\r", "\x1b"} & set(said)
+    assert "jobid" not in said and " steps " not in said
+    (log,) = re.findall(r"^Complete log\(s\): (.*)$", said, re.MULTILINE)
+    assert "Error in rule mesh_block:" in Path(log).read_text()
     assert f"2 jobs failed, all are listed in {tmp_path}/out/logs/failures.jsonl" in said
 
     left = planned(repository, ours)
