@@ -163,7 +163,9 @@ class FailedJobsHandler(logging.Handler):
             order = sorted(left or attempts, key=lambda number: not attempts[number].has_log)
             said = {number: attempts[number] for number in order[:1]}
         external = facts.get("external_jobid")
-        message = f"the cluster's job {external} failed" if external else "its group failed"
+        message = f"the cluster's job {external} failed"
+        if external is None:
+            message = "the cluster refused its group; --verbose shows the command"
         for number, attempt in said.items():
             reason, log = _reason(attempt, facts["aux_logs"], message)
             self._add(record, number, attempt, reason, log)

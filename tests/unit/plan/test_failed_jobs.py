@@ -60,10 +60,11 @@ class Run:
         facts = {"jobid": number, "log": [self.log(box), *cluster_logs], "rule_msg": message}
         self.snakemake.error("", extra={"event": "job_error", "indent": False, **facts})
 
-    def fail_group(self, boxes, cluster_logs):
+    def fail_group(self, boxes, cluster_logs, job="4711"):
         infos = [{"jobid": number} for number in boxes]
         extra = {"event": "group_error", "job_error_info": infos, "aux_logs": cluster_logs}
-        self.snakemake.error("", extra={**extra, "external_jobid": "4711"})
+        external = {} if job is None else {"external_jobid": job}
+        self.snakemake.error("", extra=extra | external)
         for number, box in boxes.items():
             facts = {"jobid": number, "log": [self.log(box)], "rule_msg": None, "indent": True}
             self.snakemake.error("", extra={"event": "job_error", **facts})
@@ -188,6 +189,8 @@ def test_of_a_group_that_was_killed_the_job_that_had_begun(run, tmp_path):
         "the cluster's job 4711 failed",
         run.log("0_0_2"),
     )
+    run.fail_group(boxes, [], job=None)
+    assert run.said()[2][2] == "the cluster refused its group; --verbose shows the command"
 
 
 def test_a_file_that_is_missing(run):
