@@ -188,14 +188,15 @@ def doubled(amount):
     return lambda wildcards, attempt: amount(wildcards) * 2 ** (attempt - 1)
 
 
-# The handler that keeps Snakemake's own messages from the terminal. None where another workflow or
-# the user decides what is shown.
+# The handler that keeps Snakemake's own messages from the terminal. None where another workflow
+# decides what is shown, or the user does with --verbose or --quiet.
 QUIET = None
 # A dry run lists its jobs, which can be many. So the plan in words is printed after them, unless
 # Snakemake has found no way to make what was asked for.
 if workflow.output_settings.dryrun:
     atexit.register(lambda: workflow.dag is not None and print(f"\n{summary()}"))
 elif workflow.is_main_process:
-    if not (IS_MODULE or workflow.output_settings.verbose):
+    shown = workflow.output_settings
+    if not (IS_MODULE or shown.verbose or shown.quiet):
         QUIET = quieted(logger)
     logger.addHandler(StartHandler(begin, OUT))

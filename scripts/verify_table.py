@@ -62,7 +62,7 @@ with job_log(snakemake.log[0], "verify_table") as log:
         add_to_segments(verdict.rows)
     remove_tree(Path(folder.verify))
     if not verdict.is_sound:
-        named = ", ".join(f"{n:,} of {check}" for check, n in failures.count.items())
-        raise UserError(f"{folder.multires} is not sound: failures {named}")
+        named = ", ".join(f"{check} ({n:,})" for check, n in failures.count.items())
+        raise UserError(f"{folder.multires} is not sound, failures by check: {named}")
     write_marker(snakemake.output[0], {"labels": verdict.labels})
     log.facts.update(labels=verdict.labels)

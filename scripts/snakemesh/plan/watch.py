@@ -2,7 +2,9 @@
 
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping
+from itertools import dropwhile
 
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.estimates import Work
@@ -72,8 +74,8 @@ class Failures:
             text = f"more jobs fail; {self._folder.failures} lists them all"
         else:
             text = failure_text(failure)
-        if failure.rule == "verify_table":
-            self._quiet.print(verify_report(failure.log))
+        if failure.rule == "verify_table" and (report := verify_report(failure.log)):
+            self._quiet.print(report)
         self._logger.error(text, extra=SHOWN)
 
     def tell_of_retry(self, attempt: Attempt, resources: Mapping[str, object]) -> None:
@@ -110,6 +112,12 @@ def verdict(failed: int, folder: OutputFolder) -> str | None:
 
 
 def verify_report(log: str) -> str:
-    """The table in the log of rule verify_table, whose last line is about the job."""
+    """The table in the log of rule verify_table, whose last line is about the job.
+
+    It is "" if the job ended before there was one.
+    """
+    if not os.path.exists(log):
+        return ""
     with open(log) as file:
-        return "".join(file.readlines()[:-1]).rstrip("\n")
+        lines = file.read().splitlines()[:-1]
+    return "\n".join(dropwhile(lambda line: not line.startswith("verify: "), lines))

@@ -180,6 +180,15 @@ def test_where_snakemake_does_not_write_to_the_terminal(run):
     assert quieted(log) is None and len(log.handlers) == 1
 
 
+def test_the_table_in_the_log_of_a_verification(tmp_path):
+    log = tmp_path / "verify_table.log"
+    assert watch.verify_report(str(log)) == ""
+    log.write_text("Traceback (most recent call last):\n  File ...\nKeyError: 'labels'\n")
+    assert watch.verify_report(str(log)) == ""
+    log.write_text("a warning\nverify: 47 labels\n  all  1\n\n  ok\nverify_table: not sound\n")
+    assert watch.verify_report(str(log)) == "verify: 47 labels\n  all  1\n\n  ok"
+
+
 def test_ours_are_shown(run):
     run.start()
     run.log.info("The plan", extra=SHOWN)
