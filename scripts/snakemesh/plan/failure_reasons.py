@@ -6,10 +6,13 @@ from collections.abc import Iterable
 
 # The last line of the log of a job that succeeded (see output.job_log).
 _SUCCESS = re.compile(r"  seconds \S+  peak_mb \d+  snakemesh \S+$")
-# What clusters write into their own log of a job that they end.
-_ENDED_BY_CLUSTER = re.compile(
-    r"TERM_[A-Z]+|oom.kill|out of memory|memory limit|time limit|CANCELLED|\bKilled\b|disk quota",
-    re.IGNORECASE,
+# What clusters write into their own log of a job that they end: why, or at least that they did.
+_ENDED_BY_CLUSTER = (
+    re.compile(
+        r"TERM_[A-Z]+|oom.kill|out of memory|memory limit|time limit|node failure|disk quota",
+        re.IGNORECASE,
+    ),
+    re.compile(r"CANCELLED|\bKilled\b"),
 )
 # What remote executors add to each message.
 _ADVICE = "For further error details see the cluster/cloud log"
@@ -43,9 +46,11 @@ def reason_in_log(path: str, job: str) -> str | None:
 def reason_in_cluster_logs(paths: Iterable[str]) -> tuple[str, str] | None:
     """The line of the cluster's own logs that says why it ended a job, and the path of the log."""
     for path in paths:
-        for line in reversed(_last_lines(path)):
-            if _ENDED_BY_CLUSTER.search(line):
-                return line.strip(), path
+        lines = _last_lines(path)
+        for pattern in _ENDED_BY_CLUSTER:
+            for line in reversed(lines):
+                if pattern.search(line):
+                    return line.strip(), path
     return None
 
 

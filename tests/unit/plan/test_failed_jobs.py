@@ -177,7 +177,10 @@ def test_of_a_group_that_was_killed_the_job_that_had_begun(run, tmp_path):
     with open(run.log("0_0_2"), "w"):
         pass  # as job_log does first
     cluster_log = tmp_path / "group.log"
-    cluster_log.write_text("slurmstepd: error: Detected 1 oom_kill event in StepId=4.0\n")
+    cluster_log.write_text(
+        "slurmstepd: error: Detected 1 oom_kill event in StepId=4.0\n"
+        "srun: error: localhost: task 0: Killed\n"
+    )
     run.fail_group(boxes, [str(cluster_log)])
     reason = "slurmstepd: error: Detected 1 oom_kill event in StepId=4.0"
     assert run.said() == [("lod 0 0_0_2", 1, reason, str(cluster_log))]
