@@ -28,6 +28,7 @@ work/
   verify.<hash>.done                    the output was verified, and nothing failed
 verify.parquet                          what the last verification found of each label
 logs/, benchmarks/                      a file per job, by rule
+logs/failures.jsonl                     a line for each attempt at a job that failed
 
 <hash> stands for what a product is made from (`plan.made_from`). A product of another configuration
 or of another state of the input has another name: it is never taken for the one that is wanted.
@@ -44,6 +45,7 @@ PYRAMID = "_intermediate_scales.zarr"
 WORK = "work"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
+FAILURES = f"{LOGS}/failures.jsonl"
 # A run fills these folders, and may remove them again.
 OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS)
 # The first file that a run makes. It shows that an output directory belongs to snakemesh.
@@ -226,6 +228,11 @@ class OutputFolder:
     def log(self, job: str) -> str:
         """The log of a job; `job` is "rule" or "rule/box"."""
         return f"{self.root}/{LOGS}/{job}.log"
+
+    @property
+    def failures(self) -> str:
+        """The list of attempts at jobs that failed, in all runs so far: a JSON object per line."""
+        return f"{self.root}/{FAILURES}"
 
     def rule_of_logs(self, paths: Iterable[str]) -> str | None:
         """The rule whose job has these logs; None for a job of another workflow.
