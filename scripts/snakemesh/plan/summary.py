@@ -21,7 +21,8 @@ def plan_summary(
     left: rule and work of each job that is still to be run. remarks: lines to follow.
     """
     lines = [
-        f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for dense tissue)",
+        f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for "
+        f"{'a sparse volume' if plan.is_sparse else 'dense tissue'})",
         *_labels(plan),
         *_levels(plan),
         *_stages(plan),
