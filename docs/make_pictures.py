@@ -193,7 +193,7 @@ def tissue_picture(output: Path) -> None:
     """Real tissue: dendrites and axons."""
     table = Segments(output)
     labels = list(dict.fromkeys([*table.largest(8)[3:], *table.slender(16)]))
-    section_and_meshes("tissue", output, labels, 1.75, FRONT)
+    section_and_meshes("tissue", output, labels, 1.4, FRONT)
 
 
 def figures(entry: Entry, lod: int) -> str:
