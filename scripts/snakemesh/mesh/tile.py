@@ -36,7 +36,7 @@ from snakemesh.multires.octree import CELL_STEPS
 # How far thinning may move the curves in which planes cut a surface, and how far apart the vertices
 # of a curve may be, in voxels of the level, where all faces are kept. With fewer faces both grow,
 # as the faces do. On a ball of radius 102 voxels that is cut every 64, 16 % of the vertices then
-# lie in the planes, and the normals there are up to 1.4 times as far off as elsewhere.
+# lie in the planes, and the normals there are 1.35 times as far off as elsewhere (docs/quality.md).
 CURVE_ERROR = 0.08
 MAX_CURVE_ERROR = 0.3
 CURVE_SPACING = 1.8
