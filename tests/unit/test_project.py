@@ -13,7 +13,8 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", "config/README.md", "docs/design.md
 # What the first part of a path in the repository may be. Other paths, such as `multires/info`, are
 # in the output.
 ROOTS = {
-    *(".ci", ".github", "config", "docs", "envs", "lsf", "profiles", "rules", "scripts", "slurm"),
+    *(".ci", ".github", "config", "docs", "envs", "lsf", "profiles", "report", "rules", "scripts"),
+    "slurm",
     *("tests", "Snakefile", "pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
 }
 # A file that is named without its folder
@@ -95,8 +96,8 @@ def test_every_rule_is_in_the_design_and_its_picture():
     section = text_of("docs/design.md").split("## The DAG")[1].split("\n## ")[0]
     assert rules() - set(re.findall(r"`(\w+)`", section)) == set()
     drawn = set(re.findall(r"<text .*>(\w+)</text>", text_of("docs/rulegraph.svg")))
-    # the target `pyramid` is not part of a whole run, nor is verification
-    others = {name for name in rules() if name.startswith("verify")} | {"pyramid"}
+    # the target `pyramid` is not part of a whole run, nor are verification and the report
+    others = {name for name in rules() if name.startswith(("verify", "report"))} | {"pyramid"}
     assert drawn == rules() - others | {"all"}
 
 

@@ -27,6 +27,7 @@ work/
   verify/                               what is found while the output is verified
   verify.<hash>.done                    the output was verified, and nothing failed
 verify.parquet                          what the last verification found of each label
+report/<hash>/                          pictures, plots, tables and the page of the report
 logs/, benchmarks/                      a file per job, by rule
 
 <hash> stands for what a product is made from (`plan.made_from`). A product of another configuration
@@ -44,8 +45,9 @@ PYRAMID = "_intermediate_scales.zarr"
 WORK = "work"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
+REPORT = "report"
 # A run fills these folders, and may remove them again.
-OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS)
+OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS, REPORT)
 # The first file that a run makes. It shows that an output directory belongs to snakemesh.
 LOCK = f"{WORK}/lock"
 RUN_DOCUMENT = "snakemesh.json"
@@ -222,6 +224,24 @@ class OutputFolder:
     def verify_table(self) -> str:
         """The table of what the last verification found of each label."""
         return f"{self.root}/{VERIFY_TABLE}"
+
+    @property
+    def report(self) -> str:
+        """The folder of the report."""
+        return f"{self.root}/{REPORT}"
+
+    def report_facts(self, made_from: str) -> str:
+        """What there is to report."""
+        return self.report_file("facts.json", made_from)
+
+    def report_file(self, name: str, made_from: str) -> str:
+        """A picture, a table or the page of the report."""
+        return f"{self.report}/{made_from}/{name}"
+
+    @property
+    def failures(self) -> str:
+        """The attempts at jobs that have failed, a line of JSON for each."""
+        return f"{self.root}/{LOGS}/failures.jsonl"
 
     def log(self, job: str) -> str:
         """The log of a job; `job` is "rule" or "rule/box"."""
