@@ -12,8 +12,6 @@ from snakemesh.report.panels import Panel, mosaic
 from snakemesh.report.segments import read_segments
 from snakemesh.report.style import nothing_to_show, save
 
-# Segments that are drawn together, and those of which one is drawn at each LOD.
-TOGETHER, TYPICAL = 40, 15
 params, output = snakemake.params, snakemake.output
 
 
@@ -32,11 +30,13 @@ with job_log(snakemake.log[0], "report_meshes") as log:
     folder = open_meshes(params.meshes)
     largest = segments.largest
     meshes = meshes_of(folder, largest["label"].tolist())
-    write(output.scene, scene(folder, meshes[:TOGETHER], segments.count), 1)
+    write(output.scene, scene(folder, meshes, segments.count), 1)
     write(output.bodies, singles(folder, meshes, largest["voxels"].tolist()), 3)
-    chosen = with_most_lods(meshes[:TYPICAL], largest["volume"][:TYPICAL].tolist())
+    drawable = segments.drawable
+    candidates = meshes_of(folder, drawable["label"].tolist())
+    chosen = with_most_lods(candidates, drawable["volume"].tolist())
     panels = [] if chosen is None else each_lod(folder, chosen)
     lods = len(panels) // 2
     columns = lods if lods <= 5 else next((n for n in (5, 4, 3) if lods % n == 0), lods)
     write(output.lods, panels, columns)
-    log.facts.update(labels=segments.count, drawn=len(meshes[:TOGETHER]))
+    log.facts.update(labels=segments.count, drawn=len(meshes))

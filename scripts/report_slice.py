@@ -12,7 +12,7 @@ from snakemesh.multires.mesh_folder import open_meshes
 from snakemesh.output.job_log import job_log
 from snakemesh.report.bodies import meshes_of
 from snakemesh.report.plane import LevelPlace, chosen_window, outlines, read_window
-from snakemesh.report.segments import read_segments
+from snakemesh.report.segments import read_segments, with_mesh
 from snakemesh.report.slice import slice_figure
 from snakemesh.report.style import save
 
@@ -60,7 +60,9 @@ with job_log(snakemake.log[0], "report_slice") as log:
     folder = open_meshes(params.meshes)
     names, pixels = np.unique(labels[labels != 0], return_counts=True)
     order = np.argsort(-pixels, kind="stable")[:MOST_OUTLINED]
-    meshes = meshes_of(folder, names[order].tolist())
+    outlined = with_mesh(params.segments, np.sort(names[order].astype(np.uint64)))
+    rank = {label: i for i, label in enumerate(names[order].tolist())}
+    meshes = meshes_of(folder, sorted(outlined.tolist(), key=rank.__getitem__))
     lines = outlines(folder, meshes, window, MAX_BYTES)
     figure, found = slice_figure(labels, lines, window, len(names))
     save(figure, snakemake.output[0], found)

@@ -6,13 +6,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from snakemesh.ascending import find
+
 # Bins of sizes, in voxels: five to a power of ten.
 SIZE_EDGES = 10.0 ** np.arange(0, 16.01, 0.2)
 # Bins of errors: finer towards 0, and what is beyond 1.
 _FINER = np.geomspace(1e-5, 1, 121)
 ERROR_EDGES = np.concatenate([[-np.inf], -_FINER[::-1], [0], _FINER, [np.inf]])
 # Of all segments, at most so many are dots in a plot, and so many are known one by one.
-MOST_DOTS, MOST_LARGEST = 6000, 200
+MOST_DOTS, MOST_LARGEST = 6000, 40
+# Segments of so many faces at LOD 0 can be drawn at each of their LODs; so many of them are known.
+MAX_FACES, MOST_DRAWABLE = 1_500_000, 15
 LARGEST = np.dtype(
     [
         ("label", "<u8"),
@@ -34,7 +38,8 @@ class Segments:
     count: of them. voxels, volume, faces: sums, volume in nm^3, faces at LOD 0. sizes: segments by
     bin of SIZE_EDGES, and held: their voxels. errors: segments by bins of SIZE_EDGES and of
     ERROR_EDGES; an error is volume / volume of the voxels - 1. dots: voxels and error of some of
-    them, (n, 2). largest: dtype LARGEST, the largest first; centroids are x y z in nm.
+    them, (n, 2). largest: dtype LARGEST, the largest first; centroids are x y z in nm. drawable:
+    the same, the largest of those of the most LODs and of at most MAX_FACES.
     """
 
     count: int
@@ -46,6 +51,7 @@ class Segments:
     errors: np.ndarray
     dots: np.ndarray
     largest: np.ndarray
+    drawable: np.ndarray
 
 
 def read_segments(path: str | Path, voxel_nm3: float) -> Segments:
@@ -57,7 +63,8 @@ def read_segments(path: str | Path, voxel_nm3: float) -> Segments:
     shape = (len(SIZE_EDGES) - 1, len(ERROR_EDGES) - 1)
     sizes, held, errors = np.zeros(shape[0], int), np.zeros(shape[0]), np.zeros(shape, int)
     sums = np.zeros(3)
-    dots, largest = [np.empty((0, 2))], np.empty(0, LARGEST)
+    dots = [np.empty((0, 2))]
+    largest, drawable = np.empty(0, LARGEST), np.empty(0, LARGEST)
     for i in range(file.num_row_groups):
         group = file.read_row_group(i, [*_COLUMNS, *_CENTROID])
         rows = np.zeros(len(group), LARGEST)
@@ -65,7 +72,11 @@ def read_segments(path: str | Path, voxel_nm3: float) -> Segments:
             rows[name] = group[name].to_numpy()
         for axis, name in enumerate(_CENTROID):
             rows["centroid"][:, axis] = group[name].to_numpy()
-        largest = _largest(np.concatenate([largest, rows]))
+        largest = _first(np.concatenate([largest, rows]), MOST_LARGEST)
+        few = rows[rows["faces"] <= MAX_FACES]
+        drawable = np.concatenate([drawable, few])
+        most_lods = drawable["lods"] == drawable["lods"].max(initial=0)
+        drawable = _first(drawable[most_lods], MOST_DRAWABLE)
         voxels = rows["voxels"].astype(float)
         sums += [voxels.sum(), rows["volume"].sum(), rows["faces"].sum()]
         sizes += np.histogram(voxels, SIZE_EDGES)[0]
@@ -85,12 +96,23 @@ def read_segments(path: str | Path, voxel_nm3: float) -> Segments:
         errors,
         np.concatenate(dots),
         largest,
+        drawable,
     )
 
 
-def _largest(rows: np.ndarray) -> np.ndarray:
-    """The MOST_LARGEST rows of the largest volume; of equal ones, the smaller labels first."""
-    return rows[np.lexsort((rows["label"], -rows["volume"]))[:MOST_LARGEST]]
+def _first(rows: np.ndarray, count: int) -> np.ndarray:
+    """The rows of the largest volume; of equal ones, the smaller labels first."""
+    return rows[np.lexsort((rows["label"], -rows["volume"]))[:count]]
+
+
+def with_mesh(path: str | Path, labels: np.ndarray) -> np.ndarray:
+    """Those of some ascending labels (uint64) that are in the table, and so have a mesh."""
+    found = np.zeros(len(labels), bool)
+    file = pq.ParquetFile(path)
+    for i in range(file.num_row_groups):
+        _, is_there = find(file.read_row_group(i, ["label"])["label"].to_numpy(), labels)
+        found |= is_there
+    return labels[found]
 
 
 def quantiles(counts: np.ndarray, edges: np.ndarray, parts: tuple[float, ...]) -> np.ndarray:
