@@ -48,7 +48,8 @@ def reported(repository, config, tmp_path_factory):
 
 def variable(html: Path, name: str):
     """What Snakemake's report gives to its own script."""
-    script = html.read_text(encoding="utf-8").split(f"    var {name} = ")[1]
+    start = re.compile(rf'<script id="[a-z-]+">\s+var {name} = ')
+    script = start.split(html.read_text(encoding="utf-8"))[1]
     return json.JSONDecoder().raw_decode(script)[0]
 
 
