@@ -17,9 +17,10 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.plan import jobs, label_map
 from snakemesh.plan.configuration import read_settings, typed
+from snakemesh.plan.density import is_sparse
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import job_work
-from snakemesh.plan.input_state import look_at_input, read_state, write_state
+from snakemesh.plan.input_state import look_at_input, read_state, was_sparse, write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
 from snakemesh.plan.label_lists import label_files, list_remarks, read_lists, write_lists
 from snakemesh.plan.made_from import MadeFrom
@@ -38,13 +39,16 @@ try:
     if workflow.is_main_process or not os.path.exists(OUT.input_state):
         check_tables(SETTINGS)
         TABLE = label_map.look_at_table(SETTINGS, OUT)
-        PLAN = make_plan(SETTINGS, source_levels(SETTINGS), TABLE)
+        LEVELS = source_levels(SETTINGS)
+        PLAN = make_plan(SETTINGS, LEVELS, TABLE)
+        if is_sparse(PLAN):
+            PLAN = make_plan(SETTINGS, LEVELS, TABLE, is_sparse=True)
         LISTS = read_lists(SETTINGS, PLAN.dtype)
         INPUT_STATE = look_at_input(PLAN, label_files(PLAN, LISTS))
         TOKENS = label_map.look_at_tokens(MadeFrom(PLAN, INPUT_STATE), OUT)
     else:
         TABLE = label_map.read_table_of_run(SETTINGS, OUT)
-        PLAN = make_plan(SETTINGS, source_levels(SETTINGS), TABLE)
+        PLAN = make_plan(SETTINGS, source_levels(SETTINGS), TABLE, was_sparse(OUT.input_state))
         INPUT_STATE = read_state(OUT.input_state, PLAN)
         TOKENS = label_map.read_tokens_of_run(MadeFrom(PLAN, INPUT_STATE), OUT)
 except UserError as error:

@@ -1,6 +1,11 @@
 """The errors that are meant for the person who runs the workflow."""
 
+import zipfile
+import zlib
 from pathlib import Path
+
+# What numpy raises for an .npz file that is missing, damaged or of another kind.
+BAD_NPZ = (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class UserError(ValueError):

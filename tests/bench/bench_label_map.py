@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--format", choices=("npy", "csv", "parquet"), default="npy")
     parser.add_argument("--folder", help="where the volume, the table and the outputs are made")
     parser.add_argument("config", nargs="*", help="further configuration, key=value")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
         compare(args, Path(scratch))
 

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--keep", help="an empty folder for the output")
     parser.add_argument("config", nargs="*", help="further configuration, key=value")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(args.keep or scratch) / "output"
         command = [sys.executable, "-m", "snakemake", "--cores", str(args.cores), "--quiet", "all"]

@@ -6,18 +6,14 @@ another table gives all labels of a cell the same bodies, the token stays, and s
 of that cell.
 """
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from xxhash import xxh3_64
 
+from snakemesh.errors import BAD_NPZ
 from snakemesh.output.atomic import replacing
-
-# What reading a damaged file raises.
-_DAMAGED = (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ def read_tokens(path: str, n_cells: int) -> np.ndarray | None:
     try:
         with np.load(path) as found:
             tokens: np.ndarray = found["tokens"]
-    except _DAMAGED:
+    except BAD_NPZ:
         return None
     return tokens if tokens.shape == (n_cells,) and tokens.dtype == np.uint64 else None
 
@@ -97,6 +93,6 @@ def read_record(path: str) -> Record | None:
             record = Record(**{name: found[name] for name in Record.__dataclass_fields__})
             if record.members.max(initial=0) >= max(len(record.labels), 1):
                 return None
-    except (*_DAMAGED, TypeError):
+    except (*BAD_NPZ, TypeError):
         return None
     return record

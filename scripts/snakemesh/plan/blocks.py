@@ -15,6 +15,8 @@ MIN_BLOCKS = 8
 # ... but not into smaller ones on average than half of this. A block of dense tissue with as many
 # voxels takes 2 s or more, and its job 0.7 s to start.
 WORTHWHILE_VOXELS = 1 << 22
+# Blocks of a sparse volume are doubled so often more: a job takes no longer than in dense tissue.
+SPARSE_GROWTH = 3
 # A tile has at most this many voxels, or one cell if that is larger. Of dense uint32 labels, a tile
 # of 512^3 voxels took 3.9 GB; half of it takes 2 GB.
 TILE_VOXELS = 512 * 512 * 256

@@ -24,6 +24,8 @@ MEASURED_VERIFY_VOXELS_PER_S = 2e6
 # Bytes on the disk: of a voxel of a built level, and of the fragments that a meshed voxel gives.
 LEVEL_BYTES_PER_VOXEL = 0.17
 FRAGMENT_BYTES_PER_VOXEL = 0.14
+# Of what dense tissue takes to mesh and to keep, what a sparse volume takes at most.
+SPARSE_PART = 0.15
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,14 @@ def _block_work(plan: Plan, lod: int, index: Index) -> Work:
     size = (n * c for n, c in zip(job.n_cells, job.cell_voxels, strict=True))
     ends = zip(begin, size, job.reads.shape, strict=True)
     end = [min(b + s, n) for b, s, n in ends]
-    return _work(_box_voxels(begin, end), MEASURED_MESH_VOXELS_PER_S)
+    return _work(_box_voxels(begin, end), MEASURED_MESH_VOXELS_PER_S / _part(plan))
 
 
 def plan_work(plan: Plan) -> Work:
     """The work of all jobs of a plan that has done none yet."""
     passes = [math.prod(plan.levels[stage.base].shape) for stage in plan.stages]
     works = [_work(voxels, MEASURED_PYRAMID_VOXELS_PER_S) for voxels in passes]
-    works.append(_work(meshed_voxels(plan), MEASURED_MESH_VOXELS_PER_S))
+    works.append(_work(meshed_voxels(plan), MEASURED_MESH_VOXELS_PER_S / _part(plan)))
     works.append(_work(meshed_voxels(plan), MEASURED_SHARD_VOXELS_PER_S))
     more_starts = START_S * (plan.num_jobs - len(works))
     return sum(works, Work(more_starts, 0))
@@ -88,12 +90,17 @@ def meshed_voxels(plan: Plan) -> int:
 def level_bytes(plan: Plan) -> int:
     """Bytes of the levels that are built."""
     built = sum(math.prod(level.shape) for level in plan.levels if level.is_built)
-    return round(built * LEVEL_BYTES_PER_VOXEL)
+    return round(built * LEVEL_BYTES_PER_VOXEL * _part(plan))
 
 
 def mesh_bytes(plan: Plan) -> int:
     """Bytes of all fragments, in the containers and again in the shards."""
-    return round(meshed_voxels(plan) * FRAGMENT_BYTES_PER_VOXEL)
+    return round(meshed_voxels(plan) * FRAGMENT_BYTES_PER_VOXEL * _part(plan))
+
+
+def _part(plan: Plan) -> float:
+    """What a voxel takes, as a part of one of dense tissue."""
+    return SPARSE_PART if plan.is_sparse else 1.0
 
 
 def _work(voxels: int, voxels_per_s: float) -> Work:

@@ -5,7 +5,8 @@ keeps what it saw beside its work; its jobs, which plan again, take it from ther
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from snakemesh.boxes import Box, Index, triple
 from snakemesh.chunk_files import Watch, digest, stamps
-from snakemesh.errors import UserError
+from snakemesh.errors import BAD_NPZ, UserError
 from snakemesh.label_list import LIST_KEYS, NO_LISTS, LabelLists
 from snakemesh.output.atomic import replacing
 from snakemesh.plan.label_lists import label_files_of
@@ -48,7 +49,7 @@ class InputState:
         begin = triple(b + o for b, o in zip(box[0], found.origin, strict=True))
         end = triple(e + o for e, o in zip(box[1], found.origin, strict=True))
         chunks = found.files.indices_of((begin, end))
-        first = _part_chunks(self.plan, level)[0]
+        first = part_chunks(self.plan, level)[0]
         inside = tuple(slice(b - f, e - f) for b, e, f in zip(*chunks, first, strict=True))
         return Watch(found.files, chunks, digest(self.stamps[level][inside]))
 
@@ -64,7 +65,7 @@ def is_checked(plan: Plan) -> bool:
 
 def number_of_chunks(plan: Plan) -> int:
     """Chunks of the source that a run reads."""
-    boxes = (_part_chunks(plan, k) for k in _source_levels(plan) if plan.levels[k].files)
+    boxes = (part_chunks(plan, k) for k in _source_levels(plan) if plan.levels[k].files)
     return sum(math.prod(e - b for b, e in zip(*box, strict=True)) for box in boxes)
 
 
@@ -86,7 +87,7 @@ def look_at_input(plan: Plan, lists: LabelLists = NO_LISTS) -> InputState:
                 f"{MAX_CHUNKS_ASKED:,} can be looked at; {_INSTEAD}"
             )
         try:
-            found[k] = stamps(files, _part_chunks(plan, k))
+            found[k] = stamps(files, part_chunks(plan, k))
         except (OSError, ValueError) as error:
             raise UserError(
                 f"config key input_path: the chunks in {files.root} cannot be looked at: {error}"
@@ -98,10 +99,17 @@ def write_state(path: str, state: InputState) -> None:
     """Keep a state for the jobs of a run."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {f"s{k}": found for k, found in state.stamps.items()}
+    arrays["is_sparse"] = np.array(state.plan.is_sparse)
     lists = zip(LIST_KEYS, state.lists, strict=True)
     arrays |= {key: np.array(found.digest) for key, found in lists if found is not None}
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
+
+
+def was_sparse(path: str) -> bool:
+    """Whether the run that plans has taken the volume for a sparse one (`plan.density`)."""
+    with _kept(path) as kept:
+        return bool(kept["is_sparse"])
 
 
 def read_state(path: str, plan: Plan) -> InputState:
@@ -110,11 +118,18 @@ def read_state(path: str, plan: Plan) -> InputState:
     levels = _source_levels(plan) if is_checked(plan) else []
     if not keys and not levels:
         return InputState(plan, {})
+    with _kept(path) as kept:
+        lists = label_files_of(plan, {key: str(kept[key]) for key in keys})
+        return InputState(plan, {k: kept[f"s{k}"] for k in levels}, lists)
+
+
+@contextmanager
+def _kept(path: str) -> Iterator[Any]:
+    """The arrays of a state that is kept."""
     try:
         with np.load(path) as kept:
-            lists = label_files_of(plan, {key: str(kept[key]) for key in keys})
-            return InputState(plan, {k: kept[f"s{k}"] for k in levels}, lists)
-    except (OSError, ValueError, KeyError) as error:
+            yield kept
+    except BAD_NPZ as error:
         raise UserError(
             f"{path}, which a run keeps for its jobs, cannot be read; give the same command again"
         ) from error
@@ -125,7 +140,7 @@ def _source_levels(plan: Plan) -> list[int]:
     return [k for k, level in enumerate(plan.levels) if not level.is_built]
 
 
-def _part_chunks(plan: Plan, level: int) -> tuple[Index, Index]:
+def part_chunks(plan: Plan, level: int) -> tuple[Index, Index]:
     """The chunks of a level of the source that hold the part that is meshed."""
     found = plan.levels[level]
     assert found.files is not None

@@ -17,7 +17,7 @@ from snakemesh.bodies.met import Record, read_record, read_tokens
 from snakemesh.bodies.sorted_table import open_sorted
 from snakemesh.bodies.user_table import TableFacts, batches, content_hash, refused, table_facts
 from snakemesh.boxes import Index, box_name, indices, slices, triple
-from snakemesh.errors import DamagedError, UserError
+from snakemesh.errors import BAD_NPZ, DamagedError, UserError
 from snakemesh.job_records import LabelMap
 from snakemesh.output.atomic import replacing
 from snakemesh.output.folder import OutputFolder
@@ -240,7 +240,7 @@ def _kept(folder: OutputFolder) -> dict[str, np.ndarray]:
         with np.load(path) as kept:
             names = ("content", "rows", "largest", "cells", "blocks")
             return {name: kept[name] for name in names}
-    except (OSError, ValueError, LookupError) as error:
+    except BAD_NPZ as error:
         raise UserError(
             f"{path}, which a run keeps for its jobs, cannot be read; give the same command again"
         ) from error

@@ -15,7 +15,7 @@ from snakemesh.boxes import Shape, ceil_div, triple
 from snakemesh.errors import UserError
 from snakemesh.job_records import MAX_STAGE_FACTOR, OctreeGrid, Sharding
 from snakemesh.output.folder import PYRAMID
-from snakemesh.plan.blocks import block_cells, tile_cells
+from snakemesh.plan.blocks import SPARSE_GROWTH, block_cells, tile_cells
 from snakemesh.plan.levels import Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, chosen_num_lods, level_factors
 from snakemesh.plan.settings import Settings
@@ -67,6 +67,7 @@ class Plan:
     block_cells, tile_cells: for each LOD the cells of a block and of a tile.
     lod_scale_multiplier: what the viewer multiplies the LOD scales of `grid` with to get nm.
     dtype: of the levels. table: the table of bodies; None if labels are meshed as they are.
+    is_sparse: whether blocks are larger because there is little in them (`plan.density`).
     """
 
     settings: Settings
@@ -86,6 +87,7 @@ class Plan:
     sharding: Sharding
     dtype: str
     table: TableFacts | None
+    is_sparse: bool
 
     @property
     def num_lods(self) -> int:
@@ -108,16 +110,19 @@ class Plan:
 
 
 def make_plan(
-    settings: Settings, source_levels: tuple[SourceLevel, ...], table: TableFacts | None = None
+    settings: Settings,
+    source_levels: tuple[SourceLevel, ...],
+    table: TableFacts | None = None,
+    is_sparse: bool = False,
 ) -> Plan:
     """The plan for a volume. Its jobs grow until there are at most `max_jobs` of them.
 
     Shard jobs do not grow, and each stage and each LOD has at least one job. So there are more jobs
     than `max_jobs` if these alone are more.
 
-    source_levels: what the source holds, finest first. table: that of the bodies. Raises UserError
-    if the roi leaves nothing to mesh or too much, or if a level of the source contradicts its
-    factor.
+    source_levels: what the source holds, finest first. table: that of the bodies. is_sparse: as in
+    Plan. Raises UserError if the roi leaves nothing to mesh or too much, or if a level of the
+    source contradicts its factor.
     """
     source = source_levels[0]
     placed = (settings.roi, source.shape, source.voxel_size, source.translation)
@@ -132,7 +137,9 @@ def make_plan(
     _refuse_too_large(levels[0].shape, settings.cell_size)
     growth = 0
     while True:
-        plan = _divided(settings, source, table, begin, end, levels, pyramid_path, growth)
+        plan = _divided(
+            settings, source, table, is_sparse, begin, end, levels, pyramid_path, growth
+        )
         # one job for each stage and each LOD: they cannot become fewer
         at_limit = plan.num_jobs == len(plan.stages) + plan.num_lods + plan.sharding.num_shards
         if plan.num_jobs <= settings.max_jobs or at_limit:
@@ -161,6 +168,7 @@ def _divided(
     settings: Settings,
     source: SourceLevel,
     table: TableFacts | None,
+    is_sparse: bool,
     begin: Shape,
     end: Shape,
     levels: tuple[Level, ...],
@@ -175,10 +183,9 @@ def _divided(
     )
     shapes = [level.shape for level in levels]
     n_cells = tuple(map(ceil_div, shapes, cell_voxels))
-    blocks = tuple(
-        block_cells(cells, cell, shape, growth)
-        for cells, cell, shape in zip(n_cells, cell_voxels, shapes, strict=True)
-    )
+    lods = list(zip(n_cells, cell_voxels, shapes, strict=True))
+    dense_blocks = [block_cells(*lod, growth) for lod in lods]
+    larger = SPARSE_GROWTH if is_sparse else 0
     scales = (round(math.prod(level.factor) ** (1 / 3), LOD_SCALE_DECIMALS) for level in levels)
     corner = np.array(source.translation) + (np.array(begin) - 0.5) * source.voxel_size
     cell_nm = settings.cell_size * np.array(source.voxel_size)
@@ -194,8 +201,8 @@ def _divided(
         chunks=built_chunks(source.chunks),
         cell_voxels=cell_voxels,
         n_cells=n_cells,
-        block_cells=blocks,
-        tile_cells=tuple(map(tile_cells, blocks, cell_voxels, shapes)),
+        block_cells=tuple(block_cells(*lod, growth + larger) for lod in lods),
+        tile_cells=tuple(map(tile_cells, dense_blocks, cell_voxels, shapes)),
         grid=OctreeGrid(
             origin_nm=triple(corner[::-1].tolist()),
             cell_nm=triple(cell_nm[::-1].tolist()),
@@ -205,6 +212,7 @@ def _divided(
         sharding=_sharding(n_voxels),
         dtype=_dtype(source.dtype, table),
         table=table,
+        is_sparse=is_sparse,
     )
 
 

@@ -23,7 +23,8 @@ def plan_summary(
     lines to follow.
     """
     lines = [
-        f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for dense tissue)",
+        f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for "
+        f"{'a sparse volume' if plan.is_sparse else 'dense tissue'})",
         *_labels(plan),
         *_levels(plan),
         *_stages(plan),
