@@ -101,6 +101,8 @@ def end():
     facts = read_marker(OUT.documents_marker(MADE_FROM.documents))
     for line in result_lines(facts, OUT):
         logger.info(line)
+    if os.path.exists(page := OUT.report_file("page.html", MADE_FROM.documents)):
+        logger.info(f"  report   {page}, for a browser; --report report.html packs its parts")
     for remark in remarks_after(facts):
         logger.warning(f"snakemesh: {remark}")
 

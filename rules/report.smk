@@ -108,7 +108,5 @@ rule report_page:
     resources:
         mem_mb=1000,
         runtime=30,
-    params:
-        segments=OUT.segments,
     script:
         "../scripts/report_page.py"

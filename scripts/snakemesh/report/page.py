@@ -45,13 +45,10 @@ _WHY_LEFT_OUT = {
 }
 
 
-def page(facts: Mapping[str, Any], totals: Mapping[str, float], parts: Mapping[str, str]) -> str:
-    """The page. facts: `facts.collected`. totals: sums over all segments, `count` and `faces`.
-
-    parts: pictures by name, as HTML (`picture`).
-    """
+def page(facts: Mapping[str, Any], parts: Mapping[str, str]) -> str:
+    """The page. facts: `facts.collected`. parts: pictures by name, as HTML (`picture`)."""
     sections = (
-        _head(facts, totals),
+        _head(facts),
         parts["scene"],
         _section("Each level of detail", parts["lods"], parts["detail"], _lod_table(facts["lods"])),
         _section("The largest segments", parts["bodies"]),
@@ -77,13 +74,14 @@ def picture(path: str | Path, caption: str) -> str:
     return f"<img alt='{text}' src='data:image/png;base64,{data}'><p class='quiet'>{text}</p>"
 
 
-def _head(facts: Mapping[str, Any], totals: Mapping[str, float]) -> str:
+def _head(facts: Mapping[str, Any]) -> str:
     size = lengths([n * v for n, v in zip(facts["shape"], facts["voxel_nm"], strict=True)])
     voxels = " x ".join(f"{n:,}" for n in facts["shape"])
-    lods, seconds = facts["lods"], sum(cost.total_s for cost in from_json(facts["costs"]))
+    labels, lods = facts["labels"], facts["lods"]
+    seconds = sum(cost.total_s for cost in from_json(facts["costs"]))
     tiles = [
-        (f"{int(totals['count']):,}", "segments with a mesh", ""),
-        (f"{int(totals['faces']):,}", "triangles at LOD 0", ""),
+        ("unknown" if labels is None else f"{labels:,}", "segments with a mesh", ""),
+        (f"{lods[0]['faces']:,}" if lods else "unknown", "triangles at LOD 0", ""),
         (str(facts["num_lods"]), "levels of detail", ""),
         (file_size(sum(n["bytes"] for n in lods)) if lods else "unknown", "of meshes", ""),
         (duration(seconds) if seconds else "unknown", "of computing, all jobs", ""),
@@ -208,7 +206,10 @@ def _some(row: Mapping[str, Any]) -> str:
 
 def _failures(found: Mapping[str, Any] | None) -> str:
     if found is None:
-        return "<p>Not known: the output has no logs/failures.jsonl.</p>"
+        return (
+            "<p>Not known: the output has no logs/failures.jsonl. A run writes it when a job "
+            "fails; older versions did not.</p>"
+        )
     if not found["by_rule"]:
         return "<p>No job has failed.</p>"
     counts = _table(("rule", "failed attempts"), found["by_rule"].items(), (1,))

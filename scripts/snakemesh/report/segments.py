@@ -35,17 +35,13 @@ _CENTROID = ["x_centroid", "y_centroid", "z_centroid"]
 class Segments:
     """What is known of all segments.
 
-    count: of them. voxels, volume, faces: sums, volume in nm^3, faces at LOD 0. sizes: segments by
-    bin of SIZE_EDGES, and held: their voxels. errors: segments by bins of SIZE_EDGES and of
+    count: of them. sizes: segments by bin of SIZE_EDGES, and held: their voxels. errors: segments by bins of SIZE_EDGES and of
     ERROR_EDGES; an error is volume / volume of the voxels - 1. dots: voxels and error of some of
     them, (n, 2). largest: dtype LARGEST, the largest first; centroids are x y z in nm. drawable:
     the same, the largest of those of the most LODs and of at most MAX_FACES.
     """
 
     count: int
-    voxels: int
-    volume: float
-    faces: int
     sizes: np.ndarray
     held: np.ndarray
     errors: np.ndarray
@@ -62,7 +58,6 @@ def read_segments(path: str | Path, voxel_nm3: float) -> Segments:
     shown = MOST_DOTS / max(total, MOST_DOTS)
     shape = (len(SIZE_EDGES) - 1, len(ERROR_EDGES) - 1)
     sizes, held, errors = np.zeros(shape[0], int), np.zeros(shape[0]), np.zeros(shape, int)
-    sums = np.zeros(3)
     dots = [np.empty((0, 2))]
     largest, drawable = np.empty(0, LARGEST), np.empty(0, LARGEST)
     for i in range(file.num_row_groups):
@@ -78,7 +73,6 @@ def read_segments(path: str | Path, voxel_nm3: float) -> Segments:
         most_lods = drawable["lods"] == drawable["lods"].max(initial=0)
         drawable = _first(drawable[most_lods], MOST_DRAWABLE)
         voxels = rows["voxels"].astype(float)
-        sums += [voxels.sum(), rows["volume"].sum(), rows["faces"].sum()]
         sizes += np.histogram(voxels, SIZE_EDGES)[0]
         held += np.histogram(voxels, SIZE_EDGES, weights=voxels)[0]
         counted = voxels > 0
@@ -88,9 +82,6 @@ def read_segments(path: str | Path, voxel_nm3: float) -> Segments:
         dots.append(np.stack([voxels[counted][chosen], error[chosen]], axis=1))
     return Segments(
         total,
-        int(sums[0]),
-        float(sums[1]),
-        int(sums[2]),
         sizes,
         held,
         errors,
