@@ -10,7 +10,7 @@ from typing import Any
 
 from snakemesh.boxes import Index, box_name, indices
 from snakemesh.output.folder import OutputFolder
-from snakemesh.plan.estimates import START_S, job_work
+from snakemesh.plan.estimates import job_work
 from snakemesh.plan.jobs import shard_names
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import Plan
@@ -41,8 +41,7 @@ class Step:
     """The jobs of a rule, or those of a rule that belong to one LOD or one stage.
 
     count: of jobs. mem_mb, minutes: what the first attempt at a job asks for. jobs: of each of
-    them, or of MOST_JOBS, the file of its benchmark and the seconds that it was expected to take,
-    without those for its start.
+    them, or of MOST_JOBS, the file of its benchmark and the seconds that it was expected to take.
     """
 
     name: str
@@ -181,7 +180,5 @@ def _step(
     count = len(items)
     looked_at = min(count, MOST_JOBS)
     chosen = [i * count // looked_at for i in range(looked_at)]
-    jobs = [
-        (benchmark(items[i]), job_work(plan, rule, wildcards[i]).seconds - START_S) for i in chosen
-    ]
+    jobs = [(benchmark(items[i]), job_work(plan, rule, wildcards[i]).seconds) for i in chosen]
     return Step(name, count, math.ceil(resources[0]), resources[1], jobs)

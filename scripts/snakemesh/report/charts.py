@@ -162,9 +162,7 @@ def costs_figure(costs: Sequence[Cost]) -> Figure:
         known = np.isfinite(cost.peak_mb)
         _dots(left, cost.seconds, row, rng)
         _dots(right, cost.peak_mb[known], row, rng)
-        if cost.expected_s.max() > 0:
-            low, high = cost.expected_s.min(), cost.expected_s.max()
-            _tick(left, low, high, row)
+        _tick(left, float(cost.expected_s.min()), float(cost.expected_s.max()), row)
         _tick(right, cost.mem_mb, cost.mem_mb, row)
     names = [f"{cost.step}  ({cost.jobs:,})" for cost in costs]
     for plot in (left, right):

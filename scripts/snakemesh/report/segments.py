@@ -35,10 +35,11 @@ _CENTROID = ["x_centroid", "y_centroid", "z_centroid"]
 class Segments:
     """What is known of all segments.
 
-    count: of them. sizes: segments by bin of SIZE_EDGES, and held: their voxels. errors: segments by bins of SIZE_EDGES and of
-    ERROR_EDGES; an error is volume / volume of the voxels - 1. dots: voxels and error of some of
-    them, (n, 2). largest: dtype LARGEST, the largest first; centroids are x y z in nm. drawable:
-    the same, the largest of those of the most LODs and of at most MAX_FACES.
+    count: of them. sizes: segments by bin of SIZE_EDGES, and held: their voxels. errors: segments
+    by bins of SIZE_EDGES and of ERROR_EDGES; an error is volume / volume of the voxels - 1. dots:
+    voxels and error of some of them, (n, 2). largest: dtype LARGEST, the largest first; centroids
+    are x y z in nm. drawable: the same, the largest of those of the most LODs and of at most
+    MAX_FACES.
     """
 
     count: int
