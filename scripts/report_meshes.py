@@ -21,7 +21,8 @@ def write(path: str, panels: list[Panel], columns: int) -> None:
         figure, found = mosaic(panels, columns)
         save(figure, path, found)
     else:
-        save(nothing_to_show("there is no mesh that is small enough to be drawn"), path)
+        why = "that is small enough to be drawn" if segments.count else "in this output"
+        save(nothing_to_show(f"there is no mesh {why}"), path)
 
 
 with job_log(snakemake.log[0], "report_meshes") as log:

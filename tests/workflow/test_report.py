@@ -198,6 +198,27 @@ def test_the_slice_shows_the_voxels_where_they_are(reported, volume):
     assert alike > 0.75 * labels.size
 
 
+def test_a_slice_shows_bodies_and_labels_without_a_mesh(repository, config, volume, tmp_path):
+    """Of a volume of supervoxels, in files of labels, some of which are left out."""
+    labels = np.unique(volume.labels)[1:]
+    bodies = labels // np.uint64(2) + np.uint64(1)
+    np.save(tmp_path / "bodies.npy", np.stack([labels, bodies], 1))
+    keys = config(tmp_path / "out", label_map=tmp_path / "bodies.npy", sharded=False, num_lods=1)
+    done = run(repository, keys | {"min_voxels": 2000}, "report")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder,) = (tmp_path / "out" / "report").iterdir()
+    picture, facts = opened(folder / "slice.png")
+    z = int((facts[0]["z_nm"] - volume.corner_nm[0]) // volume.voxel_nm[0])
+    at = np.searchsorted(labels, volume.labels[z])
+    shown = np.where(volume.labels[z] == 0, 0, bodies[np.minimum(at, len(labels) - 1)])
+    expected = np.rint(pale(shown) * 255).reshape(-1, 3)
+    left, top, right, bottom = np.rint(facts[0]["pixels"]).astype(int)
+    found = np.unique(picture[top:bottom, left:right].reshape(-1, 3), axis=0)
+    colours = np.unique(expected, axis=0)
+    assert len(colours) > 5
+    assert all(np.abs(found - colour).max(axis=1).min() < 3 for colour in colours)
+
+
 def test_another_clone_packs_what_is_there(reported, tmp_path):
     """Nothing of what Snakemake remembers in a clone is needed, and nothing is run."""
     other = copy_with_small_blocks(tmp_path / "clone")

@@ -61,7 +61,7 @@ def slice_figure(
     what = "The" if window.is_whole else "Part of the"
     whole.set_title(f"{what} plane z = {window.z_nm / nm:,.4g} {unit} of s{number}")
     said = "all" if len(lines) == n_labels else f"{len(lines):,} of {n_labels:,}"
-    close.set_title(f"The frame, larger: voxels, and outlines of LOD {number} ({said} labels)")
+    close.set_title(f"In the frame: outlines of LOD {number} ({said} labels)")
     figure.draw_without_rendering()
     return figure, json.dumps([_facts(figure, plot, window, nm) for plot in (whole, close)])
 
