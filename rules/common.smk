@@ -25,11 +25,12 @@ from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
 from snakemesh.plan.label_lists import label_files, list_remarks, read_lists, write_lists
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
-from snakemesh.plan.progress import ProgressHandler
 from snakemesh.plan.provenance import run_document, write_document
-from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
+from snakemesh.plan.quiet import SHOWN, quieted
+from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines, view_command
 from snakemesh.plan.run_start import StartHandler
 from snakemesh.plan.summary import plan_summary
+from snakemesh.plan.watch import verify_report, watch_run
 
 try:
     SETTINGS = read_settings(typed(config))
@@ -77,7 +78,8 @@ def begin():
 
     Returns False while another workflow has no job of ours to run.
     """
-    works = {number: work for number, (_, work) in works_left().items()}
+    left = works_left()
+    works = {number: work for number, (_, work) in left.items()}
     if IS_MODULE and not works:
         return False
     try:
@@ -86,25 +88,34 @@ def begin():
     except UserError as error:
         print(f"snakemesh: {error}", file=sys.stderr)  # the scheduler hides what an exit says
         sys.exit(1)
-    logger.info(summary())
+    logger.info(summary(), extra=SHOWN)
     write_lists(INPUT_STATE.lists, LISTS)
     label_map.write_label_map_state(MADE_FROM, OUT)
     # the last one: where it is, the others are
     write_state(OUT.input_state, INPUT_STATE)
     write_document(OUT.run_document, run_document(MADE_FROM))
-    logger.addHandler(ProgressHandler(works, logger.info, end))
+    verifies = any(rule == "verify_table" for rule, _ in left.values())
+    watch_run(logger, QUIET, OUT, works, lambda: end(verifies))
     return True
 
 
-def end():
-    """Say where the result is, and what there is to say of it."""
+def end(verifies):
+    """Say where the result is, and what there is to say of it.
+
+    verifies: whether the run has verified it.
+    """
+    if verifies:
+        print(verify_report(OUT.log(f"verify_table.{MADE_FROM.verified}")), flush=True)
     facts = read_marker(OUT.documents_marker(MADE_FROM.documents))
     for line in result_lines(facts, OUT):
-        logger.info(line)
+        logger.info(line, extra=SHOWN)
+    if facts is not None:
+        logger.info(f"  look     {view_command(OUT, str(CLONE))}", extra=SHOWN)
     if os.path.exists(page := OUT.report_file("page.html", MADE_FROM.documents)):
-        logger.info(f"  report   {page}, for a browser; --report report.html packs its parts")
+        line = f"  report   {page}, for a browser; --report report.html packs its parts"
+        logger.info(line, extra=SHOWN)
     for remark in remarks_after(facts):
-        logger.warning(f"snakemesh: {remark}")
+        logger.warning(f"snakemesh: {remark}", extra=SHOWN)
 
 
 def summary():
@@ -184,9 +195,15 @@ def doubled(amount):
     return lambda wildcards, attempt: amount(wildcards) * 2 ** (attempt - 1)
 
 
+# The handler that keeps Snakemake's own messages from the terminal. None where another workflow
+# decides what is shown, or the user does with --verbose or --quiet.
+QUIET = None
 # A dry run lists its jobs, which can be many. So the plan in words is printed after them, unless
 # Snakemake has found no way to make what was asked for.
 if workflow.output_settings.dryrun:
     atexit.register(lambda: workflow.dag is not None and print(f"\n{summary()}"))
 elif workflow.is_main_process:
+    shown = workflow.output_settings
+    if not (IS_MODULE or shown.verbose or shown.quiet):
+        QUIET = quieted(logger)
     logger.addHandler(StartHandler(begin, OUT))

@@ -1,13 +1,13 @@
 """Rule verify_table: what all shards have found, in a table. It fails if anything does."""
 
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from snakemesh import __version__
+from snakemesh.errors import UserError
 from snakemesh.output.atomic import replacing
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import read_marker, remove_markers, write_marker
@@ -52,8 +52,8 @@ with job_log(snakemake.log[0], "verify_table") as log:
     check_segments(Path(folder.segments), verdict.rows, failures)
     check_properties(Path(folder.segment_properties), verdict.rows, params.max_properties, failures)
     check_manifolds(verdict.lods, failures)
-    text = "\n".join(lines(verdict))
-    print(text)
+    # the run prints the table from the log
+    print("\n".join(lines(verdict)))
     remove_markers(folder.work, "verify.*.done")
     facts = {"snakemesh": __version__, "verify_fraction": str(params.fraction)}
     with replacing(folder.verify_table) as temporary:
@@ -61,10 +61,8 @@ with job_log(snakemake.log[0], "verify_table") as log:
     if "files" not in failures.count:  # else nothing was found of what was written
         add_to_segments(verdict.rows)
     remove_tree(Path(folder.verify))
-    if verdict.is_sound:
-        write_marker(snakemake.output[0], {"labels": verdict.labels})
-    log.facts.update(labels=verdict.labels, failures=sum(failures.count.values()))
-if not verdict.is_sound:
-    # Snakemake shows the logs of failed jobs
-    sys.exit(f"snakemesh: {folder.multires} is not sound, see {snakemake.log[0]}")
-print(text, flush=True)
+    if not verdict.is_sound:
+        named = ", ".join(f"{check} ({n:,})" for check, n in failures.count.items())
+        raise UserError(f"{folder.multires} is not sound, failures by check: {named}")
+    write_marker(snakemake.output[0], {"labels": verdict.labels})
+    log.facts.update(labels=verdict.labels)

@@ -214,13 +214,16 @@ class ShardJob:
     """What all shard jobs have in common.
 
     sharded: write shard files, or else two files a label. min_voxels: labels of fewer voxels of s0
-    are left out.
+    are left out. voxel_nm: the size of a voxel of s0, x y z. open_nm: for each axis, x y z, where
+    the lower and the upper side lie at which objects are left open, None for one that closes them.
     """
 
     grid: OctreeGrid
     sharding: Sharding
     sharded: bool
     min_voxels: int
+    voxel_nm: Nanometres
+    open_nm: tuple[tuple[float | None, float | None], ...]
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from snakemesh.label_list import LabelLists
 from snakemesh.mesh.block import mesh_block
 from snakemesh.multires.counts import label_counts
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
+from snakemesh.multires.open_surfaces import close_volumes
 from snakemesh.multires.shard import write_shard
 from snakemesh.output.folder import shard_name
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.inputs import source_levels
-from snakemesh.plan.jobs import mesh_block_job, pyramid_group, super_chunk_job
+from snakemesh.plan.jobs import mesh_block_job, pyramid_group, shard_job, super_chunk_job
 from snakemesh.plan.label_lists import label_files, read_lists, write_lists
 from snakemesh.plan.plan import Plan, make_plan
 from snakemesh.pyramid.group import create_group
@@ -64,6 +65,7 @@ def mesh(plan: Plan) -> Path:
         counts = label_counts(containers, number)
         arguments = (plan.grid, plan.sharding, counts, plan.settings.min_voxels)
         summaries.append(write_shard(path, number, containers, *arguments).summary)
+        close_volumes(summaries[-1], shard_job(plan))
     rows = np.sort(np.concatenate(summaries), order="label")
     write_json(multires / "segment_properties" / "info", segment_properties(rows, len(rows)))
     write_json(multires / "info", multires_info(plan.sharding, plan.lod_scale_multiplier))

@@ -61,11 +61,21 @@ def finish(repository: Path, config: dict, cores: int = 2) -> Path:
 
 def planned(repository: Path, config: dict, *arguments: str) -> dict[str, int]:
     """Number of jobs per rule that a run would do now, without the target `all`."""
+    return jobs_in(dry_run(repository, config, *arguments))
+
+
+def dry_run(repository: Path, config: dict, *arguments: str) -> str:
+    """What a dry run says: its jobs, and then the plan."""
     done = run(repository, config, "--dry-run", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    if "Nothing to be done" in done.stdout:
+    return done.stdout
+
+
+def jobs_in(said: str) -> dict[str, int]:
+    """Number of jobs per rule in what a dry run says, without the target `all`."""
+    if "Nothing to be done" in said:
         return {}
-    table = done.stdout.split("Job stats:")[-1].split("total")[0]
+    table = said.split("Job stats:")[-1].split("total")[0]
     counts = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
     counts.pop("all", None)
     return counts

@@ -247,6 +247,14 @@ def test_wrong_ids(outputs, kind, ids, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("lost", ["1", "1.index"])
+def test_all_labels_are_not_those_that_are_left(outputs, tmp_path, capsys, lost):
+    copy = shutil.copytree(outputs.unsharded, tmp_path / "copy")
+    (copy / "multires" / lost).unlink()
+    line = refusal(capsys, copy, "--ids", "all", "--output", tmp_path / "out")
+    assert "has no mesh of 1" in line or "ends before the mesh of 1" in line
+
+
 def test_a_table_without_ids(outputs, tmp_path, capsys):
     (tmp_path / "none.csv").write_text("id\n")
     line = refusal(capsys, outputs.sharded, "--ids", tmp_path / "none.csv")

@@ -1,5 +1,6 @@
 """Levels and meshes of a region of interest, wherever it lies. All triples are z, y, x."""
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -188,3 +189,22 @@ def test_open_objects_are_open_in_the_faces_of_the_roi_alone(tmp_path):
             assert np.any(list(on.values()), axis=0).all()
             met |= {face for face, mask in on.items() if mask.any()}
         assert met == inside
+
+
+def test_the_volume_of_an_open_object_is_that_of_its_voxels(tmp_path):
+    """An open surface encloses nothing; that of a closed object is what its surface encloses."""
+    plan, meshes = run(tmp_path, roi_boundary="open")
+    info = json.loads((tmp_path / "out" / "multires" / "segment_properties" / "info").read_text())
+    (said,) = [p["values"] for p in info["inline"]["properties"] if p["id"] == "volume"]
+    volumes = dict(zip(map(int, info["inline"]["ids"]), said, strict=True))
+    part = BODIES[tuple(slice(b, e) for b, e in zip(plan.begin, plan.end, strict=True))]
+    n_open = 0
+    for found in meshes:
+        vertices, faces = welded(found, 0)
+        if edge_counts(faces)[0]:
+            n_open += 1
+            expected = np.count_nonzero(part == found.label) * np.prod(VOXEL_NM)
+        else:
+            expected = volume_and_centroid(to_nm(found, 0, vertices), faces)[0]
+        assert volumes[found.label] == pytest.approx(expected, rel=1e-6)
+    assert 0 < n_open < len(meshes)

@@ -1,5 +1,7 @@
 """What the tests of whole runs share: the test volume, and the runs that many of them look at."""
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,3 +109,41 @@ def unsharded(repository, config, table, tmp_path_factory) -> Path:
     """The `multires` folder of an unsharded run of the same volume, with a table of properties."""
     output = tmp_path_factory.mktemp("unsharded") / "out"
     return finish(repository, config(output, sharded=False, segment_properties_csv=table))
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory) -> Path:
+    """Where every test finds its volume: products are named after the path of their input."""
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture
+def ours(volume, config, place):
+    """A configuration with a copy of the volume of its own, which a test may edit."""
+    shutil.rmtree(place)
+    shutil.copytree(volume.path, place / "volume.zarr")
+
+    def make(output="out", **changes):
+        source = {"input_path": place / "volume.zarr"}
+        return config(place / output) | source | changes
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def made(repository, tmp_path_factory):
+    """Runs a configuration for a volume that is not edited; a second time the output is copied."""
+    outputs: dict[str, Path] = {}
+
+    def make(configuration) -> Path:
+        output = Path(configuration["output_directory"])
+        key = json.dumps(configuration | {"output_directory": None}, default=str)
+        if key in outputs:
+            shutil.copytree(outputs[key], output)
+        else:
+            finish(repository, configuration)
+            outputs[key] = tmp_path_factory.mktemp("made") / "out"
+            shutil.copytree(output, outputs[key])
+        return output / "multires"
+
+    return make

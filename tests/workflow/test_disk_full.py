@@ -38,7 +38,7 @@ def assert_says_so(done, rule):
     assert done.returncode != 0
     said = done.stdout + done.stderr
     lines = {line for line in said.splitlines() if "disk of config key output_directory" in line}
-    assert any(line.startswith(f"{rule} ") for line in lines), said
+    assert any(line.startswith((f"{rule} ", f"failed: {rule} ")) for line in lines), said
     assert all("is full; make room there" in line for line in lines)
     assert "Traceback" not in said
 

@@ -1,7 +1,11 @@
 """Faults outside the jobs: a broken chunk of the input, and an output that is read-only."""
 
+import json
+import re
 import shutil
 import subprocess
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +24,7 @@ def broken_chunk(volume, tmp_path):
 
 
 def test_a_broken_chunk(repository, config, multires, broken_chunk, tmp_path):
-    """Each job that reads the chunk says so in one line.
+    """Of each job that reads the chunk, one line says so, and another where its log is.
 
     The other jobs go on, and a later run does not repeat them.
     """
@@ -32,8 +36,21 @@ def test_a_broken_chunk(repository, config, multires, broken_chunk, tmp_path):
     assert "Traceback" not in said
     lines = {line for line in said.splitlines() if "the volume cannot be read" in line}
     assert all(str(chunk) in line for line in lines)
-    jobs = {line.split(":")[0].strip() for line in lines}
+    jobs = {line.split(":")[1].strip() for line in lines}
     assert jobs == {"pyramid_super_chunk stage 0 0_0_0", "mesh_block lod 0 0_0_0"}
+    for line, below in pairwise(said.splitlines()):
+        if line in lines:
+            log = Path(below.removeprefix("  log: "))
+            assert log.read_text() == line.removeprefix("failed: ") + "\n"
+    text = (tmp_path / "out" / "logs" / "failures.jsonl").read_text()
+    listed = [json.loads(line) for line in text.splitlines()]
+    assert {f"{failure['rule']} {failure['job']}" for failure in listed} == jobs
+    assert all(str(chunk) in failure["reason"] for failure in listed)
+    assert not {"\r", "\x1b"} & set(said)
+    assert "jobid" not in said and " steps " not in said
+    (log,) = re.findall(r"^Complete log\(s\): (.*)$", said, re.MULTILINE)
+    assert "Error in rule mesh_block:" in Path(log).read_text()
+    assert f"2 jobs failed, all are listed in {tmp_path}/out/logs/failures.jsonl" in said
 
     left = planned(repository, ours)
     assert left["pyramid_super_chunk"] == 1

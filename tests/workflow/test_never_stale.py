@@ -14,24 +14,12 @@ import pytest
 import zarr
 from conftest import write_volume
 
-from running import command, digests, finish, kill_when, meshes, planned, run
+from running import command, digests, dry_run, finish, kill_when, meshes, planned, run
 from small_blocks import copy_with_small_blocks
 
 MESHING = {"mesh_block": 6, "mesh_blocks_done": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
 PYRAMID = {"pyramid_levels": 1, "pyramid_super_chunk": 2}
 DOCUMENTS = {"multires_index": 1, "cleanup": 1}
-
-
-@pytest.fixture
-def ours(volume, config, tmp_path):
-    """A configuration with a copy of the volume of its own, which a test may edit."""
-    shutil.copytree(volume.path, tmp_path / "volume.zarr")
-
-    def make(output="out", **changes):
-        source = {"input_path": tmp_path / "volume.zarr"}
-        return config(tmp_path / output) | source | changes
-
-    return make
 
 
 def edit(configuration, box=np.s_[0:6, 0:6, 0:6]):
@@ -42,15 +30,14 @@ def edit(configuration, box=np.s_[0:6, 0:6, 0:6]):
 
 def summary(repository, configuration):
     """What a dry run has to say after the list of its jobs."""
-    done = run(repository, configuration, "--dry-run")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout[done.stdout.index("The plan for") :]
+    said = dry_run(repository, configuration)
+    return said[said.index("The plan for") :]
 
 
-def test_every_clone_sees_the_same(repository, ours, tmp_path):
+def test_every_clone_sees_the_same(repository, ours, made, tmp_path):
     """A second clone, and one that has lost what Snakemake remembers."""
     other = copy_with_small_blocks(tmp_path / "clone")
-    finish(repository, ours())
+    made(ours())
     document = Path(ours()["output_directory"], "snakemesh.json").read_bytes()
     shutil.copytree(ours()["input_path"], tmp_path / "another.zarr")
     cases = [
@@ -65,23 +52,23 @@ def test_every_clone_sees_the_same(repository, ours, tmp_path):
     for changes, expected in cases:
         assert planned(repository, ours(**changes)) == expected, changes
         assert planned(other, ours(**changes)) == expected, changes
-        assert planned(other, ours(**changes), "--profile", "lsf") == expected, changes
+    assert planned(other, ours(**changes), "--profile", "lsf") == expected, changes
     # a dry run writes nothing
     assert Path(ours()["output_directory"], "snakemesh.json").read_bytes() == document
     assert "changed  target_reduction was 0.5, is 0.8" in summary(other, ours(target_reduction=0.8))
 
     changed = ours(target_reduction=0.8)
     assert digests(finish(other, changed)) == digests(
-        finish(other, changed | {"output_directory": tmp_path / "fresh"})
+        made(changed | {"output_directory": tmp_path / "fresh"})
     )
     shutil.rmtree(repository / ".snakemake")
     assert planned(repository, changed) == {}
     assert planned(repository, ours()) == PYRAMID | MESHING
 
 
-def test_the_number_of_lods_is_left_to_the_plan_after_a_run(repository, ours):
+def test_the_number_of_lods_is_left_to_the_plan_after_a_run(repository, ours, made):
     """What was made for a given number of LODs is made again, and nothing of it is left."""
-    finish(repository, ours())
+    made(ours())
     chosen = ours(num_lods=None)
     text = summary(repository, chosen)
     assert "num_lods 1, chosen: " in text and "changed  num_lods was 3, is 1" in text
@@ -91,17 +78,6 @@ def test_the_number_of_lods_is_left_to_the_plan_after_a_run(repository, ours):
     assert planned(repository, chosen) == {}
     assert planned(repository, ours(num_lods=1)) == {}
     assert planned(repository, ours()) == PYRAMID | MESHING
-
-
-def test_an_output_that_does_not_say_what_made_it(repository, ours):
-    output = finish(repository, ours()).parent
-    before = digests(output / "multires")
-    (output / "snakemesh.json").unlink()
-    for marker in output.glob("work/**/*.done"):
-        marker.unlink()
-    assert "older" in summary(repository, ours()) and "made again" in summary(repository, ours())
-    assert planned(repository, ours()) == PYRAMID | MESHING
-    assert digests(finish(repository, ours())) == before
 
 
 def test_labels_edited_between_two_tries(repository, ours):
@@ -136,10 +112,10 @@ def test_labels_edited_while_a_run_goes_on(repository, ours):
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_labels_edited_after_a_run(repository, ours, kept):
+def test_labels_edited_after_a_run(repository, ours, made, kept):
     """LOD 0 and the others must show the same, and only what the edit touches is made again."""
     configuration = ours(delete_intermediate_scales=not kept, keep_fragments=kept)
-    finish(repository, configuration)
+    made(configuration)
     edit(configuration)
     plan = planned(repository, configuration)
     # one of the four blocks of LOD 0, and one of the two super-chunks
@@ -154,9 +130,9 @@ def test_labels_edited_after_a_run(repository, ours, kept):
     assert planned(repository, configuration) == {}
 
 
-def test_a_chunk_that_is_touched_but_not_changed(repository, ours):
+def test_a_chunk_that_is_touched_but_not_changed(repository, ours, made):
     configuration = ours(keep_fragments=True)
-    before = digests(finish(repository, configuration))
+    before = digests(made(configuration))
     os.utime(configuration["input_path"] / "s0" / "0.0.0")
     assert planned(repository, configuration)["mesh_block"] == 3
     assert digests(finish(repository, configuration)) == before
@@ -179,129 +155,6 @@ def test_an_input_that_is_not_checked(repository, ours):
     assert planned(repository, configuration) == PYRAMID | MESHING
 
 
-def test_damaged_levels_that_are_kept(repository, ours):
-    configuration = ours(delete_intermediate_scales=False)
-    output = finish(repository, configuration).parent
-    group = output / "_intermediate_scales.zarr"
-    before = digests(output / "multires"), digests(group)
-
-    def again(expected):
-        assert planned(repository, configuration) == expected
-        finish(repository, configuration)
-        assert (digests(output / "multires"), digests(group)) == before
-        assert planned(repository, configuration) == {}
-
-    (group / "s1" / "0" / "0" / "0").unlink()
-    assert "damaged  chunks of" in summary(repository, configuration)
-    again({"pyramid_super_chunk": 1, "cleanup": 1})
-    os.truncate(group / "s2" / "0" / "0" / "0", 20)
-    again({"pyramid_super_chunk": 1, "cleanup": 1})
-    shutil.rmtree(group / "s1")
-    again(PYRAMID | {"cleanup": 1})
-    for marker in output.glob("work/pyramid/**/*.done"):
-        marker.write_bytes(b"\0" * marker.stat().st_size)
-    again({"pyramid_super_chunk": 2, "cleanup": 1})
-
-
-def test_a_garbled_chunk_of_a_kept_level(repository, ours):
-    """Of the same size, so that it shows when it is read. It is not said to be the user's."""
-    configuration = ours(delete_intermediate_scales=False)
-    output = finish(repository, configuration).parent
-    chunk = output / "_intermediate_scales.zarr" / "s1" / "0" / "0" / "0"
-    chunk.write_bytes(b"\1" * chunk.stat().st_size)
-    changed = configuration | {"target_reduction": 0.8}
-    done = run(repository, changed)
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and "Traceback" not in said
-    assert f"{output}/_intermediate_scales.zarr/s1 cannot be read" in said
-    assert "give the same command again" in said
-    fresh = finish(repository, ours("fresh", target_reduction=0.8))
-    assert digests(finish(repository, changed)) == digests(fresh)
-
-
-def test_damage_to_what_is_served(repository, ours, tmp_path):
-    configuration = ours(keep_fragments=True)
-    served = finish(repository, configuration)
-    before = digests(served)
-    shard, info = served / "0.shard", served / "info"
-    blocks_are_kept = {"mesh_blocks_done": 1, "shard": 1, "cleanup": 1}
-    cases = [
-        (lambda: os.truncate(shard, 100), blocks_are_kept),
-        (lambda: os.truncate(shard, 0), blocks_are_kept),
-        (lambda: shard.write_bytes(b"\0" * shard.stat().st_size), blocks_are_kept),
-        (shard.unlink, blocks_are_kept),
-        (lambda: info.write_text(info.read_text().replace("16", "10")), DOCUMENTS),
-        (info.unlink, DOCUMENTS),
-        (lambda: (served / "segment_properties" / "info").write_text("{}"), DOCUMENTS),
-        ((served / "segments.parquet").unlink, DOCUMENTS),
-        (lambda: os.truncate(served / "segments.parquet", 1000), DOCUMENTS),
-        (lambda: (served / "snakemesh.json").unlink(), DOCUMENTS),
-    ]
-    for damage, expected in cases:
-        damage()
-        assert planned(repository, configuration) == expected
-        assert "made again" in summary(repository, configuration)
-        assert digests(finish(repository, configuration)) == before
-    shutil.copytree(served.parent, tmp_path / "moved")
-    moved = configuration | {"output_directory": tmp_path / "moved"}
-    assert planned(repository, moved) == {}
-
-
-def test_unsharded_files_that_are_gone_or_cut(repository, ours):
-    configuration = ours(sharded=False, keep_fragments=True)
-    served = finish(repository, configuration)
-    before = digests(served)
-    for damage in (lambda path: path.unlink(), lambda path: os.truncate(path, 3)):
-        damage(served / "7.index")
-        again = {"mesh_blocks_done": 1, "shard": 1, "cleanup": 1}
-        assert planned(repository, configuration) == again
-        assert digests(finish(repository, configuration)) == before
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda path, size: os.truncate(path, size // 2),
-        lambda path, size: path.write_bytes(path.read_bytes()[:-9] + b"\0" * 9),
-        lambda path, size: path.unlink(),
-    ],
-    ids=["cut", "garbled", "gone"],
-)
-def test_a_damaged_container(repository, ours, damage):
-    """Found by the shard that reads it; the same command then makes that one block again."""
-    configuration = ours()
-    output = Path(configuration["output_directory"])
-    done = run(repository, configuration, "--until", "mesh_blocks_done")
-    assert done.returncode == 0, done.stdout + done.stderr
-    (container,) = output.glob("work/mesh/lod0/0_0_0.*.fragments")
-    damage(container, container.stat().st_size)
-    if container.exists():
-        done = run(repository, configuration)
-        said = done.stdout + done.stderr
-        assert done.returncode != 0 and "Traceback" not in said
-        assert str(container) in said and "give the same command again" in said
-        assert not container.exists()
-        assert planned(repository, configuration)["mesh_block"] == 1
-    else:
-        done = run(repository, configuration)
-        assert done.returncode != 0 and "is gone" in done.stdout + done.stderr
-    found = digests(finish(repository, configuration))
-    assert found == digests(finish(repository, ours("fresh")))
-
-
-def test_a_damaged_summary(repository, ours):
-    configuration = ours(keep_fragments=True)
-    served = finish(repository, configuration)
-    (summary_path,) = served.parent.glob("work/shards/*.npy")
-    summary_path.write_bytes(b"\0" * summary_path.stat().st_size)
-    (served / "info").unlink()
-    done = run(repository, configuration)
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and "Traceback" not in said
-    assert str(summary_path) in said and "give the same command again" in said
-    assert digests(finish(repository, configuration)) == digests(finish(repository, ours("fresh")))
-
-
 def test_labels_that_are_nowhere_are_the_last_word(repository, ours):
     done = run(repository, ours(target_ids=[5, 7]))
     assert done.returncode == 0
@@ -322,6 +175,6 @@ def test_a_layer_without_labels_and_axes_without_a_unit(repository, config, tmp_
     assert "there is no label in what was meshed: the layer is empty" in done.stdout + done.stderr
 
 
-def test_meshes_do_not_depend_on_where_things_lie(repository, ours, multires):
+def test_meshes_do_not_depend_on_where_things_lie(ours, made, multires):
     """The document beside them says what they were made from, the meshes are the same."""
-    assert meshes(finish(repository, ours())) == meshes(multires)
+    assert meshes(made(ours())) == meshes(multires)

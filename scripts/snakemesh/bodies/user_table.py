@@ -6,7 +6,7 @@ Parquet, takes 0.1 s to import, so only who reads a table imports it.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from xxhash import xxh3_128
 
 from snakemesh.errors import UserError
 
-SUFFIXES = (".csv", ".parquet", ".npy")
+# The first bytes of files that are no CSV.
+_PARQUET, _NPY = b"PAR1", b"\x93NUMPY"
 BATCH_ROWS = 1 << 20
 CSV_BLOCK_BYTES = 8 << 20
 MAX_LABEL = 2**64 - 1
@@ -59,17 +60,11 @@ def table_facts(path: str, content: str) -> TableFacts:
 def batches(path: str) -> Iterator[Batch]:
     """The rows of a table, a million or so at a time, in the order of the file; never none.
 
-    Raises UserError, one line, for a file that is not there, is damaged or is no such table, and
-    for cells that are not labels.
+    What the file is shows in its first bytes. Raises UserError, one line, for a file that is not
+    there, is damaged or is no such table, and for cells that are not labels.
     """
-    suffix = os.path.splitext(path)[1]
-    if suffix not in SUFFIXES:
-        raise refused(path, f"ends in {suffix!r}, expected one of {', '.join(SUFFIXES)}")
-    if not os.path.isfile(path):
-        raise refused(path, "is not there")
-    read = {".csv": _csv_batches, ".parquet": _parquet_batches, ".npy": _npy_batches}[suffix]
     is_empty = True
-    for batch in read(path):
+    for batch in _reader(path)(path):
         labels, bodies = (_unsigned(path, column) for column in batch)
         if len(labels):
             is_empty = False
@@ -77,6 +72,17 @@ def batches(path: str) -> Iterator[Batch]:
             yield labels, bodies
     if is_empty:
         raise refused(path, f"has no rows, expected {_EXPECTED}")
+
+
+def _reader(path: str) -> Callable[[str], Iterator[Any]]:
+    """What reads a table: its first bytes say what it is."""
+    if not os.path.isfile(path):
+        raise refused(path, "is not there")
+    with open(path, "rb") as file:
+        begin = file.read(len(_NPY))
+    if begin.startswith(_PARQUET):
+        return _parquet_batches
+    return _npy_batches if begin == _NPY else _csv_batches
 
 
 def refused(path: str, found: str) -> UserError:
@@ -90,7 +96,7 @@ def _csv_batches(path: str) -> Iterator[Batch]:
 
     try:
         reader = csv.open_csv(
-            path,
+            pa.OSFile(path),  # given the path, pyarrow would unpack a .gz, but not see its heading
             csv.ReadOptions(
                 use_threads=False,
                 block_size=CSV_BLOCK_BYTES,

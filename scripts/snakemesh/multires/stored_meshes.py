@@ -166,8 +166,9 @@ def _listed_labels(folder: MeshFolder) -> np.ndarray:
         names = [name.decode() for name in folder.store.list().result()]
     except (ValueError, RuntimeError, OSError, NotImplementedError) as error:
         return _labels_of_table(folder, error)
-    found = [re.fullmatch(r"([0-9]{1,20})\.index", name) for name in names]
-    return np.sort(np.array([int(match[1]) for match in found if match], np.uint64))
+    # one that has lost either of its two files is not passed over in silence
+    found = [re.fullmatch(r"([0-9]{1,20})(\.index)?", name) for name in names]
+    return np.unique(np.array([int(match[1]) for match in found if match], np.uint64))
 
 
 def _labels_of_table(folder: MeshFolder, error: Exception) -> np.ndarray:

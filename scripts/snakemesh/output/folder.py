@@ -29,6 +29,7 @@ work/
 verify.parquet                          what the last verification found of each label
 report/<hash>/                          pictures, plots, tables and the page of the report
 logs/, benchmarks/                      a file per job, by rule
+logs/failures.jsonl                     a line for each attempt at a job that failed
 
 <hash> stands for what a product is made from (`plan.made_from`). A product of another configuration
 or of another state of the input has another name: it is never taken for the one that is wanted.
@@ -46,6 +47,7 @@ WORK = "work"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
 REPORT = "report"
+FAILURES = f"{LOGS}/failures.jsonl"
 # A run fills these folders, and may remove them again.
 OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS, REPORT)
 # The first file that a run makes. It shows that an output directory belongs to snakemesh.
@@ -238,14 +240,14 @@ class OutputFolder:
         """A picture, a table or the page of the report."""
         return f"{self.report}/{made_from}/{name}"
 
-    @property
-    def failures(self) -> str:
-        """The attempts at jobs that have failed, a line of JSON for each."""
-        return f"{self.root}/{LOGS}/failures.jsonl"
-
     def log(self, job: str) -> str:
         """The log of a job; `job` is "rule" or "rule/box"."""
         return f"{self.root}/{LOGS}/{job}.log"
+
+    @property
+    def failures(self) -> str:
+        """The list of attempts at jobs that failed, in all runs so far: a JSON object per line."""
+        return f"{self.root}/{FAILURES}"
 
     def rule_of_logs(self, paths: Iterable[str]) -> str | None:
         """The rule whose job has these logs; None for a job of another workflow.

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -35,9 +36,10 @@ def job_log(path: str, job: str) -> Iterator[JobLog]:
     version of snakemesh. A job with a fact `voxels` also gets `mvoxel_per_s`, its millions of
     voxels a second. `path` is the log file; it is overwritten.
 
-    An error ends the job with SystemExit, status 1. Of a UserError and of a full disk only the
-    message is logged, in one line; of any other error the traceback. If the log itself cannot be
-    written because the disk is full, the message of SystemExit says so.
+    An error ends the job with SystemExit, status 1; Ctrl-C with status 130, as in a shell. Of a
+    UserError and of a full disk only the message is logged, in one line; of any other error the
+    traceback. If the log itself cannot be written because the disk is full, the message of
+    SystemExit says so.
     """
     try:
         with _logged(path, job) as log:
@@ -59,6 +61,9 @@ def _logged(path: str, job: str) -> Iterator[JobLog]:
         except UserError as error:
             print(f"{job}: {error}", flush=True)
             sys.exit(1)
+        except KeyboardInterrupt:  # Ctrl-C goes to Snakemake and to all jobs
+            print(f"{job}: interrupted", flush=True)
+            sys.exit(128 + signal.SIGINT)
         except Exception as error:
             if _is_disk_full(error):
                 print(f"{job}: {_disk_is_full(error)}", flush=True)

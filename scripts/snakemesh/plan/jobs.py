@@ -242,7 +242,22 @@ def _whole_placement(plan: Plan, level: int) -> tuple[Nanometres, Nanometres]:
 
 def shard_job(plan: Plan) -> ShardJob:
     """What all shards of a plan have in common."""
-    return ShardJob(plan.grid, plan.sharding, plan.settings.sharded, plan.settings.min_voxels)
+    voxel_nm = triple(plan.source.voxel_size[::-1])
+    corner, shape = plan.grid.origin_nm, plan.levels[0].shape[::-1]
+    ends = [c + n * size for c, n, size in zip(corner, shape, voxel_nm, strict=True)]
+    return ShardJob(
+        grid=plan.grid,
+        sharding=plan.sharding,
+        sharded=plan.settings.sharded,
+        min_voxels=plan.settings.min_voxels,
+        voxel_nm=voxel_nm,
+        open_nm=tuple(
+            (begin if at_lower else None, end if at_upper else None)
+            for begin, end, (at_lower, at_upper) in zip(
+                corner, ends, open_sides(plan)[::-1], strict=True
+            )
+        ),
+    )
 
 
 def verify_job(plan: Plan, lists: LabelLists = NO_LISTS, label_map: str | None = None) -> VerifyJob:

@@ -1,7 +1,7 @@
-"""How far a run is, how fast it goes, and when it will be done: a line in Snakemake's log.
+"""How far a run is, how fast it goes, and when it will be done, in a line.
 
-The line comes every few seconds. Jobs differ a thousandfold in size, so their number says little: a
-run is as far as the part of its expected work that is done.
+Jobs differ a thousandfold in size, so their number says little: a run is as far as the part of its
+expected work that is done.
 """
 
 import logging
@@ -11,48 +11,86 @@ from datetime import datetime, timedelta
 
 from snakemesh.plan.estimates import Work
 
-SECONDS_BETWEEN_LINES = 10
-
 
 class ProgressHandler(logging.Handler):
-    """Listens for the jobs that Snakemake reports as finished, and says how far the run is.
+    """Listens for the jobs that Snakemake starts and ends, and says how far the run is.
 
-    works: by Snakemake's number of the job, the work of every job of the run. say: is called with
-    each line. end: is called when all jobs are done. The clock starts when the handler is made.
+    works: by Snakemake's number of the job, the work of every job of the run. failed: the number of
+    jobs that have failed so far. say: is called with a line when a job is done and the latest line
+    is `seconds` old, and when all are done. end: is called then. The clock starts when the handler
+    is made.
     """
 
     def __init__(
-        self, works: Mapping[int, Work], say: Callable[[str], None], end: Callable[[], None]
+        self,
+        works: Mapping[int, Work],
+        failed: Callable[[], int],
+        say: Callable[[str], None],
+        end: Callable[[], None],
+        seconds: float,
     ) -> None:
         super().__init__()
         self._left = dict(works)
         self._jobs = len(works)
         self._all = sum(works.values(), Work(0, 0))
         self._done = Work(0, 0)
+        # by number of a job that is running, whether it runs on this machine
+        self._running: dict[int, bool] = {}
+        self._failed = failed
         self._say = say
         self._end = end
-        self._start = self._said = time.monotonic()
+        self._seconds = seconds
+        self._start = self._said = self._latest = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count a finished job, and say a line if the latest one is some seconds old."""
-        work = self._left.pop(getattr(record, "job_id", -1), None)
+        """Count a job that starts or ends, and say a line if the latest one is old."""
+        facts = vars(record)
+        match facts.get("event"):
+            case "job_info" if facts["jobid"] in self._left:
+                self._running[facts["jobid"]] = facts["local"]
+            case "job_error":
+                self._running.pop(facts["jobid"], None)
+            case "job_finished":
+                self._finish(facts["job_id"])
+
+    def line(self) -> str:
+        """How far the run is now."""
+        self.acquire()
+        try:
+            return self._line(time.monotonic())
+        finally:
+            self.release()
+
+    def _finish(self, job: int) -> None:
+        self._running.pop(job, None)
+        work = self._left.pop(job, None)
         if work is None:
             return
         self._done += work
-        now = time.monotonic()
-        if now - self._said >= SECONDS_BETWEEN_LINES or not self._left:
+        now = self._latest = time.monotonic()
+        if now - self._said >= self._seconds or not self._left:
             self._said = now
-            self._say(self._line(now - self._start))
+            self._say(f"progress: {self._line(now)}")
         if not self._left:
             self._end()
 
-    def _line(self, elapsed: float) -> str:
+    def _line(self, now: float) -> str:
         part = self._done.seconds / self._all.seconds
-        line = (
-            f"progress: {100 * part:.0f} % of the work, {self._jobs - len(self._left):,} of "
-            f"{self._jobs:,} jobs, {self._done.voxels / elapsed / 1e6:.3g} Mvoxel/s"
-        )
+        elapsed, latest = now - self._start, self._latest - self._start
+        words = [f"{100 * part:.0f} % of the work"]
         if not self._left:
-            return f"{line}, done in {timedelta(seconds=round(elapsed))}"
-        rest = timedelta(seconds=round(elapsed / part - elapsed))
-        return f"{line}, {rest} to go, until {datetime.now() + rest:%A %H:%M}"
+            speed = f"{self._done.voxels / latest / 1e6:.3g} Mvoxel/s"
+            took = f"done in {timedelta(seconds=round(latest))}"
+            return ", ".join([*words, f"{self._jobs:,} jobs", speed, took])
+        if self._done.voxels:
+            words.append(f"{self._done.voxels / latest / 1e6:.3g} Mvoxel/s")
+        running = "running" if all(self._running.values()) else "submitted"
+        jobs = "1 job" if len(self._running) == 1 else f"{len(self._running):,} jobs"
+        words += [f"{jobs} {running}", f"{self._failed():,} failed"]
+        if part:
+            # what is expected changes when a job is done, and not while nothing is heard
+            end = datetime.now() + timedelta(seconds=max(latest / part - elapsed, 0))
+            words.append(f"until {end:%a %H:%M}")
+        else:
+            words.append(f"{timedelta(seconds=int(elapsed))} so far")
+        return ", ".join(words)

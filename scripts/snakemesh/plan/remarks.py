@@ -1,6 +1,9 @@
 """What a run has to say besides the plan: what it assumes, and why it makes things again."""
 
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Iterable, Mapping
 
 from snakemesh.output.folder import OutputFolder
@@ -52,6 +55,24 @@ def result_lines(facts: Mapping[str, object] | None, folder: OutputFolder) -> li
                 "max_properties)"
             )
     return lines
+
+
+def view_command(folder: OutputFolder, clone: str) -> str:
+    """The command that shows a result in Neuroglancer, as it is typed in the working directory.
+
+    clone: the folder of this repository.
+    """
+    python = shutil.which("python")
+    # an environment that is not activated has its own python elsewhere
+    is_ours = python is not None and os.path.dirname(python) == os.path.dirname(sys.executable)
+    words = ["python" if is_ours else _short(sys.executable), _short(f"{clone}/scripts/view.py")]
+    return shlex.join([*words, folder.root])
+
+
+def _short(path: str) -> str:
+    """A path below the working directory relative to it, any other as it is."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative
 
 
 def remarks_after(facts: Mapping[str, object] | None) -> list[str]:

@@ -86,7 +86,7 @@ def errors_figure(segments: Segments, is_open: bool) -> Figure:
     left.yaxis.set_minor_locator(NullLocator())
     left.set_xlabel("voxels of a segment")
     left.set_ylabel("volume of the mesh, off that of its voxels")
-    left.set_title("Errors by size" + (" (open surfaces have none)" if is_open else ""))
+    left.set_title("Errors by size" + (" (0 for surfaces that are left open)" if is_open else ""))
     left.legend(loc="lower right", ncols=3)
     _error_histogram(right, segments)
     return figure

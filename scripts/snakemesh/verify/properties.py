@@ -97,7 +97,7 @@ def _compare(
         if field != "voxels":
             wrong &= ours["checked"]
         if field == "volume":
-            # a surface that is left open encloses none
+            # that of a surface that is left open is said to be that of its voxels
             wrong &= np.isfinite(ours["volume_error"])
         for i in np.flatnonzero(wrong).tolist():
             found = f"{column} {theirs[i]:.9g}, its mesh {values[i]:.9g}"

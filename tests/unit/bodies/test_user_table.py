@@ -120,10 +120,19 @@ def test_a_file_that_was_cut(tmp_path, name, left):
     refuses(tmp_path / name, "cannot be read")
 
 
+def test_what_a_file_is_shows_in_its_first_bytes(tmp_path):
+    np.save(tmp_path / "t.npy", ROWS)
+    parquet.write_table(pa.table({"a": ROWS[:, 0], "b": ROWS[:, 1]}), tmp_path / "t.parquet")
+    np.savetxt(tmp_path / "t.csv", ROWS, "%d", ",")
+    for number, name in enumerate(["t.npy", "t.parquet", "t.csv"]):
+        path = (tmp_path / name).rename(tmp_path / f"table{number}.pq")
+        assert np.array_equal(read(path), ROWS)
+
+
 def test_no_file_and_other_files(tmp_path):
     refuses(tmp_path / "nothing.csv", "is not there")
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"1,2\n"))
-    refuses(tmp_path / "t.csv.gz", "ends in '.gz', expected one of .csv, .parquet, .npy")
+    refuses(tmp_path / "t.csv.gz", "cannot be read")
     with pytest.raises(UserError, match="config key label_map: .* cannot be read"):
         content_hash(str(tmp_path / "nothing.csv"))
 

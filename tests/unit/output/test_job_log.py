@@ -66,7 +66,8 @@ def test_a_log_of_an_earlier_try_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [("UserError('one line')", 1), ("ValueError()", 1), (None, 0)]
+    ("error", "code"),
+    [("UserError('one line')", 1), ("ValueError()", 1), ("KeyboardInterrupt()", 130), (None, 0)],
 )
 def test_how_a_script_ends(tmp_path, error, code):
     script = [

@@ -12,7 +12,7 @@ from snakemesh.plan.provenance import (
     served_document,
     write_document,
 )
-from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
+from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines, view_command
 from volumes import settings_with, volume
 
 (LEVEL,) = volume()
@@ -108,3 +108,22 @@ def test_a_run_says_where_its_result_is():
         *whole,
         "  listed   the 10 largest segments in the viewer (config key max_properties)",
     ]
+
+
+def test_the_command_that_shows_the_result(monkeypatch, tmp_path):
+    """It can be pasted: from the clone or another folder, with the environment active or not."""
+    clone, here = tmp_path / "clone", tmp_path / "here"
+    here.mkdir()
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    python = clone / ".venv" / "bin" / "python"
+    python.touch(mode=0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    monkeypatch.setenv("PATH", str(here))
+    folder = OutputFolder("my results")
+    monkeypatch.chdir(clone)
+    command = view_command(folder, str(clone))
+    assert command == ".venv/bin/python scripts/view.py 'my results'"
+    monkeypatch.chdir(here)
+    assert view_command(folder, str(clone)) == f"{python} {clone}/scripts/view.py 'my results'"
+    monkeypatch.setenv("PATH", str(python.parent))
+    assert view_command(folder, str(clone)) == f"python {clone}/scripts/view.py 'my results'"
