@@ -2,17 +2,8 @@
 
 from snakemesh.plan.expected import planned_facts
 
-# The report's files, and the sections of Snakemake's report that show them.
-PICTURES = {
-    "scene": "Meshes",
-    "lods": "Meshes",
-    "bodies": "Meshes",
-    "slice": "Meshes",
-    "sizes": "Numbers",
-    "errors": "Numbers",
-    "detail": "Numbers",
-    "costs": "Run",
-}
+# Each has a caption in report/.
+PICTURES = ["scene", "lods", "bodies", "slice", "sizes", "errors", "detail", "costs"]
 REPORT_FILES = ["page.html", *(f"{name}.png" for name in PICTURES), "detail.csv", "costs.csv"]
 
 
@@ -26,7 +17,10 @@ IS_MADE_BEFORE = is_option("--report-after-run")
 
 
 def report_file(name, what, category):
-    """An output that Snakemake's report shows. what: it is, in a few words."""
+    """An output that Snakemake's report shows.
+
+    what: it is, in a few words. category: the section that shows it.
+    """
     caption = CLONE / "report" / f"{name.split('.')[0]}.rst"
     path = OUT.report_file(name, "{made_from}")
     return report(path, caption=str(caption), category=category, labels={"what": what})

@@ -4,6 +4,7 @@ This needs the package neuroglancer (which brings the viewer), selenium, and Chr
 driver (apt install chromium chromium-driver). Mark the tests that use it with `needed`.
 """
 
+import base64
 import io
 import os
 import queue
@@ -116,6 +117,43 @@ def errors(browser) -> list[str]:
     """The errors of the page, without failed requests: the server knows of those."""
     lines = (line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE")
     return [line for line in lines if "Failed to load resource" not in line]
+
+
+# The picture as soon as all is there that it shows; taken twice, as late code may still add layers.
+DRAWN = """
+if (typeof viewer === 'undefined' || viewer.layerManager.managedLayers.length === 0) return null;
+if (!viewer.isReady() || !viewer.layerManager.managedLayers[0].isReady()) return null;
+viewer.display.draw();
+const url = viewer.display.canvas.toDataURL();
+const same = window.lastPicture === url;
+window.lastPicture = url;
+return same && viewer.isReady() ? url.split(',')[1] : null;
+"""
+# Where the one panel is in the picture: top, left, height, width.
+PANEL = """
+const [panel] = viewer.display.panels;
+const view = panel.renderViewport;
+return [panel.canvasRelativeClippedTop, panel.canvasRelativeClippedLeft,
+        view.logicalHeight, view.logicalWidth];
+"""
+
+
+def drawn(browser, **changes) -> np.ndarray:
+    """The picture, (height, width, 3) int, after changes of parts of the state of a viewer."""
+    browser.execute_script(
+        "window.lastPicture = null;viewer.state.restoreState(arguments[0]);",
+        changes,
+    )
+    wait = waiting.WebDriverWait(browser, PATIENCE, poll_frequency=0.05)
+    shown = wait.until(lambda page: page.execute_script(DRAWN))
+    image = Image.open(io.BytesIO(base64.b64decode(shown)))
+    return np.asarray(image)[..., :3].astype(int)
+
+
+def panel(browser) -> tuple[slice, slice]:
+    """Which rows and columns of a picture are the one panel of the viewer."""
+    top, left, height, width = browser.execute_script(PANEL)
+    return slice(top, top + height), slice(left, left + width)
 
 
 def new_viewer(side: int):

@@ -1,14 +1,14 @@
-"""What the documents say of the project is so: paths, rules, packages, versions, keys."""
+"""What the documents say of the project is so: rules, packages, versions, keys."""
 
 import re
 from pathlib import Path
 
-import pytest
 import yaml
 
 import snakemesh
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+<<<<<<< HEAD
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "config/README.md", "docs/design.md")
 # What the first part of a path in the repository may be. Other paths, such as `multires/info`, are
 # in the output.
@@ -19,71 +19,12 @@ ROOTS = {
 }
 # A file that is named without its folder
 BARE_NAME = re.compile(r"\w+\.(py|smk)")
+=======
+>>>>>>> origin/main
 
 
 def text_of(path: str) -> str:
     return (REPOSITORY / path).read_text(encoding="utf-8")
-
-
-def quoted_paths(text: str) -> list[str]:
-    """What of the words in backticks is a path in the repository, or a bare name of a file."""
-    quoted = re.findall(r"`([^`\s]+)`", text)
-    return [q for q in quoted if q.split("/")[0] in ROOTS or BARE_NAME.fullmatch(q)]
-
-
-def links(text: str) -> list[str]:
-    """The targets of links and pictures that are not on the web."""
-    return [t for t in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in t]
-
-
-def anchors(text: str) -> set[str]:
-    """The anchors that GitHub gives to the headings of a document."""
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def wrong_references(document: str, text: str) -> list[str]:
-    """The paths and links of a document that lead nowhere."""
-    wrong = [
-        path
-        for path in quoted_paths(text)
-        if not (REPOSITORY / path).exists()
-        and not (BARE_NAME.fullmatch(path) and any(REPOSITORY.glob(f"[a-z]*/**/{path}")))
-    ]
-    for link in links(text):
-        path, _, anchor = link.partition("#")
-        target = (REPOSITORY / document).parent / path if path else REPOSITORY / document
-        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
-            wrong.append(link)
-    return wrong
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_path_and_link_leads_somewhere(document):
-    assert wrong_references(document, text_of(document)) == []
-
-
-def test_the_walk_names_a_path_for_every_question():
-    walk = text_of("CONTRIBUTING.md").split("## A stranger's walk")[1]
-    rows = re.findall(r"^\| (.+\?) \| (.+) \|$", walk, re.MULTILINE)
-    assert len(rows) >= 10
-    assert [question for question, answer in rows if not quoted_paths(answer)] == []
-
-
-@pytest.mark.parametrize(
-    "reference",
-    [
-        "`scripts/nothing.py`",
-        "`nothing.py`",
-        "`rules/nothing.smk`",
-        "[a page](docs/nothing.md)",
-        "[a section](config/README.md#nothing)",
-        "![a picture](nothing.svg)",
-        "[here](#nothing)",
-    ],
-)
-def test_a_wrong_path_is_seen(reference):
-    assert len(wrong_references("README.md", f"See {reference}.\n\n# Here\n")) == 1
 
 
 def rules() -> set[str]:

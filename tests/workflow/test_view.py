@@ -1,7 +1,5 @@
 """scripts/view.py shows a run in the viewer that the package neuroglancer brings."""
 
-import base64
-import io
 import json
 import re
 import shutil
@@ -17,16 +15,16 @@ import pytest
 import zarr
 
 from neuroglancer_page import (
-    PATIENCE,
-    Image,
+    DRAWN,
     chromium,
+    drawn,
     errors,
     evaluated,
     fetched_lods,
     needed,
     not_found,
+    panel,
     serving,
-    webdriver,
 )
 from running import REPOSITORY
 from snakemesh.verify.checks import to_nm, welded
@@ -36,37 +34,6 @@ from snakemesh.view.segments import from_table
 from snakemesh.view.site import Site, client_folder, page_link, site_state
 
 PIXEL_NM = 4
-# The picture as soon as all is there that it shows; taken twice, as late code may still add layers.
-DRAWN = """
-if (typeof viewer === 'undefined' || viewer.layerManager.managedLayers.length === 0) return null;
-if (!viewer.isReady() || !viewer.layerManager.managedLayers[0].isReady()) return null;
-viewer.display.draw();
-const url = viewer.display.canvas.toDataURL();
-const same = window.lastPicture === url;
-window.lastPicture = url;
-return same && viewer.isReady() ? url.split(',')[1] : null;
-"""
-
-
-# Where the one panel is in the picture: top, left, height, width.
-PANEL = """
-const [panel] = viewer.display.panels;
-const view = panel.renderViewport;
-return [panel.canvasRelativeClippedTop, panel.canvasRelativeClippedLeft,
-        view.logicalHeight, view.logicalWidth];
-"""
-
-
-def drawn(browser, **changes) -> np.ndarray:
-    """The picture, (height, width, 3) int, after changes of parts of the state."""
-    browser.execute_script(
-        "window.lastPicture = null;viewer.state.restoreState(arguments[0]);",
-        changes,
-    )
-    waiting = webdriver.support.wait.WebDriverWait(browser, PATIENCE, poll_frequency=0.05)
-    shown = waiting.until(lambda page: page.execute_script(DRAWN))
-    image = Image.open(io.BytesIO(base64.b64decode(shown)))
-    return np.asarray(image)[..., :3].astype(int)
 
 
 def outline_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -132,8 +99,7 @@ def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, t
 
         def green(**view) -> np.ndarray:
             picture = drawn(browser, **view)
-            top, left, height, width = browser.execute_script(PANEL)
-            picture = picture[top : top + height, left : left + width]
+            picture = picture[panel(browser)]
             # faces seen from the side are dark, on black
             return picture[..., 1] > 5
 

@@ -17,6 +17,7 @@ from worldarray.store import Refused, open_array, precomputed_scale_index
 from snakemesh.boxes import Nanometres, Shape, triple
 from snakemesh.chunk_files import ChunkFiles, chunk_files
 from snakemesh.errors import UserError
+from snakemesh.plan.compressed_files import refuse_compressed_files
 from snakemesh.plan.groups import refuse_folder, refuse_image
 
 _ZYX = ("z", "y", "x")
@@ -212,6 +213,9 @@ def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
 
     node = wa.detect(meta.path)
     _open(node, name)
+    files = chunk_files(node.format, node.path, node.docs, name)
+    if node.format == "precomputed" and files is not None:
+        refuse_compressed_files(files)
     return SourceLevel(
         path=meta.path,
         name=name if meta.format == "precomputed" else None,
@@ -223,7 +227,7 @@ def _level(name: str, meta: wa.ArrayMeta, has_unit: bool) -> SourceLevel:
         format=meta.format,
         document=hashlib.sha256(json.dumps(node.docs, sort_keys=True).encode()).hexdigest(),
         has_unit=has_unit,
-        files=chunk_files(node.format, node.path, node.docs, name),
+        files=files,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorstore as ts
 import zarr
+from cloudvolume import CloudVolume
 
 from object_store import credentials
 from snakemesh.errors import UserError
@@ -180,6 +181,24 @@ def test_precomputed(tmp_path, prefix):
     for level, expected in ((fine, LABELS), (coarse, LABELS[:, ::2, ::2])):
         found = open_labels(level.path, level.name).read().result()
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("compress", ["gzip", "br"])
+def test_precomputed_chunks_that_are_compressed_files(tmp_path, compress):
+    """cloud-volume names them <chunk>.gz; taken as they are named, all voxels would be 0."""
+    info = CloudVolume.create_new_info(
+        1, "segmentation", "uint32", "raw", (8, 8, 8), (0, 0, 0), (20, 20, 20), chunk_size=(16,) * 3
+    )
+    url = f"file://{tmp_path}/seg"
+    volume = CloudVolume(url, info=info, compress=compress, progress=False)
+    volume.commit_info()
+    volume[:, :, :] = np.ones((20, 20, 20, 1), np.uint32)
+    with pytest.raises(UserError, match=r"holds compressed files \(0-16_0-16_0-16\.(gz|br)\)"):
+        read_source(str(tmp_path / "seg"))
+    plain = CloudVolume(f"{url}2", info=info, compress=False, progress=False)
+    plain.commit_info()
+    plain[:, :, :] = np.ones((20, 20, 20, 1), np.uint32)
+    assert read_source(str(tmp_path / "seg2"))[0].files is not None
 
 
 def test_one_scale_of_precomputed(tmp_path):
