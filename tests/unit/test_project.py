@@ -8,19 +8,6 @@ import yaml
 import snakemesh
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-<<<<<<< HEAD
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "config/README.md", "docs/design.md")
-# What the first part of a path in the repository may be. Other paths, such as `multires/info`, are
-# in the output.
-ROOTS = {
-    *(".ci", ".github", "config", "docs", "envs", "lsf", "profiles", "report", "rules", "scripts"),
-    "slurm",
-    *("tests", "Snakefile", "pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
-}
-# A file that is named without its folder
-BARE_NAME = re.compile(r"\w+\.(py|smk)")
-=======
->>>>>>> origin/main
 
 
 def text_of(path: str) -> str:
