@@ -21,6 +21,14 @@ only builds the missing levels. `verify` is a target that reads the finished out
     verify_shard          what is found in the meshes of a shard              shard
     verify_table          a table of it all, verify.parquet                   volume
 
+`report` is a target that makes pictures, plots and tables for `snakemake --report`:
+
+    report_facts          what there is to report                             volume
+    report_charts         plots of sizes, errors, LODs, time and memory       volume
+    report_meshes         pictures of meshes                                  volume
+    report_slice          a slice with the outlines of the meshes             volume
+    report_page           everything on one page                              volume
+
 scripts/snakemesh/output/folder.py has the name of every output. docs/design.md explains the rest.
 """
 
@@ -29,6 +37,10 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 min_version("9.17")
+
+
+report: "report/workflow.rst"
+
 
 CONFIGURATION = "config/config.yaml"
 CLONE = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
@@ -51,10 +63,13 @@ include: "rules/multires.smk"
 include: "rules/cleanup.smk"
 include: "rules/verify_inputs.smk"
 include: "rules/verify.smk"
+include: "rules/report_inputs.smk"
+include: "rules/report.smk"
 
 
 rule all:
     input:
         result,
         verified_if_asked,
+        reported_if_asked,
     localrule: True

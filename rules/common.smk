@@ -111,6 +111,9 @@ def end(verifies):
         logger.info(line, extra=SHOWN)
     if facts is not None:
         logger.info(f"  look     {view_command(OUT, str(CLONE))}", extra=SHOWN)
+    if os.path.exists(page := OUT.report_file("page.html", MADE_FROM.documents)):
+        line = f"  report   {page}, for a browser; --report report.html packs its parts"
+        logger.info(line, extra=SHOWN)
     for remark in remarks_after(facts):
         logger.warning(f"snakemesh: {remark}", extra=SHOWN)
 

@@ -46,6 +46,8 @@ with job_log(snakemake.log[0], "cleanup"):
     remove_markers(folder.work, "verify.*.done")
     remove_tree(Path(folder.verify))
     Path(folder.verify_table).unlink(missing_ok=True)
+    for report in Path(folder.report).glob("[0-9a-f]" * 16):
+        remove_tree(report)
     summaries = {path for marker in params.shards for path in (marker, marker[:-5] + ".npy")}
     remove_files(Path(folder.summaries), keep=summaries)
     sync_folder(folder.summaries)

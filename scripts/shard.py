@@ -28,20 +28,23 @@ with job_log(snakemake.log[0], f"shard {name}") as log, distrusting([blocks_mark
     counts = label_counts(containers, shard)
     arguments = (shard, containers, job.grid, job.sharding, counts, job.min_voxels)
     if job.sharded:
-        summary = write_shard(folder.shard(name), *arguments)
+        written = write_shard(folder.shard(name), *arguments)
         served = asdict(served_file(folder.shard(name)))
     else:
-        summary = write_unsharded(folder.multires, *arguments)
+        written = write_unsharded(folder.multires, *arguments)
         sync_filesystem(folder.multires)
-        files = [f for label in summary["label"].tolist() for f in folder.label_files(label)]
+        labels = written.summary["label"].tolist()
+        files = [path for label in labels for path in folder.label_files(label)]
         served = served_labels(files)
-    close_volumes(summary, job)
+    close_volumes(written.summary, job)
     with replacing(output.summary) as temporary, open(temporary, "wb") as file:
-        np.save(file, summary)
+        np.save(file, written.summary)
     rows = asdict(served_file(output.summary))
-    facts = {"left_out": left_out(counts, job.min_voxels)}
+    names = written.lods.dtype.names
+    lods = [dict(zip(names, sums, strict=True)) for sums in written.lods.tolist()]
+    facts = {"left_out": left_out(counts, job.min_voxels), "lods": lods}
     if params.target_ids is not None:
         facts["not_found"] = not_found(counts, params.target_ids.load(), shard, job.sharding)
     write_marker(output.marker, {"served": served, "summary": rows, **facts})
-    log.facts.update(labels=len(summary), faces=int(summary["faces"].sum()))
+    log.facts.update(labels=len(written.summary), faces=int(written.summary["faces"].sum()))
     log.facts.update({f"left_out_{key}": n for key, n in facts["left_out"].items() if n})

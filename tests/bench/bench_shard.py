@@ -64,7 +64,7 @@ def main() -> None:
         paths = write_containers(directory, labels)
         path = directory / "0.shard"
         before, start = peak_mb(), time.perf_counter()
-        summary = write_shard(path, 0, paths, GRID, SHARDING)
+        summary = write_shard(path, 0, paths, GRID, SHARDING).summary
         seconds = time.perf_counter() - start
         print(f"{len(paths)} containers, {len(summary)} labels, {path.stat().st_size >> 20} MB")
         print(f"write_shard: {seconds:.2f} s, peak {peak_mb():.0f} MB ({before:.0f} MB before)")

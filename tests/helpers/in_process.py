@@ -64,7 +64,7 @@ def mesh(plan: Plan) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         counts = label_counts(containers, number)
         arguments = (plan.grid, plan.sharding, counts, plan.settings.min_voxels)
-        summaries.append(write_shard(path, number, containers, *arguments))
+        summaries.append(write_shard(path, number, containers, *arguments).summary)
         close_volumes(summaries[-1], shard_job(plan))
     rows = np.sort(np.concatenate(summaries), order="label")
     write_json(multires / "segment_properties" / "info", segment_properties(rows, len(rows)))

@@ -65,7 +65,7 @@ def outputs(tmp_path_factory):
     unsharded.mkdir(parents=True)
     containers = [str(path) for path in (root / "sharded" / "work").glob("lod*")]
     summaries = [
-        write_unsharded(unsharded, shard, containers, plan.grid, SHARDING)
+        write_unsharded(unsharded, shard, containers, plan.grid, SHARDING).summary
         for shard in range(SHARDING.num_shards)
     ]
     rows = np.sort(np.concatenate(summaries), order="label")

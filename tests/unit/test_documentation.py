@@ -30,7 +30,8 @@ KEYS = set(yaml.safe_load((REPOSITORY / "config/config.schema.yaml").read_text()
 # What the first part of a path in the repository may be. Other paths, such as `multires/info`, are
 # in the output.
 ROOTS = {
-    *(".ci", ".github", "config", "docs", "envs", "lsf", "profiles", "rules", "scripts", "slurm"),
+    *(".ci", ".github", "config", "docs", "envs", "lsf", "profiles", "report", "rules", "scripts"),
+    "slurm",
     *("tests", "Snakefile", "pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
 }
 # A file that is named without its folder

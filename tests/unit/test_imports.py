@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "multires": {"", "output", "multires"},
     "view": {"", "output", "multires", "view"},
     "verify": {"", "verify"},
+    "report": {"", "output", "bodies", "multires", "report"},
 }
 # What verification may use of the root: the records that it is handed and the words of lists, but
 # nothing that reads, cuts or writes voxels and meshes. It would share their mistakes.
@@ -43,9 +44,10 @@ HEAVY = {
     "pyarrow",
     "zarr",
     "DracoPy",
+    "matplotlib",
     "tornado",
 }
-WORKERS = {"pyramid", "mesh", "multires", "verify"}
+WORKERS = {"pyramid", "mesh", "multires", "verify", "report"}
 
 
 def wing_of(module: str) -> str:

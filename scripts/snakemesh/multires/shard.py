@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +22,17 @@ from snakemesh.output.atomic import replacing
 _ENTRY_BYTES = 24
 
 
+@dataclass(frozen=True)
+class Written:
+    """What a shard holds.
+
+    summary: SUMMARY, one row per label, in ascending order. lods: LOD_SUMS, one row per LOD.
+    """
+
+    summary: np.ndarray
+    lods: np.ndarray
+
+
 def write_shard(
     path: str | os.PathLike[str],
     shard: int,
@@ -29,13 +41,12 @@ def write_shard(
     sharding: Sharding,
     counts: np.ndarray = NO_COUNTS,
     min_voxels: int = 0,
-) -> np.ndarray:
+) -> Written:
     """Write one shard file, whole or not at all, from its section of every container.
 
     Only the records are held in memory; the payload is streamed. A shard without labels becomes a
     valid file of empty minishards. counts: the voxels of its labels (see `label_counts`); labels
     of fewer than `min_voxels` are left out.
-    Returns the summary: an array of dtype SUMMARY with one row per label, in ascending order.
     Raises UserError if a container is damaged or does not fit `grid` and `sharding`, and
     ValueError if two containers hold the same fragment.
     """
@@ -51,7 +62,7 @@ def write_shard(
             _write(fd, _bytes(shard_index), 0)
         finally:
             os.close(fd)
-    return layout.summary
+    return Written(layout.summary, layout.lods)
 
 
 def write_unsharded(
@@ -62,7 +73,7 @@ def write_unsharded(
     sharding: Sharding,
     counts: np.ndarray = NO_COUNTS,
     min_voxels: int = 0,
-) -> np.ndarray:
+) -> Written:
     """Write two files for every label of a shard: `<label>`, its fragments, and `<label>.index`.
 
     `<label>.index` is the manifest. The viewer asks for it first, so it is written after the
@@ -88,7 +99,7 @@ def write_unsharded(
                 _copy(scratch, begin, end, data)
             with replacing(Path(directory) / f"{label}.index", durable=False) as index:
                 index.write_bytes(manifests[manifest_begin:manifest_end])
-    return layout.summary
+    return Written(layout.summary, layout.lods)
 
 
 def _scatter_fragments(fd: int, sections: Sections, destination: np.ndarray) -> None:

@@ -27,6 +27,8 @@ SUMMARY = np.dtype(
         ("centroid", "<f8", (3,)),
     ]
 )
+# A row per LOD: sums over the labels of a shard that have a mesh there. bytes: of fragments.
+LOD_SUMS = np.dtype([(name, "<u8") for name in ("labels", "fragments", "faces", "bytes")])
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class ShardLayout:
     (labels + 1,); their last entry is the end of the last manifest.
     Fragment i of the sections goes to `destination[i]`; this is -1 if it is left out. Manifest l is
     `words[word_begin[l]:word_begin[l + 1]]`, uint32. `summary` has dtype SUMMARY, one row per
-    label.
+    label. `lods` has dtype LOD_SUMS, one row per LOD of the octree.
     """
 
     labels: np.ndarray
@@ -49,6 +51,7 @@ class ShardLayout:
     words: np.ndarray
     word_begin: np.ndarray
     summary: np.ndarray
+    lods: np.ndarray
 
 
 def lay_out(
@@ -104,7 +107,11 @@ def lay_out(
     summary = _summarize(records[base], labels, base_owner, kept, grid)
     summary["voxels"] = voxels_of(labels, counts)
     summary["centroid"] = centroids_of(labels, counts, grid)
-    return ShardLayout(labels, data_begin, manifest_begin, destination, words, word_begin, summary)
+    written = nodes.fragment[has_bytes]
+    sums = _sum_by_lod(lod[written], records[order[written]], kept, lods)
+    return ShardLayout(
+        labels, data_begin, manifest_begin, destination, words, word_begin, summary, sums
+    )
 
 
 def _number_runs(ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -149,6 +156,17 @@ def _centring_shifts(nodes: Nodes, first: np.ndarray, grid: OctreeGrid) -> np.nd
     step = 2.0 ** (np.frexp(cell)[1] - 17)
     middle = (first["lower"].astype(float) + first["upper"]) / (2 * CELL_STEPS)
     return np.where(is_alone[:, None], np.rint((middle - 0.5) * cell / step) * step, 0.0)
+
+
+def _sum_by_lod(lod: np.ndarray, records: np.ndarray, kept: np.ndarray, lods: int) -> np.ndarray:
+    """LOD_SUMS. lod, records: of each fragment that is written. kept: the LODs of each label."""
+    sums = np.zeros(lods, LOD_SUMS)
+    sums["labels"] = (kept[:, None] > np.arange(lods)).sum(axis=0)
+    sums["fragments"] = np.bincount(lod, minlength=lods)
+    for number, field in (("faces", "faces"), ("bytes", "size")):
+        # whole numbers, which float64 holds up to 2^53
+        sums[number] = np.bincount(lod, weights=records[field], minlength=lods)
+    return sums
 
 
 def _summarize(

@@ -31,18 +31,31 @@ def whole_mesh(folder: MeshFolder, mesh: StoredMesh, lod: int, data: bytes) -> W
     in the plane between their cells. Raises UserError for a damaged fragment.
     """
     steps = (1 << folder.bits) - 1
-    manifest = mesh.manifest
     vertices, faces = _welded(*_gathered(folder, mesh, lod, data, steps))
     faces = _without_pairs(faces, (vertices % steps == 0).any(axis=1))
     used = np.unique(faces)
     faces = np.searchsorted(used, faces)
-    step = manifest.cell_nm * 2.0**lod / steps
-    points = manifest.origin_nm + manifest.vertex_offsets[lod] + step * vertices[used]
-    linear, shift = folder.transform[:, :3], folder.transform[:, 3]
+    linear = folder.transform[:, :3]
     if np.linalg.det(linear) < 0:
         faces = faces[:, ::-1]
     stretch = np.linalg.svd(linear, compute_uv=False).min()
-    return WholeMesh(points @ linear.T + shift, faces, float(step.min() * stretch))
+    step = _step_nm(folder, mesh, lod)
+    points = to_nm(folder, mesh, lod, vertices[used])
+    return WholeMesh(points, faces, float(step.min() * stretch))
+
+
+def to_nm(folder: MeshFolder, mesh: StoredMesh, lod: int, vertices: np.ndarray) -> np.ndarray:
+    """Vertices (n, 3) on the lattice of an LOD, which runs through all cells, as x y z in nm."""
+    manifest = mesh.manifest
+    corner = manifest.origin_nm + manifest.vertex_offsets[lod]
+    points = corner + _step_nm(folder, mesh, lod) * vertices
+    return np.asarray(points @ folder.transform[:, :3].T + folder.transform[:, 3])
+
+
+def _step_nm(folder: MeshFolder, mesh: StoredMesh, lod: int) -> np.ndarray:
+    """How far points of the lattice are apart, x y z, before the transform of the folder."""
+    step: np.ndarray = mesh.manifest.cell_nm * 2.0**lod / ((1 << folder.bits) - 1)
+    return step
 
 
 def _gathered(
@@ -51,7 +64,7 @@ def _gathered(
     """All vertices on the lattice (n, 3) and all faces (m, 3) of an LOD, int64."""
     vertices, faces = [np.empty((0, 3), np.int64)], [np.empty((0, 3), np.int64)]
     count = 0
-    for cell, positions, corners in _decoded(folder, mesh, lod, data, steps):
+    for cell, positions, corners in _decoded(folder, mesh, lod, data):
         vertices.append(cell * steps + positions)
         faces.append(corners + count)
         count += len(positions)
@@ -59,28 +72,37 @@ def _gathered(
 
 
 def _decoded(
-    folder: MeshFolder, mesh: StoredMesh, lod: int, data: bytes, steps: int
+    folder: MeshFolder, mesh: StoredMesh, lod: int, data: bytes
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The cell (3,), positions (n, 3) in it and faces (m, 3) of each fragment, int64."""
     begin = 0
     sizes = mesh.manifest.sizes[lod].tolist()
     for cell, size in zip(mesh.manifest.cells[lod], sizes, strict=True):
         blob, begin = data[begin : begin + size], begin + size
-        if not size:
-            continue
-        try:
-            found = DracoPy.decode(blob)
-            # DracoPy gives integers as float32, which holds them up to 2^24
-            positions = np.asarray(found.points).reshape(-1, 3).astype(np.int64)
-            faces = np.asarray(found.faces).reshape(-1, 3).astype(np.int64)
-            if len(positions) and not (positions.min() >= 0 and positions.max() <= steps):
-                raise ValueError("vertices lie beyond their cell")
-        except Exception as error:  # DracoPy has errors of its own
-            raise UserError(
-                f"{folder.where}/{mesh.file} has a damaged fragment of label {mesh.label} in cell "
-                f"{cell.tolist()} of LOD {lod}: {reason(error)}"
-            ) from error
-        yield cell, positions, faces
+        if size:
+            yield cell, *decode_fragment(folder, mesh, lod, cell, blob)
+
+
+def decode_fragment(
+    folder: MeshFolder, mesh: StoredMesh, lod: int, cell: np.ndarray, blob: bytes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (n, 3) in its cell, in steps of the lattice, and faces (m, 3), int64.
+
+    Raises UserError for a damaged fragment.
+    """
+    try:
+        found = DracoPy.decode(blob)
+        # DracoPy gives integers as float32, which holds them up to 2^24
+        positions = np.asarray(found.points).reshape(-1, 3).astype(np.int64)
+        faces = np.asarray(found.faces).reshape(-1, 3).astype(np.int64)
+        if len(positions) and not (positions.min() >= 0 and positions.max() < 1 << folder.bits):
+            raise ValueError("vertices lie beyond their cell")
+    except Exception as error:  # DracoPy has errors of its own
+        raise UserError(
+            f"{folder.where}/{mesh.file} has a damaged fragment of label {mesh.label} in cell "
+            f"{cell.tolist()} of LOD {lod}: {reason(error)}"
+        ) from error
+    return positions, faces
 
 
 def _welded(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -27,6 +27,7 @@ work/
   verify/                               what is found while the output is verified
   verify.<hash>.done                    the output was verified, and nothing failed
 verify.parquet                          what the last verification found of each label
+report/<hash>/                          pictures, plots, tables and the page of the report
 logs/, benchmarks/                      a file per job, by rule
 logs/failures.jsonl                     a line for each attempt at a job that failed
 
@@ -45,9 +46,10 @@ PYRAMID = "_intermediate_scales.zarr"
 WORK = "work"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
+REPORT = "report"
 FAILURES = f"{LOGS}/failures.jsonl"
 # A run fills these folders, and may remove them again.
-OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS)
+OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS, REPORT)
 # The first file that a run makes. It shows that an output directory belongs to snakemesh.
 LOCK = f"{WORK}/lock"
 RUN_DOCUMENT = "snakemesh.json"
@@ -224,6 +226,19 @@ class OutputFolder:
     def verify_table(self) -> str:
         """The table of what the last verification found of each label."""
         return f"{self.root}/{VERIFY_TABLE}"
+
+    @property
+    def report(self) -> str:
+        """The folder of the report."""
+        return f"{self.root}/{REPORT}"
+
+    def report_facts(self, made_from: str) -> str:
+        """What there is to report."""
+        return self.report_file("facts.json", made_from)
+
+    def report_file(self, name: str, made_from: str) -> str:
+        """A picture, a table or the page of the report."""
+        return f"{self.report}/{made_from}/{name}"
 
     def log(self, job: str) -> str:
         """The log of a job; `job` is "rule" or "rule/box"."""

@@ -2,23 +2,25 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from snakemesh.plan.estimates import Work, level_bytes, mesh_bytes, plan_work
 from snakemesh.plan.placement import MAX_LODS, MOST_CELLS
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.resources import index_mem_mb, mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
+from snakemesh.units import file_size, lengths
 
 # What a job of a rule does.
 _WORDS = {"pyramid_super_chunk": "super-chunk", "mesh_block": "block", "shard": "shard"}
 
 
 def plan_summary(
-    plan: Plan, left: Collection[tuple[str, Work]], remarks: Iterable[str] = ()
+    plan: Plan, left: Collection[tuple[str, Work]] | None, remarks: Iterable[str] = ()
 ) -> str:
     """What a run from scratch does and takes, in lines, and what is left of it. Sizes are z y x.
 
-    left: rule and work of each job that is still to be run. remarks: lines to follow.
+    left: rule and work of each job that is still to be run; None to say nothing of them. remarks:
+    lines to follow.
     """
     lines = [
         f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for "
@@ -31,9 +33,9 @@ def plan_summary(
         f"  shards   {plan.sharding.num_shards:,}",
         f"  in all   {plan.num_jobs:,} jobs, about {_cpu_time(plan_work(plan).seconds)}; the "
         f"largest job asks for {_peak_mb(plan) / 1000:.1f} GB of memory",
-        *_left(plan, left),
-        f"  disk     about {_bytes(_removed(plan))} between jobs and {_bytes(_kept(plan))} in "
-        f"the end, in {plan.settings.output_directory}",
+        *([] if left is None else _left(plan, left)),
+        f"  disk     about {file_size(_removed(plan))} between jobs and {file_size(_kept(plan))} "
+        f"in the end, in {plan.settings.output_directory}",
         *remarks,
     ]
     return "\n".join(lines)
@@ -119,14 +121,6 @@ def _peak_mb(plan: Plan) -> int:
     return max(pyramid_mem_mb(plan), shard_mem_mb(plan), index_mem_mb(plan), *meshing)
 
 
-def lengths(sizes_nm: Sequence[float]) -> str:
-    """Lengths in the largest unit of nm, µm and mm in which none of them is below 1."""
-    units = ((1e6, "mm"), (1e3, "µm"), (1.0, "nm"))
-    unit, name = next(u for u in units if min(sizes_nm) >= u[0] or u is units[-1])
-    texts = (f"{size / unit:.3f}".rstrip("0").rstrip(".") for size in sizes_nm)
-    return f"{' x '.join(texts)} {name}"
-
-
 def _size(numbers: Iterable[int]) -> str:
     return " x ".join(map(str, numbers))
 
@@ -142,11 +136,3 @@ def _cpu_time(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} CPU minutes"
     return f"{seconds / 3600:,.0f} CPU hours"
-
-
-def _bytes(n: int) -> str:
-    return next(
-        f"{n / size:,.3g} {unit}"
-        for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB"))
-        if n >= size or unit == "KB"
-    )

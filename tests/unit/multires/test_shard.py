@@ -27,7 +27,7 @@ from snakemesh.multires.octree import Nodes, morton
 from snakemesh.multires.shard import write_shard, write_unsharded
 from snakemesh.multires.sharding import minishard_of, murmurhash3_x86_128, shard_of
 from snakemesh.output.folder import shard_name
-from snakemesh.verify.reader import parse_manifest
+from snakemesh.verify.reader import parse_manifest, read_meshes
 
 uint64s = st.integers(0, 2**64 - 1)
 GRID = OctreeGrid((-1000.0, 250.0, 40.5), (6553.5, 13107.0, 6553.5), (1, 2, 4, 8))
@@ -167,7 +167,7 @@ def sharded(tmp_path_factory, containers):
     summaries = [
         write_shard(
             root / "multires" / f"{shard_name(s, SHARDING)}.shard", s, containers, GRID, SHARDING
-        )
+        ).summary
         for s in range(SHARDING.num_shards)
     ]
     return root / "multires", mesh, np.concatenate(summaries)
@@ -178,7 +178,7 @@ def unsharded(tmp_path_factory, containers):
     root = tmp_path_factory.mktemp("unsharded")
     mesh = write_layer(root, None)
     summaries = [
-        write_unsharded(root / "multires", s, containers, GRID, SHARDING)
+        write_unsharded(root / "multires", s, containers, GRID, SHARDING).summary
         for s in range(SHARDING.num_shards)
     ]
     return root / "multires", mesh, np.concatenate(summaries)
@@ -232,6 +232,22 @@ def test_summaries(kind, request):
         lower, upper = BOXES[int(row["label"])]
         expected = box_triangles(lower, upper, 0, pieces_of(int(row["label"]), 0))
         assert row["faces"] == len(expected)
+
+
+def test_sums_by_lod_are_those_of_the_files(tmp_path, containers, sharded):
+    found = [
+        write_shard(tmp_path / "0.shard", s, containers, GRID, SHARDING).lods
+        for s in range(SHARDING.num_shards)
+    ]
+    expected = np.zeros((GRID.num_lods, 4), int)
+    for mesh in read_meshes(sharded[0]):
+        for lod, nodes in enumerate(mesh.fragments):
+            faces = sum(len(fragment.faces) for fragment in nodes)
+            size = int(mesh.manifest.sizes[lod].sum())
+            expected[lod] += [1, len(nodes), faces, size]
+    # LOD 3 of most boxes has too few faces to be kept: what is not served does not count
+    assert expected[:, 0].tolist() == [6, 5, 5, 1]
+    assert np.sum([lods.tolist() for lods in found], axis=0).tolist() == expected.tolist()
 
 
 def test_both_kinds_hold_the_same(sharded, unsharded):
@@ -306,15 +322,15 @@ def test_a_piece_lost_at_coarse_levels_stays_reachable(tmp_path):
 def test_an_empty_shard_is_a_valid_file(tmp_path, containers):
     mesh = write_layer(tmp_path, Sharding(0, 3))
     path = tmp_path / "multires" / "0.shard"
-    summary = write_shard(path, 0, [], GRID, Sharding(0, 3))
+    summary = write_shard(path, 0, [], GRID, Sharding(0, 3)).summary
     assert summary.shape == (0,) and path.read_bytes() == bytes(8 * 16)
     assert mesh.get_manifest(7) is None
-    assert write_unsharded(tmp_path, 0, [], GRID, Sharding(0, 3)).shape == (0,)
+    assert write_unsharded(tmp_path, 0, [], GRID, Sharding(0, 3)).summary.shape == (0,)
 
 
 def test_the_order_of_containers_does_not_matter(tmp_path, containers):
     for name, paths in (("a", containers), ("b", containers[::-1])):
-        summary = write_shard(tmp_path / name, 1, paths, GRID, SHARDING)
+        summary = write_shard(tmp_path / name, 1, paths, GRID, SHARDING).summary
         np.save(tmp_path / f"{name}.npy", summary)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
@@ -326,7 +342,7 @@ def test_a_label_without_base_geometry_has_no_mesh(tmp_path):
         found = box_fragments(label, *BOXES[label], lod, GRID)
         write_container(tmp_path / str(lod), lod, *found, sharding, ORIGIN)
     paths = [str(tmp_path / "0"), str(tmp_path / "1")]
-    summary = write_shard(tmp_path / "0.shard", 0, paths, GRID, sharding)
+    summary = write_shard(tmp_path / "0.shard", 0, paths, GRID, sharding).summary
     assert summary["label"].tolist() == [7]
 
 
@@ -460,7 +476,7 @@ def test_voxels_and_centroids_of_a_summary(tmp_path):
             records, blobs = box_fragments(label, lower, np.add(lower, 80), 0, grid)
         write_container(path, 0, records, blobs, sharding, ORIGIN, np.array(counts, COUNT))
     counts = label_counts(paths, 0)
-    summary = write_shard(tmp_path / "0.shard", 0, paths, grid, sharding, counts)
+    summary = write_shard(tmp_path / "0.shard", 0, paths, grid, sharding, counts).summary
     # label 5 has no faces, and so no mesh
     assert summary["label"].tolist() == [7, 9]
     assert summary["voxels"].tolist() == [40, 2**60 + 512]
