@@ -79,6 +79,7 @@ class FailedJobsHandler(logging.Handler):
         self._failed: set[int] = set()
         self._raised: dict[int | None, str] = {}
         self._is_interrupted = False
+        self._append("")  # a list that is there and empty says that nothing has failed
 
     @property
     def count(self) -> int:
@@ -176,11 +177,14 @@ class FailedJobsHandler(logging.Handler):
         self._failed.add(number)
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds")
         failure = Failure(time, attempt.rule, attempt.job, attempt.number, reason, log)
+        self._append(json.dumps(asdict(failure)) + "\n")
+        self._say(failure)
+
+    def _append(self, text: str) -> None:
         with suppress(OSError):  # a full disk is why jobs fail: the run goes on to say so
             os.makedirs(os.path.dirname(self._folder.failures), exist_ok=True)
             with open(self._folder.failures, "a") as file:
-                file.write(json.dumps(asdict(failure)) + "\n")
-        self._say(failure)
+                file.write(text)
 
 
 def _reason(attempt: Attempt, clusters: list[str], otherwise: str) -> tuple[str, str]:

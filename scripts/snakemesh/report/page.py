@@ -207,8 +207,8 @@ def _some(row: Mapping[str, Any]) -> str:
 def _failures(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return (
-            "<p>Not known: the output has no logs/failures.jsonl. A run writes it when a job "
-            "fails; older versions did not.</p>"
+            "<p>Not known: the output has no logs/failures.jsonl, which every run of this version "
+            "leaves.</p>"
         )
     if not found["by_rule"]:
         return "<p>No job has failed.</p>"
