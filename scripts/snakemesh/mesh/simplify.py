@@ -33,6 +33,10 @@ GROWTH = 1.6
 # So many neighbours of a vertex are tried, the best first.
 _TRIES = 3
 _NEVER = np.float32(np.inf)
+# To make room for the curves, vertices may have larger errors than others: by these factors of the
+# limit, or of this number if that is larger, the more force it takes.
+_REACH = np.array([0, 1, 4, 16], dtype=np.float32)
+_LEAST_REACH = np.float32(0.25)
 
 
 def simplify(
@@ -158,6 +162,7 @@ def _simplify_piece(points, corners, fates, planes, target, limit):
                         u,
                         mark,
                         force,
+                        max(limit, _LEAST_REACH) * _REACH[min(force, 3)],
                     )
             elif n_faces - n_dropped > target and quadrics[u, LEAST] <= error:
                 gone, mark = _collapse_best(
@@ -170,7 +175,7 @@ def _simplify_piece(points, corners, fates, planes, target, limit):
         elif n_dropped == 0:
             break
         elif (n_dropped, n_faces) == before:
-            if force == 3:
+            if force == 4:
                 break
             force += 1
     settle(fates == FREE, first, points, quadrics)
@@ -232,7 +237,7 @@ def _drop(points, corners, first, link, planes, quadrics, marks, ring, u, mark, 
         mark += 1
         n_v = star(corners, first, link, v, ring, 3)
         # at the very last it goes all the same: the surface is closed, if no longer a manifold
-        if force == 3 or may_collapse(
+        if force == 4 or may_collapse(
             points, planes, marks, mark, u, v, ring, n, n_v, other, force
         ):
             return _collapse(points, corners, first, link, quadrics, ring, u, v, n), mark
@@ -240,21 +245,35 @@ def _drop(points, corners, first, link, planes, quadrics, marks, ring, u, mark, 
 
 
 @njit(cache=True, nogil=True)
-def _clear(points, corners, first, link, planes, quadrics, marks, ring, fates, u, mark, force):
-    """Collapse a vertex next to u, which cannot be dropped because of it: as `_collapse_best`."""
+def _clear(
+    points, corners, first, link, planes, quadrics, marks, ring, fates, u, mark, force, limit
+):
+    """Collapse a vertex next to u, which cannot be dropped because of it: as `_collapse_best`.
+
+    Of all collapses that are allowed it takes the best, if its error is at most `limit`.
+    """
     n = min(star(corners, first, link, u, ring, 0), MAX_STAR)
     near = np.concatenate((ring[0, :n], ring[1, :n]))
     for least_force in range(min(force, 2) + 1):
+        best, into = -1, -1
+        least = limit
         for w in near:
             if fates[w] == KEPT or fates[w] == DROPPED:
                 continue
             n = star(corners, first, link, w, ring, 0)
             for j in range(n if n <= MAX_STAR else 0):
                 v = ring[0, j]
-                mark += 1
-                n_v = star(corners, first, link, v, ring, 3)
-                if may_collapse(points, planes, marks, mark, w, v, ring, n, n_v, -1, least_force):
-                    return _collapse(points, corners, first, link, quadrics, ring, w, v, n), mark
+                e = collapse_error(quadrics, points, w, v)
+                if e <= least:
+                    mark += 1
+                    n_v = star(corners, first, link, v, ring, 3)
+                    if may_collapse(
+                        points, planes, marks, mark, w, v, ring, n, n_v, -1, least_force
+                    ):
+                        best, into, least = w, v, e
+        if best >= 0:
+            n = star(corners, first, link, best, ring, 0)
+            return _collapse(points, corners, first, link, quadrics, ring, best, into, n), mark
     return 0, mark
 
 

