@@ -1,5 +1,6 @@
 """The server answers real requests."""
 
+import asyncio
 import http.client
 import json
 import re
@@ -10,11 +11,15 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.iostream import IOStream
+from tornado.web import HTTPError
 
 import serve
 from snakemesh.view import server as serving
@@ -370,3 +375,18 @@ def test_nothing_there_yet(tmp_path):
     assert serve.largest_segments(tmp_path) == []
     with pytest.raises(SystemExit):
         serve.main([str(tmp_path / "nothing")])
+
+
+def test_a_browser_that_has_gone_away_is_no_error():
+    """Its connection has no socket any more when the second of two requests is looked at."""
+    request = HTTPServerRequest("GET", "/info", headers=HTTPHeaders({"Host": "localhost"}))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        async def gone():
+            stream = IOStream(socket.create_connection(listening.getsockname()))
+            stream.close()
+            return stream
+
+        request.connection = SimpleNamespace(stream=asyncio.run(gone()))
+    with pytest.raises(HTTPError, match="400"):
+        serving._refuse_other_hosts(SimpleNamespace(request=request), lambda *_: True)

@@ -168,8 +168,10 @@ def _refuse_other_hosts(handler: RequestHandler, is_ours: Callable[[str, str], b
     read what is served here if it were answered.
     """
     hosts = ",".join(handler.request.headers.get_list("Host"))  # two of them are none of ours
-    address = handler.request.connection.stream.socket.getsockname()[0]  # type: ignore[union-attr]
-    if not is_ours(hosts, address):
+    connected = handler.request.connection.stream.socket  # type: ignore[union-attr]
+    if connected is None:
+        raise HTTPError(400)  # nobody waits for the answer any more
+    if not is_ours(hosts, connected.getsockname()[0]):
         raise HTTPError(421)
 
 
