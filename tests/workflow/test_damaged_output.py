@@ -70,11 +70,9 @@ def test_damage_to_what_is_served(repository, ours, made, tmp_path):
     blocks_are_kept = {"mesh_blocks_done": 1, "shard": 1, "cleanup": 1}
     cases = [
         (lambda: os.truncate(shard, 100), blocks_are_kept),
-        (lambda: os.truncate(shard, 0), blocks_are_kept),
         (lambda: shard.write_bytes(b"\0" * shard.stat().st_size), blocks_are_kept),
         (shard.unlink, blocks_are_kept),
         (lambda: info.write_text(info.read_text().replace("16", "10")), DOCUMENTS),
-        (info.unlink, DOCUMENTS),
         (lambda: (served / "segment_properties" / "info").write_text("{}"), DOCUMENTS),
         ((served / "segments.parquet").unlink, DOCUMENTS),
         (lambda: os.truncate(served / "segments.parquet", 1000), DOCUMENTS),

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import suppress
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +26,8 @@ SHARD = "rule_shard_wildcards_0"
 
 @pytest.fixture
 def slurm():
+    if find_spec("snakemake_executor_plugin_slurm") is None:
+        pytest.skip("NOT TESTED: no plugin; pip install -r envs/requirements-slurm.txt")
     if missing := missing_programs():
         pytest.skip(
             f"NOT TESTED: Slurm is not installed here, there is no {', '.join(missing)}; "

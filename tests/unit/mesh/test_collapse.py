@@ -145,7 +145,7 @@ def n_faces_at(faces, v):
 # -- closed surfaces ----------------------------------------------------------------------------
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(CLOSED, st.randoms(use_true_random=False))
 def test_what_may_collapse_is_what_keeps_the_surface(faces, random):
     assert is_manifold(faces) and not border(faces)
