@@ -172,7 +172,7 @@ def test_the_index_is_that_of_a_twin_in_memory(tmp_path, limit, monkeypatch):
     assert found.to_pydict() == expected
     assert found.column_names[:3] == ["label", "name", "volume"]
     assert found.column_names[-1] == "parent"
-    assert found.to_pandas()["label"].dtype == np.uint64
+    assert found["label"].to_numpy().dtype == np.uint64
     assert pq.ParquetFile(path).num_row_groups == 18
 
 
