@@ -4,6 +4,7 @@ A block of a sparse volume, of organelles for example, is meshed in less time th
 start. So its blocks are made of more tiles (`blocks`). What is made of a tile stays the same.
 """
 
+import itertools
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -48,8 +49,7 @@ def _sample(begin: Index, end: Index) -> Iterator[Index]:
         sorted({int(i) for i in np.linspace(b, e - 1, _SAMPLES)})
         for b, e in zip(begin, end, strict=True)
     )
-    for index in np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3).tolist():
-        yield triple(index)
+    return map(triple, itertools.product(*axes))
 
 
 def _size(files: ChunkFiles, index: Index) -> int:
