@@ -2,12 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from snakemesh.bodies.sorted_table import open_sorted
 from snakemesh.job_records import LevelPart
+from snakemesh.label_values import LabelValues, one_body
 from snakemesh.multires.mesh_folder import open_meshes
 from snakemesh.output.job_log import job_log
 from snakemesh.report.bodies import meshes_of
@@ -15,6 +17,7 @@ from snakemesh.report.plane import LevelPlace, chosen_window, outlines, read_win
 from snakemesh.report.segments import read_segments, with_mesh
 from snakemesh.report.slice import slice_figure
 from snakemesh.report.style import save
+from snakemesh.stored_array import StoredArray
 
 # Of the labels in a slice, those of the most pixels are outlined, and so many bytes are read.
 MOST_OUTLINED, MAX_BYTES = 1500, 40_000_000
@@ -28,11 +31,17 @@ def n_labels(labels: np.ndarray) -> int:
     return len(np.unique(labels))
 
 
+def with_tuples(fields: dict) -> dict:
+    """The fields of a record as JSON has them, with tuples for lists."""
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
+
+
 def place(level: dict) -> LevelPlace:
     """A level as the facts have it."""
-    part = LevelPart(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in level["part"].items()}
-    )
+    part = LevelPart(**with_tuples(level["part"]))
+    if part.stored is not None:
+        part = replace(part, stored=StoredArray(**with_tuples(level["part"]["stored"])))
+    part = replace(part, values=LabelValues(**with_tuples(level["part"]["values"])))
     triples = (tuple(level[name]) for name in ("voxel_nm", "corner_nm"))
     return LevelPlace(level["number"], part, *triples, level["bodies"])
 
@@ -57,6 +66,8 @@ with job_log(snakemake.log[0], "report_slice") as log:
     )
     if not window.level.bodies:
         labels = as_bodies(labels, facts["settings"]["label_map_rest"] == "keep")
+    if window.level.part.values.is_one_body:
+        labels = one_body(labels)
     folder = open_meshes(params.meshes)
     names, pixels = np.unique(labels[labels != 0], return_counts=True)
     order = np.argsort(-pixels, kind="stable")[:MOST_OUTLINED]

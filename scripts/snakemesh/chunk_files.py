@@ -11,7 +11,7 @@ https://github.com/google/neuroglancer/tree/master/src/datasource/precomputed).
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -20,10 +20,12 @@ import numpy as np
 
 from snakemesh.boxes import Box, Index, Shape, ceil_div, triple
 from snakemesh.errors import UserError
+from snakemesh.zip_files import zip_file
 
 # Threads that ask a filesystem: on a network filesystem each question waits for a server.
 _THREADS = 16
-_AXES = 3
+# What cloud-volume adds to the name of a chunk's file that it compresses as a whole.
+COMPRESSED_SUFFIXES = (".gz", ".br", ".zstd", ".xz", ".bz2")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class ChunkFiles:
     root: the folder. shape, chunk: voxels of the array and of what one file holds, which is a shard
     where chunks are in shards. name: of a chunk's file, to be formatted with `i` (z y x index),
     `b` and `e` (z y x voxels where the chunk begins and ends, counted from `origin`); None where
-    all files together hold all chunks, as precomputed shards do.
+    all files together hold all chunks, as precomputed shards do, or one zip file, which is `root`.
+    is_compressed: a file may have one of COMPRESSED_SUFFIXES.
     """
 
     root: str
@@ -41,6 +44,7 @@ class ChunkFiles:
     chunk: Shape
     name: str | None
     origin: Shape = (0, 0, 0)
+    is_compressed: bool = False
 
     @property
     def grid(self) -> Shape:
@@ -48,13 +52,23 @@ class ChunkFiles:
         return ceil_div(self.shape, self.chunk)
 
     def path(self, index: Index) -> str:
-        """The file of a chunk, or the folder of all of them."""
+        """The file of a chunk, without a suffix, or the folder of all of them."""
         if self.name is None:
             return self.root
         begin = [i * c + o for i, c, o in zip(index, self.chunk, self.origin, strict=True)]
         ends = zip(index, self.chunk, self.shape, self.origin, strict=True)
         end = [min((i + 1) * c, n) + o for i, c, n, o in ends]
         return f"{self.root}/{self.name.format(i=index, b=begin, e=end)}"
+
+    def stat(self, index: Index) -> os.stat_result | None:
+        """Size and date of the file of a chunk; None if it is not stored."""
+        path = self.path(index)
+        for suffix in ("", *COMPRESSED_SUFFIXES) if self.is_compressed else ("",):
+            try:
+                return os.stat(path + suffix)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+        return None
 
     def indices_of(self, box: Box) -> Box:
         """The box of chunks that hold a box of voxels, which may reach beyond the array."""
@@ -66,24 +80,40 @@ class ChunkFiles:
 
 
 def chunk_files(
-    format: str, path: str, documents: Mapping[str, Any], scale_key: str | None
+    format: str,
+    path: str,
+    document: Mapping[str, Any],
+    scale: int | None = None,
+    axes: Sequence[int] | None = None,
+    index: Sequence[int] = (),
 ) -> ChunkFiles | None:
-    """The files of a local array, from its own documents; None where its files cannot be told.
+    """The files of a local array, from its own document; None where its files cannot be told.
 
-    format: as worldarray names it. documents: by file name, as worldarray's `detect` gives them.
-    scale_key: of a scale of a precomputed volume.
+    format: as worldarray names it. path: the array, or the root of a precomputed volume. document:
+    of the array, or `info`. scale: number of the scale of a precomputed volume. axes, index: as
+    those of `StoredArray`; None where the last three dimensions are z y x.
     """
     if not os.path.isabs(path):
         return None
     try:
-        if format == "zarr2":
-            return _zarr2(path, documents[".zarray"])
-        if format == "zarr3":
-            return _zarr3(path, documents["zarr.json"])
-        if format == "n5":
-            return _n5(path, documents["attributes.json"])
-        return _precomputed(path, documents["info"], scale_key)
-    except (LookupError, TypeError, ValueError, OverflowError, AttributeError, StopIteration):
+        if format == "precomputed":
+            return _precomputed(path, document["scales"][scale or 0])
+        shape, chunk, fixed = _GRIDS[format](document)
+        if (ndim := len(shape)) < 3:
+            return None
+        axes = range(ndim - 3, ndim) if axes is None else axes
+        index = index or (0,) * ndim
+        parts = [str(index[d] // chunk[d]) for d in range(ndim)]
+        for i, dimension in enumerate(axes):
+            parts[dimension] = f"{{i[{i}]}}"
+        zipped = zip_file(path)
+        return ChunkFiles(
+            root=path if zipped is None else zipped[0],
+            shape=triple(shape[d] for d in axes),
+            chunk=triple(chunk[d] for d in axes),
+            name=fixed(parts) if zipped is None else None,
+        )
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
         return None
 
 
@@ -113,12 +143,12 @@ def stamps(files: ChunkFiles, chunks: Box, with_dates: bool = True) -> np.ndarra
     shape = triple(max(e - b, 0) for b, e in zip(*chunks, strict=True))
     found = np.zeros(shape, np.uint64)
     if files.name is None:
-        found[...] = _folder_stamp(files.root)
+        found[...] = _stamp_of_all(files.root)
         return found
     z, y, x = (range(b, e) for b, e in zip(*chunks, strict=True))
     with ThreadPoolExecutor(_THREADS) as pool:
         row_stamps = pool.map(
-            lambda zy: [_file_stamp(files.path((*zy, i)), with_dates) for i in x],
+            lambda zy: [_stamp(files.stat((*zy, i)), with_dates) for i in x],
             itertools.product(z, y),
         )
         for row, values in zip(found.reshape(-1, shape[2]), row_stamps, strict=True):
@@ -136,16 +166,14 @@ def digest(found: np.ndarray) -> str:
     return hashlib.sha256(repr(found.shape).encode() + found.tobytes()).hexdigest()[:16]
 
 
-def _file_stamp(path: str, with_date: bool) -> int:
-    try:
-        found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    return _mixed(found.st_size, found.st_mtime_ns if with_date else 0)
+def _stamp(found: os.stat_result | None, with_date: bool) -> int:
+    return 0 if found is None else _mixed(found.st_size, found.st_mtime_ns if with_date else 0)
 
 
-def _folder_stamp(root: str) -> int:
-    """One number for all files of a folder, in whatever order they are listed."""
+def _stamp_of_all(root: str) -> int:
+    """One number for all files of a folder, in whatever order they are listed, or for one file."""
+    if os.path.isfile(root):
+        return _stamp(os.stat(root), with_date=True)
 
     def entries() -> Iterator[tuple[str, int, int]]:
         with os.scandir(root) as listed:
@@ -163,48 +191,46 @@ def _mixed(size: int, mtime_ns: int) -> int:
     return (mixed ^ (mixed >> 31)) | 1
 
 
-def _zarr2(path: str, array: Mapping[str, Any]) -> ChunkFiles:
+# Shape, chunk and the name of a file, of its parts by dimension, all in C order.
+Grid = tuple[list[int], list[int], Callable[[list[str]], str]]
+
+
+def _zarr2(array: Mapping[str, Any]) -> Grid:
     separator = array.get("dimension_separator", ".")
-    leading = ["0"] * (len(array["shape"]) - _AXES)
-    return ChunkFiles(
-        root=path,
-        shape=triple(map(int, array["shape"][-_AXES:])),
-        chunk=triple(map(int, array["chunks"][-_AXES:])),
-        name=separator.join([*leading, "{i[0]}", "{i[1]}", "{i[2]}"]),
-    )
+    return list(map(int, array["shape"])), list(map(int, array["chunks"])), separator.join
 
 
-def _zarr3(path: str, array: Mapping[str, Any]) -> ChunkFiles:
+def _zarr3(array: Mapping[str, Any]) -> Grid:
     encoding = array["chunk_key_encoding"]
     is_default = encoding["name"] == "default"
     configuration = encoding.get("configuration") or {}
     separator = configuration.get("separator", "/" if is_default else ".")
-    leading = ["c"] * is_default + ["0"] * (len(array["shape"]) - _AXES)
-    return ChunkFiles(
-        root=path,
-        shape=triple(map(int, array["shape"][-_AXES:])),
-        chunk=triple(map(int, array["chunk_grid"]["configuration"]["chunk_shape"][-_AXES:])),
-        name=separator.join([*leading, "{i[0]}", "{i[1]}", "{i[2]}"]),
+    chunk = array["chunk_grid"]["configuration"]["chunk_shape"]
+    return (
+        list(map(int, array["shape"])),
+        list(map(int, chunk)),
+        lambda parts: separator.join(["c"] * is_default + parts),
     )
 
 
-def _n5(path: str, array: Mapping[str, Any]) -> ChunkFiles:
+def _n5(array: Mapping[str, Any]) -> Grid:
     """N5 lists its axes x first, and what is z y x t for us lies in folders x/y/z/t."""
-    trailing = ["0"] * (len(array["dimensions"]) - _AXES)
-    return ChunkFiles(
-        root=path,
-        shape=triple(map(int, array["dimensions"][:_AXES][::-1])),
-        chunk=triple(map(int, array["blockSize"][:_AXES][::-1])),
-        name="/".join(["{i[2]}", "{i[1]}", "{i[0]}", *trailing]),
-    )
+    shape, chunk = (list(map(int, array[key]))[::-1] for key in ("dimensions", "blockSize"))
+    return shape, chunk, lambda parts: "/".join(parts[::-1])
 
 
-def _precomputed(path: str, info: Mapping[str, Any], scale_key: str | None) -> ChunkFiles:
-    scale = next(s for s in info["scales"] if s["key"] == scale_key)
+_GRIDS: dict[str, Callable[[Mapping[str, Any]], Grid]] = {
+    "zarr2": _zarr2,
+    "zarr3": _zarr3,
+    "n5": _n5,
+}
+
+
+def _precomputed(path: str, scale: Mapping[str, Any]) -> ChunkFiles:
     shape = triple(map(int, scale["size"][::-1]))
     is_sharded = scale.get("sharding") is not None
     return ChunkFiles(
-        root=os.path.normpath(f"{path}/{scale_key}"),
+        root=os.path.normpath(f"{path}/{scale['key']}"),
         shape=shape,
         chunk=shape if is_sharded else triple(map(int, scale["chunk_sizes"][0][::-1])),
         name=None if is_sharded else "{b[2]}-{e[2]}_{b[1]}-{e[1]}_{b[0]}-{e[0]}",

@@ -10,6 +10,8 @@ from typing import Any
 from snakemesh.boxes import Index, Nanometres, Shape
 from snakemesh.chunk_files import ChunkFiles, Watch
 from snakemesh.label_list import LabelLists
+from snakemesh.label_values import LABELS, LabelValues
+from snakemesh.stored_array import StoredArray
 
 # Raise it with every change of the code that changes a byte of the levels or of the meshes: what an
 # older version has made is then made again.
@@ -24,7 +26,8 @@ class LevelPart:
 
     path: the array. name: which of the arrays at `path`, where there are several (precomputed);
     otherwise None. origin: the voxel of the array at which the part begins. shape: voxels of the
-    part. is_built: whether a run of ours has made the level.
+    part. is_built: whether a run of ours has made the level. stored: how the array is opened, None
+    for a level that is built. values: what its values mean.
     """
 
     path: str
@@ -32,6 +35,8 @@ class LevelPart:
     origin: Shape
     shape: Shape
     is_built: bool = False
+    stored: StoredArray | None = None
+    values: LabelValues = LABELS
 
 
 @dataclass(frozen=True)

@@ -1,50 +1,53 @@
-"""Opening and reading arrays of labels. Arrays are z y x."""
+"""Opening levels, whether they are of the source or built. Arrays are z y x."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import tensorstore as ts
 import worldarray as wa
 
 from snakemesh.boxes import Slices, slices
 from snakemesh.errors import DamagedError, UserError
 from snakemesh.job_records import LevelPart
+from snakemesh.label_values import LABELS, LabelValues
+from snakemesh.open_array import open_stored
 
 # The drivers of tensorstore that can tell whether a chunk is stored. For precomputed volumes,
 # tensorstore 0.1.86 looks for the wrong files.
 _DRIVERS_THAT_TELL = ("zarr", "zarr3", "n5")
 
 
-def open_labels(path: str, name: str | None = None) -> ts.TensorStore:
-    """Open an array of labels, z y x, with its first voxel at 0.
-
-    path, name: the array; the name only where one path holds several (precomputed). Axes in front
-    of the last three have length 1 (`plan.source` checks this), and are dropped.
-    """
-    store: ts.TensorStore = wa.open_tensorstore(path, level=name)
-    return store[(0,) * (store.ndim - 3)] if store.ndim > 3 else store
-
-
 def open_part(part: LevelPart) -> ts.TensorStore:
-    """Open the part of a level that is meshed, z y x, with its first voxel at 0."""
-    store = open_labels(part.path, part.name)
+    """Open the part of a level that is meshed, z y x, with its first voxel at 0.
+
+    Its values are those that are stored: `as_labels` makes labels of them.
+    """
+    store: ts.TensorStore = (
+        wa.open_tensorstore(part.path, level=part.name)
+        if part.stored is None
+        else open_stored(part.stored)
+    )
     end = [o + n for o, n in zip(part.origin, part.shape, strict=True)]
-    return store[slices(part.origin, end)][ts.d[:].translate_to[0]]
+    placed: ts.TensorStore = store[slices(part.origin, end)][ts.d[:].translate_to[0]]
+    return placed
 
 
-def is_background(store: ts.TensorStore) -> bool:
-    """Whether no chunk of an array, or of a box of one, is stored, so that every voxel is 0.
+def is_background(store: ts.TensorStore, values: LabelValues = LABELS) -> bool:
+    """Whether no chunk of an array, or of a box of one, is stored, so that all is background.
 
     This looks for the files of the chunks and reads no voxel. Some arrays cannot be asked cheaply,
-    and are taken to be stored: remote ones, precomputed volumes, and those whose background is
-    not 0.
+    and are taken to be stored: remote ones, precomputed volumes, and those whose chunks that are
+    not stored hold labels.
     """
-    spec = store.spec().to_json()
+    try:
+        spec = store.spec().to_json()
+    except (ValueError, NotImplementedError):
+        # a store whose chunks are read by a function
+        return False
     if spec["driver"] not in _DRIVERS_THAT_TELL or spec["kvstore"]["driver"] != "file":
         return False
-    if store.fill_value is not None and store.fill_value != 0:
+    if store.fill_value is not None and store.fill_value not in (0, *values.background):
         return False
     return bool(store.storage_statistics(query_not_stored=True).result().not_stored)
 
@@ -74,17 +77,3 @@ def unreadable(error: Exception, box: Slices) -> UnreadableError:
     return UnreadableError(
         f"the volume cannot be read at voxels {voxels} (z y x) of what is meshed: {reason}"
     )
-
-
-def unsigned(labels: np.ndarray) -> np.ndarray:
-    """Labels as unsigned integers of the same width, without a copy.
-
-    Raises UserError if one is negative.
-    """
-    if labels.dtype.kind == "i":
-        if labels.size and labels.min() < 0:
-            raise UserError(
-                f"config key input_path: found label {labels.min()}, labels cannot be negative"
-            )
-        return labels.view(f"u{labels.dtype.itemsize}")
-    return labels

@@ -38,7 +38,7 @@ from snakemesh.plan import estimates
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.jobs import super_chunks_for_block, super_chunks_for_super_chunk
 from snakemesh.plan.plan import Plan, make_plan
-from snakemesh.plan.source import read_source
+from snakemesh.source.read import read_source
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON = (REPOSITORY / "rules" / "common.smk").read_text()

@@ -22,12 +22,13 @@ import worldarray as wa
 
 from snakemesh.output import remove
 from snakemesh.plan.configuration import read_settings
-from snakemesh.plan.jobs import pyramid_group, super_chunk_job
+from snakemesh.plan.jobs import super_chunk_job
+from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan, make_plan
 from snakemesh.plan.resources import pyramid_mem_mb
-from snakemesh.plan.source import read_source
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk
+from snakemesh.source.read import read_source
 
 SNAKEMAKE_MB = 2 * 124  # memory that the two Snakemakes do not share
 FILES = 100_000

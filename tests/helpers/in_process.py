@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import worldarray as wa
 
 from small_blocks import small_blocks
 from snakemesh.boxes import indices
@@ -12,15 +13,16 @@ from snakemesh.multires.counts import label_counts
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
 from snakemesh.multires.open_surfaces import close_volumes
 from snakemesh.multires.shard import write_shard
+from snakemesh.open_array import open_stored
 from snakemesh.output.folder import shard_name
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.inputs import source_levels
-from snakemesh.plan.jobs import mesh_block_job, pyramid_group, shard_job, super_chunk_job
+from snakemesh.plan.jobs import mesh_block_job, shard_job, super_chunk_job
 from snakemesh.plan.label_lists import label_files, read_lists, write_lists
+from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan, make_plan
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk
-from snakemesh.voxels import open_labels
 
 
 def planned(config: dict) -> Plan:
@@ -75,4 +77,6 @@ def mesh(plan: Plan) -> Path:
 def level_labels(plan: Plan, level: int) -> np.ndarray:
     """All voxels of the array that holds a level."""
     chosen = plan.levels[level]
-    return open_labels(chosen.path, chosen.name).read().result()
+    if chosen.stored is not None:
+        return open_stored(chosen.stored).read().result()
+    return wa.open_tensorstore(chosen.path).read().result()

@@ -10,7 +10,7 @@ from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.settings import Settings
-from snakemesh.plan.source import SourceLevel
+from snakemesh.source.level import SourceLevel
 
 # Even a small volume has several LODs here.
 DEFAULTS = read_settings({"input_path": "/data/seg", "output_directory": "/meshes", "num_lods": 4})

@@ -15,11 +15,12 @@ from snakemesh.mesh.block import mesh_block
 from snakemesh.multires.documents import multires_info, write_json
 from snakemesh.multires.shard import write_shard
 from snakemesh.output.folder import shard_name
-from snakemesh.plan.jobs import mesh_block_job, pyramid_group, super_chunk_job
+from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
+from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import make_plan
-from snakemesh.plan.source import read_source
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk
+from snakemesh.source.read import read_source
 from snakemesh.verify.reader import read_entries, read_mesh
 from volumes import settings_with
 

@@ -13,7 +13,7 @@ from formats import Placed, voted, write_zarr
 from in_process import build_pyramid, level_labels, mesh, planned
 from snakemesh.errors import UserError
 from snakemesh.job_records import LevelPart
-from snakemesh.plan.source import read_source
+from snakemesh.source.read import read_source
 from snakemesh.verify.checks import (
     ZERO_PROBLEMS,
     edge_counts,

@@ -14,7 +14,7 @@ from formats import Placed, coarser, voted, write_array, write_n5, write_precomp
 from in_process import build_pyramid, level_labels, mesh, planned
 from snakemesh.errors import UserError
 from snakemesh.plan.placement import level_factors
-from snakemesh.plan.source import is_local, read_source
+from snakemesh.source.read import is_local, read_source
 from snakemesh.view.server import Server, located
 from surfaces import voronoi
 
@@ -167,7 +167,7 @@ def test_a_negative_label_ends_the_job_that_meets_it(tmp_path, dtype):
     labels[30, 50, 40] = -7
     path = write_zarr(tmp_path / "seg", [Placed(labels, VOXEL_NM, CORNER_NM, VOLUME.chunks)])
     plan = planned(RUN | {"input_path": path, "output_directory": str(tmp_path / "out")})
-    message = "^config key input_path: found label -7, labels cannot be negative$"
+    message = r"^config key background: found label -7 at voxel \[30, 50, 40\] [^\n]*, set [^\n]*$"
     with pytest.raises(UserError, match=message):
         mesh(plan)
     with pytest.raises(UserError, match=message):

@@ -11,7 +11,7 @@ import worldarray as wa
 from formats import Placed, write_n5, write_precomputed, write_zarr
 from snakemesh.chunk_files import ChunkFiles, Watch, chunk_files, digest, stamps
 from snakemesh.errors import UserError
-from snakemesh.voxels import open_labels
+from snakemesh.stored_array import DOCUMENTS
 
 SHAPE, CHUNKS = (37, 61, 50), (16, 32, 16)
 LABELS = np.random.default_rng(0).integers(1, 9, SHAPE).astype(np.uint32)
@@ -31,7 +31,15 @@ def found_in(path: str) -> tuple[ChunkFiles, str | None]:
     """The files of the finest level of a volume, and the level's name."""
     node = wa.detect(path)
     name = node.docs["info"]["scales"][0]["key"] if node.format == "precomputed" else None
-    return chunk_files(node.format, node.path, node.docs, name), name
+    (document,) = (v for k, v in node.docs.items() if k in DOCUMENTS.values())
+    axes = (1, 2, 3) if node.format == "precomputed" else None
+    return chunk_files(node.format, node.path, document, axes=axes), name
+
+
+def opened(path: str, name: str | None) -> ts.TensorStore:
+    """A volume, z y x."""
+    store = wa.open_tensorstore(path, level=name)
+    return store[(0,) * (store.ndim - 3)]
 
 
 def whole(files: ChunkFiles):
@@ -64,7 +72,7 @@ def test_the_chunks_of_a_box_are_those_that_change_with_it(volume):
         begin = np.minimum(begin, np.array(end) - 1).tolist()
         before = stamps(files, whole(files))
         box = tuple(map(slice, begin, end))
-        store = ts.open(open_labels(path, name).spec(), read=True, write=True).result()
+        store = ts.open(opened(path, name).spec(), read=True, write=True).result()
         store[box].write(store[box].read().result() + 1).result()
         changed = stamps(files, whole(files)) != before
         expected = np.zeros(files.grid, bool)
@@ -121,9 +129,7 @@ def test_shards_of_precomputed_volumes_stand_for_all_chunks(tmp_path):
 
 
 def test_what_cannot_be_watched():
-    array = {".zarray": {"shape": [4, 4, 4], "chunks": [2, 2, 2]}}
-    assert chunk_files("zarr2", "https://host/seg", array, None) is None
-    assert (
-        chunk_files("zarr2", "/seg", {".zarray": {"shape": [4, 4], "chunks": [2, 2]}}, None) is None
-    )
-    assert chunk_files("precomputed", "/seg", {"info": {"scales": []}}, "8_8_8") is None
+    array = {"shape": [4, 4, 4], "chunks": [2, 2, 2]}
+    assert chunk_files("zarr2", "https://host/seg", array) is None
+    assert chunk_files("zarr2", "/seg", {"shape": [4, 4], "chunks": [2, 2]}) is None
+    assert chunk_files("precomputed", "/seg", {"scales": []}) is None

@@ -18,12 +18,13 @@ from snakemesh.bodies.mapping import Mapper
 from snakemesh.bodies.met import write_record
 from snakemesh.boxes import Index, Shape, ceil_div, indices, slices, triple
 from snakemesh.job_records import RESULTS_VERSION, MeshBlockJob, halo_voxels
+from snakemesh.label_values import LABELS, as_labels, one_body
 from snakemesh.mesh.tile import Seam, Tile, mesh_tile, tile_shape
 from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
 from snakemesh.multires.container import COUNT, FRAGMENT, Origin, read_origin, write_container
 from snakemesh.multires.counts import merged
 from snakemesh.output.atomic import replacing
-from snakemesh.voxels import open_part, reading_part, unreadable, unsigned
+from snakemesh.voxels import open_part, reading_part, unreadable
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _mesh_tiles(
 
 def _how(job: MeshBlockJob) -> bytes:
     """16 bytes that stand for all that a container depends on but for the voxels."""
-    part = replace(job.reads, path="", name=None)
+    part = replace(job.reads, path="", name=None, stored=None, values=LABELS)
     target, exclude = (
         None if found is None else replace(found, path="") for found in job.label_lists
     )
@@ -180,9 +181,11 @@ def _read_tile(
         voxels = store[box].read().result()
     except (ValueError, OSError) as error:
         raise unreadable(error, box) from error
-    labels = unsigned(voxels)
+    labels = as_labels(voxels, job.reads.values, low.tolist())
     if mapper is not None:
         labels = mapper(labels)
+    if job.reads.values.is_one_body:
+        labels = one_body(labels)
     # All tiles whose halo crosses an open end must see the same there: objects that go straight on.
     pads = [
         (lower_open * before, upper_open * after)

@@ -54,6 +54,8 @@ def typed(config: Mapping[str, Any]) -> dict[str, Any]:
 def _typed(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [_typed(entry, depth + 1) for entry in value] if depth < MAX_DEPTH else value
+    if isinstance(value, dict):
+        return {key: _typed(v, depth + 1) for key, v in value.items()} if not depth else value
     if isinstance(value, str):
         return _number(value) if depth else _WORDS.get(value, value)
     return value
@@ -116,6 +118,8 @@ def _plain(value: Any, depth: int = 0) -> Any:
     """A value, in which all is odd but numbers, texts and lists that are not too deep."""
     if isinstance(value, list) and depth < MAX_DEPTH:
         return [_plain(entry, depth + 1) for entry in value]
+    if isinstance(value, dict) and not depth and all(isinstance(key, str) for key in value):
+        return {key: _plain(entry, depth + 1) for key, entry in value.items()}
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         return _Huge(value)
     is_plain = value is None or isinstance(value, bool | int | float | str)
@@ -152,6 +156,8 @@ def _refuse_odd_numbers(values: Mapping[str, Any]) -> None:
 
 
 def _numbers_in(value: Any) -> Iterator[int | float]:
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, list | tuple):
         for entry in value:
             yield from _numbers_in(entry)
@@ -185,7 +191,7 @@ def _quoted(error: jsonschema.ValidationError) -> str:
 
 def _expected(error: jsonschema.ValidationError, rule: Mapping[str, Any]) -> str:
     if error.validator == "enum":
-        return "one of " + ", ".join(map(str, rule["enum"]))
+        return "one of " + ", ".join(map(_word, rule["enum"]))
     if "description" in rule:
         return str(rule["description"])
     if error.validator == "type":
@@ -201,8 +207,15 @@ def _expected(error: jsonschema.ValidationError, rule: Mapping[str, Any]) -> str
     return bounds[str(error.validator)].format(error.validator_value)
 
 
+def _word(value: Any) -> str:
+    """A value as it is written in a configuration."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _frozen(value: Any) -> Any:
-    """Lists as tuples; 4.0, which is a whole number to the schema, as 4."""
+    """Lists as tuples, mappings as sorted pairs; 4.0, which is whole to the schema, as 4."""
+    if isinstance(value, dict):
+        return tuple(sorted((key, _frozen(entry)) for key, entry in value.items()))
     if isinstance(value, list | tuple):
         return tuple(map(_frozen, value))
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -69,7 +69,7 @@ def _group_damage(made_from: MadeFrom) -> str | None:
         except (OSError, ValueError):
             return f"{files.root} is gone"
         format = "zarr3" if is_zarr3 else "zarr2"
-        if chunk_files(format, files.root, {document: found}, None) != files:
+        if chunk_files(format, files.root, found) != files:
             return f"{files.root} is not the array that was made"
     return None
 

@@ -5,7 +5,6 @@ start. So its blocks are made of more tiles (`blocks`). What is made of a tile s
 """
 
 import itertools
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -55,9 +54,10 @@ def _sample(begin: Index, end: Index) -> Iterator[Index]:
 def _size(files: ChunkFiles, index: Index) -> int:
     """Bytes of a chunk, 0 for one that is not stored or cannot be looked at."""
     try:
-        return os.stat(files.path(index)).st_size
+        found = files.stat(index)
     except OSError:
         return 0
+    return 0 if found is None else found.st_size
 
 
 def _voxels(files: ChunkFiles, index: Index) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from snakemesh.boxes import Index, box_name, indices
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.estimates import job_work
-from snakemesh.plan.jobs import shard_names
+from snakemesh.plan.jobs import level_part, shard_names
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.resources import (
@@ -99,7 +99,7 @@ def _levels_there(plan: Plan) -> Iterator[dict[str, Any]]:
         placed = zip(level.translation, level.voxel_size, strict=True)
         yield {
             "number": number,
-            "part": {k: getattr(level, k) for k in ("path", "name", "origin", "shape", "is_built")},
+            "part": asdict(level_part(plan, number)),
             "voxel_nm": level.voxel_size,
             "corner_nm": [t - v / 2 for t, v in placed],
             "bodies": plan.table is None or level.is_built,

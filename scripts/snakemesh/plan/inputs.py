@@ -14,7 +14,8 @@ from snakemesh.example.volume import (
 )
 from snakemesh.output.folder import LOCK, MULTIRES, OWN_FOLDERS, PYRAMID
 from snakemesh.plan.settings import Settings
-from snakemesh.plan.source import SourceLevel, is_local, read_source, with_voxel_size
+from snakemesh.source.level import SourceLevel
+from snakemesh.source.read import is_local, read_source, with_voxel_size
 
 # The path of the example in config/config.yaml. If this is the input, the first run makes it.
 EXAMPLE_PATH = "example/segmentation.zarr"
@@ -34,10 +35,15 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
             level = with_voxel_size(level, voxel_size_nm, settings.translation_nm)
         levels: tuple[SourceLevel, ...] = (level,)
     else:
-        levels = read_source(settings.input_path, settings.voxel_size_nm, settings.translation_nm)
+        levels = read_source(
+            settings.input_path,
+            settings.voxel_size_nm,
+            settings.translation_nm,
+            dict(settings.index or ()),
+        )
     if settings.input_path == EXAMPLE_PATH:
         # planned alike before and after it is made
-        levels = tuple(replace(level, document="", files=None) for level in levels)
+        levels = tuple(replace(level, document="", files=None, stored=None) for level in levels)
     try:
         _refuse_overlap(settings, is_local(levels[0]))
         _refuse_foreign_output(Path(settings.output_directory))

@@ -7,17 +7,12 @@ import itertools
 import math
 from collections.abc import Iterator
 
-import worldarray as wa
-
-from snakemesh.boxes import Box, Index, Nanometres, ceil_div, triple
+from snakemesh.boxes import Box, Index, ceil_div, triple
 from snakemesh.chunk_files import ChunkFiles, Watch
 from snakemesh.job_records import (
-    BuiltLevel,
     LabelMap,
     LevelPart,
-    LinkedLevel,
     MeshBlockJob,
-    PyramidGroup,
     ShardJob,
     SuperChunkJob,
     VerifyJob,
@@ -27,7 +22,6 @@ from snakemesh.label_list import NO_LISTS, LabelLists
 from snakemesh.output.folder import shard_name
 from snakemesh.plan.levels import Level
 from snakemesh.plan.plan import Plan, Stage
-from snakemesh.plan.source import is_local
 
 
 def super_chunk_job(
@@ -43,7 +37,7 @@ def super_chunk_job(
     """
     begin, end = super_chunk_box(plan, stage, index)
     return SuperChunkJob(
-        reads=_level_part(plan, stage.base),
+        reads=level_part(plan, stage.base),
         targets=tuple(built_files(plan, k) for k in stage.targets),
         steps=stage.steps,
         begin=begin,
@@ -93,7 +87,7 @@ def mesh_block_job(
     n_cells = triple(min(e, n) - f for f, e, n in zip(first, end, plan.n_cells[lod], strict=True))
     return MeshBlockJob(
         lod=lod,
-        reads=_level_part(plan, lod),
+        reads=level_part(plan, lod),
         first_cell=first,
         n_cells=n_cells,
         tile_cells=plan.tile_cells[lod],
@@ -201,43 +195,18 @@ def super_chunk_box(plan: Plan, stage: Stage, index: Index) -> Box:
     return begin, end
 
 
-def _level_part(plan: Plan, level: int) -> LevelPart:
+def level_part(plan: Plan, level: int) -> LevelPart:
+    """The part of a level that is meshed, as jobs read it."""
     chosen = plan.levels[level]
-    return LevelPart(chosen.path, chosen.name, chosen.origin, chosen.shape, chosen.is_built)
-
-
-def pyramid_group(plan: Plan) -> PyramidGroup:
-    """The group that the missing levels are written to, and the source's own that it links to.
-
-    Where labels become bodies it links to none: s0 holds the labels, all others hold bodies.
-    """
-    is_zarr = plan.source.format in ("zarr2", "zarr3")
-    linked = [
-        LinkedLevel(f"s{k}", level.path, *_whole_placement(plan, k))
-        for k, level in enumerate(plan.levels)
-        if not level.is_built and is_zarr and is_local(plan.source) and plan.table is None
-    ]
-    return PyramidGroup(
-        path=plan.pyramid_path,
-        format=plan.source.format if is_zarr else "zarr2",
-        built=tuple(
-            BuiltLevel(f"s{k}", level.shape, level.voxel_size, level.translation)
-            for k, level in enumerate(plan.levels)
-            if level.is_built
-        ),
-        linked=tuple(linked),
-        chunks=plan.chunks,
-        dtype=plan.dtype,
-        method=plan.settings.downsample_method,
+    return LevelPart(
+        path=chosen.path,
+        name=chosen.name,
+        origin=chosen.origin,
+        shape=chosen.shape,
+        is_built=chosen.is_built,
+        stored=chosen.stored,
+        values=chosen.values,
     )
-
-
-def _whole_placement(plan: Plan, level: int) -> tuple[Nanometres, Nanometres]:
-    """Voxel size and translation of a source level as a whole, not of the part that is meshed."""
-    voxel_size, translation = wa.level_placement(
-        plan.source.voxel_size, plan.source.translation, plan.levels[level].factor
-    )
-    return triple(voxel_size), triple(translation)
 
 
 def shard_job(plan: Plan) -> ShardJob:
@@ -264,7 +233,7 @@ def verify_job(plan: Plan, lists: LabelLists = NO_LISTS, label_map: str | None =
     """What all jobs that verify an output have in common. label_map: the sorted table of bodies."""
     sharding = plan.sharding
     return VerifyJob(
-        reads=_level_part(plan, 0),
+        reads=level_part(plan, 0),
         voxel_nm=triple(plan.source.voxel_size[::-1]),
         grid=plan.grid,
         sharding={

@@ -3,6 +3,7 @@
 `placement` has their factors.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +11,18 @@ import worldarray as wa
 
 from snakemesh.boxes import Nanometres, Shape, ceil_div, triple
 from snakemesh.chunk_files import ChunkFiles
-from snakemesh.errors import UserError
-from snakemesh.plan.source import SourceLevel
+from snakemesh.label_values import LABELS, LabelValues
+from snakemesh.source.level import SourceLevel
+from snakemesh.stored_array import StoredArray
 
 # A level of the source has a factor if its voxel size differs from the exact one by at most this
-# fraction.
+# fraction. Up to the second fraction, the plan says that it does not have it.
 FACTOR_TOLERANCE = 1e-4
+NEAR = 0.1
 # A level of the source lies where its factor puts it if it is off by at most this many of its
 # voxels.
 PLACEMENT_TOLERANCE = 0.01
+NO_MISMATCHES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Level:
 
     factor: over s0. shape: its voxels in that part. voxel_size, translation: nm, of its voxel 0.
     path, name: the array that holds it. origin: the voxel of the array where the part begins.
-    is_built: whether it is made by this run. document, files: of the source's array otherwise.
+    is_built: whether it is made by this run. document, files, stored, values: of the source's array
+    otherwise. why_built: why a level that the source has is built anew, in words.
     """
 
     factor: Shape
@@ -40,6 +45,9 @@ class Level:
     is_built: bool
     document: str | None
     files: ChunkFiles | None
+    stored: StoredArray | None = None
+    values: LabelValues = LABELS
+    why_built: str = ""
 
     def relative_to(self, finer: "Level") -> Shape:
         """Per-axis factor over a finer level."""
@@ -53,16 +61,19 @@ def plan_levels(
     end: Shape,
     pyramid_path: str,
     use_existing: bool,
+    values: LabelValues = LABELS,
+    mismatches: Mapping[str, str] = NO_MISMATCHES,
 ) -> tuple[Level, ...]:
     """The levels of a run, finest first.
 
-    A level is read from the source if the source has it and `use_existing` is set; s0 always is.
-    The others are built, as the arrays s1, s2, ... of the group `pyramid_path`, which hold only the
-    part that is meshed.
+    A level is read from the source if the source has it, it lies where its factor puts it, and
+    `use_existing` is set; s0 always is. The others are built, as the arrays s1, s2, ... of the
+    group `pyramid_path`, which hold only the part that is meshed.
 
     source_levels: finest first. factors: of each level over s0. begin, end: the part of s0 that is
-    meshed, in voxels; `begin` is a multiple of every factor. Raises UserError if the shape or the
-    placement of a source level contradicts its factor.
+    meshed, in voxels; `begin` is a multiple of every factor. values: what the values of the
+    source's arrays mean. mismatches: by path of a level of the source, why its voxels cannot be
+    used.
     """
     source = source_levels[0]
     extent = triple(e - b for b, e in zip(begin, end, strict=True))
@@ -71,47 +82,74 @@ def plan_levels(
         voxel_size, translation = wa.level_placement(
             source.voxel_size, source.translation, factor, begin
         )
-        found = source if k == 0 else None
+        found, why_built = (source, "") if k == 0 else (None, "")
         if k > 0 and use_existing:
-            found = _existing(source_levels, factor)
-        levels.append(
-            Level(
-                factor=factor,
-                shape=ceil_div(extent, factor),
-                voxel_size=voxel_size,
-                translation=translation,
-                path=found.path if found else f"{pyramid_path}/s{k}",
-                name=found.name if found else None,
-                origin=triple(b // f for b, f in zip(begin, factor, strict=True))
-                if found
-                else (0, 0, 0),
-                is_built=found is None,
-                document=found.document if found else None,
-                files=found.files if found else None,
+            found, why_built = _existing(source_levels, factor, mismatches)
+        shape = ceil_div(extent, factor)
+        if found is None:
+            path = f"{pyramid_path}/s{k}"
+            level = Level(
+                *(factor, shape, voxel_size, translation, path, None, (0, 0, 0)),
+                *(True, None, None),
+                why_built=why_built,
             )
-        )
+        else:
+            origin = triple(b // f for b, f in zip(begin, factor, strict=True))
+            level = Level(
+                *(factor, shape, voxel_size, translation, found.path, found.name, origin),
+                *(False, found.document, found.files, found.stored, values),
+            )
+        levels.append(level)
     return tuple(levels)
 
 
-def _existing(source_levels: tuple[SourceLevel, ...], factor: Shape) -> SourceLevel | None:
-    """The source's own level of this factor, or None. Raises UserError like `plan_levels`."""
-    source = source_levels[0]
+def candidates(
+    source_levels: tuple[SourceLevel, ...], factors: tuple[Shape, ...]
+) -> list[tuple[SourceLevel, Shape]]:
+    """The levels of the source, with their factors, that are used if their voxels can be."""
+    found = ((_existing(source_levels, factor, {})[0], factor) for factor in factors[1:])
+    return [(level, factor) for level, factor in found if level is not None]
+
+
+def _existing(
+    source_levels: tuple[SourceLevel, ...], factor: Shape, mismatches: Mapping[str, str]
+) -> tuple[SourceLevel | None, str]:
+    """The source's own level of this factor, if it can be used, or else why it cannot."""
+    source, why = source_levels[0], ""
     for level in source_levels[1:]:
         ratio = np.array(level.voxel_size) / source.voxel_size
-        if not np.allclose(ratio, factor, rtol=FACTOR_TOLERANCE):
+        if not np.allclose(ratio, factor, rtol=NEAR):
             continue
-        _, centre = wa.level_placement(source.voxel_size, source.translation, factor)
-        off = np.abs(np.array(level.translation) - centre) / level.voxel_size
-        wanted = ceil_div(source.shape, factor)
-        if level.shape != wanted or np.any(off > PLACEMENT_TOLERANCE):
-            raise UserError(
-                f"config key input_path: {level.path} has voxels {factor} times those of "
-                f"{source.path}, but shape {level.shape} at {_nm(level.translation)} nm, expected "
-                f"{wanted} at {_nm(centre)} nm; set use_existing_scales: false to ignore it"
-            )
-        return level
-    return None
+        why = level.unusable or _why_not(source, level, factor) or mismatches.get(level.path, "")
+        if not why:
+            return level, ""
+        why = f"{level.path} is not used: {why}"
+    return None, why
 
 
-def _nm(position: Nanometres) -> list[float]:
-    return [round(p, 3) for p in position]
+def _why_not(source: SourceLevel, level: SourceLevel, factor: Shape) -> str:
+    """Why a level of the source is not the one of this factor, in words; "" if it is."""
+    ratio = np.array(level.voxel_size) / source.voxel_size
+    wanted = ceil_div(source.shape, factor)
+    _, centre = wa.level_placement(source.voxel_size, source.translation, factor)
+    off = np.abs(np.array(level.translation) - centre) / level.voxel_size
+    if level.shape != wanted:
+        return f"it has {level.shape} voxels, expected {wanted}"
+    if not np.allclose(ratio, factor, rtol=FACTOR_TOLERANCE):
+        return f"its voxels are {_rounded(ratio)} times those of s0, expected {factor}"
+    if np.any(off > PLACEMENT_TOLERANCE):
+        if np.allclose(level.translation, source.translation):
+            return "its metadata have no translation of its own, so where it lies is not known"
+        return f"it lies at {_rounded(level.translation)} nm, expected {_rounded(centre)} nm"
+    if level.dtype != source.dtype and not _is_wider(level.dtype, source.dtype):
+        return f"it holds {level.dtype}, s0 holds {source.dtype}"
+    return ""
+
+
+def _is_wider(dtype: str, than: str) -> bool:
+    """Whether all labels of one type fit the other."""
+    return bool(np.iinfo(dtype).max >= np.iinfo(than).max)
+
+
+def _rounded(numbers: Iterable[float]) -> list[float]:
+    return [round(float(number), 3) for number in numbers]

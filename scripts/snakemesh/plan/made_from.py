@@ -15,9 +15,11 @@ from snakemesh import __version__
 from snakemesh.boxes import Box, Index, indices, triple
 from snakemesh.chunk_files import Watch, digest
 from snakemesh.job_records import RESULTS_VERSION
+from snakemesh.label_values import LABELS
 from snakemesh.plan.input_state import InputState
-from snakemesh.plan.jobs import block_box, pyramid_group, super_chunk_box
+from snakemesh.plan.jobs import block_box, super_chunk_box
 from snakemesh.plan.label_cells import Tokens, cell_shape
+from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan
 
 # The keys of the configuration that meshes depend on, besides the levels.
@@ -172,7 +174,11 @@ class MadeFrom:
     def _documents(self) -> dict[int, object]:
         """By level of the source that is read: where it is, and its metadata documents."""
         return {
-            k: (level.path, level.name, level.origin, level.shape, level.document, version)
+            k: (
+                *(level.path, level.name, level.origin, level.shape, level.document, version),
+                # hashes of volumes without such values stay what they were
+                *([] if level.values == LABELS else [level.values]),
+            )
             for version in [self.plan.settings.input_version]
             for k, level in enumerate(self.plan.levels)
             if not level.is_built

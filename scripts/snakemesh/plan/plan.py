@@ -5,6 +5,7 @@ reads.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from snakemesh.bodies.user_table import TableFacts
 from snakemesh.boxes import Shape, ceil_div, triple
 from snakemesh.errors import UserError
 from snakemesh.job_records import MAX_STAGE_FACTOR, OctreeGrid, Sharding
+from snakemesh.label_values import LabelValues
 from snakemesh.output.folder import PYRAMID
 from snakemesh.plan.blocks import SPARSE_GROWTH, block_cells, tile_cells
-from snakemesh.plan.levels import Level, plan_levels
+from snakemesh.plan.levels import NO_MISMATCHES, Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, chosen_num_lods, level_factors
 from snakemesh.plan.settings import Settings
-from snakemesh.plan.source import SourceLevel
+from snakemesh.source.level import SourceLevel
 
 # With this many voxels, a shard of dense tissue has some gigabytes.
 VOXELS_PER_SHARD = 1 << 32
@@ -114,6 +116,7 @@ def make_plan(
     source_levels: tuple[SourceLevel, ...],
     table: TableFacts | None = None,
     is_sparse: bool = False,
+    mismatches: Mapping[str, str] = NO_MISMATCHES,
 ) -> Plan:
     """The plan for a volume. Its jobs grow until there are at most `max_jobs` of them.
 
@@ -121,8 +124,8 @@ def make_plan(
     than `max_jobs` if these alone are more.
 
     source_levels: what the source holds, finest first. table: that of the bodies. is_sparse: as in
-    Plan. Raises UserError if the roi leaves nothing to mesh or too much, or if a level of the
-    source contradicts its factor.
+    Plan. mismatches: by path of a level of the source, why its voxels cannot be used. Raises
+    UserError if the roi leaves nothing to mesh or too much.
     """
     source = source_levels[0]
     placed = (settings.roi, source.shape, source.voxel_size, source.translation)
@@ -131,9 +134,13 @@ def make_plan(
     factors = level_factors(source.voxel_size, num_lods)
     begin, end = aligned_roi(*placed, factors[-1], mode)
     pyramid_path = str(Path(settings.output_directory).resolve() / PYRAMID)
+    is_one_body = settings.downsample_method == "binary"
     # the source's own levels hold votes of its labels, not of the bodies
-    use_existing = settings.use_existing_scales and table is None
-    levels = plan_levels(source_levels, factors, begin, end, pyramid_path, use_existing)
+    use_existing = bool(settings.use_existing_scales) and table is None and not is_one_body
+    values = LabelValues(tuple(sorted({0, *(settings.background or ())})), is_one_body)
+    levels = plan_levels(
+        source_levels, factors, begin, end, pyramid_path, use_existing, values, mismatches
+    )
     _refuse_too_large(levels[0].shape, settings.cell_size)
     growth = 0
     while True:

@@ -15,7 +15,7 @@ from snakemesh.job_records import RESULTS_VERSION, BuiltLevel, LinkedLevel
 from snakemesh.label_list import LIST_KEYS
 from snakemesh.output.atomic import replacing
 from snakemesh.plan.input_state import is_checked
-from snakemesh.plan.jobs import pyramid_group
+from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import Plan
 
@@ -67,19 +67,21 @@ def view_document(plan: Plan) -> dict[str, Any]:
     """What there is to look at, for scripts/view.py, which must not plan the run again.
 
     source: the volume, as the viewer itself can read it; None if the configuration says where it
-    lies, which its own metadata do not. levels: those that can be shown as one OME-Zarr group, of
-    `format`. A built one has no path, as the output may be moved, but the number of its stage. With
-    `label_map`, voxels have other labels than meshes: none are shown. super_chunks: how many
-    each stage has.
+    lies, which its own metadata do not, or if its files are compressed as a whole. levels: those
+    that can be shown as one OME-Zarr group, of `format`. A built one has no path, as the output may
+    be moved, but the number of its stage. With `label_map` or as one body, voxels have other labels
+    than meshes: none are shown. super_chunks: how many each stage has.
     """
     group = pyramid_group(plan)
     levels = [_view_level(plan, level, level.path) for level in group.linked]
     levels += [_view_level(plan, level, None) for level in group.built]
     levels.sort(key=lambda level: level["number"])
-    is_mapped = plan.settings.label_map is not None
+    is_mapped = plan.settings.label_map is not None or plan.levels[0].values.is_one_body
+    stored = plan.levels[0].stored
+    can_be_shown = not is_mapped and (stored is None or not stored.is_compressed)
     source = {"format": plan.source.format, "path": plan.source.path}
     return {
-        "source": source if plan.settings.voxel_size_nm is None and not is_mapped else None,
+        "source": source if plan.settings.voxel_size_nm is None and can_be_shown else None,
         "voxel_size_nm": plan.source.voxel_size,
         "format": group.format,
         "levels": [] if is_mapped or not group.linked else levels,
@@ -165,7 +167,8 @@ def _part(document: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _differing(
     before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> list[tuple[str, object, object]]:
-    return [(key, before.get(key), value) for key, value in now.items() if before.get(key) != value]
+    # a version that did not know a key does not tell its value
+    return [(k, before[k], value) for k, value in now.items() if before.get(k, value) != value]
 
 
 def _shown(value: object) -> str:

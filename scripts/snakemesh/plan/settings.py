@@ -10,7 +10,7 @@ class Settings:
     """The keys of the configuration, in the order of its schema.
 
     `config/README.md` explains each key. All triples are z, y, x, in nm. roi: its begin and its
-    end.
+    end. index: axes and positions, by axis.
     """
 
     input_path: str
@@ -21,8 +21,10 @@ class Settings:
     pyramid_alignment_mode: str
     voxel_size_nm: Nanometres | None
     translation_nm: Nanometres | None
+    index: tuple[tuple[str, int], ...] | None
+    background: tuple[int, ...] | None
     downsample_method: str
-    use_existing_scales: bool
+    use_existing_scales: bool | str
     delete_intermediate_scales: bool
     keep_fragments: bool
     check_input: bool | None

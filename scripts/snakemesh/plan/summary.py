@@ -63,6 +63,8 @@ def _levels(plan: Plan) -> Iterable[str]:
             f"  level s{k} {_size(level.shape)} voxels of {lengths(level.voxel_size)}, "
             f"factor {_size(level.factor)}, {where}"
         )
+        if level.why_built:
+            yield f"           {level.why_built}"
 
 
 def _stages(plan: Plan) -> Iterable[str]:

@@ -19,10 +19,11 @@ import numpy as np
 import tensorstore as ts
 
 from snakemesh.boxes import Index, Shape, Slices, slices, triple
+from snakemesh.label_values import LABELS, LabelValues, as_labels
 from snakemesh.pyramid.downsample import downsample
 from snakemesh.pyramid.pieces import read_pieces, shape_of
 from snakemesh.reading import BYTES_WRITING
-from snakemesh.voxels import unreadable, unsigned
+from snakemesh.voxels import unreadable
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def fill_super_chunk(
     steps: Sequence[Shape],
     method: str,
     bodies_of: Callable[[np.ndarray, Slices], np.ndarray] | None = None,
+    values: LabelValues = LABELS,
 ) -> SuperChunkStats:
     """Write one super-chunk of every level that has a target.
 
@@ -80,7 +82,7 @@ def fill_super_chunk(
     end: the super-chunk, z y x, in voxels of the base. begin lies on a corner of a chunk at every
     level that is written; so does end, unless it is the end of the base. steps, method: as for
     `downsample`. bodies_of: turns unsigned labels, and the box of the base where they lie, into
-    what is voted on.
+    what is voted on. values: what the values of the base mean.
 
     A chunk that is all background is not stored, and is removed if an older pyramid left one.
 
@@ -98,7 +100,7 @@ def fill_super_chunk(
         t0 = time.perf_counter()
         _await(read, piece)
         t1 = time.perf_counter()
-        labels = unsigned(labels)
+        labels = as_labels(labels, values, [side.start for side in piece])
         if bodies_of is not None:
             labels = bodies_of(labels, piece)
         one_value = _is_uniform(labels)

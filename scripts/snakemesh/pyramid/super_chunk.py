@@ -50,7 +50,7 @@ def stored_chunks(job: SuperChunkJob) -> dict[str, str]:
 def _build(job: SuperChunkJob) -> dict[str, object]:
     mapper = None if job.label_map is None else Mapper(job.label_map)
     base = open_part(job.reads)
-    if is_background(base[slices(job.begin, job.end)]):
+    if is_background(base[slices(job.begin, job.end)], job.reads.values):
         voxels = math.prod(map(int.__sub__, job.end, job.begin))
         facts: dict[str, object] = {"voxels": voxels, "stored": 0}
     else:
@@ -60,7 +60,14 @@ def _build(job: SuperChunkJob) -> dict[str, object]:
         bodies_of = None if mapper is None else _by_cell(job, mapper)
         with reading_part(job.reads):
             stats = fill_super_chunk(
-                base, targets, job.begin, job.end, job.steps, job.method, bodies_of
+                base,
+                targets,
+                job.begin,
+                job.end,
+                job.steps,
+                job.method,
+                bodies_of,
+                job.reads.values,
             )
         facts = {"voxels": stats.voxels, "chunks": stats.chunks}
     if job.label_map is not None and mapper is not None:

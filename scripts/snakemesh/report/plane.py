@@ -7,10 +7,11 @@ import numpy as np
 
 from snakemesh.boxes import slices
 from snakemesh.job_records import LevelPart
+from snakemesh.label_values import as_labels
 from snakemesh.multires.mesh_folder import MeshFolder, finish_read, start_read
 from snakemesh.multires.stored_meshes import StoredMesh
 from snakemesh.multires.whole_mesh import decode_fragment, to_nm
-from snakemesh.voxels import open_part, unsigned
+from snakemesh.voxels import open_part
 
 # Voxels of the longest side of a picture.
 MOST_VOXELS = 768
@@ -80,7 +81,8 @@ def read_window(window: Window) -> np.ndarray:
     """The labels of a window, (y, x), unsigned. Raises what tensorstore does if it cannot."""
     store = open_part(window.level.part)
     found: np.ndarray = store[slices(window.begin, window.end)].read().result()
-    return unsigned(found[0])
+    labels: np.ndarray = as_labels(found, window.level.part.values, window.begin)[0]
+    return labels
 
 
 def cut(vertices: np.ndarray, faces: np.ndarray, z: float) -> np.ndarray:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import tensorstore as ts
 import worldarray as wa
 
-from snakemesh.job_records import VerifyJob
+from snakemesh.job_records import LevelPart, VerifyJob
+from snakemesh.open_array import open_in_c_order
 from snakemesh.verify.reader import hashed
 
 # Voxels on an axis that are read at a time.
@@ -28,7 +30,7 @@ def count_box(job: VerifyJob, begin: Sequence[int], end: Sequence[int]) -> np.nd
     z y x.
     """
     part, spec = job.reads, job.sharding
-    store = wa.open_tensorstore(part.path, level=part.name)
+    store = opened(part)
     axes = [range(b, e, PIECE) for b, e in zip(begin, end, strict=True)]
     found = []
     for corner in itertools.product(*axes):
@@ -36,17 +38,41 @@ def count_box(job: VerifyJob, begin: Sequence[int], end: Sequence[int]) -> np.nd
             slice(o + c, o + min(c + PIECE, e))
             for o, c, e in zip(part.origin, corner, end, strict=True)
         )
-        voxels = store[(0,) * (store.ndim - 3) + box].read().result()
-        found.append(count_piece(voxels, corner))
+        found.append(count_piece(labels_in(store, part, box), corner))
     counts = summed(np.concatenate([np.empty(0, COUNT), *found]))
     if job.label_map is not None:
         counts["label"] = bodies_of(counts["label"], job.label_map, job.keep_rest)
         counts = summed(counts[counts["label"] != 0])
+    if part.values.is_one_body:
+        counts["label"] = 1
+        counts = summed(counts)
     mask = (1 << spec["shard_bits"]) - 1
     counts["shard"] = [
         hashed(label, spec) >> spec["minishard_bits"] & mask for label in counts["label"].tolist()
     ]
     return counts[np.argsort(counts["shard"], kind="stable")]
+
+
+def opened(part: LevelPart) -> ts.TensorStore:
+    """The array of a level with all its dimensions."""
+    if part.stored is not None:
+        return open_in_c_order(part.stored)
+    store: ts.TensorStore = wa.open_tensorstore(part.path, level=part.name)
+    return store
+
+
+def labels_in(store: ts.TensorStore, part: LevelPart, box: Sequence[slice]) -> np.ndarray:
+    """The labels in a box of an array, z y x. box: z y x, in voxels of the array."""
+    ndim = store.ndim
+    axes = tuple(range(ndim - 3, ndim)) if part.stored is None else part.stored.axes
+    index: list[int | slice] = [0] * ndim if part.stored is None else list(part.stored.index)
+    for axis, side in zip(axes, box, strict=True):
+        index[axis] = side
+    voxels = store[tuple(index)].read().result()
+    voxels = np.transpose(voxels, [sorted(axes).index(axis) for axis in axes])
+    for value in filter(None, part.values.background):
+        voxels = np.where(voxels == value, voxels.dtype.type(0), voxels)
+    return np.ascontiguousarray(voxels if voxels.dtype.kind in "ui" else voxels.astype(np.uint64))
 
 
 def bodies_of(labels: np.ndarray, path: str, keep_rest: bool) -> np.ndarray:

@@ -17,7 +17,7 @@ from snakemesh.multires.payload import payload_blocks
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.jobs import mesh_block_job
 from snakemesh.plan.plan import make_plan
-from snakemesh.plan.source import read_source
+from snakemesh.source.read import read_source
 from surfaces import assert_sound, decoded, noise, open_edges, solid, voronoi
 
 VOXEL_NM = (16, 8, 8)

@@ -15,8 +15,8 @@ from snakemesh.plan.density import is_sparse
 from snakemesh.plan.estimates import job_work, plan_work
 from snakemesh.plan.input_state import look_at_input, was_sparse, write_state
 from snakemesh.plan.plan import make_plan
-from snakemesh.plan.source import read_source
 from snakemesh.plan.summary import plan_summary
+from snakemesh.source.read import read_source
 from surfaces import voronoi
 from volumes import plan_of, settings_with, volume
 

@@ -16,7 +16,7 @@ from snakemesh.plan.input_state import (
     write_state,
 )
 from snakemesh.plan.plan import make_plan
-from snakemesh.plan.source import read_source
+from snakemesh.source.read import read_source
 from volumes import settings_with, volume
 
 LABELS = np.random.default_rng(0).integers(1, 9, (40, 40, 40)).astype(np.uint8)

@@ -12,6 +12,7 @@ from snakemesh.boxes import indices
 from snakemesh.job_records import BuiltLevel, LevelPart, LinkedLevel, halo_voxels
 from snakemesh.mesh.block import _tiles
 from snakemesh.plan import jobs
+from snakemesh.plan.levels_group import pyramid_group
 from volumes import (
     ISOTROPIC,
     all_jobs,
@@ -259,7 +260,7 @@ def test_jobs_are_values():
     plan = anisotropic_plan()
     everything = [
         *all_jobs(plan),
-        jobs.pyramid_group(plan),
+        pyramid_group(plan),
         jobs.shard_job(plan),
     ]
     assert pickle.loads(pickle.dumps(everything)) == everything
@@ -271,7 +272,7 @@ def test_jobs_are_values():
 
 def test_group_of_a_whole_volume():
     plan = plan_of(volume((100, 100, 70), (8, 8, 8), (4, 4, 4), ISOTROPIC[:2]), num_lods=3)
-    group = jobs.pyramid_group(plan)
+    group = pyramid_group(plan)
     assert group.path == "/meshes/_intermediate_scales.zarr"
     assert (group.format, group.dtype, group.chunks) == ("zarr2", "uint64", (64, 64, 64))
     assert group.linked == (
@@ -287,7 +288,7 @@ def test_group_of_a_part_links_whole_levels():
         num_lods=2,
         roi=[[80, 160, 240], [160, 320, 480]],
     )
-    group = jobs.pyramid_group(plan)
+    group = pyramid_group(plan)
     assert group.format == "zarr3"
     assert group.linked == (LinkedLevel("s0", "/data/seg/s0", (8, 8, 8), (4, 4, 4)),)
     # the first voxel of s1 spans 80 to 96, 160 to 176 and 240 to 256 nm
@@ -297,7 +298,7 @@ def test_group_of_a_part_links_whole_levels():
 @pytest.mark.parametrize("change", [{"format": "n5"}, {"path": "https://host/seg/s0"}])
 def test_group_links_only_local_zarr(change):
     (level,) = volume()
-    group = jobs.pyramid_group(plan_of((dataclasses.replace(level, **change),)))
+    group = pyramid_group(plan_of((dataclasses.replace(level, **change),)))
     assert group.linked == ()
     assert group.format == "zarr2"
     assert [level.name for level in group.built] == ["s1", "s2", "s3"]

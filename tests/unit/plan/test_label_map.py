@@ -11,7 +11,7 @@ from snakemesh.boxes import indices, slices
 from snakemesh.errors import UserError
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.input_state import InputState
-from snakemesh.plan.jobs import block_box, pyramid_group, super_chunk_box
+from snakemesh.plan.jobs import block_box, super_chunk_box
 from snakemesh.plan.label_cells import cell_grid, cell_shape
 from snakemesh.plan.label_map import (
     label_map_of_block,
@@ -22,6 +22,7 @@ from snakemesh.plan.label_map import (
     read_tokens_of_run,
     write_label_map_state,
 )
+from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.resources import mesh_mem_mb, pyramid_mem_mb

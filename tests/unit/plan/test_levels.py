@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemesh.errors import UserError
 from snakemesh.plan.levels import plan_levels
 from snakemesh.plan.placement import level_factors
 from volumes import volume
@@ -104,19 +103,20 @@ def test_part_of_an_existing_level():
         {"shape": (49, 45, 35)},
         {"translation": (1004.0, -4.0, 40.5)},  # as if voxel 0 of every level had the same centre
         {"translation": (1008.0, 0.0, 45.5)},
+        {"voxel_size": (16.5, 16.0, 16.0)},
+        {"dtype": "uint16"},
+        {"unusable": "it is broken"},
     ],
 )
-def test_a_level_that_contradicts_its_factor_is_refused(wrong):
+def test_a_level_that_contradicts_its_factor_is_built_anew(wrong):
     source = volume(**PLACE, factors=ISOTROPIC)
     source = (source[0], replace(source[1], **wrong), *source[2:])
-    with pytest.raises(UserError) as error:
-        plan_levels(source, ISOTROPIC, *WHOLE, "/meshes/pyramid", True)
-    message = str(error.value)
-    assert message.startswith("config key input_path: /data/seg/s1 has voxels (2, 2, 2) times")
-    assert "(50, 45, 35) at [1008.0, 0.0, 44.5] nm" in message
-    assert "use_existing_scales: false" in message
-    assert "\n" not in message
-    plan_levels(source, ISOTROPIC, *WHOLE, "/meshes/pyramid", False)
+    levels = plan_levels(source, ISOTROPIC, *WHOLE, "/meshes/pyramid", True)
+    assert built(levels) == [False, True, False, False]
+    assert levels[1].why_built.startswith("/data/seg/s1 is not used: it")
+    assert "\n" not in levels[1].why_built
+    levels = plan_levels(source, ISOTROPIC, *WHOLE, "/meshes/pyramid", False)
+    assert [level.why_built for level in levels] == [""] * 4
 
 
 def test_a_hair_off_is_not_a_contradiction():

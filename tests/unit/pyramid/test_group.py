@@ -9,10 +9,10 @@ import worldarray as wa
 import zarr
 
 from snakemesh.errors import UserError
-from snakemesh.plan.jobs import pyramid_group
+from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import make_plan
-from snakemesh.plan.source import read_source
 from snakemesh.pyramid.group import create_group
+from snakemesh.source.read import read_source
 from volumes import settings_with
 
 SHAPE, VOXEL_SIZE, TRANSLATION = (50, 70, 90), (20.0, 8.0, 8.0), (1010.0, 4.0, -36.0)

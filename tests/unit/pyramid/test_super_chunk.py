@@ -15,13 +15,14 @@ import zarr
 
 from snakemesh.boxes import indices
 from snakemesh.errors import UserError
-from snakemesh.plan.jobs import pyramid_group, super_chunk_job
+from snakemesh.plan.jobs import super_chunk_job
+from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.resources import pyramid_mem_mb
-from snakemesh.plan.source import read_source
 from snakemesh.pyramid.downsample import METHODS
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk
+from snakemesh.source.read import read_source
 from volumes import settings_with
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"

@@ -4,23 +4,21 @@ import itertools
 import json
 import os
 
-import worldarray as wa
 from worldarray.store import PROBE_KEYS, Location, Refused
 
 from snakemesh.errors import UserError
+from snakemesh.source.documents import Node, dataset_name, datasets
 
-# So many entries of a folder are looked at, and so many names are shown.
+# Entries of a folder that are looked at, and names that are shown.
 MAX_ENTRIES = 1000
 MAX_NAMES = 10
 
 
-def refuse_image(path: str) -> None:
+def refuse_image(path: str, node: Node) -> None:
     """Raise UserError for an OME-NGFF image whose labels are in a group of their own below it."""
-    node = wa.detect(path)
-    if node.kind != "group" or node.format not in ("zarr2", "zarr3"):
+    if node.format not in ("zarr2", "zarr3"):
         return
-    levels = [dataset for scale in node.multiscales for dataset in scale.get("datasets", [])]
-    if any(str(level.get("path")).strip("/").startswith("labels/") for level in levels):
+    if any(dataset_name(entry).startswith("labels/") for entry in datasets(node)):
         return
     labels = f"{node.path}/labels"
     if names := _listed_labels(labels) or volumes_in(labels):
@@ -44,17 +42,17 @@ def _listed_labels(path: str) -> list[str]:
             if names:
                 return list(map(str, names))
     except (Refused, OSError, ValueError, TypeError, AttributeError, RecursionError):
-        # many a server forbids what is not there
+        # some servers answer 403 for files that do not exist
         pass
     return []
 
 
 def refuse_folder(path: str) -> None:
-    """Raise UserError for a folder or a group that is no volume, if there are volumes in it."""
+    """Raise UserError for a folder or a group that is not a volume but contains volumes."""
     if names := volumes_in(path):
         raise UserError(
-            f"config key input_path: {path} is no volume, but there are some in it: "
-            f"{_shown(names)}; give one of these"
+            f"config key input_path: {path} is not a volume but contains volumes: "
+            f"{_shown(names)}; give one of them"
         )
 
 

@@ -1,0 +1,160 @@
+"""What the document of an array says of its voxels: shape, type, chunks. Everything is in C order.
+
+Documents that tensorstore would not take, but whose meaning is clear, are put right. Encodings that
+it cannot read are refused, with what to do.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snakemesh.errors import UserError
+from snakemesh.source.documents import Node
+
+# What tensorstore takes of the document of an N5 array, and of a zarr v3 array.
+_N5_KEYS = ("dimensions", "blockSize", "dataType", "compression")
+_ZARR3_KEYS = (
+    *("zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding"),
+    *("fill_value", "codecs", "attributes", "dimension_names"),
+)
+# What tensorstore takes of a compressor of zarr v2, by its name.
+_COMPRESSORS = {
+    "zstd": {"id", "level"},
+    "blosc": {"id", "cname", "clevel", "shuffle", "blocksize"},
+    "gzip": {"id", "level"},
+    "zlib": {"id", "level"},
+    "bz2": {"id", "level"},
+}
+# Those whose level -1, as Java writes it, means the usual one.
+_LEVELS = ("gzip", "zlib")
+_N5_COMPRESSIONS = ("raw", "gzip", "bzip2", "xz", "blosc")
+_ENCODINGS = ("raw", "compressed_segmentation", "png", "jpeg", "jxl")
+_CONVERT = (
+    "convert it, for example with `igneous image xfer --encoding compressed_segmentation`, or to "
+    "zarr"
+)
+
+
+@dataclass(frozen=True)
+class ArrayFacts:
+    """An array as its document describes it.
+
+    dtype: as numpy names it. chunks: voxels of the smallest part that is decoded by itself.
+    metadata: what tensorstore is to take the document for; None for the document as it is.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    chunks: tuple[int, ...]
+    metadata: dict[str, Any] | None
+
+
+def array_facts(node: Node) -> ArrayFacts:
+    """What the document of an array, or of a scale of a precomputed volume, says.
+
+    Raises UserError for what cannot be read, and ValueError, TypeError, LookupError or
+    AttributeError for a document that is none.
+    """
+    readers = {"zarr2": _zarr2, "zarr3": _zarr3, "n5": _n5, "precomputed": _precomputed}
+    return readers[node.format](node)
+
+
+def _zarr2(node: Node) -> ArrayFacts:
+    document = node.document
+    compressor = document.get("compressor")
+    if isinstance(compressor, Mapping):
+        kind = compressor.get("id")
+        if kind not in _COMPRESSORS:
+            raise _unreadable(node, f"chunks compressed with {kind!r}", _COMPRESSORS)
+        compressor = {k: v for k, v in compressor.items() if k in _COMPRESSORS[str(kind)]}
+        if kind in _LEVELS and compressor.get("level") == -1:
+            compressor["level"] = 1
+    fill = document.get("fill_value")
+    if isinstance(fill, str) and np.dtype(document["dtype"]).kind in "uib":
+        fill = json.loads(fill)
+    filters = document.get("filters") or None
+    corrected = {"compressor": compressor, "fill_value": fill, "filters": filters}
+    return ArrayFacts(
+        shape=tuple(document["shape"]),
+        dtype=_type_name(document["dtype"]),
+        chunks=tuple(document["chunks"]),
+        metadata=document | corrected,
+    )
+
+
+def _zarr3(node: Node) -> ArrayFacts:
+    document = node.document
+    grid = document["chunk_grid"]
+    if grid.get("name") != "regular":
+        raise _unreadable(node, f"chunks in a grid of kind {grid.get('name')!r}", ["regular"])
+    chunks = tuple(grid["configuration"]["chunk_shape"])
+    for codec in document["codecs"]:
+        if codec["name"] == "sharding_indexed":
+            chunks = tuple(codec["configuration"]["chunk_shape"])
+    if not isinstance(document["data_type"], str):
+        raise _unreadable(node, f"values of type {document['data_type']}", ["integers"])
+    known = {key: value for key, value in document.items() if key in _ZARR3_KEYS}
+    return ArrayFacts(
+        shape=tuple(document["shape"]),
+        dtype=_type_name(document["data_type"]),
+        chunks=chunks,
+        metadata=known,
+    )
+
+
+def _n5(node: Node) -> ArrayFacts:
+    document = node.document
+    if document.get("isLabelMultiset"):
+        raise UserError(
+            f"config key input_path: {node.path} holds label multisets of Paintera, expected one "
+            "label per voxel; export it as uint64, for example with paintera-convert to-scalar"
+        )
+    compression = document.get("compression")
+    if compression is None and "compressionType" in document:
+        compression = {"type": document["compressionType"]}
+    kind = compression.get("type") if isinstance(compression, Mapping) else compression
+    if kind not in _N5_COMPRESSIONS:
+        raise _unreadable(node, f"blocks compressed with {kind!r}", _N5_COMPRESSIONS)
+    known = {key: document[key] for key in _N5_KEYS if key in document}
+    return ArrayFacts(
+        shape=tuple(document["dimensions"])[::-1],
+        dtype=_type_name(document["dataType"]),
+        chunks=tuple(document["blockSize"])[::-1],
+        metadata=known | {"compression": compression},
+    )
+
+
+def _precomputed(node: Node) -> ArrayFacts:
+    info = node.document
+    scale = info["scales"][node.scale or 0]
+    if scale["encoding"] not in _ENCODINGS:
+        raise UserError(
+            f"config key input_path: {node.path} has chunks in the encoding "
+            f"{scale['encoding']!r}, expected raw or compressed_segmentation; {_CONVERT}"
+        )
+    chunks = scale.get("chunk_sizes") or [scale["chunk_size"]]
+    channels = int(info.get("num_channels", 1))
+    return ArrayFacts(
+        shape=(channels, *scale["size"][::-1]),
+        dtype=_type_name(info["data_type"]),
+        chunks=(channels, *chunks[0][::-1]),
+        metadata=None,
+    )
+
+
+def _type_name(dtype: Any) -> str:
+    """The type of voxels as numpy names it; as it is written where numpy has no name for it."""
+    try:
+        return str(np.dtype(dtype).name)
+    except TypeError:
+        return str(dtype)
+
+
+def _unreadable(node: Node, what: str, known: Sequence[str] | Mapping[str, Any]) -> UserError:
+    return UserError(
+        f"config key input_path: {node.path} has {what}, which is not read, expected "
+        f"{', '.join(known)}; {_CONVERT}"
+    )

@@ -1,0 +1,183 @@
+"""One array of the source, as its metadata describe it. All triples are z, y, x; lengths are nm."""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from worldarray.retry import is_transient
+from worldarray.store import PROBE_KEYS, Refused
+
+from snakemesh.boxes import Nanometres, Shape, triple
+from snakemesh.chunk_files import ChunkFiles, chunk_files
+from snakemesh.errors import UserError
+from snakemesh.label_values import label_type
+from snakemesh.open_array import open_stored
+from snakemesh.source.arrays import array_facts
+from snakemesh.source.axes import chosen_index, placed_nm, spatial_axes
+from snakemesh.source.bounds import refuse_odd_placement, refuse_odd_shape
+from snakemesh.source.documents import Node
+from snakemesh.source.placement import placement_of
+from snakemesh.source.stored_files import explained
+from snakemesh.stored_array import StoredArray
+
+# What reading broken documents raises, in worldarray, in tensorstore and here.
+ODD_METADATA = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(RuntimeError, AssertionError, MemoryError),
+)
+# Characters of what a library says that are shown.
+_MOST_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class SourceLevel:
+    """One array of the source: where it is, its shape and placement (centre of voxel 0), z y x.
+
+    dtype: of its labels. document: a hash of its metadata documents. files: of its chunks, where
+    they can be told. has_unit: whether the metadata name the unit of its sizes. stored: how it is
+    opened; None where the path alone says so. unusable: why it cannot be used, in words; then only
+    its path and voxel size are known.
+    """
+
+    path: str
+    name: str | None
+    shape: Shape
+    chunks: Shape
+    dtype: str
+    voxel_size: Nanometres
+    translation: Nanometres
+    format: str
+    document: str = ""
+    files: ChunkFiles | None = None
+    has_unit: bool = True
+    stored: StoredArray | None = None
+    unusable: str = ""
+
+    @property
+    def volume(self) -> float:
+        """The volume of a voxel, in nm³."""
+        return math.prod(self.voxel_size)
+
+
+def read_level(
+    node: Node,
+    group: tuple[Node, str] | None,
+    index: Mapping[str, int],
+    is_placed: bool,
+    forbids_missing: bool,
+) -> SourceLevel:
+    """An array, or a scale of a precomputed volume, as its metadata describe it.
+
+    group: the group that lists it, and its name there. index: see `axes.chosen_index`. is_placed:
+    whether its placement is to be known; without, its voxels are 1 nm. forbids_missing: see
+    `StoredArray`. Raises UserError if it cannot be used.
+    """
+    path, key = _path(node)
+    try:
+        # numbers that overflow are refused below
+        with np.errstate(all="ignore"):
+            level = _read_level(node, path, key, group, index, is_placed, forbids_missing)
+    except (UserError, Refused):
+        raise
+    except ODD_METADATA as error:
+        if is_transient(error):
+            raise
+        raise UserError(
+            f"config key input_path: the metadata of {path} cannot be read: {reason(error)}"
+        ) from error
+    if is_placed:
+        refuse_odd_placement(path, level.voxel_size, level.translation)
+    return level
+
+
+def _path(node: Node) -> tuple[str, str | None]:
+    """The path of an array; for a scale of a precomputed volume also its name."""
+    if node.format != "precomputed":
+        return node.path, None
+    key = str(node.document["scales"][node.scale or 0]["key"])
+    return f"{node.path}/{key}", key
+
+
+def _read_level(
+    node: Node,
+    path: str,
+    key: str | None,
+    group: tuple[Node, str] | None,
+    index: Mapping[str, int],
+    is_placed: bool,
+    forbids_missing: bool,
+) -> SourceLevel:
+    facts = array_facts(node)
+    refuse_odd_shape(path, facts.shape, facts.chunks)
+    if (dtype := label_type(facts.dtype) if _is_numpy(facts.dtype) else None) is None:
+        raise UserError(
+            f"config key input_path: {path} holds {facts.dtype}, expected a segmentation of "
+            "integers, of bool, or of floats that are whole numbers"
+        )
+    placement = placement_of(node, len(facts.shape), group, is_placed)
+    axes = spatial_axes(path, placement, facts.shape)
+    at = chosen_index(path, placement.names, facts.shape, axes, index)
+    voxel_size, translation, has_unit = (1.0,) * 3, (0.0,) * 3, True
+    if is_placed:
+        voxel_size, translation, has_unit = placed_nm(path, placement, axes)
+    metadata, is_compressed = explained(node, facts)
+    is_corrected = metadata != facts.metadata or node.is_consolidated
+    is_turned = axes != tuple(range(len(at) - 3, len(at))) or any(at)
+    stored = StoredArray(
+        folder=node.path,
+        format=node.format,
+        axes=axes,
+        index=at,
+        scale=node.scale or 0 if node.format == "precomputed" else None,
+        metadata=None if metadata is None else json.dumps(metadata),
+        is_compressed=is_compressed,
+        forbids_missing=forbids_missing,
+        is_plain=not is_turned and not is_corrected and np.dtype(facts.dtype).kind in "ui",
+    )
+    open_stored(stored)  # what a job could not open is refused before
+    files = chunk_files(node.format, node.path, metadata or node.document, node.scale, axes, at)
+    if files is not None and is_compressed:
+        files = replace(files, is_compressed=True)
+    return SourceLevel(
+        path=path,
+        name=key,
+        shape=triple(facts.shape[d] for d in axes),
+        chunks=triple(facts.chunks[d] for d in axes),
+        dtype=dtype,
+        voxel_size=triple(voxel_size),
+        translation=triple(translation),
+        format=node.format,
+        document=_fingerprint(node, stored, is_turned or is_corrected),
+        files=files,
+        has_unit=has_unit,
+        stored=stored,
+    )
+
+
+def _fingerprint(node: Node, stored: StoredArray, is_odd: bool) -> str:
+    """A hash of what decides which voxels are read. is_odd: whether documents do not say it all."""
+    parts: Any = {key: node.documents[key] for key in PROBE_KEYS if key in node.documents}
+    if is_odd:
+        parts = [parts, stored.metadata, stored.axes, stored.index]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _is_numpy(dtype: str) -> bool:
+    try:
+        return np.dtype(dtype) is not None
+    except TypeError:
+        return False
+
+
+def reason(error: Exception) -> str:
+    """What an error says, in one line that is not too long."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    text = re.split(r" \[(?:source locations|tensorstore_spec)=", " ".join(str(error).split()))[0]
+    shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    return shown or type(error).__name__
