@@ -15,7 +15,7 @@ import numpy as np
 import tensorstore as ts
 
 from snakemesh.chunk_files import COMPRESSED_SUFFIXES
-from snakemesh.chunkwise import chunkwise, inner_context
+from snakemesh.chunkwise import awaited, chunkwise, inner_context
 
 _INFO = "info"
 # What the unpackers raise for a file that is broken.
@@ -75,7 +75,7 @@ def with_compressed_files(
         with lock:
             memory.write(name, data).result()
             try:
-                found: np.ndarray = unpacked[domain].read().result()
+                found: np.ndarray = awaited(unpacked[domain].read())
             finally:
                 memory.write(name, None).result()
         return found

@@ -11,7 +11,7 @@ import numpy as np
 import tensorstore as ts
 from worldarray.store import is_refused
 
-from snakemesh.chunkwise import chunkwise, inner_context
+from snakemesh.chunkwise import awaited, chunkwise, inner_context
 
 
 def with_forbidden_as_missing(
@@ -29,7 +29,7 @@ def with_forbidden_as_missing(
 
     def read(domain: ts.IndexDomain) -> np.ndarray:
         try:
-            found: np.ndarray = base[domain].read().result()
+            found: np.ndarray = awaited(base[domain].read())
         except Exception as error:
             if not is_refused(error) or not _can_be_read(keys, document):
                 raise
@@ -42,6 +42,6 @@ def with_forbidden_as_missing(
 def _can_be_read(keys: ts.KvStore, document: str) -> bool:
     """Whether a key is there and may be read."""
     try:
-        return bool(keys.read(document).result().state == "value")
+        return bool(awaited(keys.read(document)).state == "value")
     except ValueError:
         return False

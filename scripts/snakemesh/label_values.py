@@ -46,6 +46,8 @@ def as_labels(
     Raises UserError for a value that is no label: one that is negative and not in `background`, or
     not a whole number.
     """
+    if voxels.dtype.kind == "b":
+        voxels = voxels.view(np.uint8)
     for value in values.background:
         if value != 0:
             voxels = np.where(voxels == value, voxels.dtype.type(0), voxels)
@@ -60,8 +62,6 @@ def one_body(labels: np.ndarray) -> np.ndarray:
 
 def _unsigned(voxels: np.ndarray, corner: Sequence[int]) -> np.ndarray:
     kind, size = voxels.dtype.kind, voxels.dtype.itemsize
-    if kind == "b":
-        return voxels.view(np.uint8)
     if kind == "f":
         return _whole_numbers(voxels, corner)
     if kind == "i":

@@ -1,6 +1,7 @@
 """The input of a run, checked before any job starts: the source, the CSV and the output folder."""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
             settings.translation_nm,
             dict(settings.index or ()),
         )
+        _refuse_negative_fill(levels[0], settings.background or ())
     if settings.input_path == EXAMPLE_PATH:
         # planned alike before and after it is made
         levels = tuple(replace(level, document="", files=None, stored=None) for level in levels)
@@ -52,6 +54,16 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
             f"config key output_directory: {error.filename} cannot be looked at ({error.strerror})"
         ) from error
     return levels
+
+
+def _refuse_negative_fill(source: SourceLevel, background: Collection[int]) -> None:
+    """Raise UserError if chunks that are not stored hold a negative value that is no background."""
+    if source.fill < 0 and source.fill not in background:
+        raise UserError(
+            f"config key background: voxels of {source.path} that are not stored are {source.fill} "
+            f"(fill_value), labels cannot be negative; if it means background, set the key to "
+            f"[{source.fill}, 0]"
+        )
 
 
 def check_tables(settings: Settings) -> None:

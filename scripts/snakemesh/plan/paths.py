@@ -4,6 +4,7 @@ import os
 import re
 import unicodedata
 from pathlib import Path
+from urllib.parse import unquote
 
 from snakemesh.errors import UserError
 
@@ -17,6 +18,10 @@ NOT_FOR_SNAKEMAKE = "{}\\"
 # The addresses of volumes that are not in the filesystem.
 SCHEMES = ("http://", "https://", "s3://", "gs://")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# What Neuroglancer writes before and after an address to say which format is there.
+_FORMAT = re.compile(r"^(?:precomputed|zarr[23]?|n5|ome-zarr)://")
+_ADAPTERS = ("zarr", "zarr2", "zarr3", "n5", "neuroglancer-precomputed", "zip")
+_FILE = re.compile(r"file://(?:localhost)?/")
 # Characters of control, halves of characters (bytes that are not UTF-8), ends of lines.
 _NOT_IN_A_PATH = ("Cc", "Cs", "Zl", "Zp")
 _CLONE = Path(__file__).resolve().parents[3]
@@ -27,10 +32,10 @@ def source_path(key: str, text: str) -> str:
 
     Raises UserError, one line that names the key, for what is neither.
     """
-    address = text.removeprefix("precomputed://")
+    address = plain_address(text)
     if address.startswith(SCHEMES):
         _refuse_odd_characters(key, text)
-        return text
+        return address
     if scheme := _SCHEME.match(address):
         known = ", ".join(SCHEMES)
         raise _refused(key, text, f"a path, or an address with {known}, not {scheme.group()}")
@@ -40,6 +45,24 @@ def source_path(key: str, text: str) -> str:
         raise _refused(key, text, "a path without backslashes")
     # "a" and "a/" are the same input, not a change
     return path.rstrip("/") or "/"
+
+
+def plain_address(text: str) -> str:
+    """The path or the address of a volume, without what Neuroglancer writes before and after it.
+
+    It writes precomputed://gs://bucket/seg, zarr://file:///data/seg, and since 2025
+    file:///data/seg.zip|zip:inside|zarr3:. https://neuroglancer-docs.web.app/datasource
+    """
+    address, *adapters = _FORMAT.sub("", text, count=1).split("|")
+    for adapter in adapters:
+        name, _, inside = adapter.partition(":")
+        if name == "zip" and inside.strip("/"):
+            address = f"{address.rstrip('/')}/{inside.strip('/')}"
+        elif name not in _ADAPTERS:
+            return text
+    if (local := _FILE.match(address)) is not None:
+        return unquote(address[local.end() - 1 :])
+    return address
 
 
 def file_path(key: str, text: str) -> str:

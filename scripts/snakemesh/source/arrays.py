@@ -43,13 +43,15 @@ class ArrayFacts:
     """An array as its document describes it.
 
     dtype: as numpy names it. chunks: voxels of the smallest part that is decoded by itself.
-    metadata: what tensorstore is to take the document for; None for the document as it is.
+    metadata: what tensorstore is to take the document for; None for the document as it is. fill:
+    the value of chunks that are not stored, as it is written.
     """
 
     shape: tuple[int, ...]
     dtype: str
     chunks: tuple[int, ...]
     metadata: dict[str, Any] | None
+    fill: Any = 0
 
 
 def array_facts(node: Node) -> ArrayFacts:
@@ -82,6 +84,7 @@ def _zarr2(node: Node) -> ArrayFacts:
         dtype=_type_name(document["dtype"]),
         chunks=tuple(document["chunks"]),
         metadata=document | corrected,
+        fill=fill,
     )
 
 
@@ -102,6 +105,7 @@ def _zarr3(node: Node) -> ArrayFacts:
         dtype=_type_name(document["data_type"]),
         chunks=chunks,
         metadata=known,
+        fill=document.get("fill_value"),
     )
 
 

@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from zipfile import ZipFile
 
 from worldarray.store import PROBE_KEYS, Location, basename, is_root, join, normalize_path, parent
 
 from snakemesh.open_array import store_specs
 from snakemesh.stored_array import DOCUMENTS
+from snakemesh.zip_files import zip_file
 
 _KEYS = (*PROBE_KEYS, ".zattrs", ".zmetadata")
 # A dataset is at most so many folders below the group that lists it.
@@ -68,6 +70,8 @@ def find(path: str) -> Node | None:
             return node
         if depth == 0 and "info" in (found := _read(folder, ("info",))):
             return _scale(folder, found, basename(path))
+    if (folder := _only_folder(path)) is not None:
+        return find(join(path, folder))
     if found := _read(join(path, "s0"), ("zarr.json", ".zarray", "attributes.json")):
         names = {"zarr.json": "zarr3", ".zarray": "zarr2", "attributes.json": "n5"}
         return Node(next(names[name] for name in names if name in found), False, path)
@@ -169,6 +173,16 @@ def _of_consolidated(folder: str, found: Mapping[str, Any], relative: str) -> No
         is_array = document.get("node_type") == "array"
         return Node("zarr3", is_array, path, {"zarr.json": document}, is_consolidated=True)
     return None
+
+
+def _only_folder(path: str) -> str | None:
+    """The folder that holds all that is in a zip file, or None."""
+    zipped = zip_file(path)
+    if zipped is None or zipped[1]:
+        return None
+    with ZipFile(zipped[0]) as file:
+        tops = {name.split("/", 1)[0] for name in file.namelist()}
+    return tops.pop() if len(tops) == 1 else None
 
 
 def _scale(folder: str, found: Mapping[str, Any], name: str) -> Node | None:

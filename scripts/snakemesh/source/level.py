@@ -40,8 +40,8 @@ class SourceLevel:
 
     dtype: of its labels. document: a hash of its metadata documents. files: of its chunks, where
     they can be told. has_unit: whether the metadata name the unit of its sizes. stored: how it is
-    opened; None where the path alone says so. unusable: why it cannot be used, in words; then only
-    its path and voxel size are known.
+    opened; None where the path alone says so. fill: the value of voxels that are not stored.
+    unusable: why it cannot be used, in words; then only its path and voxel size are known.
     """
 
     path: str
@@ -56,6 +56,7 @@ class SourceLevel:
     files: ChunkFiles | None = None
     has_unit: bool = True
     stored: StoredArray | None = None
+    fill: float = 0
     unusable: str = ""
 
     @property
@@ -156,6 +157,7 @@ def _read_level(
         files=files,
         has_unit=has_unit,
         stored=stored,
+        fill=facts.fill if isinstance(facts.fill, int | float) else 0,
     )
 
 

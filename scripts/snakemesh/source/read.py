@@ -52,8 +52,13 @@ def read_source(
             f"{reason(error)}"
         ) from error
     except (*ODD_METADATA, OSError) as error:
-        if is_redirected(error) and (moved := redirected(path)) is not None:
-            return read_source(moved, voxel_size_nm, translation_nm, index)
+        if is_redirected(error):
+            if (moved := redirected(path)) is not None:
+                return read_source(moved, voxel_size_nm, translation_nm, index)
+            raise UserError(
+                f"config key input_path: the server sends those who read {path} elsewhere, where "
+                "no volume was found; give the address of the volume itself"
+            ) from error
         raise UserError(
             f"config key input_path: the metadata of {path} cannot be read: {reason(error)}"
         ) from error
@@ -67,7 +72,10 @@ def _read_levels(path: str, index: Mapping[str, int], is_placed: bool) -> tuple[
     node = find(path)
     if node is None:
         refuse_folder(path)
-        raise UserError(f"config key input_path: found no zarr, N5 or precomputed volume at {path}")
+        what = "a file, expected a folder or a zip file with" if os.path.isfile(path) else "no"
+        raise UserError(
+            f"config key input_path: found {what} zarr, N5 or precomputed volume at {path}"
+        )
     forbidden = is_remote(path) and forbids_missing(node.path)
 
     def level(array: Node, group: tuple[Node, str] | None) -> SourceLevel:

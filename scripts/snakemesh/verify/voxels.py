@@ -70,6 +70,8 @@ def labels_in(store: ts.TensorStore, part: LevelPart, box: Sequence[slice]) -> n
         index[axis] = side
     voxels = store[tuple(index)].read().result()
     voxels = np.transpose(voxels, [sorted(axes).index(axis) for axis in axes])
+    if voxels.dtype.kind == "b":
+        voxels = voxels.astype(np.uint8)
     for value in filter(None, part.values.background):
         voxels = np.where(voxels == value, voxels.dtype.type(0), voxels)
     return np.ascontiguousarray(voxels if voxels.dtype.kind in "ui" else voxels.astype(np.uint64))
