@@ -7,7 +7,7 @@ could wait for each other. So each has a context of its own.
 import atexit
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorstore as ts
@@ -15,7 +15,7 @@ import worldarray as wa
 
 T = TypeVar("T")
 # What the functions wait for. A process that ends must not wait for it: a server may be gone.
-_awaited: set[ts.Future] = set()
+_awaited: set[ts.Future[Any]] = set()
 _is_ending = threading.Event()
 # Threads that call the function, and those of the store that it reads.
 _OUTER, _INNER = 2, 3

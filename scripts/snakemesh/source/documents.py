@@ -1,6 +1,7 @@
 """The metadata documents at a path: which format is there, and what they say."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,8 +71,8 @@ def find(path: str) -> Node | None:
             return node
         if depth == 0 and "info" in (found := _read(folder, ("info",))):
             return _scale(folder, found, basename(path))
-    if (folder := _only_folder(path)) is not None:
-        return find(join(path, folder))
+    if (inside := _only_folder(path)) is not None:
+        return find(join(path, inside))
     if found := _read(join(path, "s0"), ("zarr.json", ".zarray", "attributes.json")):
         names = {"zarr.json": "zarr3", ".zarray": "zarr2", "attributes.json": "n5"}
         return Node(next(names[name] for name in names if name in found), False, path)
@@ -150,7 +151,10 @@ def _node(path: str, found: Mapping[str, Any]) -> Node | None:
 
 
 def _consolidated(folder: str, relative: str) -> Node | None:
-    """A node whose documents are only in those of a group above it."""
+    """A node whose documents are only in those of a group above it, or None."""
+    is_local = os.path.isabs(folder) and zip_file(folder) is None
+    if is_local and not os.path.isdir(f"{folder}/{relative}"):
+        return None  # it was removed
     try:
         found = _read(folder, (".zmetadata", "zarr.json"))
     except Exception:  # a server's root may answer anything
