@@ -4,13 +4,13 @@ The specification is implemented a second time in `ngff_oracle`, which also deci
 refused: a reader that refuses everything fails here, too.
 """
 
-import json
 import os
 
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from by_hand import ABSENT, json_file, ome_group, sequence, zarr2_document, zarr3_document
 from ngff_oracle import LENGTHS, Refusal, placement
 from snakemesh.errors import UserError
 from source_reading import read_source
@@ -74,18 +74,14 @@ def listed(draw, axes, step, is_scaled=True, depth=0):
     if not is_scaled:  # the multiscales' own: relative to what its datasets say
         scale["scale"] = [draw(st.sampled_from([1, 1.0, 2, 0.5])) for _ in axes]
         return draw(
-            st.sampled_from([[], [], [scale], [scale, move], [move], [one], [_sequence(scale)]])
+            st.sampled_from([[], [], [scale], [scale, move], [move], [one], [sequence(scale)]])
         )
     plain = [[scale], [scale, move]]
     odd = [[affine], [one, scale], [move, scale], [scale, move, move], [scale, scale], [], [move]]
     if depth < 2:
         inner = draw(listed(axes, step, depth=depth + 1))
-        odd += [[{"type": "sequence", "transformations": inner}], [one, *inner], [one]]
+        odd += [[sequence(*inner)], [one, *inner], [one]]
     return draw(st.sampled_from(plain * 2 + odd))
-
-
-def _sequence(*transformations):
-    return {"type": "sequence", "transformations": list(transformations)}
 
 
 @st.composite
@@ -112,7 +108,7 @@ def turned(draw, axes, transformations):
     )
     one = draw(st.sampled_from(kinds))
     if draw(st.booleans()):
-        one = _sequence(one)
+        one = sequence(one)
     return draw(st.permutations([*transformations, one]))
 
 
@@ -146,27 +142,17 @@ def _coarser(n_axes, step):
 def write(group, version, axes, shape, chunks, datasets, common):
     """The documents of a volume, without chunks."""
     for path, _ in datasets:
-        _json(group / path, *_array_document(version, shape, chunks))
-    key = "coordinateTransformations"
+        if version == "0.4":
+            json_file(group / path / ".zarray", zarr2_document(shape, chunks, "<u4"))
+        else:
+            json_file(group / path / "zarr.json", zarr3_document(shape, chunks, "uint32"))
+    more = {"coordinateTransformations": common} if common else {}
     if version < "0.6":
-        entry = {"axes": axes, "datasets": [{"path": path, key: found} for path, found in datasets]}
-        entry |= {key: common} if common else {}
+        ome_group(group, dict(datasets), axes, version, **more)
     else:
-        entry = {
-            "coordinateSystems": [{"name": "physical", "axes": axes}],
-            "datasets": [
-                {"path": path, key: [_between(version, path, found)]} for path, found in datasets
-            ],
-        }
-    if version == "0.4":
-        _json(group, ".zgroup", {"zarr_format": 2})
-        _json(group, ".zattrs", {"multiscales": [{"version": version, **entry}]})
-    else:
-        attributes = {"ome": {"version": version, "multiscales": [entry]}}
-        _json(group, "zarr.json", {**GROUP, "attributes": attributes})
-
-
-GROUP = {"zarr_format": 3, "node_type": "group"}
+        systems = [{"name": "physical", "axes": axes}]
+        inside = {path: [_between(version, path, found)] for path, found in datasets}
+        ome_group(group, inside, ABSENT, version, coordinateSystems=systems)
 
 
 def _between(version, path, transformations):
@@ -174,27 +160,8 @@ def _between(version, path, transformations):
     names = {"input": {"path": path}, "output": {"name": "physical"}}
     if version == "0.6.dev2":
         names = {"input": path, "output": "physical"}
-    return names | (
-        _sequence(*transformations) if len(transformations) != 1 else transformations[0]
-    )
-
-
-def _array_document(version, shape, chunks):
-    if version == "0.4":
-        rest = {"dtype": "<u4", "order": "C", "fill_value": 0, "compressor": None, "filters": None}
-        return ".zarray", {"zarr_format": 2, "shape": shape, "chunks": chunks, **rest}
-    return "zarr.json", {
-        **{"zarr_format": 3, "node_type": "array", "shape": shape, "data_type": "uint32"},
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks}},
-        "chunk_key_encoding": {"name": "default"},
-        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
-        "fill_value": 0,
-    }
-
-
-def _json(folder, name, document):
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(json.dumps(document))
+    only = transformations[0] if len(transformations) == 1 else sequence(*transformations)
+    return names | only
 
 
 @settings(max_examples=500, deadline=None)
