@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from in_process import level_labels, planned
-from snakemesh.plan.source import read_source
+from snakemesh.source.read import read_source
 
 __all__ = ["placements", "read_source", "voxels"]
 
