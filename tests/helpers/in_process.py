@@ -80,3 +80,15 @@ def level_labels(plan: Plan, level: int) -> np.ndarray:
     if chosen.stored is not None:
         return open_stored(chosen.stored).read().result()
     return wa.open_tensorstore(chosen.path).read().result()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The bytes of every file in a folder and its subfolders, by relative path."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def whole_run(config: dict) -> tuple[Plan, dict[str, bytes]]:
+    """The plan of a whole run, and the bytes of all files that are served."""
+    plan = planned(config)
+    build_pyramid(plan)
+    return plan, files(mesh(plan))

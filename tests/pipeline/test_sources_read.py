@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from formats import Placed, coarser, voted, write_array, write_n5, write_precomputed, write_zarr
-from in_process import build_pyramid, level_labels, mesh, planned
+from in_process import build_pyramid, files, level_labels, mesh, planned, whole_run
 from snakemesh.errors import UserError
 from snakemesh.plan.placement import level_factors
 from snakemesh.source.read import is_local, read_source
@@ -28,16 +28,9 @@ VOLUME = Placed(LABELS, VOXEL_NM, CORNER_NM, (16, 32, 16))
 BY_HAND = {"voxel_size_nm": list(VOXEL_NM), "translation_nm": list(CENTRE_NM)}
 
 
-def files(folder):
-    """The bytes of every file in a folder and its subfolders, by relative path."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
 def run(path, output, **config):
     """The plan of a run, and the bytes of all files that are served."""
-    plan = planned(RUN | {"input_path": str(path), "output_directory": str(output)} | config)
-    build_pyramid(plan)
-    return plan, files(mesh(plan))
+    return whole_run(RUN | {"input_path": str(path), "output_directory": str(output)} | config)
 
 
 @pytest.fixture(scope="module")
