@@ -5,7 +5,7 @@ it cannot read are refused, with what to do.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ import numpy as np
 from snakemesh.errors import UserError
 from snakemesh.source.documents import Node
 
-# What tensorstore takes of the document of an N5 array, and of a zarr v3 array.
+# What tensorstore takes of the documents of arrays.
 _N5_KEYS = ("dimensions", "blockSize", "dataType", "compression")
+_ZARR2_KEYS = ("zarr_format", "shape", "chunks", "dtype", "order", "dimension_separator")
 _ZARR3_KEYS = (
     *("zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding"),
     *("fill_value", "codecs", "attributes", "dimension_names"),
@@ -30,7 +31,18 @@ _COMPRESSORS = {
 }
 # Those whose level -1, as Java writes it, means the usual one.
 _LEVELS = ("gzip", "zlib")
-_N5_COMPRESSIONS = ("raw", "gzip", "bzip2", "xz", "blosc")
+# What tensorstore takes of the compression of N5, by its type.
+_N5_COMPRESSIONS = {
+    "raw": {"type"},
+    "gzip": {"type", "level", "useZlib"},
+    "bzip2": {"type", "blockSize"},
+    "xz": {"type", "preset"},
+    "blosc": {"type", "cname", "clevel", "shuffle", "blocksize"},
+}
+_ZARR3_CODECS = (
+    *("bytes", "transpose", "sharding_indexed"),
+    *("blosc", "gzip", "zstd", "crc32c"),
+)
 _ENCODINGS = ("raw", "compressed_segmentation", "png", "jpeg", "jxl")
 _CONVERT = (
     "convert it, for example with `igneous image xfer --encoding compressed_segmentation`, or to "
@@ -64,6 +76,15 @@ def array_facts(node: Node) -> ArrayFacts:
     return readers[node.format](node)
 
 
+def refuse_multisets(path: str, attributes: Mapping[str, Any]) -> None:
+    """Raise UserError if voxels hold several labels each. attributes: of an array or its group."""
+    if attributes.get("isLabelMultiset"):
+        raise UserError(
+            f"config key input_path: {path} holds label multisets of Paintera, expected one "
+            "label per voxel; export it as uint64, for example with paintera-convert to-scalar"
+        )
+
+
 def _zarr2(node: Node) -> ArrayFacts:
     document = node.document
     compressor = document.get("compressor")
@@ -78,12 +99,13 @@ def _zarr2(node: Node) -> ArrayFacts:
     if isinstance(fill, str) and np.dtype(document["dtype"]).kind in "uib":
         fill = json.loads(fill)
     filters = document.get("filters") or None
+    known = {key: document[key] for key in _ZARR2_KEYS if document.get(key) is not None}
     corrected = {"compressor": compressor, "fill_value": fill, "filters": filters}
     return ArrayFacts(
         shape=tuple(document["shape"]),
         dtype=_type_name(document["dtype"]),
         chunks=tuple(document["chunks"]),
-        metadata=document | corrected,
+        metadata=known | corrected,
         fill=fill,
     )
 
@@ -94,7 +116,9 @@ def _zarr3(node: Node) -> ArrayFacts:
     if grid.get("name") != "regular":
         raise _unreadable(node, f"chunks in a grid of kind {grid.get('name')!r}", ["regular"])
     chunks = tuple(grid["configuration"]["chunk_shape"])
-    for codec in document["codecs"]:
+    for codec in _codecs(document["codecs"]):
+        if codec["name"] not in _ZARR3_CODECS:
+            raise _unreadable(node, f"chunks encoded with {codec['name']!r}", _ZARR3_CODECS)
         if codec["name"] == "sharding_indexed":
             chunks = tuple(codec["configuration"]["chunk_shape"])
     if not isinstance(document["data_type"], str):
@@ -109,19 +133,24 @@ def _zarr3(node: Node) -> ArrayFacts:
     )
 
 
+def _codecs(listed: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Codecs, and those that shards have inside."""
+    for codec in listed:
+        yield codec
+        yield from _codecs((codec.get("configuration") or {}).get("codecs", ()))
+
+
 def _n5(node: Node) -> ArrayFacts:
     document = node.document
-    if document.get("isLabelMultiset"):
-        raise UserError(
-            f"config key input_path: {node.path} holds label multisets of Paintera, expected one "
-            "label per voxel; export it as uint64, for example with paintera-convert to-scalar"
-        )
+    refuse_multisets(node.path, document)
     compression = document.get("compression")
     if compression is None and "compressionType" in document:
         compression = {"type": document["compressionType"]}
-    kind = compression.get("type") if isinstance(compression, Mapping) else compression
+    compression = compression if isinstance(compression, Mapping) else {"type": compression}
+    kind = compression.get("type")
     if kind not in _N5_COMPRESSIONS:
         raise _unreadable(node, f"blocks compressed with {kind!r}", _N5_COMPRESSIONS)
+    compression = {k: v for k, v in compression.items() if k in _N5_COMPRESSIONS[str(kind)]}
     known = {key: document[key] for key in _N5_KEYS if key in document}
     return ArrayFacts(
         shape=tuple(document["dimensions"])[::-1],

@@ -79,31 +79,26 @@ def find(path: str) -> Node | None:
     return None
 
 
-def group_of(array: Node) -> tuple[Node, str] | None:
-    """The group whose metadata list an array, and the name that they give it, or None."""
+def group_of(array: Node) -> tuple[Node | None, str]:
+    """The group whose metadata list an array, or else the one that it lies in, and its name there.
+
+    The group is None if there is neither.
+    """
+    nearest = None
     for folder in _above(array.path):
         try:
             group = find(folder)
         except Exception:  # a server's root may answer anything
-            return None
+            break
         name = array.path.removeprefix(f"{folder}/")
-        if group is not None and not group.is_array:
-            if name in (dataset_name(entry) for entry in datasets(group)):
-                return group, name
-            if group.multiscales:
-                return None
-    return None
-
-
-def parent_attributes(array: Node) -> dict[str, Any]:
-    """What is written of the group that an array lies in; {} if nothing is."""
-    for folder in _above(array.path)[:1]:
-        try:
-            group = find(folder)
-        except Exception:  # a server's root may answer anything
-            return {}
-        return {} if group is None else group.attributes
-    return {}
+        if group is None or group.is_array:
+            continue
+        if name in (dataset_name(entry) for entry in datasets(group)):
+            return group, name
+        nearest = nearest or (group, name)
+        if group.multiscales:
+            break
+    return nearest or (None, "")
 
 
 def datasets(group: Node) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from snakemesh.chunk_files import ChunkFiles, chunk_files
 from snakemesh.errors import UserError
 from snakemesh.label_values import label_type
 from snakemesh.open_array import open_stored
-from snakemesh.source.arrays import array_facts
+from snakemesh.source.arrays import array_facts, refuse_multisets
 from snakemesh.source.axes import chosen_index, placed_nm, spatial_axes
 from snakemesh.source.bounds import refuse_odd_placement, refuse_odd_shape
 from snakemesh.source.documents import Node
@@ -67,22 +67,23 @@ class SourceLevel:
 
 def read_level(
     node: Node,
-    group: tuple[Node, str] | None,
+    group: Node | None,
+    name: str,
     index: Mapping[str, int],
     is_placed: bool,
     forbids_missing: bool,
 ) -> SourceLevel:
     """An array, or a scale of a precomputed volume, as its metadata describe it.
 
-    group: the group that lists it, and its name there. index: see `axes.chosen_index`. is_placed:
-    whether its placement is to be known; without, its voxels are 1 nm. forbids_missing: see
-    `StoredArray`. Raises UserError if it cannot be used.
+    group: the one that it lies in or that lists it, and `name` its name there. index: see
+    `axes.chosen_index`. is_placed: whether its placement is to be known; without, its voxels are 1
+    nm. forbids_missing: see `StoredArray`. Raises UserError if it cannot be used.
     """
     path, key = _path(node)
     try:
         # numbers that overflow are refused below
         with np.errstate(all="ignore"):
-            level = _read_level(node, path, key, group, index, is_placed, forbids_missing)
+            level = _read_level(node, path, key, group, name, index, is_placed, forbids_missing)
     except (UserError, Refused):
         raise
     except ODD_METADATA as error:
@@ -108,19 +109,22 @@ def _read_level(
     node: Node,
     path: str,
     key: str | None,
-    group: tuple[Node, str] | None,
+    group: Node | None,
+    name: str,
     index: Mapping[str, int],
     is_placed: bool,
     forbids_missing: bool,
 ) -> SourceLevel:
     facts = array_facts(node)
+    if group is not None:
+        refuse_multisets(path, group.attributes)
     refuse_odd_shape(path, facts.shape, facts.chunks)
     if (dtype := label_type(facts.dtype) if _is_numpy(facts.dtype) else None) is None:
         raise UserError(
             f"config key input_path: {path} holds {facts.dtype}, expected a segmentation of "
             "integers, of bool, or of floats that are whole numbers"
         )
-    placement = placement_of(node, len(facts.shape), group, is_placed)
+    placement = placement_of(node, facts, group, name, is_placed)
     axes = spatial_axes(path, placement, facts.shape)
     at = chosen_index(path, placement.names, facts.shape, axes, index)
     voxel_size, translation, has_unit = (1.0,) * 3, (0.0,) * 3, True

@@ -1,7 +1,7 @@
 """The placement of an array in every format.
 
 `ome` reads OME-NGFF. worldarray reads the others: attributes of COSEM, funlib and tensorstore in
-zarr, N5 and precomputed.
+zarr, N5 and precomputed. It is handed documents that are complete, so that it asks for no others.
 """
 
 from typing import Any
@@ -10,35 +10,36 @@ from worldarray.placement import ArrayMeta, default_axes, read_meta_light
 from worldarray.store import Node as StoreNode
 
 from snakemesh.boxes import Nanometres
+from snakemesh.source.arrays import ArrayFacts
 from snakemesh.source.axes import Placement, placed_nm, spatial_axes
-from snakemesh.source.documents import Node, dataset_name, datasets, parent_attributes
+from snakemesh.source.documents import Node, dataset_name, datasets
 from snakemesh.source.ome import ome_placement
 
-# What an N5 group says of all arrays in it.
-_N5_INHERITED = ("resolution", "pixelResolution", "offset", "units", "axes", "downsamplingFactors")
-# Attributes of zarr arrays and groups that are sizes of voxels.
+# What an N5 group says of all arrays in it, and what a zarr group says for funlib.
+_N5_OF_GROUP = ("resolution", "pixelResolution", "offset", "units", "axes", "downsamplingFactors")
+_FUNLIB_OF_GROUP = ("voxel_size", "resolution", "offset", "units", "axis_names")
+# Attributes that say how large a voxel is.
 _SIZES = ("voxel_size", "resolution", "scale", "transform")
+# A path with nothing above it where worldarray would look for groups.
+_NOWHERE = "/"
 
 
 def placement_of(
-    node: Node, ndim: int, listed: tuple[Node, str] | None, is_placed: bool = True
+    node: Node, facts: ArrayFacts, group: Node | None, name: str, is_placed: bool = True
 ) -> Placement:
-    """The placement of an array, or of a scale of a precomputed volume, with `ndim` dimensions.
+    """The placement of an array, or of a scale of a precomputed volume.
 
-    listed: the group whose metadata list it, and its name there. is_placed: False where only the
-    axes are needed. Raises UserError for transformations that do more than scale and move, and
-    ValueError, LookupError or TypeError for metadata that are none.
+    group: the one that it lies in or that lists it, and `name` its name there. is_placed: False
+    where only the axes are needed. Raises UserError for transformations that do more than scale and
+    move, and ValueError, LookupError or TypeError for metadata that are none.
     """
-    if node.format in ("zarr2", "zarr3") and listed is not None and listed[0].multiscales:
-        group, name = listed
+    ndim = len(facts.shape)
+    dataset = {} if group is None else _dataset(group, name)
+    if node.format in ("zarr2", "zarr3") and group is not None and dataset:
         where = f"{group.path}/{name}"
-        return ome_placement(group.multiscales[0], _dataset(group, name), ndim, where, is_placed)
-    documents = dict(node.documents)
-    if node.format == "n5":
-        of_group = parent_attributes(node) if listed is None else listed[0].attributes
-        inherited = _of_group(node, of_group)
-        documents["attributes.json"] = inherited | node.document
-    stored = StoreNode(node.format, "array", node.path, documents)
+        return ome_placement(group.multiscales[0], dataset, ndim, where, is_placed)
+    of_group = {} if group is None else group.attributes
+    stored = _complete(node, facts, of_group, dataset)
     try:
         meta = read_meta_light(stored, scale_index=node.scale, conflicts="error")
     except (ValueError, LookupError, TypeError, AttributeError):
@@ -73,6 +74,30 @@ def placed_by_group(group: Node, name: str) -> Nanometres | None:
         return None
 
 
+def _complete(
+    node: Node, facts: ArrayFacts, of_group: dict[str, Any], dataset: dict[str, Any]
+) -> StoreNode:
+    """An array whose only document says all that is said of its placement."""
+    if node.format == "precomputed":
+        return StoreNode("precomputed", "group", _NOWHERE, dict(node.documents))
+    if node.format == "n5":
+        known = _n5_of_group(node, of_group)
+        if isinstance(dataset.get("transform"), dict):
+            known["transform"] = dataset["transform"]
+        return StoreNode("n5", "array", _NOWHERE, {"attributes.json": known | node.document})
+    attributes = node.attributes
+    if not any(key in attributes for key in (*_SIZES, "offset")):
+        attributes = {k: of_group[k] for k in _FUNLIB_OF_GROUP if k in of_group} | attributes
+    document = {
+        "shape": facts.shape,
+        "data_type": facts.dtype,
+        "chunk_grid": {"configuration": {"chunk_shape": facts.chunks}},
+        "attributes": attributes,
+        "dimension_names": node.document.get("dimension_names"),
+    }
+    return StoreNode("zarr3", "array", _NOWHERE, {"zarr.json": document})
+
+
 def _dataset(group: Node, name: str) -> dict[str, Any]:
     """What a group lists of a level; {} if it does not list it."""
     return next((entry for entry in datasets(group) if dataset_name(entry) == name), {})
@@ -82,16 +107,16 @@ def _has_size(meta: ArrayMeta) -> bool:
     """Whether a size of voxels is written, not only a position."""
     if meta.placed_by != "funlib":
         return meta.placed_by is not None
-    return any(key in found for found in (meta.attrs, meta.group_attrs) for key in _SIZES)
+    return any(key in meta.attrs for key in _SIZES)
 
 
-def _of_group(node: Node, group: dict[str, Any]) -> dict[str, Any]:
+def _n5_of_group(node: Node, group: dict[str, Any]) -> dict[str, Any]:
     """The attributes of its group that hold for an N5 array.
 
     Groups of Fiji and BigDataViewer list the factors of all levels, of which that of the array `s2`
     is the third.
     """
-    found = {key: group[key] for key in _N5_INHERITED if key in group}
+    found = {key: group[key] for key in _N5_OF_GROUP if key in group}
     factors = group.get("scales", found.get("downsamplingFactors"))
     if isinstance(factors, list) and factors and isinstance(factors[0], list):
         found.pop("downsamplingFactors", None)

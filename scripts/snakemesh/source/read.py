@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from zipfile import is_zipfile
 
 from worldarray.store import Refused, is_remote, join
 
@@ -69,20 +70,18 @@ def read_source(
 
 def _read_levels(path: str, index: Mapping[str, int], is_placed: bool) -> tuple[SourceLevel, ...]:
     """The levels of a volume, finest first. is_placed: whether their placement is to be known."""
+    _refuse_file(path)
     node = find(path)
     if node is None:
         refuse_folder(path)
-        what = "a file, expected a folder or a zip file with" if os.path.isfile(path) else "no"
-        raise UserError(
-            f"config key input_path: found {what} zarr, N5 or precomputed volume at {path}"
-        )
+        raise UserError(f"config key input_path: found no zarr, N5 or precomputed volume at {path}")
     forbidden = is_remote(path) and forbids_missing(node.path)
 
-    def level(array: Node, group: tuple[Node, str] | None) -> SourceLevel:
-        return read_level(array, group, index, is_placed, forbidden)
+    def level(array: Node, group: Node | None, name: str) -> SourceLevel:
+        return read_level(array, group, name, index, is_placed, forbidden)
 
     if node.is_array or node.scale is not None:
-        return (level(node, group_of(node)),)
+        return (level(node, *group_of(node)),)
     refuse_image(path, node)
     found, broken = [], []
     for name, array in _arrays(node):
@@ -92,7 +91,7 @@ def _read_levels(path: str, index: Mapping[str, int], is_placed: bool) -> tuple[
                     f"config key input_path: {path} lists level {name}, which is not there; give "
                     "the path of one level to use that alone"
                 )
-            found.append(level(array, (node, name)))
+            found.append(level(array, node, name))
         except UserError as error:
             broken.append((name, error))
     if not found:
@@ -107,6 +106,17 @@ def _read_levels(path: str, index: Mapping[str, int], is_placed: bool) -> tuple[
     finest = min(found, key=lambda level: level.volume)
     found += [_unusable(node, name, finest, error) for name, error in broken]
     return tuple(sorted(found, key=lambda level: level.volume))
+
+
+def _refuse_file(path: str) -> None:
+    """Raise UserError if the path is that of a file, or leads into one that is no zip file."""
+    zipped = zip_file(path)
+    file = path if zipped is None else zipped[0]
+    if os.path.isfile(file) and not is_zipfile(file):
+        raise UserError(
+            f"config key input_path: {file} is a file, expected a folder or a zip file with a "
+            "zarr, N5 or precomputed volume in it"
+        )
 
 
 def _arrays(group: Node) -> list[tuple[str, Node | None]]:

@@ -90,5 +90,5 @@ def test_a_volume_in_a_zip_file(tmp_path, suffix, top):
 
 def test_a_file_that_is_no_volume(tmp_path):
     (tmp_path / "seg.tif").write_bytes(b"II")
-    with pytest.raises(UserError, match="found a file, expected a folder or a zip file with"):
+    with pytest.raises(UserError, match="seg.tif is a file, expected a folder"):
         read_source(str(tmp_path / "seg.tif"))
