@@ -13,7 +13,8 @@ rule verify_voxels:
         lambda wildcards: missing(label_map_marker(True)),
         finished,
     output:
-        OUT.verify_counts("{box}", "{made_from}"),
+        counts=OUT.verify_counts("{box}", "{made_from}"),
+        levels=OUT.verify_levels("{box}", "{made_from}"),
     log:
         OUT.log("verify_voxels/{box}.{made_from}"),
     benchmark:
@@ -96,6 +97,7 @@ rule verify_table:
     params:
         folder=OUT,
         findings=lambda wildcards: all_findings(),
+        levels=lambda wildcards: all_level_findings(),
         marker=lambda wildcards: OUT.documents_marker(made_from("documents")),
         max_properties=SETTINGS.max_properties,
         fraction=SETTINGS.verify_fraction,

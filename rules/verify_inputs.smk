@@ -19,6 +19,11 @@ def all_counts():
     return [OUT.verify_counts(box_name(index), name) for index in indices(PLAN.blocks(0))]
 
 
+def all_level_findings():
+    name = made_from("verified")
+    return [OUT.verify_levels(box_name(index), name) for index in indices(PLAN.blocks(0))]
+
+
 def all_findings():
     name = made_from("verified")
     return [OUT.verify_findings(shard, name) for shard in jobs.shard_names(PLAN)]

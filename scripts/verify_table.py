@@ -14,6 +14,7 @@ from snakemesh.output.markers import read_marker, remove_markers, write_marker
 from snakemesh.output.remove import remove_tree
 from snakemesh.output.served import differs, served_file
 from snakemesh.verify.findings import merged_findings
+from snakemesh.verify.levels import check_levels
 from snakemesh.verify.properties import check_properties, check_segments
 from snakemesh.verify.segments import add_verdicts
 from snakemesh.verify.table import check_manifolds, lines, write_table
@@ -52,8 +53,9 @@ with job_log(snakemake.log[0], "verify_table") as log:
     check_segments(Path(folder.segments), verdict.rows, failures)
     check_properties(Path(folder.segment_properties), verdict.rows, params.max_properties, failures)
     check_manifolds(verdict.lods, failures)
+    levels = check_levels(params.levels, failures)
     # the run prints the table from the log
-    print("\n".join(lines(verdict)))
+    print("\n".join(lines(verdict, levels)))
     remove_markers(folder.work, "verify.*.done")
     facts = {"snakemesh": __version__, "verify_fraction": str(params.fraction)}
     with replacing(folder.verify_table) as temporary:

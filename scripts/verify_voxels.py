@@ -1,15 +1,19 @@
-"""Rule verify_voxels: the labels of a box of s0, counted afresh."""
+"""Rule verify_voxels: a box of s0 is counted afresh, and compared with the input's own levels."""
 
 import numpy as np
 
 from snakemesh.output.atomic import replacing
 from snakemesh.output.job_log import job_log
+from snakemesh.verify.levels import LevelChecks
 from snakemesh.verify.voxels import count_box
 
 params = snakemake.params
 with job_log(snakemake.log[0], f"verify_voxels {snakemake.wildcards.box}") as log:
     begin, end = params.box
-    counts = count_box(params.job, begin, end)
-    with replacing(snakemake.output[0]) as temporary, open(temporary, "wb") as file:
+    levels = LevelChecks(params.job)
+    counts = count_box(params.job, begin, end, levels.add)
+    with replacing(snakemake.output.counts) as temporary, open(temporary, "wb") as file:
         np.save(file, counts)
+    with replacing(snakemake.output.levels) as temporary:
+        levels.save(temporary)
     log.facts.update(labels=len(counts), voxels=int(np.prod(np.subtract(end, begin))))

@@ -232,6 +232,15 @@ class ShardJob:
 
 
 @dataclass(frozen=True)
+class OwnLevel:
+    """A coarser level that the input has itself. number: of its LOD. factor: over s0."""
+
+    number: int
+    reads: LevelPart
+    factor: Shape
+
+
+@dataclass(frozen=True)
 class VerifyJob:
     """What all jobs that verify an output have in common.
 
@@ -240,7 +249,7 @@ class VerifyJob:
     it says which labels a job checks. open_sides: as for a block, but x y z. max_error: as for a
     block. label_lists, min_voxels: which labels have no mesh. fraction: of the labels, those whose
     meshes are read. label_map, keep_rest: the sorted table of bodies, None without one, and whether
-    labels that are not in it stay what they are.
+    labels that are not in it stay what they are. own_levels: those of the input that are meshed.
     """
 
     reads: LevelPart
@@ -255,6 +264,7 @@ class VerifyJob:
     fraction: float
     label_map: str | None = None
     keep_rest: bool = True
+    own_levels: tuple[OwnLevel, ...] = ()
 
 
 def halo_voxels(n_smoothing_iter: int) -> int:

@@ -12,6 +12,7 @@ from snakemesh.plan.jobs import own_box, verify_job
 from snakemesh.plan.label_lists import read_lists
 from snakemesh.verify.findings import merged_findings, save_findings
 from snakemesh.verify.labels import by_reason, reasons
+from snakemesh.verify.levels import LevelChecks, check_levels
 from snakemesh.verify.properties import check_properties, check_segments
 from snakemesh.verify.shard import verify_shard
 from snakemesh.verify.table import Verdict, check_manifolds
@@ -25,15 +26,21 @@ def verdict(config: dict, multires: Path) -> Verdict:
     lists = read_lists(plan.settings, plan.source.dtype)
     given = [lists[key].labels if key in lists else None for key in LIST_KEYS]
     boxes = [own_box(plan, 0, index) for index in indices(plan.blocks(0))]
-    counts = [count_box(job, *box) for box in boxes]
+    path = Path(config["output_directory"])
+    path.mkdir(parents=True, exist_ok=True)
+    counts, level_paths = [], []
+    for number, box in enumerate(boxes):
+        levels = LevelChecks(job)
+        counts.append(count_box(job, *box, levels.add))
+        level_paths.append(str(path / f"{number}.levels.npz"))
+        levels.save(Path(level_paths[-1]))
     counts = summed(np.concatenate(counts))
     why = reasons(counts, given, job.min_voxels)
     found = verify_shard(multires, 0, job, counts, why == 0)
     facts = {"labels": len(counts), "left_out": by_reason(why), "failures": asdict(found.failures)}
-    path = Path(config["output_directory"]) / "findings.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_findings(path, found.rows, found.lods, facts)
-    merged = merged_findings([str(path)])
+    save_findings(path / "findings.npz", found.rows, found.lods, facts)
+    merged = merged_findings([str(path / "findings.npz")])
+    check_levels(level_paths, merged.failures)
     if (multires / "segments.parquet").exists():
         check_segments(multires / "segments.parquet", merged.rows, merged.failures)
     properties = multires / "segment_properties" / "info"

@@ -5,6 +5,7 @@ import pytest
 
 from formats import Placed, write_zarr
 from in_process import build_pyramid, mesh, planned
+from levels import mode
 from planting import read_labels, reshaped, write_labels
 from surfaces import voronoi
 from verifying import verdict
@@ -60,3 +61,22 @@ def test_a_hole_is_found_in_each(meshed):
     assert "closed" in verdict(config, multires).failures.count
     for path, data in sound.items():
         path.write_bytes(data)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_level_of_the_input_that_is_not_of_its_s0(tmp_path, wrong):
+    """A voxel of another label, which no mesh shows to be wrong."""
+    level = mode(LABELS, (2, 2, 2))
+    if wrong:
+        level[17, 3, 8] = 77
+    placed = [
+        Placed(LABELS, (8, 8, 8), (0, 0, 0), (16, 16, 16)),
+        Placed(level, (16, 16, 16), (0, 0, 0), (16, 16, 16)),
+    ]
+    config = {"input_path": write_zarr(tmp_path / "seg", placed), "cell_size": 32, "num_lods": 2}
+    config |= {"output_directory": str(tmp_path / "out")}
+    multires = mesh(planned(config))
+    verified = config | {"output_directory": str(tmp_path / "verified")}
+    failures = verdict(verified, multires).failures
+    said = "level s1 has label 77 at voxel [17, 3, 8], where s0 has it nowhere"
+    assert failures.named.get("levels", []) == [said] * wrong

@@ -210,6 +210,10 @@ class OutputFolder:
         """The labels of a box of s0, counted afresh."""
         return f"{self.verify}/voxels/{box}.{made_from}.npy"
 
+    def verify_levels(self, box: str, made_from: str) -> str:
+        """What was found of the input's own levels in a box of s0."""
+        return f"{self.verify}/voxels/{box}.{made_from}.levels.npz"
+
     def verify_counts_marker(self, made_from: str) -> str:
         """The marker that says all of s0 is counted, and lists the counts."""
         return f"{self.verify}/voxels.{made_from}.done"

@@ -13,6 +13,7 @@ from snakemesh.job_records import (
     LabelMap,
     LevelPart,
     MeshBlockJob,
+    OwnLevel,
     ShardJob,
     SuperChunkJob,
     VerifyJob,
@@ -250,6 +251,11 @@ def verify_job(plan: Plan, lists: LabelLists = NO_LISTS, label_map: str | None =
         fraction=plan.settings.verify_fraction,
         label_map=label_map,
         keep_rest=plan.settings.label_map_rest == "keep",
+        own_levels=tuple(
+            OwnLevel(k, level_part(plan, k), level.factor)
+            for k, level in enumerate(plan.levels)
+            if k > 0 and not level.is_built
+        ),
     )
 
 

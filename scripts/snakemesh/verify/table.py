@@ -45,8 +45,11 @@ def check_manifolds(lods: np.ndarray, failures: Failures) -> None:
             failures.add("manifold", f"LOD {lod}: {share}")
 
 
-def lines(verdict: Verdict) -> Iterator[str]:
-    """The table, line by line: labels, a row per LOD and one in all, checks, failures."""
+def lines(verdict: Verdict, levels: np.ndarray) -> Iterator[str]:
+    """The table, line by line: labels, a row per LOD and one in all, levels, checks, failures.
+
+    levels: levels.SUMS, of the input's own.
+    """
     rows, failures = verdict.rows, verdict.failures
     left_out = "".join(f", {n:,} left out by {key}" for key, n in verdict.left_out.items() if n)
     yield f"verify: {verdict.labels:,} labels in the volume{left_out}"
@@ -68,6 +71,9 @@ def lines(verdict: Verdict) -> Iterator[str]:
     if len(errors := errors[np.isfinite(errors)]):
         median, most = np.median(errors), errors.max()
         yield f"  volume against voxels at LOD 0: median error {median:.2%}, largest {most:.1%}"
+    for sums in levels:
+        wrong = f"{sums['foreign']:,} have a label that s0 does not have there"
+        yield f"  level s{sums['level']} of the input: of {sums['voxels']:,} voxels {wrong}"
     for kind, claim in KINDS.items():
         number = failures.count.get(kind, 0)
         yield f"  {f'FAIL {number:,}' if number else 'ok':>10}  {claim}"

@@ -5,7 +5,7 @@ x y z like the meshes.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,22 +23,27 @@ PIECE = 256
 COUNT = np.dtype([("shard", "<u4"), ("label", "<u8"), ("voxels", "<u8"), ("centre", "<f8", (3,))])
 
 
-def count_box(job: VerifyJob, begin: Sequence[int], end: Sequence[int]) -> np.ndarray:
+def count_box(
+    job: VerifyJob,
+    begin: Sequence[int],
+    end: Sequence[int],
+    look: Callable[[np.ndarray, Sequence[int]], None] | None = None,
+) -> np.ndarray:
     """The labels of a box of s0: COUNT, by shard and label. Background is left out.
 
     Where there is a table of bodies, they are the bodies. begin, end: in voxels of what is meshed,
-    z y x.
+    z y x. look: is given each piece of the box that is read, and where it begins.
     """
     part, spec = job.reads, job.sharding
     store = opened(part)
     axes = [range(b, e, PIECE) for b, e in zip(begin, end, strict=True)]
     found = []
     for corner in itertools.product(*axes):
-        box = tuple(
-            slice(o + c, o + min(c + PIECE, e))
-            for o, c, e in zip(part.origin, corner, end, strict=True)
-        )
-        found.append(count_piece(labels_in(store, part, box), corner))
+        sides = zip(corner, end, strict=True)
+        labels = labels_in(store, part, [slice(c, min(c + PIECE, e)) for c, e in sides])
+        found.append(count_piece(labels, corner))
+        if look is not None:
+            look(labels, corner)
     counts = summed(np.concatenate([np.empty(0, COUNT), *found]))
     if job.label_map is not None:
         counts["label"] = bodies_of(counts["label"], job.label_map, job.keep_rest)
@@ -62,12 +67,12 @@ def opened(part: LevelPart) -> ts.TensorStore:
 
 
 def labels_in(store: ts.TensorStore, part: LevelPart, box: Sequence[slice]) -> np.ndarray:
-    """The labels in a box of an array, z y x. box: z y x, in voxels of the array."""
+    """The labels in a box of a level, z y x. box: z y x, in voxels of what is meshed."""
     ndim = store.ndim
     axes = tuple(range(ndim - 3, ndim)) if part.stored is None else part.stored.axes
     index: list[int | slice] = [0] * ndim if part.stored is None else list(part.stored.index)
-    for axis, side in zip(axes, box, strict=True):
-        index[axis] = side
+    for axis, side, origin in zip(axes, box, part.origin, strict=True):
+        index[axis] = slice(side.start + origin, side.stop + origin)
     voxels = store[tuple(index)].read().result()
     voxels = np.transpose(voxels, [sorted(axes).index(axis) for axis in axes])
     if voxels.dtype.kind == "b":

@@ -10,6 +10,7 @@ import trimesh
 from snakemesh.verify.bodies import Body, wrong_body
 from snakemesh.verify.failures import MOST_NAMED, Failures
 from snakemesh.verify.labels import by_reason, reasons
+from snakemesh.verify.levels import SUMS
 from snakemesh.verify.shard import LOD_SUMS, ROW
 from snakemesh.verify.table import Verdict, check_manifolds, lines, write_table
 from snakemesh.verify.voxels import COUNT
@@ -96,7 +97,12 @@ def test_the_first_failures_are_named_and_the_rest_counted(tmp_path):
     rows["open_edges"][1] = 4
     rows["volume_error"] = 0.01, np.nan, 0
     verdict = Verdict(5, {"min_voxels": 2}, rows, np.zeros(2, LOD_SUMS), whole)
-    text = list(lines(verdict))
+    sums = np.array([(2, 1000, 3)], SUMS)
+    text = list(lines(verdict, sums))
+    assert (
+        "  level s2 of the input: of 1,000 voxels 3 have a label that s0 does not have there"
+        in text
+    )
     assert not verdict.is_sound
     assert text[0] == "verify: 5 labels in the volume, 2 left out by min_voxels"
     assert text[1].split() == [
