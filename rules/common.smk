@@ -20,7 +20,9 @@ from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.density import is_sparse
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import job_work
-from snakemesh.plan.input_state import look_at_input, read_state, was_sparse, write_state
+from snakemesh.plan.good_levels import unfit_levels
+from snakemesh.plan.input_state import kept_mismatches, look_at_input, read_state, was_sparse
+from snakemesh.plan.input_state import write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
 from snakemesh.plan.label_lists import label_files, list_remarks, read_lists, write_lists
 from snakemesh.plan.made_from import MadeFrom
@@ -41,15 +43,17 @@ try:
         check_tables(SETTINGS)
         TABLE = label_map.look_at_table(SETTINGS, OUT)
         LEVELS = source_levels(SETTINGS)
-        PLAN = make_plan(SETTINGS, LEVELS, TABLE)
+        MISMATCHES = unfit_levels(SETTINGS, LEVELS, TABLE)
+        PLAN = make_plan(SETTINGS, LEVELS, TABLE, mismatches=MISMATCHES)
         if is_sparse(PLAN):
-            PLAN = make_plan(SETTINGS, LEVELS, TABLE, is_sparse=True)
+            PLAN = make_plan(SETTINGS, LEVELS, TABLE, True, MISMATCHES)
         LISTS = read_lists(SETTINGS, PLAN.dtype)
         INPUT_STATE = look_at_input(PLAN, label_files(PLAN, LISTS))
         TOKENS = label_map.look_at_tokens(MadeFrom(PLAN, INPUT_STATE), OUT)
     else:
         TABLE = label_map.read_table_of_run(SETTINGS, OUT)
-        PLAN = make_plan(SETTINGS, source_levels(SETTINGS), TABLE, was_sparse(OUT.input_state))
+        LEVELS, MISMATCHES = source_levels(SETTINGS), kept_mismatches(OUT.input_state)
+        PLAN = make_plan(SETTINGS, LEVELS, TABLE, was_sparse(OUT.input_state), MISMATCHES)
         INPUT_STATE = read_state(OUT.input_state, PLAN)
         TOKENS = label_map.read_tokens_of_run(MadeFrom(PLAN, INPUT_STATE), OUT)
 except UserError as error:
@@ -92,7 +96,7 @@ def begin():
     write_lists(INPUT_STATE.lists, LISTS)
     label_map.write_label_map_state(MADE_FROM, OUT)
     # the last one: where it is, the others are
-    write_state(OUT.input_state, INPUT_STATE)
+    write_state(OUT.input_state, INPUT_STATE, MISMATCHES)
     write_document(OUT.run_document, run_document(MADE_FROM))
     verifies = any(rule == "verify_table" for rule, _ in left.values())
     watch_run(logger, QUIET, OUT, works, lambda: end(verifies))

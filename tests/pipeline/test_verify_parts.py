@@ -78,5 +78,5 @@ def test_a_level_of_the_input_that_is_not_of_its_s0(tmp_path, wrong):
     multires = mesh(planned(config))
     verified = config | {"output_directory": str(tmp_path / "verified")}
     failures = verdict(verified, multires).failures
-    said = "level s1 has label 77 at voxel [17, 3, 8], where s0 has it nowhere"
+    said = "level s1 has label 77 at voxel [17, 3, 8], which s0 does not have there"
     assert failures.named.get("levels", []) == [said] * wrong

@@ -9,8 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from formats import Placed, write_zarr
+from levels import averaged, first
 from planting import read_labels, reshaped, write_labels
 from running import digests, finish, planned, run
+from surfaces import voronoi
 from verifying import verdict
 
 
@@ -271,3 +274,20 @@ def test_bodies_of_supervoxels(repository, config, volume, tmp_path):
     bodies = {listed.get(label, label) for label in labels.tolist()}
     found = pq.read_table(tmp_path / "out" / "verify.parquet")["label"].to_pylist()
     assert found == sorted(bodies)
+
+
+def test_levels_of_the_input(repository, tmp_path):
+    """One that was averaged is built anew, in all jobs; one that is used is compared with s0."""
+    labels = voronoi((64, 64, 64), 12, 1)
+    placed = [Placed(labels, (8, 8, 8), (0, 0, 0), (32, 32, 32))]
+    for maker, n in ((averaged, 2), (first, 4)):
+        level = maker(labels, (n, n, n))
+        placed.append(Placed(level, (8.0 * n,) * 3, (0, 0, 0), (16, 16, 16)))
+    keys = {"input_path": write_zarr(tmp_path / "seg", placed), "cell_size": 64, "num_lods": 3}
+    done = run(repository, keys | {"output_directory": tmp_path / "out", "verify": True})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "seg/s1 is not used: it has label" in done.stdout + done.stderr
+    said = re.findall("level s. of the input: .*", done.stdout)
+    assert said == [
+        "level s2 of the input: of 4,096 voxels 0 have a label that s0 does not have there"
+    ]

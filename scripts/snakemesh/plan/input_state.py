@@ -4,6 +4,7 @@ Files of chunks are looked at in a local input of moderate size (`check_input`).
 keeps what it saw beside its work; its jobs, which plan again, take it from there.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from snakemesh.errors import BAD_NPZ, UserError
 from snakemesh.label_list import LIST_KEYS, NO_LISTS, LabelLists
 from snakemesh.output.atomic import replacing
 from snakemesh.plan.label_lists import label_files_of
+from snakemesh.plan.levels import NO_MISMATCHES
 from snakemesh.plan.plan import Plan
 
 # An input of up to so many chunks is looked at whenever a run is planned: it takes some seconds.
@@ -95,11 +97,14 @@ def look_at_input(plan: Plan, lists: LabelLists = NO_LISTS) -> InputState:
     return InputState(plan, found, lists)
 
 
-def write_state(path: str, state: InputState) -> None:
-    """Keep a state for the jobs of a run."""
+def write_state(
+    path: str, state: InputState, mismatches: Mapping[str, str] = NO_MISMATCHES
+) -> None:
+    """Keep a state for the jobs of a run, and why levels of the source are not used."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {f"s{k}": found for k, found in state.stamps.items()}
     arrays["is_sparse"] = np.array(state.plan.is_sparse)
+    arrays["mismatches"] = np.array(json.dumps(dict(mismatches)))
     lists = zip(LIST_KEYS, state.lists, strict=True)
     arrays |= {key: np.array(found.digest) for key, found in lists if found is not None}
     with replacing(path) as temporary, open(temporary, "wb") as file:
@@ -110,6 +115,13 @@ def was_sparse(path: str) -> bool:
     """Whether the run that plans has taken the volume for a sparse one (`plan.density`)."""
     with _kept(path) as kept:
         return bool(kept["is_sparse"])
+
+
+def kept_mismatches(path: str) -> Mapping[str, str]:
+    """Why the run that plans does not use levels of the source (`plan.good_levels`), by path."""
+    with _kept(path) as kept:
+        found: Mapping[str, str] = json.loads(str(kept["mismatches"]))
+        return found
 
 
 def read_state(path: str, plan: Plan) -> InputState:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorstore as ts
 
-from snakemesh.boxes import Shape, Slices, triple
+from snakemesh.boxes import Shape, Slices, slices, triple
+from snakemesh.errors import UserError
+from snakemesh.label_values import LABELS, LabelValues, as_labels
 from snakemesh.plan.level_cubes import (
     Extremes,
     compared,
@@ -45,21 +47,20 @@ _MOST_FOREIGN = 0.5
 # Labels that a reason names.
 _NAMED = 3
 
-AsLabels = Callable[[np.ndarray], np.ndarray]
 # What tensorstore raises for a chunk that is broken or out of reach.
 _BROKEN = (ValueError, OSError)
 
 
 @dataclass
 class _Array:
-    """An array that is compared. factor: over s0. whole: its labels, if it is small.
+    """An array that is compared. factor: over s0. values: what its values mean.
 
-    reason: what shows that it does not belong to s0.
+    whole: its labels, if it is small. reason: what shows that it does not belong to s0.
     """
 
     store: ts.TensorStore
     factor: Shape
-    as_labels: AsLabels
+    values: LabelValues
     whole: np.ndarray | None = None
     reason: str | None = None
     extremes: Extremes = field(default_factory=Extremes)
@@ -74,15 +75,16 @@ class _Array:
             labels = self.whole[box]
             return lambda: labels
         future = self.store[box].read()
-        return lambda: self.as_labels(future.result())
+        corner = [side.start for side in box]
+        return lambda: as_labels(future.result(), self.values, corner)
 
 
 def level_mismatches(
     base: ts.TensorStore,
     levels: Sequence[tuple[ts.TensorStore, Shape]],
-    as_labels: AsLabels = np.asarray,
+    values: LabelValues = LABELS,
 ) -> list[str | None]:
-    """For each level what shows that it does not belong to s0, in words that follow its name.
+    """For each level what shows that it does not belong to s0, in words.
 
     None for a level that agrees with s0 in the sample: every voxel has a label of its cube, and
     they are not all the smallest, the largest or background, against the votes. Where the end of s0
@@ -90,12 +92,13 @@ def level_mismatches(
 
     base: s0. levels: from fine to coarse, each with its factor over s0, a multiple of the one
     before. A voxel covers `factor` voxels from `factor` times its index on; s0 may end before.
-    as_labels: makes labels, whose background is 0, of what is read.
+    values: what the values of all arrays mean.
 
-    Raises UserError if s0 cannot be read. A level that cannot be read does not belong to it.
+    Raises UserError if s0 cannot be read, or has values that are no labels. A level that cannot be
+    read does not belong to it.
     """
-    s0 = _Array(base, (1, 1, 1), as_labels)
-    arrays = [_Array(store, factor, as_labels) for store, factor in levels]
+    s0 = _Array(base, (1, 1, 1), values)
+    arrays = [_Array(store, factor, values) for store, factor in levels]
     is_near = [math.prod(array.factor) <= BOX_VOXELS for array in arrays]
     _compare(s0, [array for array, near in zip(arrays, is_near, strict=True) if near])
     for i, array in enumerate(arrays):
@@ -106,7 +109,7 @@ def level_mismatches(
             if (finer := next(near, None)) is not None:
                 _compare(finer, [array])
             else:
-                array.reason = f"has voxels of {_size(array.factor)} voxels of s0, too many to read"
+                array.reason = f"its voxels cover {_size(array.factor)} of s0, too many to be read"
     return [array.reason for array in arrays]
 
 
@@ -131,14 +134,14 @@ def _compare(base: _Array, levels: Sequence[_Array]) -> None:
             break
     for level in levels:
         if level.reason is None and (extreme := level.extremes.found()):
-            level.reason = f"has the {extreme} label of every cube of s0, whatever wins the vote"
+            level.reason = f"it has the {extreme} label of every cube of s0, whatever wins the vote"
 
 
 def _read_if_small(level: _Array) -> None:
     """Read a level whole that is no larger than a box."""
     if math.prod(level.store.shape) <= BOX_VOXELS:
         try:
-            level.whole = level.start_reading(triple([slice(None)] * 3))()
+            level.whole = level.start_reading(slices((0, 0, 0), level.store.shape))()
         except _BROKEN as error:
             level.reason = _broken(error)
 
@@ -161,6 +164,8 @@ def _read(
         voxels, (read, *reads) = ahead.popleft()
         try:
             labels = read()
+        except UserError:
+            raise
         except _BROKEN as error:
             raise unreadable(error, voxels) from error
         yield voxels, labels, reads
@@ -189,7 +194,9 @@ def _mismatch(
     is_foreign = ~occurs & ~(cut & (found == 0))
     if base.factor != (1, 1, 1):
         is_odd = is_foreign.mean() > _MOST_FOREIGN
-        return f"has labels at voxels {_span(box)} that finer levels lack there" if is_odd else None
+        return (
+            f"it has labels at voxels {_span(box)} that finer levels lack there" if is_odd else None
+        )
     if is_foreign.any():
         at = np.argwhere(is_foreign)[:1]
         cube = rows_of(cubes, at, factor)[0]
@@ -199,7 +206,7 @@ def _mismatch(
     which = some_of(is_mixed & ~cut, factor)
     rows, values = rows_of(cubes, which, factor), found[tuple(which.T)]
     if not found.any() and lacks_bodies(rows):
-        return f"is background at voxels {_span(box)}, where s0 has labels"
+        return f"it is background at voxels {_span(box)}, where s0 has labels"
     level.extremes.add(rows, values)
     return None
 
@@ -209,12 +216,12 @@ def _foreign(label: int, cube: np.ndarray, at: list[int]) -> str:
     named = ", ".join(map(str, there[:_NAMED]))
     more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
     what = f"label {label}" if label else "background"
-    return f"has {what} at voxel {at}, where s0 has only {named}{more}"
+    return f"it has {what} at voxel {at}, where s0 has only {named}{more}"
 
 
 def _broken(error: Exception) -> str:
     reason = " ".join(str(error).split()).split(" [source locations=")[0]
-    return f"cannot be read: {reason}"
+    return f"it cannot be read: {reason}"
 
 
 def _span(box: Slices) -> str:

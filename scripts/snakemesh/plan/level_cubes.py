@@ -17,7 +17,7 @@ from snakemesh.boxes import Shape
 _ROW_VOXELS = 1 << 17
 # A level that takes any voxel of a cube loses against the votes at times. It does not lose in so
 # many cubes and in the same direction each time.
-_NO_ACCIDENT = 24
+_NO_ACCIDENT = 16
 
 
 def whole_cubes(labels: np.ndarray, factor: Shape) -> np.ndarray:

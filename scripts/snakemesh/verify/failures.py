@@ -10,7 +10,7 @@ MOST_NAMED = 10
 KINDS = {
     "files": "files are what was written, and can be read",
     "labels": "every label of the volume has a mesh, and no other",
-    "levels": "coarser levels that the input has show labels of its s0 where it has them",
+    "levels": "levels of the input have only labels that its s0 has there",
     "fragments": "every fragment decodes",
     "cells": "fragments lie in their cells",
     "octants": "triangles do not cross the octants of their cell",

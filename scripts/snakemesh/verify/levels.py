@@ -163,7 +163,7 @@ def check_levels(paths: Sequence[str], failures: Failures) -> np.ndarray:
     if count := int(found.sums["foreign"].sum()):
         named = [
             f"level s{voxel['level']} has label {voxel['label']} at voxel {voxel['at'].tolist()}, "
-            "where s0 has it nowhere"
+            "which s0 does not have there"
             for voxel in _first(np.concatenate([found.foreign, lost]))[:MOST_NAMED]
         ]
         failures.merge({"count": {"levels": count}, "named": {"levels": named}})

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorstore as ts
+import worldarray as wa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -13,9 +14,9 @@ from hypothesis.extra import numpy as npst
 import levels as makers
 from formats import Placed, write_array, write_n5, write_precomputed
 from snakemesh.errors import UserError
+from snakemesh.label_values import LabelValues
 from snakemesh.plan import level_check, level_cubes, level_sample
 from snakemesh.plan.level_check import level_mismatches
-from snakemesh.voxels import open_labels
 from surfaces import voronoi
 
 # Odd on every axis, with bodies and background.
@@ -65,17 +66,17 @@ def test_what_is_said():
     wrong = good.copy()
     wrong[1, 2, 0] = 57
     found = mismatch(labels, wrong, (2, 2, 2))
-    assert found == "has label 57 at voxel [1, 2, 0], where s0 has only 0"
+    assert found == "it has label 57 at voxel [1, 2, 0], where s0 has only 0"
     wrong = good.copy()
     wrong[3, 0, 2] = 0
     found = mismatch(labels, wrong, (2, 2, 2))
-    assert found == "has background at voxel [3, 0, 2], where s0 has only 33"
+    assert found == "it has background at voxel [3, 0, 2], where s0 has only 33"
     labels = np.arange(64, dtype=np.uint64).reshape(4, 4, 4)
     level = makers.mode(labels, (2, 2, 2))
     level[1, 0, 1] = 2**40
     found = mismatch(labels, level, (2, 2, 2))
     said = "where s0 has only 34, 35, 38 and 5 more"
-    assert found == f"has label {2**40} at voxel [1, 0, 1], {said}"
+    assert found == f"it has label {2**40} at voxel [1, 0, 1], {said}"
 
 
 def test_each_level_is_judged_by_itself():
@@ -88,13 +89,14 @@ def test_each_level_is_judged_by_itself():
 
 
 def test_other_values_may_be_background():
-    """What is read is turned into labels first, s0 and levels alike."""
+    """What is read is turned into labels first; a level may say 0 where s0 says -1."""
     labels = np.where(LABELS, LABELS.astype(np.int64), -1)
-    level = makers.mode(LABELS, (2, 2, 2)).astype(np.int64)
-    stores = [(ts.array(level), (2, 2, 2))]
-    assert level_mismatches(ts.array(labels), stores) != [None]
-    found = level_mismatches(ts.array(labels), stores, lambda a: np.where(a == -1, 0, a))
-    assert found == [None]
+    values = LabelValues((-1, 0))
+    for level in (makers.mode(labels, (2, 2, 2)), makers.mode(LABELS, (2, 2, 2))):
+        stores = [(ts.array(level), (2, 2, 2))]
+        assert level_mismatches(ts.array(labels), stores, values) == [None]
+    with pytest.raises(UserError, match="config key background: found label -1"):
+        level_mismatches(ts.array(labels), stores)
 
 
 small_labels = npst.arrays(
@@ -160,7 +162,7 @@ def written(folder, format, labels, factor, chunks):
     placed = Placed(labels, tuple(8.0 * f for f in factor), (0, 0, 0), chunks)
     if format == "n5":
         path = f"{write_n5(folder / 'seg', [placed])}/s0"
-        return open_labels(path), lambda z, y, x: Path(f"{path}/{x}/{y}/{z}")
+        return wa.open_tensorstore(path), lambda z, y, x: Path(f"{path}/{x}/{y}/{z}")
     if format == "precomputed":
         path = write_precomputed(folder / "seg", [placed])
         (name,) = (p.name for p in Path(path).iterdir() if p.is_dir())
@@ -172,11 +174,11 @@ def written(folder, format, labels, factor, chunks):
             ]
             return Path(path, name, "_".join(ends[::-1]))
 
-        return open_labels(path, name), file
+        return wa.open_tensorstore(path, level=name), file
     version = {"zarr2": 2, "zarr3": 3}[format]
     path = write_array(folder / "seg", placed, version)
     start, separator = ("c/", "/") if version == 3 else ("", ".")
-    return open_labels(path), lambda *i: Path(path, start + separator.join(map(str, i)))
+    return wa.open_tensorstore(path), lambda *i: Path(path, start + separator.join(map(str, i)))
 
 
 BALLS = np.zeros((128, 128, 128), np.uint32)
@@ -253,7 +255,7 @@ def test_bodies_that_fill_no_cube():
     for maker in set(makers.GOOD) - {makers.mode_of_modes}:
         assert mismatch(labels, maker(labels, factor), factor) is None
     found = mismatch(labels, makers.all_zero(labels, factor), factor)
-    assert found == "is background at voxels [0, 0, 0] to [8, 8, 8], where s0 has labels"
+    assert found == "it is background at voxels [0, 0, 0] to [8, 8, 8], where s0 has labels"
 
 
 def test_broken_chunks(tmp_path):
@@ -265,7 +267,7 @@ def test_broken_chunks(tmp_path):
     intact = file(1, 1, 0).read_bytes()
     file(1, 1, 0).write_bytes(b"broken")
     (found,) = level_mismatches(base, [(level, (2, 2, 2))])
-    assert found.startswith("cannot be read: ") and "\n" not in found
+    assert found.startswith("it cannot be read: ") and "\n" not in found
     file(1, 1, 0).write_bytes(intact)
     base_file(1, 1, 0).write_bytes(b"broken")
     with pytest.raises(UserError, match="the volume cannot be read at voxels"):
@@ -289,13 +291,13 @@ def test_cubes_too_large_to_read(maker, monkeypatch):
     for wrong in (makers.relabelled, makers.averaged, makers.all_zero):
         found = checked([*pyramid[:2], wrong(labels, factors[2])])
         assert found[:2] == [None] * 2
-        assert found[2].startswith("has labels at voxels")
+        assert found[2].startswith("it has labels at voxels")
     # the first one is not good: the second one stands for s0
     found = checked([makers.all_zero(labels, factors[0]), *pyramid[1:]])
     assert [reason is None for reason in found] == [False, True, True]
     # no level stands for s0
     found = level_mismatches(ts.array(labels), [(ts.array(pyramid[2]), factors[2])])
-    assert found == ["has voxels of 8 x 8 x 8 voxels of s0, too many to read"]
+    assert found == ["its voxels cover 8 x 8 x 8 of s0, too many to be read"]
 
 
 @given(
