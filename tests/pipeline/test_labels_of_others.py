@@ -115,7 +115,7 @@ def test_chunks_that_are_not_stored_are_what_fill_value_says(tmp_path):
     minus = without_chunks(tmp_path / "b", marked("<i4", -1))
     assert run(minus, tmp_path / "b_out", background=[-1, 0]) == plain
     # and the plan does not take them for background without the key
-    with pytest.raises(UserError, match="^config key background: found label -1 at [^\n]*$"):
+    with pytest.raises(UserError, match="^config key background: [^\n]* -1[^\n]*$"):
         run(minus, tmp_path / "c_out")
 
 

@@ -92,7 +92,8 @@ def turned(draw, axes, transformations):
         return transformations
     swapped = [n - 1, *range(1, n - 1), 0]
     turn = [[float(j == k) for j in range(n)] for k in swapped]
-    sheared = [[float(i == j) + 0.5 * (i == 0 and j == n - 1) for j in range(n)] for i in range(n)]
+    at = draw(st.sampled_from([(i, j) for i in range(n) for j in range(n) if i != j]))
+    sheared = [[float(i == j) + 0.5 * ((i, j) == at) for j in range(n)] for i in range(n)]
     kinds = (
         {"type": "rotation", "rotation": turn},
         {"type": "mapAxis", "mapAxis": swapped},
