@@ -97,6 +97,7 @@ rule verify_table:
         folder=OUT,
         findings=lambda wildcards: all_findings(),
         marker=lambda wildcards: OUT.documents_marker(made_from("documents")),
+        grid=PLAN.grid,
         max_properties=SETTINGS.max_properties,
         fraction=SETTINGS.verify_fraction,
     script:

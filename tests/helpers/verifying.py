@@ -35,7 +35,7 @@ def verdict(config: dict, multires: Path) -> Verdict:
     save_findings(path, found.rows, found.lods, facts)
     merged = merged_findings([str(path)])
     if (multires / "segments.parquet").exists():
-        check_segments(multires / "segments.parquet", merged.rows, merged.failures)
+        check_segments(multires / "segments.parquet", merged.rows, plan.grid, merged.failures)
     properties = multires / "segment_properties" / "info"
     check_properties(properties, merged.rows, plan.settings.max_properties, merged.failures)
     check_manifolds(merged.lods, merged.failures)
