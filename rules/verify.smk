@@ -99,6 +99,7 @@ rule verify_table:
         findings=lambda wildcards: all_findings(),
         levels=lambda wildcards: all_level_findings(),
         marker=lambda wildcards: OUT.documents_marker(made_from("documents")),
+        grid=PLAN.grid,
         max_properties=SETTINGS.max_properties,
         fraction=SETTINGS.verify_fraction,
     script:

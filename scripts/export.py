@@ -115,23 +115,40 @@ def with_lod(
         tally.without.append(mesh.label)
 
 
-def as_trimesh(label: int, mesh: WholeMesh, unit: str, form: str, tally: Tally) -> trimesh.Trimesh:
-    """A mesh in the unit of the files. What is to be said of it goes into `tally`."""
-    found = trimesh.Trimesh(mesh.vertices / UNITS_NM[unit], mesh.faces, process=False)
+def as_trimesh(
+    label: int, mesh: WholeMesh, unit: str, form: str, tally: Tally
+) -> tuple[trimesh.Trimesh, np.ndarray]:
+    """A mesh in the unit of the files, and the place, (3,), that its vertices are relative to.
+
+    The place is 0 but for a GLB whose vertices would fall together: the format has nodes that say
+    where a mesh is. What is to be said of the mesh goes into `tally`.
+    """
+    vertices, step = mesh.vertices / UNITS_NM[unit], mesh.step_nm / UNITS_NM[unit]
+    place = np.zeros(3)
+    if form == "glb" and _is_blurred(vertices, step):
+        place = vertices.mean(axis=0).astype(np.float32).astype(float)
+    found = trimesh.Trimesh(vertices - place, mesh.faces, process=False)
     tally.written += 1
     if not found.is_watertight:
         tally.leaky.append(label)
-    if form in SINGLE and _is_blurred(mesh):
+    if form in SINGLE and _is_blurred(vertices - place, step):
         tally.blurred.append(label)
-    return found
+    return found, place
 
 
-def _is_blurred(mesh: WholeMesh) -> bool:
-    """Whether vertices fall together as float32."""
-    rounded = mesh.vertices.astype(np.float32)
-    if np.spacing(np.abs(rounded).max(initial=0)) < mesh.step_nm / 2:
+def _is_blurred(vertices: np.ndarray, step: float) -> bool:
+    """Whether vertices (n, 3) that are at least `step` apart fall together as float32."""
+    rounded = vertices.astype(np.float32)
+    if np.spacing(np.abs(rounded).max(initial=0)) < step / 2:
         return False
     return len(np.unique(rounded, axis=0)) < len(rounded)
+
+
+def add_to(scene: trimesh.Scene, label: int, mesh: trimesh.Trimesh, place: np.ndarray) -> None:
+    """Add a mesh to a scene, as a node that has its label for a name."""
+    name, where = str(label), np.eye(4)
+    where[:3, 3] = place
+    scene.add_geometry(mesh, node_name=name, geom_name=name, transform=where)
 
 
 def encoded(mesh: trimesh.Trimesh | trimesh.Scene, form: str, unit: str) -> bytes:
@@ -197,12 +214,15 @@ def export(folder: MeshFolder, options: argparse.Namespace) -> Tally:
     # None: a bar only on a terminal
     for stored, data in tqdm(parts, total=len(places), unit=" labels", disable=None):
         whole = whole_mesh(folder, stored, options.lod, data)
-        mesh = as_trimesh(stored.label, whole, options.unit, form, tally)
-        if options.scene is None:
-            write(target(stored.label), encoded(mesh, form, options.unit))
-        else:
-            name = str(stored.label)
-            scene.add_geometry(mesh, node_name=name, geom_name=name)
+        mesh, place = as_trimesh(stored.label, whole, options.unit, form, tally)
+        if options.scene is not None:
+            add_to(scene, stored.label, mesh, place)
+            continue
+        found: trimesh.Trimesh | trimesh.Scene = mesh
+        if place.any():
+            found = trimesh.Scene()
+            add_to(found, stored.label, mesh, place)
+        write(target(stored.label), encoded(found, form, options.unit))
     if not tally.written:
         raise UserError(f"--lod: no label of {folder.where} has a mesh at LOD {options.lod}")
     if options.scene is not None:

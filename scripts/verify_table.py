@@ -50,7 +50,7 @@ with job_log(snakemake.log[0], "verify_table") as log:
             failures.add("files", wrong)
             # so that the next run makes it anew
             remove_markers(folder.work, Path(params.marker).name)
-    check_segments(Path(folder.segments), verdict.rows, failures)
+    check_segments(Path(folder.segments), verdict.rows, params.grid, failures)
     check_properties(Path(folder.segment_properties), verdict.rows, params.max_properties, failures)
     check_manifolds(verdict.lods, failures)
     levels = check_levels(params.levels, failures)

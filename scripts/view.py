@@ -61,8 +61,14 @@ def remarks(output: Output, chosen: Chosen) -> list[str]:
         lines.append("No segment is selected.")
     if volume_at(output, "") is None:
         lines.append(
-            "The voxels are not shown: their folder or format is none that the viewer reads, their "
-            "labels are others (label_map), or a version before this one made the output."
+            "The voxels are not shown: their folder or format is none that the viewer reads, or "
+            "none that can be shown near 0; their labels are others (label_map); or a version "
+            "before this one made the output."
+        )
+    if (zero := output.zero_nm()).any():
+        lines.append(
+            f"Positions in the viewer, which computes in 32 bits, count from {zero.tolist()} nm "
+            "(x y z): it would draw voxels and meshes in wrong places that far away."
         )
     return lines
 

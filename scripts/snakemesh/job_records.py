@@ -162,12 +162,14 @@ class OctreeGrid:
 
     origin_nm: the lower corner of cell (0, 0, 0), x y z. cell_nm: the size of a cell at LOD 0, x y
     z. lod_scales: the resolution of each LOD, in units of the `lod_scale_multiplier` of the `info`
-    document. Raises ValueError if the scales are not positive and strictly growing.
+    document. base_nm: what of `origin_nm` is the `transform` of that document, and not in the
+    manifests, x y z. Raises ValueError if the scales are not positive and strictly growing.
     """
 
     origin_nm: Nanometres
     cell_nm: Nanometres
     lod_scales: tuple[float, ...]
+    base_nm: tuple[int, int, int] = (0, 0, 0)
 
     def __post_init__(self) -> None:
         if not self.lod_scales or self.lod_scales[0] <= 0:

@@ -70,7 +70,8 @@ def mesh(plan: Plan) -> Path:
         close_volumes(summaries[-1], shard_job(plan))
     rows = np.sort(np.concatenate(summaries), order="label")
     write_json(multires / "segment_properties" / "info", segment_properties(rows, len(rows)))
-    write_json(multires / "info", multires_info(plan.sharding, plan.lod_scale_multiplier))
+    info = multires_info(plan.sharding, plan.lod_scale_multiplier, plan.grid.base_nm)
+    write_json(multires / "info", info)
     return multires
 
 

@@ -42,7 +42,7 @@ def verdict(config: dict, multires: Path) -> Verdict:
     merged = merged_findings([str(path / "findings.npz")])
     check_levels(level_paths, merged.failures)
     if (multires / "segments.parquet").exists():
-        check_segments(multires / "segments.parquet", merged.rows, merged.failures)
+        check_segments(multires / "segments.parquet", merged.rows, plan.grid, merged.failures)
     properties = multires / "segment_properties" / "info"
     check_properties(properties, merged.rows, plan.settings.max_properties, merged.failures)
     check_manifolds(merged.lods, merged.failures)

@@ -69,7 +69,8 @@ def outputs(tmp_path_factory):
         for shard in range(SHARDING.num_shards)
     ]
     rows = np.sort(np.concatenate(summaries), order="label")
-    write_json(unsharded / "info", multires_info(None, plan.lod_scale_multiplier))
+    info = multires_info(None, plan.lod_scale_multiplier, plan.grid.base_nm)
+    write_json(unsharded / "info", info)
     for folder in (sharded, unsharded):
         write_segments(folder / "segments.parquet", [rows], NO_TABLE)
         (folder / "snakemesh.json").write_text("{}")

@@ -64,7 +64,8 @@ def mesh(tmp_path_factory):
     multires.mkdir()
     path = multires / f"{shard_name(0, plan.sharding)}.shard"
     write_shard(path, 0, list(map(str, containers)), plan.grid, plan.sharding)
-    write_json(multires / "info", multires_info(plan.sharding, plan.lod_scale_multiplier))
+    info = multires_info(plan.sharding, plan.lod_scale_multiplier, plan.grid.base_nm)
+    write_json(multires / "info", info)
     assert not zarr.open_array(f"{plan.pyramid_path}/s1", mode="r")[:, :, 32:].any()
     return read_mesh(read_entries(multires)[5])
 

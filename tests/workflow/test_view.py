@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from conftest import write_volume
 
+import in_process
 from neuroglancer_page import (
     DRAWN,
     chromium,
@@ -27,10 +29,13 @@ from neuroglancer_page import (
     serving,
 )
 from running import REPOSITORY
+from snakemesh.plan.input_state import InputState
+from snakemesh.plan.made_from import MadeFrom
+from snakemesh.plan.provenance import run_document, write_document
 from snakemesh.verify.checks import to_nm, welded
 from snakemesh.verify.reader import read_entries, read_mesh
-from snakemesh.view.output import read_output
-from snakemesh.view.segments import from_table
+from snakemesh.view.output import Output, read_output
+from snakemesh.view.segments import Chosen
 from snakemesh.view.site import Site, client_folder, page_link, site_state
 
 PIXEL_NM = 4
@@ -51,22 +56,49 @@ def outline_distance(a: np.ndarray, b: np.ndarray) -> float:
     return max(distances.min(axis=0).max(), distances.min(axis=1).max())
 
 
+@pytest.fixture(scope="module")
+def far(volume, tmp_path_factory) -> Output:
+    """The finished output of the same volume, 1 m away on two axes, and its own s0 as a level."""
+    folder = tmp_path_factory.mktemp("far")
+    centre = (1e9 + 37.3, -1e9 + 20, 3000.0)
+    write_volume(folder / "volume.zarr", volume.labels, volume.voxel_nm, centre, (32, 24, 16))
+    config = {"input_path": str(folder / "volume.zarr"), "num_lods": 2, "cell_size": 32}
+    plan = in_process.planned(config | {"output_directory": str(folder / "out")})
+    in_process.build_pyramid(plan)
+    root = folder / "far"
+    shutil.copytree(in_process.mesh(plan), root / "multires")
+    document = run_document(MadeFrom(plan, InputState(plan, {})))
+    write_document(str(root / "snakemesh.json"), document)
+    return read_output(root)
+
+
 @needed
-def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, tmp_path):
-    """The silhouette of a mesh is that of its voxels: the union of its cross-sections."""
-    output = read_output(multires.parent)
-    entries = read_entries(multires)
+def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, far, tmp_path):
+    """The silhouette of a mesh is that of its voxels: the union of its cross-sections.
+
+    This holds at 1 m too, where the viewer would draw both several voxels beside their place.
+    """
+    with chromium(tmp_path / "profile") as browser:
+        browser.set_window_size(700, 700)
+        near = read_output(multires.parent)
+        assert far.zero_nm().any() and not near.zero_nm().any()
+        for output in (near, far):
+            assert_coincide(browser, output)
+
+
+def assert_coincide(browser, output: Output) -> None:
+    """Draw the largest mesh of an output and its voxels, and compare the pictures."""
+    entries = read_entries(output.root / "multires")
     entry = max(entries.values(), key=lambda entry: entry.manifest.sizes[0].sum())
     mesh = read_mesh(entry)
     points = to_nm(mesh, 0, welded(mesh, 0)[0])
+    ends = points.min(axis=0), points.max(axis=0)
+    points = points - output.zero_nm()
     state: dict = {}
     site = Site(output.root, client_folder(), state, "secret")
-    with chromium(tmp_path / "profile") as browser, serving(site.find) as server:
-        browser.set_window_size(700, 700)
+    with serving(site.find) as server:
         url = f"http://127.0.0.1:{server.server_port}"
-        state |= site_state(
-            output, f"{url}/secret", from_table(multires / "segments.parquet", 1, [entry.label])
-        )
+        state |= site_state(output, f"{url}/secret", Chosen([entry.label], 1, *ends))
         state["projectionScale"] *= 30  # from afar at first
         browser.get(page_link(url, "secret"))
         evaluated(browser, DRAWN)
@@ -126,6 +158,22 @@ def test_meshes_and_voxels_coincide_and_the_named_segment_is_centred(multires, t
         # the viewer looks for the metadata of an array where those of the group are
         assert not_found(server) <= {".zarray", ".zattrs", "favicon.ico"}
         assert errors(browser) == []
+
+
+def test_what_lies_far_away_is_served_as_if_it_were_near_0(far, tmp_path):
+    """Meshes and levels alike, before the run has ended too; on disk, `info` stays true."""
+    root = tmp_path / "far"
+    shutil.copytree(far.root, root)
+    site = Site(root, tmp_path, {}, "secret")
+    true = json.loads((root / "multires" / "info").read_text())
+    assert true["transform"] == [1, 0, 0, 0, 0, 1, 0, -(10**9), 0, 0, 1, 10**9]
+    for expected in (true, {k: v for k, v in true.items() if k != "segment_properties"}):
+        served = json.loads(site.find("/secret/multires/info"))
+        assert served == expected | {"transform": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]}
+        (root / "work").mkdir(exist_ok=True)  # no marker in it: a run has not ended
+    group = json.loads(site.find("/secret/volume/.zattrs"))["multiscales"][0]
+    _, translation = group["datasets"][0]["coordinateTransformations"]
+    assert translation["translation"] == pytest.approx([37.3, 20, 3000])
 
 
 @contextmanager

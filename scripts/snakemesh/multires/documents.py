@@ -6,6 +6,7 @@ and segment_properties.md in the same folder.
 
 import json
 import os
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,20 @@ from snakemesh.output.folder import SEGMENTS
 from snakemesh.segment_table import NO_TABLE, SegmentTable, by_label, rows_of
 
 
-def multires_info(sharding: Sharding | None, lod_scale_multiplier: float) -> dict[str, Any]:
+def multires_info(
+    sharding: Sharding | None, lod_scale_multiplier: float, base_nm: Sequence[int]
+) -> dict[str, Any]:
     """The `info` document of the meshes.
 
     `sharding` is None if the meshes are unsharded. `lod_scale_multiplier` is the unit, in
-    nanometres, of the LOD scales in the manifests.
+    nanometres, of the LOD scales in the manifests. `base_nm`: what positions in manifests are
+    relative to, x y z (`OctreeGrid`).
     """
+    x, y, z = base_nm
     info: dict[str, Any] = {
         "@type": "neuroglancer_multilod_draco",
         "vertex_quantization_bits": 16,
-        "transform": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0],
+        "transform": [1, 0, 0, x, 0, 1, 0, y, 0, 0, 1, z],
         "lod_scale_multiplier": lod_scale_multiplier,
         "segment_properties": "segment_properties",
     }

@@ -28,6 +28,7 @@ class Manifest:
     """The manifest of one label.
 
     cell_nm, origin_nm: of the grid at LOD 0, x y z, float64. vertex_offsets: per LOD, x y z in nm.
+    Positions are those before the `transform` of `info`.
     cells: per LOD, the cell of each node, x y z, int64 of shape (nodes, 3). sizes: per LOD, the
     bytes of the fragment of each node, int64 of shape (nodes,); 0 for an empty node.
     """
@@ -80,7 +81,8 @@ def encode_manifests(
     `kept` is the number of LODs that each label keeps, shape (labels,). `sizes` is the number of
     bytes of each node's fragment, shape (nodes,); it is 0 for an empty node. `shift` is how far the
     grid of each label begins beyond that of the octree, x y z in nm, shape (labels, 3): the
-    vertices are shifted back.
+    vertices are shifted back. Positions are relative to `grid.base_nm`, so that they are small
+    enough for 32 bits.
     Returns `words` and `begin`. `words` holds the words of all manifests, uint32. Manifest l is
     `words[begin[l]:begin[l + 1]]`; `begin` is int64 of shape (labels + 1,).
     """
@@ -117,7 +119,7 @@ def _put_headers(
     shift: np.ndarray,
 ) -> None:
     """Write all words of each manifest except those of its nodes."""
-    corner = np.array(grid.origin_nm, np.float32).astype(float)
+    corner = np.subtract(grid.origin_nm, grid.base_nm).astype(np.float32).astype(float)
     origin = (corner + shift).astype("<f4")
     # what the rounding of the origin has taken is given back here
     offset = (corner - origin).astype("<f4").view("<u4")

@@ -111,8 +111,8 @@ class MadeFrom:
 
     @cached_property
     def shards(self) -> str:
-        """Every shard: all of them have labels of every block."""
-        return short_hash((self.blocks, self.plan.settings.min_voxels))
+        """Every shard: all have labels of every block, and the position, which no block has."""
+        return short_hash((self.blocks, self.plan.settings.min_voxels, self.plan.grid))
 
     @cached_property
     def documents(self) -> str:
@@ -188,12 +188,9 @@ class MadeFrom:
     def _meshing(self) -> str:
         """What all blocks have in common."""
         plan = self.plan
-        levels = [
-            (level.factor, level.shape, level.voxel_size, level.translation)
-            for level in plan.levels
-        ]
+        levels = [(level.factor, level.shape, level.voxel_size) for level in plan.levels]
         keys = [(key, getattr(plan.settings, key)) for key in MESHING_KEYS]
         division = (plan.cell_voxels, plan.n_cells, plan.block_cells, plan.tile_cells)
-        grid = (plan.grid, plan.sharding, plan.begin, plan.end, plan.source.shape)
+        grid = (plan.grid.lod_scales, plan.sharding, plan.begin, plan.end, plan.source.shape)
         lists = [None if found is None else found.digest for found in self.state.lists]
         return short_hash((RESULTS_VERSION, levels, keys, lists, division, grid))

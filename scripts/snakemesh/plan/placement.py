@@ -1,4 +1,7 @@
-"""The factors of the levels, and the part of s0 that is meshed. All triples are z, y, x."""
+"""The factors of the levels, the part of s0 that is meshed, and what its place is relative to.
+
+All triples are z, y, x, unless they are said to be x, y, z.
+"""
 
 import numpy as np
 import worldarray as wa
@@ -19,6 +22,14 @@ MOST_CELLS = 8
 LEAST_VOXELS = 2
 # The largest `num_lods` that the schema allows
 MAX_LODS = 16
+# What begins within so many voxels of 0 needs no base: 32 bits hold the positions in it to a 256th
+# of a voxel. If the number were larger, viewers would round the vertices of meshes visibly.
+NEAR_VOXELS = 1 << 16
+# 32 bits hold a corner if it is off by at most so much of a voxel.
+CORNER_TOLERANCE = 1e-5
+# What ends beyond so many voxels from 0 is drawn up to half a voxel off: Neuroglancer computes in
+# 32 bits, which hold no more than a quarter of a voxel there.
+FAR_VOXELS = 1 << 22
 
 
 def level_factors(voxel_size: Nanometres, num_lods: int) -> tuple[Shape, ...]:
@@ -108,6 +119,23 @@ def aligned_roi(
             "left inside it; use pyramid_alignment_mode: halo, fewer num_lods or a larger roi"
         )
     return triple(first.tolist()), triple(last.tolist())
+
+
+def base_of(corner_nm: Nanometres, voxel_nm: Nanometres) -> tuple[int, int, int]:
+    """What positions in the manifests of meshes are relative to, in nm: 0 or a whole number.
+
+    Manifests hold 32-bit floating point numbers, which are 64 nm apart at 1 m. So the base of an
+    axis is the corner itself, rounded to a whole number. The viewer holds the base in 32 bits too,
+    so it is a number that these hold. It is 0 where 32 bits are enough for positions without a
+    base.
+
+    corner_nm: of what is meshed. voxel_nm: of s0.
+    """
+    corner, voxel = np.array(corner_nm), np.array(voxel_nm)
+    is_held = np.abs(corner.astype(np.float32) - corner) <= CORNER_TOLERANCE * voxel
+    is_near = is_held & (np.abs(corner) <= NEAR_VOXELS * voxel)
+    base = np.where(is_near, 0, np.rint(corner).astype(np.float32))
+    return triple(int(b) for b in base)
 
 
 def _nm(position: np.ndarray) -> list[float]:

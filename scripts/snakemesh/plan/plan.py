@@ -19,7 +19,7 @@ from snakemesh.label_values import LabelValues
 from snakemesh.output.folder import PYRAMID
 from snakemesh.plan.blocks import SPARSE_GROWTH, block_cells, tile_cells
 from snakemesh.plan.levels import NO_MISMATCHES, Level, plan_levels
-from snakemesh.plan.placement import aligned_roi, chosen_num_lods, level_factors
+from snakemesh.plan.placement import aligned_roi, base_of, chosen_num_lods, level_factors
 from snakemesh.plan.settings import Settings
 from snakemesh.source.level import SourceLevel
 
@@ -99,6 +99,12 @@ class Plan:
     def blocks(self, lod: int) -> Shape:
         """The number of blocks of an LOD on each axis."""
         return ceil_div(self.n_cells[lod], self.block_cells[lod])
+
+    @property
+    def voxels_from_zero(self) -> float:
+        """How far the farthest corner of what is meshed lies from 0 on an axis, in voxels of s0."""
+        begin = np.array(self.grid.origin_nm[::-1]) / self.source.voxel_size
+        return float(np.abs([begin, begin + self.levels[0].shape]).max())
 
     @property
     def num_jobs(self) -> int:
@@ -214,6 +220,7 @@ def _divided(
             origin_nm=triple(corner[::-1].tolist()),
             cell_nm=triple(cell_nm[::-1].tolist()),
             lod_scales=tuple(scales),
+            base_nm=base_of(triple(corner[::-1].tolist()), triple(source.voxel_size[::-1])),
         ),
         lod_scale_multiplier=float(np.prod(source.voxel_size)) ** (1 / 3),
         sharding=_sharding(n_voxels),

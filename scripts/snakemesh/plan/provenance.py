@@ -17,6 +17,7 @@ from snakemesh.output.atomic import replacing
 from snakemesh.plan.input_state import is_checked
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.made_from import MadeFrom
+from snakemesh.plan.placement import FAR_VOXELS
 from snakemesh.plan.plan import Plan
 
 # Of a value of the configuration, so many characters are shown.
@@ -70,7 +71,8 @@ def view_document(plan: Plan) -> dict[str, Any]:
     lies, which its own metadata do not, or if its files are compressed as a whole. levels: those
     that can be shown as one OME-Zarr group, of `format`. A built one has no path, as the output may
     be moved, but the number of its stage. With `label_map` or as one body, voxels have other labels
-    than meshes: none are shown. super_chunks: how many each stage has.
+    than meshes: none are shown. super_chunks: how many each stage has. zero_nm: what the viewer is
+    to take for 0, x y z, as it is too inexact far away.
     """
     group = pyramid_group(plan)
     levels = [_view_level(plan, level, level.path) for level in group.linked]
@@ -88,6 +90,8 @@ def view_document(plan: Plan) -> dict[str, Any]:
         "super_chunks": [math.prod(stage.grid) for stage in plan.stages],
         "sharding": asdict(plan.sharding) if plan.settings.sharded else None,
         "lod_scale_multiplier": plan.lod_scale_multiplier,
+        "base_nm": plan.grid.base_nm,
+        "zero_nm": plan.grid.base_nm if plan.voxels_from_zero > FAR_VOXELS else (0, 0, 0),
     }
 
 

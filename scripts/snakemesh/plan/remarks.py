@@ -6,9 +6,12 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.input_state import is_checked, number_of_chunks
 from snakemesh.plan.made_from import MadeFrom
+from snakemesh.plan.placement import FAR_VOXELS
 from snakemesh.plan.provenance import changes, read_document, run_document
 
 # Of what is damaged, so many lines are shown.
@@ -29,6 +32,12 @@ def remarks_before(
     if not made_from.plan.source.has_unit:
         path = made_from.plan.source.path
         lines.append(f"  units    the metadata of {path} name none: taken for nanometres")
+    if (far := made_from.plan.voxels_from_zero) > FAR_VOXELS:
+        off = np.spacing(np.float32(far))
+        lines.append(
+            f"  far away {far:,.0f} voxels from 0: Neuroglancer, which computes in 32 bits, draws "
+            f"voxels and meshes about {off:g} voxels off; scripts/view.py shows them near 0"
+        )
     lines += _shortened("damaged", (f"{what}: made again" for what in damage.values()))
     before = read_document(folder.run_document)
     if before is not None:

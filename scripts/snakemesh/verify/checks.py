@@ -80,8 +80,9 @@ def to_nm(mesh: Mesh, lod: int, vertices: np.ndarray) -> np.ndarray:
     """Positions (n, 3) in nm of vertices (n, 3) on the lattice of an LOD."""
     manifest = mesh.manifest
     corner = manifest.origin_nm + manifest.vertex_offsets[lod]
-    points: np.ndarray = corner + manifest.cell_nm * 2**lod * vertices / STEPS
-    return points
+    points = corner + manifest.cell_nm * 2**lod * vertices / STEPS
+    moved: np.ndarray = points @ mesh.transform[:, :3].T + mesh.transform[:, 3]
+    return moved
 
 
 def volume_and_centroid(points: np.ndarray, faces: np.ndarray) -> tuple[float, np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from snakemesh.job_records import OctreeGrid
 from snakemesh.verify.failures import Failures
 
 # By column of the table, a field of `shard.ROW`, its axis, and how far it may be off.
@@ -28,8 +29,10 @@ COLUMNS = (
 FLOAT32 = 1e-5
 
 
-def check_segments(path: Path, rows: np.ndarray, failures: Failures) -> None:
+def check_segments(path: Path, rows: np.ndarray, grid: OctreeGrid, failures: Failures) -> None:
     """Compare the table of all segments, a group of its rows at a time. rows: ROW, by label."""
+    # places are sums of the corner of the volume and of what is rounded, which is below a cell more
+    corner, spare = np.array(grid.origin_nm), min(grid.cell_nm)
     try:
         file = pq.ParquetFile(path)
         labels = [np.empty(0, np.uint64)]
@@ -37,7 +40,7 @@ def check_segments(path: Path, rows: np.ndarray, failures: Failures) -> None:
             group = file.read_row_group(i, ["label", *(name for name, *_ in COLUMNS)])
             columns = {name: group[name].to_numpy() for name in group.column_names}
             labels.append(columns["label"].astype(np.uint64))
-            _compare(path.name, columns, rows, ROUNDED, failures)
+            _compare(path.name, columns, rows, ROUNDED, corner, spare, failures)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         failures.add("files", f"{path} cannot be read: {' '.join(str(error).split())}")
         return
@@ -60,7 +63,7 @@ def check_properties(
         if len(sizes) > 1:
             failures.add("properties", f"{path} has properties of {sorted(sizes)} segments")
             return
-        _compare("segment_properties/info", columns, rows, FLOAT32, failures)
+        _compare("segment_properties/info", columns, rows, FLOAT32, np.zeros(3), 0.0, failures)
     except (OSError, ValueError, KeyError, TypeError) as error:
         failures.add("files", f"{path} cannot be read: {' '.join(str(error).split())}")
         return
@@ -71,9 +74,19 @@ def check_properties(
 
 
 def _compare(
-    name: str, columns: dict[str, Any], rows: np.ndarray, rounded: float, failures: Failures
+    name: str,
+    columns: dict[str, Any],
+    rows: np.ndarray,
+    rounded: float,
+    corner: np.ndarray,
+    spare: float,
+    failures: Failures,
 ) -> None:
-    """Compare the columns that are there, row by row. Only labels that were read have measures."""
+    """Compare the columns that are there, row by row. Only labels that were read have measures.
+
+    rounded: by how much numbers may differ, as a fraction: places as a fraction of their distance
+    to `corner` (x y z in nm), and of `spare` nm more.
+    """
     labels = columns["label"].astype(np.uint64)
     at = np.searchsorted(rows["label"], labels)
     at[at == len(rows)] = -1 if len(rows) else 0
@@ -90,8 +103,9 @@ def _compare(
         values = values.astype(np.float64)
         scale = np.abs(values)
         if axis is not None:
-            # a place near 0 is as exact as the size of the body
-            scale = np.maximum(np.abs(ours["lower"]), np.abs(ours["upper"])).max(axis=1)
+            # a place near the corner is as exact as the size of the body
+            ends = np.abs(ours["lower"] - corner), np.abs(ours["upper"] - corner)
+            scale = np.maximum(*ends).max(axis=1) + spare
         limit = 0 if tolerance == EXACT else rounded * scale
         wrong = ~(np.abs(theirs - values) <= limit)
         if field != "voxels":

@@ -39,12 +39,16 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Entry:
-    """A label: its manifest, the file with its fragments, and the byte where they begin."""
+    """A label: its manifest, the file with its fragments, and the byte where they begin.
+
+    transform: of `info`, (3, 4): from positions in the manifest to nm.
+    """
 
     label: int
     manifest: Manifest
     file: Path
     begin: int
+    transform: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,12 @@ class Fragment:
 
 @dataclass(frozen=True)
 class Mesh:
-    """A label with its fragments per LOD. Empty fragments are left out."""
+    """A label with its fragments per LOD. Empty fragments are left out. transform: as in Entry."""
 
     label: int
     manifest: Manifest
     fragments: tuple[tuple[Fragment, ...], ...]
+    transform: np.ndarray
 
     @property
     def num_lods(self) -> int:
@@ -76,7 +81,7 @@ def read_info(directory: Path) -> dict[str, Any]:
         info: dict[str, Any] = json.loads((directory / "info").read_text())
         _require(info["@type"] == "neuroglancer_multilod_draco", f"@type is {info['@type']}")
         _require(info["vertex_quantization_bits"] == 16, "expected 16 bits")
-        _require(len(info["transform"]) == 12, "transform must have 12 numbers")
+        _require(np.isfinite(transform_of(info)).all(), "transform must have finite numbers")
         _require(info["lod_scale_multiplier"] > 0, "lod_scale_multiplier must be positive")
         spec = info.get("sharding")
         if spec is not None:
@@ -90,12 +95,22 @@ def read_info(directory: Path) -> dict[str, Any]:
     return info
 
 
+def transform_of(info: dict[str, Any]) -> np.ndarray:
+    """The `transform` of an `info` document, (3, 4), from positions in manifests to nm.
+
+    Raises ValueError if it has not 12 numbers.
+    """
+    return np.array(info["transform"], np.float64).reshape(3, 4)
+
+
 def read_entries(directory: Path) -> dict[int, Entry]:
     """The entries of a sharded or unsharded directory by label, in ascending order."""
-    sharding = read_info(directory).get("sharding")
+    info = read_info(directory)
+    sharding, transform = info.get("sharding"), transform_of(info)
     if sharding is None:
-        return {label: unsharded_entry(directory, label) for label in unsharded_labels(directory)}
-    found = _sharded_entries(directory, sharding)
+        labels = unsharded_labels(directory)
+        return {label: unsharded_entry(directory, label, transform) for label in labels}
+    found = _sharded_entries(directory, sharding, transform)
     return {entry.label: entry for entry in sorted(found, key=lambda entry: entry.label)}
 
 
@@ -116,7 +131,7 @@ def read_mesh(entry: Entry) -> Mesh:
                 fragments.append(_decode(cell, data[at : at + size]))
             at += size
         levels.append(tuple(fragments))
-    return Mesh(entry.label, entry.manifest, tuple(levels))
+    return Mesh(entry.label, entry.manifest, tuple(levels), entry.transform)
 
 
 def read_data(entry: Entry) -> bytes:
@@ -156,7 +171,7 @@ def unsharded_labels(directory: Path) -> list[int]:
     return sorted(int(path.stem) for path in directory.glob("*.index") if path.stem.isdigit())
 
 
-def unsharded_entry(directory: Path, label: int) -> Entry:
+def unsharded_entry(directory: Path, label: int, transform: np.ndarray) -> Entry:
     """A label of an unsharded directory. Raises FormatError if it cannot be read."""
     data = directory / str(label)
     try:
@@ -164,7 +179,7 @@ def unsharded_entry(directory: Path, label: int) -> Entry:
         _require(data.stat().st_size == _total(manifest), f"{data} has another size")
     except OSError as error:
         raise FormatError(f"{data}: {_reason(error)}") from error
-    return Entry(label, manifest, data, 0)
+    return Entry(label, manifest, data, 0, transform)
 
 
 def shard_path(directory: Path, shard: int, spec: dict[str, Any]) -> Path:
@@ -203,7 +218,9 @@ def shard_labels(path: Path, shard: int, spec: dict[str, Any]) -> Iterator[tuple
             yield label, start, size
 
 
-def shard_entry(path: Path, spec: dict[str, Any], label: int, start: int, size: int) -> Entry:
+def shard_entry(
+    path: Path, spec: dict[str, Any], label: int, start: int, size: int, transform: np.ndarray
+) -> Entry:
     """A label of a shard, whose manifest has `size` bytes from `start` on.
 
     Raises FormatError if the manifest cannot be read.
@@ -213,7 +230,7 @@ def shard_entry(path: Path, spec: dict[str, Any], label: int, start: int, size: 
         manifest = parse_manifest(_decompressed(file.read(size), spec.get("data_encoding")))
     first = start - _total(manifest)
     _require(first >= 16 << spec["minishard_bits"], f"its fragments begin at byte {first}")
-    return Entry(label, manifest, path, first)
+    return Entry(label, manifest, path, first, transform)
 
 
 def hashed(label: int, spec: dict[str, Any]) -> int:
@@ -225,13 +242,15 @@ def hashed(label: int, spec: dict[str, Any]) -> int:
     return number
 
 
-def _sharded_entries(directory: Path, spec: dict[str, Any]) -> Iterator[Entry]:
+def _sharded_entries(
+    directory: Path, spec: dict[str, Any], transform: np.ndarray
+) -> Iterator[Entry]:
     paths = [shard_path(directory, shard, spec) for shard in range(1 << spec["shard_bits"])]
     found = set(directory.glob("*.shard"))
     _require(found == set(paths), f"found shards {sorted(found)}, expected {paths}")
     for shard, path in enumerate(paths):
         for label, start, size in shard_labels(path, shard, spec):
-            yield shard_entry(path, spec, label, start, size)
+            yield shard_entry(path, spec, label, start, size, transform)
 
 
 def _decompressed(data: bytes, encoding: str | None) -> bytes:

@@ -29,6 +29,7 @@ from snakemesh.verify.reader import (
     shard_entry,
     shard_labels,
     shard_path,
+    transform_of,
     unsharded_entry,
     unsharded_labels,
 )
@@ -56,6 +57,8 @@ ROW = np.dtype(
 )
 # A vertex in an open side of the roi is rounded to the lattice.
 SIDE_STEPS = 0.51
+# How far the grid of a label may be from that of the volume, in voxels of s0.
+MOST_OFF_GRID = 0.01
 # By the name that `checks.problems` gives them, the kinds of failures.
 KIND_OF = {
     "out_of_range": "cells",
@@ -129,7 +132,8 @@ def verify_shard(
 
 def _entries(directory: Path, shard: int, job: VerifyJob) -> dict[int, Entry | FormatError]:
     """The labels of a shard. Raises FormatError where its index cannot be read."""
-    spec = read_info(directory).get("sharding")
+    info = read_info(directory)
+    spec, transform = info.get("sharding"), transform_of(info)
     found: dict[int, Entry | FormatError] = {}
     if job.sharded:
         if spec is None:
@@ -137,7 +141,7 @@ def _entries(directory: Path, shard: int, job: VerifyJob) -> dict[int, Entry | F
         path = shard_path(directory, shard, spec)
         for label, start, size in shard_labels(path, shard, spec):
             try:
-                found[label] = shard_entry(path, spec, label, start, size)
+                found[label] = shard_entry(path, spec, label, start, size, transform)
             except FormatError as error:
                 found[label] = error
         return found
@@ -148,7 +152,7 @@ def _entries(directory: Path, shard: int, job: VerifyJob) -> dict[int, Entry | F
         # the share of this job
         if hashed(label, job.sharding) >> job.sharding["minishard_bits"] & mask == shard:
             try:
-                found[label] = unsharded_entry(directory, label)
+                found[label] = unsharded_entry(directory, label, transform)
             except FormatError as error:
                 found[label] = error
     return found
@@ -230,6 +234,11 @@ def _check_grid(mesh: Mesh, job: VerifyJob, failures: Failures) -> None:
     if not np.allclose(mesh.manifest.cell_nm, job.grid.cell_nm, rtol=1e-6):
         cells = f"{mesh.manifest.cell_nm.tolist()} nm, expected {list(job.grid.cell_nm)}"
         failures.add("cells", f"label {mesh.label} has cells of {cells}")
+    for lod in range(mesh.num_lods):
+        corner = to_nm(mesh, lod, np.zeros(3))
+        if np.any(np.abs(corner - job.grid.origin_nm) > MOST_OFF_GRID * np.array(job.voxel_nm)):
+            begins = f"{corner.tolist()} nm at LOD {lod}, expected {list(job.grid.origin_nm)}"
+            failures.add("cells", f"label {mesh.label} has a grid that begins at {begins}")
     if not np.allclose(scales[: len(known)], known, rtol=1e-6):
         found = f"{scales.tolist()}, expected {list(known)}"
         failures.add("tree", f"label {mesh.label} has LOD scales of {found}")
@@ -238,15 +247,16 @@ def _check_grid(mesh: Mesh, job: VerifyJob, failures: Failures) -> None:
 def _on_open_sides(edges: np.ndarray, lod: int, job: VerifyJob) -> np.ndarray:
     """Which edges (n, 2, 3), x y z in nm, lie in a side of the roi that objects are left open at.
 
-    Positions are within half a step of the lattice of the LOD.
+    Positions are within half a step of the lattice of the LOD, whose cells have 32-bit sizes.
     """
     found = np.zeros(len(edges), bool)
-    step = np.array(job.grid.cell_nm) * 2**lod / STEPS
+    cell = np.array(job.grid.cell_nm)
+    step, rounded = cell * 2**lod / STEPS, np.abs(cell.astype(np.float32) / cell - 1)
     for axis, (at_lower, at_upper) in enumerate(job.open_sides):
         begin = job.grid.origin_nm[axis]
         end = begin + job.reads.shape[2 - axis] * job.voxel_nm[axis]
         for is_open, side in ((at_lower, begin), (at_upper, end)):
             if is_open:
-                near = np.abs(edges[..., axis] - side) < SIDE_STEPS * step[axis]
-                found |= near.all(axis=1)
+                limit = SIDE_STEPS * step[axis] + rounded[axis] * (side - begin)
+                found |= (np.abs(edges[..., axis] - side) < limit).all(axis=1)
     return found

@@ -52,23 +52,39 @@ class Output:
         """The size of a voxel of s0, x y z in nm; 1 nm where it is not known."""
         return list(self.view.get("voxel_size_nm", [1.0, 1.0, 1.0]))[::-1]
 
+    def zero_nm(self) -> np.ndarray:
+        """What the viewer is to take for 0, x y z in nm; 0 itself unless the volume is far away.
+
+        The viewer computes in 32 bits. So levels and meshes are served, and framed, as if this
+        place were 0.
+        """
+        # older versions know of no other place
+        return np.array(self.view.get("zero_nm", (0, 0, 0)))
+
+    def info(self) -> dict[str, Any] | None:
+        """The `info` of the meshes as it is served; None where there is no such thing yet.
+
+        Before a run writes it, it has no segment properties. Files of a label that are no shard are
+        not shown before the end: no marker says which of them are finished.
+        """
+        if self.meshes_are_finished():
+            info: dict[str, Any] = json.loads(Path(self.folder.info).read_text(encoding="utf-8"))
+        elif self.view.get("sharding") is None:
+            return None
+        else:
+            sharding = Sharding(**self.view["sharding"])
+            # an older version left all of the position to the manifests
+            base_nm = self.view.get("base_nm", (0, 0, 0))
+            info = multires_info(sharding, self.view["lod_scale_multiplier"], base_nm)
+            del info["segment_properties"]
+        for axis, zero in enumerate(self.zero_nm().tolist()):
+            info["transform"][4 * axis + 3] -= zero
+        return info
+
     def shard_is_finished(self, name: str) -> bool:
         """Whether the shard file `name`, such as "0.shard", is there and belongs to the run."""
         marker = self.folder.shard_marker(name.removesuffix(".shard"), self.product("shards"))
         return name.endswith(".shard") and Path(marker).is_file()
-
-    def unfinished_info(self) -> dict[str, Any] | None:
-        """The `info` of the meshes before the run writes it; None where there is no such thing.
-
-        It has no segment properties yet. Files of a label that are no shard are not shown before
-        the end: no marker says which of them are finished.
-        """
-        if "sharding" not in self.view or self.view["sharding"] is None:
-            return None
-        sharding = Sharding(**self.view["sharding"])
-        info = multires_info(sharding, self.view["lod_scale_multiplier"])
-        del info["segment_properties"]
-        return info
 
     def summaries(self) -> list[np.ndarray]:
         """The summaries of the shards that are finished, each of dtype SUMMARY."""
@@ -88,11 +104,15 @@ class Output:
         """The levels that are finished, finest first, each with its `path`.
 
         Those of the source are, unless it was moved. A level that the run builds is finished when
-        all super-chunks of its stage and those before are.
+        all super-chunks of its stage and those before are. Translations are from `zero_nm`.
         """
-        paths = self.level_paths()
+        paths, zero = self.level_paths(), self.zero_nm()[::-1]
         found = [
-            level | {"path": str(paths[level["name"]])}
+            level
+            | {
+                "path": str(paths[level["name"]]),
+                "translation_nm": (np.array(level["translation_nm"]) - zero).tolist(),
+            }
             for level in self.view.get("levels", ())
             if self._is_filled(level["stage"]) and paths[level["name"]].is_dir()
         ]

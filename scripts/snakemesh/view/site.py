@@ -62,8 +62,13 @@ class Site:
             return as_json(self.state)
         output = read_output(self.root)
         parts = path.rstrip("/").split("/")
-        if parts[0] == MULTIRES and not output.meshes_are_finished():
-            return _unfinished(output, path, parts)
+        is_finished = output.meshes_are_finished()
+        if parts == [MULTIRES, "info"] and (output.zero_nm().any() or not is_finished):
+            info = output.info()
+            return None if info is None else as_json(info)
+        if parts[0] == MULTIRES and not is_finished:
+            is_there = len(parts) == 2 and output.shard_is_finished(parts[1])
+            return located({MULTIRES: output.root / MULTIRES}, path) if is_there else None
         mounts = {MULTIRES: self.root / MULTIRES}
         if parts[0] == VOLUME:
             if len(parts) == 2 and (levels := output.levels()):
@@ -83,21 +88,14 @@ def _group_file(levels: list[dict[str, Any]], format: str, name: str) -> bytes |
     return as_json(documents[name]) if name in documents else None
 
 
-def _unfinished(output: Output, path: str, parts: list[str]) -> Path | bytes | None:
-    """What there is of meshes while they are made: an `info`, and the shards of this run."""
-    if parts[1:] == ["info"]:
-        info = output.unfinished_info()
-        return None if info is None else as_json(info)
-    if len(parts) == 2 and output.shard_is_finished(parts[1]):
-        return located({MULTIRES: output.root / MULTIRES}, path)
-    return None
-
-
 def _is_served_whole(output: Output) -> bool:
-    """Whether the source is a folder that the viewer can read as it is."""
+    """Whether the source is a folder that the viewer can read as it is, and need not be moved."""
     source = output.view.get("source")
     return (
-        source is not None and source["format"] == "precomputed" and Path(source["path"]).is_dir()
+        source is not None
+        and source["format"] == "precomputed"
+        and Path(source["path"]).is_dir()
+        and not output.zero_nm().any()
     )
 
 
@@ -113,7 +111,7 @@ def volume_at(output: Output, url: str) -> str | None:
     if _is_served_whole(output):
         return f"precomputed://{url}/{VOLUME}"
     source = output.view.get("source") or {"path": ""}
-    if "://" in source["path"]:
+    if "://" in source["path"] and not output.zero_nm().any():
         address = source["path"].removeprefix("precomputed://")
         return f"{_FORMATS[source['format']]}://{address}"
     return None
@@ -122,11 +120,12 @@ def volume_at(output: Output, url: str) -> str | None:
 def site_state(output: Output, url: str, chosen: Chosen) -> dict[str, Any]:
     """The state that shows the chosen segments of an output. `url` of it ends with the secret."""
     volume = volume_at(output, url)
-    has_meshes = output.meshes_are_finished() or output.unfinished_info() is not None
+    has_meshes = output.meshes_are_finished() or output.info() is not None
     sources = ([volume] if volume else []) + ([meshes_at(url)] if has_meshes else [])
     state = layer_state(sources, chosen.labels)
     if chosen.lower is not None and chosen.upper is not None:
-        return framed(state, output.voxel_nm(), chosen.lower, chosen.upper)
+        zero = output.zero_nm()
+        return framed(state, output.voxel_nm(), chosen.lower - zero, chosen.upper - zero)
     for level in output.levels()[:1]:  # nothing is known of segments: frame it all
         size = np.array(level["voxel_size_nm"])
         lower = np.array(level["translation_nm"]) - size / 2

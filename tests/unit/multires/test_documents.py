@@ -75,7 +75,7 @@ def check(doc):
 
 def test_info():
     sharding = Sharding(3, 5)
-    assert multires_info(sharding, 35.2) == {
+    assert multires_info(sharding, 35.2, (0, 0, 0)) == {
         "@type": "neuroglancer_multilod_draco",
         "vertex_quantization_bits": 16,
         "transform": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0],
@@ -91,7 +91,9 @@ def test_info():
             "data_encoding": "raw",
         },
     }
-    assert "sharding" not in multires_info(None, 1.0)
+    info = multires_info(None, 1.0, (10**9, -7, 0))
+    assert "sharding" not in info
+    assert info["transform"] == [1, 0, 0, 10**9, 0, 1, 0, -7, 0, 0, 1, 0]
 
 
 def test_measures():

@@ -27,6 +27,8 @@ from snakemesh.multires.octree import Nodes, morton
 from snakemesh.multires.shard import write_shard, write_unsharded
 from snakemesh.multires.sharding import minishard_of, murmurhash3_x86_128, shard_of
 from snakemesh.output.folder import shard_name
+from snakemesh.plan.placement import base_of
+from snakemesh.verify.checks import to_nm, welded
 from snakemesh.verify.reader import parse_manifest, read_meshes
 
 uint64s = st.integers(0, 2**64 - 1)
@@ -151,7 +153,7 @@ def write_layer(root, sharding):
         1, "segmentation", "uint64", "raw", (1, 1, 1), (0, 0, 0), (8, 8, 8)
     )
     write_json(root / "info", layer | {"mesh": "multires"})
-    write_json(root / "multires" / "info", multires_info(sharding, 40.0))
+    write_json(root / "multires" / "info", multires_info(sharding, 40.0, GRID.base_nm))
     return CloudVolume(f"precomputed://file://{root}", progress=False).mesh
 
 
@@ -450,6 +452,38 @@ def test_bodies_in_one_cell_are_centred_and_others_as_they_were(shapes, lods, or
         assert (np.abs(middle - (lower + upper) / 2) <= rounding).all()
         assert (begin <= lower + rounding).all()
         assert (upper <= begin + manifest.cell_nm + rounding).all()
+
+
+far_origins = st.sampled_from([0.0, 1e6 + 0.3, -1e8 - 4.1, 1e9 + 37.6, 1e10 - 0.7, -7e11 + 100.1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.tuples(*[st.integers(0, 2 * STEPS // 8)] * 3),
+    st.tuples(far_origins, far_origins, far_origins),
+    st.tuples(*[st.sampled_from([8.0, 5.24, 0.7])] * 3),
+)
+def test_positions_are_exact_wherever_the_volume_lies(lower, origin_nm, voxel_nm):
+    """To 0.01 voxel, for what comes after the format alone: 32-bit numbers and `transform`."""
+    cell_nm = tuple(256 * v for v in voxel_nm)
+    grid = OctreeGrid(origin_nm, cell_nm, (1, 2), base_of(origin_nm, voxel_nm))
+    boxes = {
+        1: (tuple(8 * n for n in lower), tuple(8 * (n + 500) for n in lower)),  # in one cell or two
+        2: (tuple(8 * n for n in lower), tuple(8 * n + 2 * STEPS // 8 * 8 for n in lower)),
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        written(folder, boxes, 2, grid)
+        write_json(folder / "info", multires_info(None, 8.0, grid.base_nm))
+        meshes = list(read_meshes(folder))
+    assert [mesh.label for mesh in meshes] == [1, 2]
+    for mesh in meshes:
+        found = to_nm(mesh, 0, welded(mesh, 0)[0])
+        for ends, edge in zip(
+            (found.min(axis=0), found.max(axis=0)), boxes[mesh.label], strict=True
+        ):
+            true = origin_nm + np.array(edge) * cell_nm / STEPS
+            assert (np.abs(ends - true) <= 0.01 * np.array(voxel_nm)).all()
 
 
 def test_info_documents(sharded, unsharded):

@@ -13,7 +13,7 @@ from snakemesh.job_records import OctreeGrid
 from snakemesh.multires.manifests import Manifest, parse_manifest
 from snakemesh.multires.mesh_folder import MeshFolder
 from snakemesh.multires.stored_meshes import StoredMesh
-from snakemesh.multires.whole_mesh import WholeMesh, _without_pairs, whole_mesh
+from snakemesh.multires.whole_mesh import _without_pairs, whole_mesh
 from snakemesh.verify import reader
 from snakemesh.verify.checks import volume_and_centroid
 
@@ -91,10 +91,9 @@ def test_faces_back_to_back():
 
 def test_vertices_that_float32_cannot_tell_apart():
     near = np.array([[0, 0, 0], [0.01, 0, 0], [0, 1, 0]])
-    faces = np.array([[0, 1, 2]])
-    assert not export._is_blurred(WholeMesh(near, faces, 0.01))
-    assert export._is_blurred(WholeMesh(near + 1e6, faces, 0.01))
-    assert not export._is_blurred(WholeMesh(100 * near + 1e6, faces, 0.01))
+    assert not export._is_blurred(near, 0.01)
+    assert export._is_blurred(near + 1e6, 0.01)
+    assert not export._is_blurred(100 * near + 1e6, 0.01)
 
 
 def words_of(counts):

@@ -18,7 +18,7 @@ from snakemesh.boxes import indices, slices
 from snakemesh.chunk_files import ChunkFiles
 from snakemesh.plan import made_from as module
 from snakemesh.plan.input_state import InputState
-from snakemesh.plan.jobs import block_box, super_chunk_box
+from snakemesh.plan.jobs import block_box, mesh_block_job, super_chunk_box
 from snakemesh.plan.label_lists import label_files, read_lists
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
@@ -132,6 +132,26 @@ def test_a_table_is_known_by_its_content(tmp_path):
     assert made[0] == made[2]
     assert made[0]["blocks"] == made[1]["blocks"]
     assert made[0]["documents"] != made[1]["documents"]
+
+
+@pytest.mark.parametrize("distance_nm", [8, 10**9])
+def test_a_volume_that_moves_keeps_its_fragments(distance_nm):
+    """No fragment says where the volume lies: shards and documents do, and the levels."""
+    moved = [
+        dataclasses.replace(level, translation=tuple(t + distance_nm for t in level.translation))
+        for level in LEVELS
+    ]
+    before, after = unwatched(), unwatched(tuple(moved))
+    changed = [name for name, made in products(before).items() if products(after)[name] != made]
+    assert changed == ["group", "shards", "documents", "result"]
+    lods = range(before.plan.num_lods)
+    blocks = [(lod, i) for lod in lods for i in indices(before.plan.blocks(lod))]
+    assert [before.block(*block) for block in blocks] == [after.block(*block) for block in blocks]
+    jobs = [
+        [mesh_block_job(made_from.plan, *block) for block in blocks]
+        for made_from in (before, after)
+    ]
+    assert jobs[0] == jobs[1]
 
 
 def test_the_documents_of_the_input_and_the_code_count(monkeypatch):

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from snakemesh.errors import UserError
 from snakemesh.job_records import halo_voxels
-from snakemesh.plan.placement import aligned_roi, level_factors
+from snakemesh.plan.placement import (
+    CORNER_TOLERANCE,
+    NEAR_VOXELS,
+    aligned_roi,
+    base_of,
+    level_factors,
+)
+from snakemesh.source.bounds import MAX_POSITION_NM, MAX_VOXELS
 from volumes import plan_of, volume
 
 sizes = st.sampled_from([1.0, 4.0, 8.0, 10.0, 12.0, 20.0, 31.5, 40.0, 200.0])
@@ -255,3 +262,47 @@ def test_roi_of_nothing_is_refused(begin, end, mode, expected):
 
 def test_halo_is_two_voxels_a_sweep_and_seven():
     assert [halo_voxels(n) for n in (0, 1, 5)] == [7, 9, 17]
+
+
+# -- what positions are relative to -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("corner", "base"),
+    [
+        ((0, -4, 524_288), (0, 0, 0)),
+        ((524_289, -600_000.5, -1.65), (524_289, -600_000, 0)),
+        ((500_000.3, 0, 0), (500_000, 0, 0)),  # 32 bits are 0.02 nm apart there
+        ((1e6 + 0.25, 1e9 + 24, -1e10 - 600), (1_000_000, 1_000_000_000, -10_000_000_000 - 1024)),
+    ],
+)
+def test_the_base_of_known_corners(corner, base):
+    assert base_of(corner, (8.0, 8.0, 8.0)) == base
+
+
+far_corners = st.floats(-MAX_POSITION_NM, MAX_POSITION_NM) | st.sampled_from(
+    [
+        sign * p * 10.0**n + q
+        for sign in (1, -1)
+        for p in (0, 1)
+        for n in (3, 6, 9, 10)
+        for q in (0, 0.3)
+    ]
+)
+
+
+@settings(max_examples=500)
+@given(far_corners, st.floats(1e-3, 1e9) | sizes)
+def test_corners_are_exact_wherever_a_volume_may_be(corner, voxel):
+    """To 0.01 voxel, and near 0 nothing is moved."""
+    corner = float(np.clip(corner, -MAX_VOXELS * voxel, MAX_VOXELS * voxel))
+    base = base_of((corner,) * 3, (voxel,) * 3)
+    assert {type(b) for b in base} == {int}
+    assert len(set(base)) == 1
+    assert np.float32(base[0]) == base[0]
+    in_manifest = float(np.float32(corner - base[0]))
+    assert abs(in_manifest + base[0] - corner) <= 0.01 * voxel
+    if abs(corner) <= NEAR_VOXELS * voxel and float(np.float32(corner)) == corner:
+        assert base[0] == 0
+    if base[0] == 0:
+        assert abs(in_manifest - corner) <= max(CORNER_TOLERANCE * voxel, 1e-7)

@@ -70,6 +70,15 @@ def test_what_is_said_before_a_run(tmp_path):
     assert lines[7] == "           and 3 more"
 
 
+def test_a_volume_that_the_viewer_draws_beside_its_place(tmp_path):
+    folder = OutputFolder(str(tmp_path))
+    there = replace(LEVEL, translation=(3e7, 4.0, 4.0))
+    assert len(remarks_before(made_from(there), folder, {})) == 1
+    (_, line) = remarks_before(made_from(replace(there, translation=(4.0, -1e9, 4))), folder, {})
+    assert line.startswith("  far away 125,000,000 voxels from 0: Neuroglancer")
+    assert "about 8 voxels off" in line
+
+
 def test_an_older_output_is_named(tmp_path):
     folder = OutputFolder(str(tmp_path))
     (tmp_path / "multires").mkdir()
