@@ -26,7 +26,7 @@ from neuroglancer_page import (
     panel,
     serving,
 )
-from running import REPOSITORY
+from running import REPOSITORY, digests
 from snakemesh.verify.checks import to_nm, welded
 from snakemesh.verify.reader import read_entries, read_mesh
 from snakemesh.view.output import read_output
@@ -145,6 +145,7 @@ def running(output: Path, *arguments: str):
 
 
 def test_the_program_serves_the_viewer_and_what_was_asked_for(multires):
+    before = digests(multires.parent)
     with running(multires.parent, "--where", "label == 7") as lines:
         text = "".join(lines)
         port = re.search(r"ssh -L (\d+):127\.0\.0\.1:\1 \S+@", text)[1]
@@ -157,7 +158,6 @@ def test_the_program_serves_the_viewer_and_what_was_asked_for(multires):
                 return answer.read()
 
         state = json.loads(body(f"/{secret}/state.json"))
-        assert state == json.loads((multires.parent / "view.json").read_text())
         assert state["layers"][0]["segments"] == ["7"]
         assert b"neuroglancer" in body(f"/v/{secret}/")
         assert body(f"/{secret}/multires/info") == (multires / "info").read_bytes()
@@ -165,6 +165,7 @@ def test_the_program_serves_the_viewer_and_what_was_asked_for(multires):
         for path in (*hidden, "/v/", "/state.json", "/multires/info", "/guess/multires/info"):
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 body(path)
+    assert digests(multires.parent) == before
 
 
 def test_unfinished_meshes_are_not_served_before_their_shard_is(multires, tmp_path):
