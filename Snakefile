@@ -39,11 +39,14 @@ from snakemake.utils import min_version
 min_version("9.17")
 
 
+include: "rules/clone.smk"
+
+
 report: "report/workflow.rst"
 
 
 CONFIGURATION = "config/config.yaml"
-CLONE = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
+CLONE = clone_folder(workflow.current_basedir, workflow.sourcecache)
 
 
 # of the working directory, or else that of this clone

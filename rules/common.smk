@@ -26,10 +26,12 @@ from snakemesh.plan.input_state import write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
 from snakemesh.plan.label_lists import label_files, list_remarks, read_lists, write_lists
 from snakemesh.plan.made_from import MadeFrom
+from snakemesh.plan.other_input import refuse_other_input
 from snakemesh.plan.plan import make_plan
 from snakemesh.plan.provenance import run_document, write_document
 from snakemesh.plan.quiet import SHOWN, quieted
-from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines, view_command
+from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
+from snakemesh.plan.remarks import target_remarks, view_command
 from snakemesh.plan.run_start import StartHandler
 from snakemesh.plan.summary import plan_summary
 from snakemesh.plan.watch import verify_report, watch_run
@@ -56,10 +58,12 @@ try:
         PLAN = make_plan(SETTINGS, LEVELS, TABLE, was_sparse(OUT.input_state), MISMATCHES)
         INPUT_STATE = read_state(OUT.input_state, PLAN)
         TOKENS = label_map.read_tokens_of_run(MadeFrom(PLAN, INPUT_STATE), OUT)
+    MADE_FROM = MadeFrom(PLAN, INPUT_STATE, TOKENS)
+    if workflow.is_main_process:
+        refuse_other_input(MADE_FROM, OUT)
 except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
-MADE_FROM = MadeFrom(PLAN, INPUT_STATE, TOKENS)
 IS_MODULE = not workflow.modifier.is_main_snakefile()
 ENVIRONMENT = "../envs/environment.yaml"
 # Jobs that are expected to take this many seconds or more are not put into a group with others. A
@@ -120,6 +124,20 @@ def end(verifies):
         logger.info(line, extra=SHOWN)
     for remark in remarks_after(facts):
         logger.warning(f"snakemesh: {remark}", extra=SHOWN)
+
+
+def say_at_exit():
+    """Print the plan of a dry run after its jobs, which can be many, or help with a wrong target.
+
+    Snakemake makes its scheduler when it has found a way to make what was asked for.
+    """
+    if workflow.scheduler is not None:
+        if workflow.output_settings.dryrun:
+            print(f"\n{summary()}")
+    elif not IS_MODULE and workflow.dag_settings is not None:
+        unknown = (t for t in workflow.dag_settings.targets if not workflow.is_rule(t))
+        for line in target_remarks(unknown):
+            print(f"snakemesh: {line}", file=sys.stderr)
 
 
 def summary():
@@ -202,12 +220,10 @@ def doubled(amount):
 # The handler that keeps Snakemake's own messages from the terminal. None where another workflow
 # decides what is shown, or the user does with --verbose or --quiet.
 QUIET = None
-# A dry run lists its jobs, which can be many. So the plan in words is printed after them, unless
-# Snakemake has found no way to make what was asked for.
-if workflow.output_settings.dryrun:
-    atexit.register(lambda: workflow.dag is not None and print(f"\n{summary()}"))
-elif workflow.is_main_process:
+if workflow.is_main_process:
+    atexit.register(say_at_exit)
     shown = workflow.output_settings
-    if not (IS_MODULE or shown.verbose or shown.quiet):
-        QUIET = quieted(logger)
-    logger.addHandler(StartHandler(begin, OUT))
+    if not shown.dryrun:
+        if not (IS_MODULE or shown.verbose or shown.quiet):
+            QUIET = quieted(logger)
+        logger.addHandler(StartHandler(begin, OUT))

@@ -2,10 +2,13 @@
 
     python scripts/view.py [DIRECTORY] [--ids 17,4711 | --where 'volume > 1e9']
                            [--port 9000] [--host 127.0.0.1]
+                           [--url https://ADDRESS [--volume https://ADDRESS]]
 
 Nothing is fetched from the internet. Neither another site nor another user of this machine can read
 what is served: the URL has a part that nobody can guess. It can be called while a run is going on:
-what is finished is shown, and what is finished later after a reload.
+what is finished is shown, and what is finished later after a reload. Nothing is written.
+
+With --url, it serves nothing, and prints a link to share: to a copy of the meshes on a web server.
 """
 
 import argparse
@@ -23,10 +26,16 @@ from snakemesh.view.command_line import add_address, listening, refuse_no_direct
 from snakemesh.view.output import Output, read_output
 from snakemesh.view.segments import Chosen, from_summaries, from_table
 from snakemesh.view.server import ANY_HOST
-from snakemesh.view.site import Site, as_json, client_folder, page_link, site_state, volume_at
-from snakemesh.view.state import SHOWN_AT_FIRST
+from snakemesh.view.site import (
+    Site,
+    client_folder,
+    page_link,
+    shared_state,
+    site_state,
+    volume_at,
+)
+from snakemesh.view.state import SHOWN_AT_FIRST, viewer_link
 
-SAVED_STATE = "view.json"  # in the output directory
 MOST = 1000  # segments that are selected; each is a part of the URL
 
 
@@ -38,6 +47,13 @@ def label_list(text: str) -> list[int]:
     if max(labels) >= 1 << 64 or len(labels) > MOST:
         raise argparse.ArgumentTypeError(f"expected at most {MOST} labels of 64 bits")
     return labels
+
+
+def address(text: str) -> str:
+    """An address of --url or --volume, without a slash at its end."""
+    if not re.match("(https?|gs|s3)://.", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address with https://, gs:// or s3://")
+    return text.rstrip("/")
 
 
 def chosen_segments(output: Output, ids: list[int] | None, where: str | None) -> Chosen:
@@ -73,14 +89,14 @@ def remarks(output: Output, chosen: Chosen) -> list[str]:
     return lines
 
 
-def save_state(output: Output, state: dict[str, object]) -> str:
-    """Write the state as a file to share; returns a line that says where it is."""
-    path = output.root / SAVED_STATE
-    try:
-        path.write_bytes(as_json(state))
-    except OSError as error:
-        return f"The state is not written: {path}: {error.strerror}"
-    return f"The state is in {path}, to share."
+def share(output: Output, url: str, volume: str | None, chosen: Chosen) -> None:
+    """Print a link that others can open. Raises UserError if there is nothing to share."""
+    if not output.meshes_are_finished():
+        raise UserError("--url needs finished meshes; when the run has ended, copy them there")
+    print(f"Share\n  {viewer_link(shared_state(output, url, volume, chosen))}")
+    print("The server has to answer requests of other origins, and for ranges: docs/output.md")
+    if url.startswith("http://"):
+        print("Browsers do not let this viewer read http:// from other machines: use https://")
 
 
 def open_browser(url: str) -> None:
@@ -98,12 +114,22 @@ def main(arguments: list[str] | None = None) -> None:
     which.add_argument("--ids", type=label_list, help="the labels to select, such as 17,4711")
     which.add_argument("--where", help="select by columns of segments.parquet: 'volume > 1e9'")
     add_address(parser)
+    parser.add_argument("--url", type=address, help="of a copy of DIRECTORY or of its multires/")
+    parser.add_argument("--volume", type=address, help="of a copy of the volume, with --url")
     options = parser.parse_args(arguments)
     refuse_no_directory(parser, options.directory)
     output = read_output(Path(options.directory))
+    if not output.is_one():
+        found = f"{options.directory} is not an output directory of snakemesh"
+        expected = "expected multires/info or the snakemesh.json of a run in it"
+        parser.exit(2, f"{parser.prog}: error: {found}: {expected}\n")
+    if options.volume and not options.url:
+        parser.error("--volume needs --url")
     state: dict[str, object] = {}
     try:
         chosen = chosen_segments(output, options.ids, options.where)
+        if options.url:
+            return share(output, options.url, options.volume, chosen)
         site = Site(output.root, client_folder(), state, secrets.token_urlsafe(12))
     except UserError as error:
         parser.error(str(error))
@@ -116,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
             host = f"{getpass.getuser()}@{socket.getfqdn()}"
             print("On a laptop that reaches this machine through SSH, first type there")
             print(f"  ssh -L {server.port}:{options.host}:{server.port} {host}")
-        print(*remarks(output, chosen), save_state(output, state), sep="\n")
+        print(*remarks(output, chosen), sep="\n")
         print("Stop with Ctrl-C.", flush=True)
         open_browser(link)
         server.wait()

@@ -196,7 +196,8 @@ def quoted_messages() -> list[str]:
 @cache
 def texts_of_code() -> list[str]:
     """All texts in the code; of one with values in it, its parts."""
-    trees = [ast.parse(path.read_text()) for path in REPOSITORY.glob("scripts/**/*.py")]
+    paths = [*REPOSITORY.glob("scripts/**/*.py"), REPOSITORY / "rules/clone.smk"]
+    trees = [ast.parse(path.read_text()) for path in paths]
     nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     return [" ".join(node.value.split()) for node in nodes if isinstance(node.value, str)]
 
@@ -233,6 +234,8 @@ PROVOKED: dict[str, Callable[[Path], dict]] = {
     "key cell_size": lambda p: {"cell_size": 100},
     "key target_reduction": lambda p: {"target_reduction": 93},
     "outside the volume": lambda p: {"roi": [[5000, 0, 0], [6000, 9, 9]]},
+    "of the example": lambda p: {"output_directory": "results/example"},
+    "expected a path; Snakemake": lambda p: {"output_directory": 202401},
     "lies inside": lambda p: {"output_directory": str(p / "good.zarr/out")},
     "is there already": lambda p: {"output_directory": foreign(p / "foreign")},
     "cannot be read": lambda p: {"target_ids": str(p / "nowhere.csv")},

@@ -61,6 +61,8 @@ CASES = {
     "nobody's home": ("output_directory", {"output_directory": "~nobody-is-called-so/out"}),
     "long name": ("output_directory", {"output_directory": 300 * "x"}),
     "the clone": ("output_directory", {"output_directory": "."}),
+    "the example's": ("output of the example", {"output_directory": "results/example"}),
+    "a number": ("write ./ in front", {"output_directory": "2024_01"}),
     "no folder of a run": ("output_directory", {"output_directory": "{inputs}/taken"}),
     "braces": ("output_directory", {"output_directory": "meshes/{{x}}"}),
     "a file in the way": ("output_directory", {"output_directory": "{inputs}/broken.csv/meshes"}),
@@ -99,3 +101,14 @@ def test_refused(refusals, name):
     assert line.startswith("snakemesh: ") and CASES[name][0] in line
     assert "Traceback" not in done.stdout + done.stderr
     assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [("-n",), ()])
+def test_a_target_that_does_not_exist(repository, config, tmp_path, arguments):
+    """The one that was meant is the last word, after Snakemake's own."""
+    done = run(repository, config(tmp_path / "out"), "verifi", *arguments)
+    assert done.returncode != 0
+    assert "The plan" not in done.stdout + done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last == "snakemesh: there is no target verifi, did you mean verify?"
+    assert not (tmp_path / "out").exists()

@@ -66,6 +66,27 @@ def test_every_clone_sees_the_same(repository, ours, made, tmp_path):
     assert planned(repository, ours()) == PYRAMID | MESHING
 
 
+def test_another_input_replaces_an_output_only_if_told_to(repository, ours, made, tmp_path):
+    """Whatever the target, before anything is written."""
+    made(ours())
+    output = Path(ours()["output_directory"])
+    before = digests(output)
+    other = ours(input_path=tmp_path / "other.zarr")
+    shutil.copytree(ours()["input_path"], other["input_path"])
+    edit(other)
+    for arguments in [(), ("-n",), ("verify",), ("pyramid",), ("report", "-n")]:
+        done = run(repository, other, *arguments)
+        assert done.returncode != 0
+        assert done.stderr.splitlines()[-1] == (
+            f"snakemesh: config key output_directory: {output} was made from "
+            f"{ours()['input_path']}, and input_path is {other['input_path']}; choose another "
+            "directory, or set input_changed: true to replace what is there"
+        )
+    assert digests(output) == before
+    assert planned(repository, other | {"input_changed": True}) == PYRAMID | MESHING
+    assert planned(repository, ours(input_changed=True)) == {}
+
+
 def test_the_number_of_lods_is_left_to_the_plan_after_a_run(repository, ours, made):
     """What was made for a given number of LODs is made again, and nothing of it is left."""
     made(ours())

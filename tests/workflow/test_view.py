@@ -28,7 +28,7 @@ from neuroglancer_page import (
     panel,
     serving,
 )
-from running import REPOSITORY
+from running import REPOSITORY, digests
 from snakemesh.plan.input_state import InputState
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.provenance import run_document, write_document
@@ -193,6 +193,7 @@ def running(output: Path, *arguments: str):
 
 
 def test_the_program_serves_the_viewer_and_what_was_asked_for(multires):
+    before = digests(multires.parent)
     with running(multires.parent, "--where", "label == 7") as lines:
         text = "".join(lines)
         port = re.search(r"ssh -L (\d+):127\.0\.0\.1:\1 \S+@", text)[1]
@@ -205,7 +206,6 @@ def test_the_program_serves_the_viewer_and_what_was_asked_for(multires):
                 return answer.read()
 
         state = json.loads(body(f"/{secret}/state.json"))
-        assert state == json.loads((multires.parent / "view.json").read_text())
         assert state["layers"][0]["segments"] == ["7"]
         assert b"neuroglancer" in body(f"/v/{secret}/")
         assert body(f"/{secret}/multires/info") == (multires / "info").read_bytes()
@@ -213,6 +213,7 @@ def test_the_program_serves_the_viewer_and_what_was_asked_for(multires):
         for path in (*hidden, "/v/", "/state.json", "/multires/info", "/guess/multires/info"):
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 body(path)
+    assert digests(multires.parent) == before
 
 
 def test_unfinished_meshes_are_not_served_before_their_shard_is(multires, tmp_path):

@@ -7,7 +7,6 @@ multires/                               what is served:
   snakemesh.json                        what made them
 _intermediate_scales.zarr/              the levels that are built, an OME-Zarr group
 snakemesh.json                          what the latest run makes, and from what
-view.json                               what the viewer showed, written by view.py
 work/
   lock                                  held while a run writes
   input.npz                             the input's files, as they were when the run was planned

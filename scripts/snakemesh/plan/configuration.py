@@ -6,8 +6,9 @@ No job imports this module: what checks a schema takes 0.2 s to import.
 import math
 import re
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -170,13 +171,20 @@ def _message(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> st
     if error.validator == "additionalProperties":
         unknown = sorted(set(map(str, found)) - set(schema["properties"]))
         known = ", ".join(schema["properties"])
-        return f"config: unknown key {_shown(unknown[0])}; the keys are {known}"
+        hint = _meant(unknown[0].lower().replace("-", "_"), schema["properties"])
+        return f"config: unknown key {_shown(unknown[0])}{hint}; the keys are {known}"
     if error.validator == "required":
         missing = [key for key in schema["required"] if key not in found]
         return f"config: the key {missing[0]} is missing"
     key = str(error.absolute_path[0])
     rule = schema["properties"][key]
     return f"config key {key}: found {_quoted(error)}, expected {_expected(error, rule)}"
+
+
+def _meant(text: str, known: Iterable[str]) -> str:
+    """The one of some words that somebody may have meant, as an end of a message, or nothing."""
+    found = get_close_matches(text, known, n=1)
+    return f", did you mean {found[0]}?" if found else ""
 
 
 def _quoted(error: jsonschema.ValidationError) -> str:
@@ -191,9 +199,16 @@ def _quoted(error: jsonschema.ValidationError) -> str:
 
 def _expected(error: jsonschema.ValidationError, rule: Mapping[str, Any]) -> str:
     if error.validator == "enum":
-        return "one of " + ", ".join(map(_word, rule["enum"]))
+        known = list(map(_word, rule["enum"]))
+        return f"one of {', '.join(known)}{_meant(str(error.instance), known)}"
     if "description" in rule:
         return str(rule["description"])
+    is_number = isinstance(error.instance, int | float) and not isinstance(error.instance, bool)
+    if error.validator == "type" and error.absolute_path[0] in _PATHS and is_number:
+        return (
+            "a path; Snakemake reads names such as 2024_01, 007 and 1.5 as numbers, unless you "
+            "write ./ in front of them: ./2024_01"
+        )
     if error.validator == "type":
         kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
         return "a value of type " + " or ".join(kinds)

@@ -20,6 +20,8 @@ from snakemesh.source.read import is_local, read_source, with_voxel_size
 
 # The path of the example in config/config.yaml. If this is the input, the first run makes it.
 EXAMPLE_PATH = "example/segmentation.zarr"
+# The output of the example there.
+EXAMPLE_OUTPUT = "results/example"
 
 
 def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
@@ -27,9 +29,10 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
 
     The example is planned before it is made; its level is then known without metadata.
 
-    Raises UserError if the source cannot be meshed, if the output would touch it or belongs to
-    another program.
+    Raises UserError if the source cannot be meshed, if the output would touch it, belongs to
+    another program or is that of the example.
     """
+    _refuse_output_of_example(settings)
     if settings.input_path == EXAMPLE_PATH and not Path(EXAMPLE_PATH).exists():
         level, voxel_size_nm = _example_level(), settings.voxel_size_nm
         if voxel_size_nm is not None:
@@ -89,6 +92,20 @@ def _example_level() -> SourceLevel:
         translation=EXAMPLE_TRANSLATION,
         format="zarr2",
     )
+
+
+def _refuse_output_of_example(settings: Settings) -> None:
+    """Raise UserError if any other input would be meshed over the example.
+
+    Somebody who sets only `input_path` gets the other key from config/config.yaml.
+    """
+    pairs = ((settings.output_directory, EXAMPLE_OUTPUT), (settings.input_path, EXAMPLE_PATH))
+    is_output, is_input = (os.path.realpath(a) == os.path.realpath(b) for a, b in pairs)
+    if is_output and not is_input:
+        raise UserError(
+            f"config key output_directory: found {settings.output_directory}, the output of the "
+            f"example, for the input {settings.input_path}; set the key to a folder for its meshes"
+        )
 
 
 def _refuse_overlap(settings: Settings, is_local_source: bool) -> None:

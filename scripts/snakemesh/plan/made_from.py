@@ -37,6 +37,7 @@ RUNNING_KEYS = (
     "delete_intermediate_scales",
     "keep_fragments",
     "check_input",
+    "input_changed",
     "verify",
     "verify_fraction",
     "max_jobs",

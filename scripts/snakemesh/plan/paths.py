@@ -65,6 +65,17 @@ def plain_address(text: str) -> str:
     return address
 
 
+def spellings(path: str) -> list[str]:
+    """What stands for a path or an address of a volume, whichever way it is spelled.
+
+    The absolute path, and the one that its links lead to. An address without what may be left out.
+    """
+    if "://" in (address := plain_address(path)):
+        return [address.rstrip("/")]
+    whole = os.path.abspath(path)
+    return list(dict.fromkeys((whole, os.path.realpath(whole))))
+
+
 def file_path(key: str, text: str) -> str:
     """The path of a file that is to be read, with its `~` expanded.
 

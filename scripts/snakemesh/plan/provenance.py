@@ -1,6 +1,7 @@
 """The document in the output folder that says what made it, and how the next run differs from it.
 
-It is for people: what is believed is decided by the hashes in the names of the products alone.
+It is for people, and for `plan.other_input`: what is believed is decided by the hashes in the names
+of the products alone.
 """
 
 import json
@@ -17,6 +18,7 @@ from snakemesh.output.atomic import replacing
 from snakemesh.plan.input_state import is_checked
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.made_from import MadeFrom
+from snakemesh.plan.paths import spellings
 from snakemesh.plan.placement import FAR_VOXELS
 from snakemesh.plan.plan import Plan
 
@@ -27,11 +29,14 @@ _LONGEST = 60
 def run_document(made_from: MadeFrom) -> dict[str, Any]:
     """Version, configuration, identity of the input, and what each kind of product is made from."""
     plan = made_from.plan
+    configuration = asdict(plan.settings)
+    del configuration["input_changed"]  # it is about the run before
     return {
         "snakemesh": __version__,
         "results_version": RESULTS_VERSION,
-        "configuration": asdict(plan.settings) | {"num_lods": plan.num_lods},
+        "configuration": configuration | {"num_lods": plan.num_lods},
         "input": {
+            "paths": input_paths(plan),
             "levels": [
                 {
                     "path": level.path,
@@ -62,6 +67,12 @@ def run_document(made_from: MadeFrom) -> dict[str, Any]:
         },
         "view": view_document(made_from.plan),
     }
+
+
+def input_paths(plan: Plan) -> list[str]:
+    """What stands for the input: the paths of the volume and of its finest level."""
+    finest = "/".join(filter(None, (plan.source.path, plan.source.name)))
+    return [*spellings(plan.settings.input_path), *spellings(finest)]
 
 
 def view_document(plan: Plan) -> dict[str, Any]:
@@ -131,7 +142,7 @@ def read_document(path: str) -> dict[str, Any] | None:
     """The document of the run before, or None where there is none that can be read."""
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -141,9 +152,9 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     now = json.loads(json.dumps(now))
     found = [
         f"{key} was {_shown(old)}, is {_shown(new)}"
-        for key, old, new in _differing(_part(before, "configuration"), now["configuration"])
+        for key, old, new in _differing(part(before, "configuration"), now["configuration"])
     ]
-    input_before = _part(before, "input")
+    input_before = part(before, "input")
     levels = [level for level in input_before.get("levels", ()) if isinstance(level, dict)]
     known = {level.get("path"): level.get("documents") for level in levels}
     for level in now["input"]["levels"]:
@@ -151,7 +162,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             found.append(f"the metadata of {level['path']}")
     if input_before.get("chunks") not in (None, now["input"]["chunks"]):
         found.append("the chunks of the input")
-    lists = _part(input_before, "lists")
+    lists = part(input_before, "lists")
     for key, digest in now["input"]["lists"].items():
         if lists.get(key, digest) != digest:
             found.append(f"the labels in {key}")
@@ -163,7 +174,8 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _part(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+def part(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """An object in a document; {} where it is missing or of another kind."""
     found = document.get(name)
     return found if isinstance(found, dict) else {}
 

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from snakemesh.plan.provenance import changes, read_document, run_document
 
 # Of what is damaged, so many lines are shown.
 MAX_LINES = 5
+# The rules that people ask for by name.
+_TARGETS = ("all", "pyramid", "verify", "report")
 # Why a key leaves out labels.
 _WHY = {
     "target_ids": "not in target_ids",
@@ -101,6 +104,16 @@ def remarks_after(facts: Mapping[str, object] | None) -> list[str]:
     if facts.get("labels") == 0:
         lines.append("there is no label in what was meshed: the layer is empty")
     return lines
+
+
+def target_remarks(unknown: Iterable[str]) -> list[str]:
+    """For each target that is no rule, a line with the one that may have been meant, if any."""
+    near = {name: get_close_matches(name, _TARGETS, n=1) for name in unknown}
+    return [
+        f"there is no target {name}, did you mean {found[0]}?"
+        for name, found in near.items()
+        if found
+    ]
 
 
 def _input_line(made_from: MadeFrom) -> str:

@@ -29,6 +29,7 @@ class Settings:
     keep_fragments: bool
     check_input: bool | None
     input_version: str | int | None
+    input_changed: bool
     n_smoothing_iter: int
     target_reduction: float
     decimation_factor: float

@@ -35,6 +35,14 @@ class Output:
         found = self.document.get("view", {})
         return found if isinstance(found, dict) else {}
 
+    def is_one(self) -> bool:
+        """Whether the directory is an output: of a run, or a copy of its `multires` alone.
+
+        In `multires` itself there is a document too, but not of a run.
+        """
+        has_run = not self.document.keys().isdisjoint(("products", "view"))
+        return has_run or Path(self.folder.info).is_file()
+
     def product(self, name: str) -> str:
         """The hash of what a product is made from; one that no file has if it is not known."""
         return str(self.document.get("products", {}).get(name, "unknown"))

@@ -110,6 +110,11 @@ def volume_at(output: Output, url: str) -> str | None:
         return f"{output.view['format']}://{url}/{VOLUME}"
     if _is_served_whole(output):
         return f"precomputed://{url}/{VOLUME}"
+    return _remote_volume(output)
+
+
+def _remote_volume(output: Output) -> str | None:
+    """The source of a volume that lies on a server, or None if it is local or cannot be shown."""
     source = output.view.get("source") or {"path": ""}
     if "://" in source["path"] and not output.zero_nm().any():
         address = source["path"].removeprefix("precomputed://")
@@ -122,6 +127,31 @@ def site_state(output: Output, url: str, chosen: Chosen) -> dict[str, Any]:
     volume = volume_at(output, url)
     has_meshes = output.meshes_are_finished() or output.info() is not None
     sources = ([volume] if volume else []) + ([meshes_at(url)] if has_meshes else [])
+    return _framed_state(output, sources, chosen)
+
+
+def shared_state(output: Output, url: str, volume: str | None, chosen: Chosen) -> dict[str, Any]:
+    """The state that shows copies on web servers.
+
+    url: of a copy of the output or of its `multires`. volume: the address of a copy of the volume;
+    None for the volume itself, if it lies on a server. Raises UserError if the viewer would show
+    the volume wrongly.
+    """
+    voxels = _remote_volume(output)
+    if volume is not None:
+        source = output.view.get("source")
+        if source is None:
+            raise UserError(
+                "--volume: the viewer would show the volume with other labels or in another place "
+                "(label_map, voxel_size_nm), or a version before this one made the output"
+            )
+        voxels = f"{_FORMATS[source['format']]}://{volume}"
+    meshes = meshes_at(url.removesuffix(f"/{MULTIRES}"))
+    return _framed_state(output, [voxels, meshes] if voxels else [meshes], chosen)
+
+
+def _framed_state(output: Output, sources: list[str], chosen: Chosen) -> dict[str, Any]:
+    """The state with these sources, in view: the chosen segments, or else the finest level."""
     state = layer_state(sources, chosen.labels)
     if chosen.lower is not None and chosen.upper is not None:
         zero = output.zero_nm()

@@ -75,6 +75,7 @@ def test_the_example_says_only_where():
             "use_existing_scales",
             "found 'no', expected one of true, false, trust",
         ),
+        ({"input_changed": "yes"}, "input_changed", "a value of type boolean"),
         ({"target_reduction": 1}, "target_reduction", "found 1, expected less than 1"),
         ({"target_reduction": -0.1}, "target_reduction", "at least 0"),
         ({"decimation_factor": 0.5}, "decimation_factor", "at least 1"),
@@ -90,7 +91,7 @@ def test_the_example_says_only_where():
         ({"exclude_ids": ""}, "exclude_ids", "or a path"),
         ({"min_voxels": -1}, "min_voxels", "at least 0"),
         ({"min_voxels": 1.5}, "min_voxels", "a value of type integer"),
-        ({"segment_properties_csv": 3}, "segment_properties_csv", "string or null"),
+        ({"segment_properties_csv": 3}, "segment_properties_csv", "expected a path; Snakemake"),
         ({"max_properties": -1}, "max_properties", "null or a whole number, 0 or more"),
         ({"max_properties": 2.5}, "max_properties", "null or a whole number, 0 or more"),
         ({"max_properties": "all"}, "max_properties", "null or a whole number, 0 or more"),
@@ -100,6 +101,14 @@ def test_the_example_says_only_where():
         ({"verify_fraction": 1.5}, "verify_fraction", "at most 1"),
         ({"max_jobs": 99}, "max_jobs", "at least 100"),
         ({"input_path": ""}, "input_path", "a text of at least 1 character"),
+        # 007, 2024_01 and 1e3, as Snakemake reads them
+        ({"input_path": 7}, "input_path", "found 7, expected a path; Snakemake reads names such"),
+        ({"output_directory": 202401}, "output_directory", "write ./ in front of them: ./2024_01"),
+        ({"output_directory": 10**40}, "output_directory", "write ./ in front of them: ./2024_01"),
+        ({"label_map": 1e3}, "label_map", "found 1000.0, expected a path; Snakemake reads"),
+        ({"output_directory": True}, "output_directory", "found True, expected a value of type"),
+        ({"downsample_method": "binry"}, "downsample_method", "nearest, did you mean binary?"),
+        ({"cell_size": 250}, "cell_size", "1024, did you mean 256?"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(changes, key, expected):
@@ -122,10 +131,23 @@ def test_nonsense_names_the_key_in_a_line(key, value):
         read_settings({**NEEDED, key: value})
 
 
-def test_an_unknown_key_and_the_known_ones():
-    with pytest.raises(UserError, match="^config: unknown key 'num_lod'; [^\n]+$") as error:
-        read_settings({**NEEDED, "num_lod": 3})
-    assert str(error.value).endswith("the keys are " + ", ".join(KEYS))
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        *(
+            ("num_lod", "num_lods"),
+            ("Num-LODs", "num_lods"),
+            ("outputdirectory", "output_directory"),
+        ),
+        *(("voxel_size", "voxel_size_nm"), ("qwerty", None)),
+    ],
+)
+def test_an_unknown_key_and_the_known_ones(key, meant):
+    hint = "" if meant is None else f", did you mean {meant}?"
+    known = ", ".join(KEYS)
+    with pytest.raises(UserError) as error:
+        read_settings({**NEEDED, key: 3})
+    assert str(error.value) == f"config: unknown key {key!r}{hint}; the keys are {known}"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from snakemesh.example import volume as example
 from snakemesh.output.folder import OWN_FOLDERS
 from snakemesh.output.lock import acquire
 from snakemesh.plan.configuration import SCHEMA_PATH, read_settings
-from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
+from snakemesh.plan.inputs import EXAMPLE_OUTPUT, EXAMPLE_PATH, check_tables, source_levels
 from snakemesh.plan.plan import make_plan
 from volumes import settings_with
 
@@ -57,6 +57,26 @@ def test_the_example_is_planned_alike_before_and_after_it_is_made(voxel_size_nm,
 def test_the_example_is_that_of_the_configuration():
     config = f"input_path: {EXAMPLE_PATH}\n"
     assert config in (SCHEMA_PATH.parent / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("output", ["results/example", "./results//example/", "{here}/link"])
+def test_only_the_example_goes_where_the_example_goes(tmp_path, output):
+    """Somebody who gives only an input_path has this output_directory from config/config.yaml."""
+    assert (
+        f"output_directory: {EXAMPLE_OUTPUT}\n" in (SCHEMA_PATH.parent / "config.yaml").read_text()
+    )
+    os.symlink("results/example", "link")
+    output = output.format(here=tmp_path)
+    path = write_labels("seg.zarr")
+    with pytest.raises(UserError, match="^config key output_directory: [^\n]* of the example, for"):
+        source_levels(settings_for(path, output))
+    with pytest.raises(UserError, match="^config key output_directory: [^\n]* of the example, for"):
+        source_levels(settings_for("https://host/seg.zarr", output))
+    source_levels(settings_for(path, f"{output}2"))
+    source_levels(settings_for(EXAMPLE_PATH, output))
+    source_levels(settings_for(EXAMPLE_PATH, "elsewhere"))
+    write_labels(EXAMPLE_PATH)
+    source_levels(settings_for(str(tmp_path / EXAMPLE_PATH), output))
 
 
 # -- where the output may go ------------------------------------------------------------------

@@ -43,6 +43,7 @@ OTHER = {
     "keep_fragments": (True, "result"),
     "check_input": (True, None),
     "input_version": ("second", "group"),
+    "input_changed": (True, None),
     "n_smoothing_iter": (4, "blocks"),
     "target_reduction": (0.9, "blocks"),
     "decimation_factor": (5, "blocks"),

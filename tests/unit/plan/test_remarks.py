@@ -12,7 +12,13 @@ from snakemesh.plan.provenance import (
     served_document,
     write_document,
 )
-from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines, view_command
+from snakemesh.plan.remarks import (
+    remarks_after,
+    remarks_before,
+    result_lines,
+    target_remarks,
+    view_command,
+)
 from volumes import settings_with, volume
 
 (LEVEL,) = volume()
@@ -101,6 +107,12 @@ def test_what_is_said_after_a_run():
     assert remarks_after({"labels": 1, "left_out": dict.fromkeys(left_out, 0)}) == []
     assert remarks_after({"labels": 0}) == [
         "there is no label in what was meshed: the layer is empty"
+    ]
+
+
+def test_a_target_that_was_meant():
+    assert target_remarks(["verifi", "out/multires/info", "x"]) == [
+        "there is no target verifi, did you mean verify?"
     ]
 
 
