@@ -32,11 +32,16 @@ from snakemesh.plan.provenance import run_document, write_document
 from snakemesh.plan.quiet import SHOWN, quieted
 from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
 from snakemesh.plan.remarks import target_remarks, view_command
-from snakemesh.plan.run_start import StartHandler
+from snakemesh.plan.run_start import StartHandler, refuse_read_only_folder
+from snakemesh.plan.stop import make_stoppable, stop_run
 from snakemesh.plan.summary import plan_summary
 from snakemesh.plan.watch import verify_report, watch_run
 
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+
 try:
+    if workflow.is_main_process and not IS_MODULE:
+        refuse_read_only_folder(f"{CLONE}/Snakefile")
     SETTINGS = read_settings(typed(config))
     OUT = OutputFolder(os.path.normpath(SETTINGS.output_directory))
     # A job takes what the run that plans has seen: what changes meanwhile must not split the run.
@@ -64,7 +69,6 @@ try:
 except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
-IS_MODULE = not workflow.modifier.is_main_snakefile()
 ENVIRONMENT = "../envs/environment.yaml"
 # Jobs that are expected to take this many seconds or more are not put into a group with others. A
 # group is one job of a cluster.
@@ -91,20 +95,33 @@ def begin():
     if IS_MODULE and not works:
         return False
     try:
-        if not lock.acquire(Path(OUT.root)):
+        make_stoppable()
+        if not lock.acquire(Path(OUT.root), say, lost):
             return True  # Snakemake reads this file once more for each `use rule ... with`
-    except UserError as error:
-        print(f"snakemesh: {error}", file=sys.stderr)  # the scheduler hides what an exit says
+        logger.info(summary(), extra=SHOWN)
+        write_lists(INPUT_STATE.lists, LISTS)
+        label_map.write_label_map_state(MADE_FROM, OUT)
+        # the last one: where it is, the others are
+        write_state(OUT.input_state, INPUT_STATE, MISMATCHES)
+        write_document(OUT.run_document, run_document(MADE_FROM))
+    except (UserError, OSError) as error:
+        line = lock.unwritable(OUT.root, error) if isinstance(error, OSError) else error
+        print(f"snakemesh: {line}", file=sys.stderr)  # the scheduler hides what an exit says
         sys.exit(1)
-    logger.info(summary(), extra=SHOWN)
-    write_lists(INPUT_STATE.lists, LISTS)
-    label_map.write_label_map_state(MADE_FROM, OUT)
-    # the last one: where it is, the others are
-    write_state(OUT.input_state, INPUT_STATE, MISMATCHES)
-    write_document(OUT.run_document, run_document(MADE_FROM))
     verifies = any(rule == "verify_table" for rule, _ in left.values())
     watch_run(logger, QUIET, OUT, works, lambda: end(verifies))
     return True
+
+
+def say(line):
+    """Print a line of ours among Snakemake's own messages."""
+    logger.warning(f"snakemesh: {line}", extra=SHOWN)
+
+
+def lost(line):
+    """End the run: another one writes to its output folder."""
+    logger.error(f"snakemesh: {line}", extra=SHOWN)
+    stop_run()
 
 
 def end(verifies):
@@ -123,7 +140,7 @@ def end(verifies):
         line = f"  report   {page}, for a browser; --report report.html packs its parts"
         logger.info(line, extra=SHOWN)
     for remark in remarks_after(facts):
-        logger.warning(f"snakemesh: {remark}", extra=SHOWN)
+        say(remark)
 
 
 def say_at_exit():

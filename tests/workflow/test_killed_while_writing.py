@@ -5,16 +5,13 @@ real jobs, inside calls of the C library: see tests/faults/kill_while_writing.c.
 """
 
 import os
-import shutil
 import subprocess
-from pathlib import Path
 
-import pytest
 from test_resume import leftovers
 
+from preloading import library
 from running import command, digests
 
-SOURCE = Path(__file__).resolve().parents[1] / "faults" / "kill_while_writing.c"
 # Each fault kills one attempt at one job. Their order does not matter.
 FAULTS = {
     "half a chunk": "write:_intermediate_scales.zarr/s1/",
@@ -27,23 +24,12 @@ FAULTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    """The compiled library that kills, for LD_PRELOAD."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("NOT TESTED: killing jobs while they write needs a C compiler")
-    built = tmp_path_factory.mktemp("faults") / "kill_while_writing.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", built, SOURCE, "-ldl"], check=True)
-    return built
-
-
-def test_another_attempt_makes_it_good(repository, config, multires, library, tmp_path):
+def test_another_attempt_makes_it_good(repository, config, multires, tmp_path):
     """Within one run, every killed job is tried again, as on a cluster."""
     output, done = tmp_path / "out", tmp_path / "done"
     done.mkdir()
     faults = {
-        "LD_PRELOAD": str(library),
+        "LD_PRELOAD": str(library("kill_while_writing")),
         "KILL_WHILE_WRITING": " ".join(FAULTS.values()),
         "KILL_DONE": str(done),
     }

@@ -37,7 +37,7 @@ MANY_FILES = {
 }
 MARKERS = {*FILES.values(), *MANY_FILES.values(), r"/result\.\w+\.done$"} - {None}
 # Nothing depends on these: logs, measurements, and the lock, which counts only while it is held.
-UNIMPORTANT = re.compile(r"/out/(logs|benchmarks)(/|$)|/work/lock$")
+UNIMPORTANT = re.compile(r"/out/(logs|benchmarks)(/|$)|/work/lock(\.\d+)?$")
 
 
 def lost_products(calls: Iterable[Call]) -> Iterator[str]:

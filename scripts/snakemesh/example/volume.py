@@ -55,19 +55,17 @@ def write_example(path: str) -> None:
 
 
 def _write_group(group: Path, labels: np.ndarray) -> None:
-    import worldarray  # here, because it imports tensorstore, and the constants must be cheap
+    # here, because these import tensorstore, and the constants must be cheap
+    import worldarray
 
-    s0 = worldarray.create(
-        str(group / "s0"),
-        EXAMPLE_SHAPE,
-        EXAMPLE_DTYPE,
-        EXAMPLE_VOXEL_SIZE,
-        EXAMPLE_TRANSLATION,
-        axes=("z", "y", "x"),
-        units="nanometer",
-        chunks=EXAMPLE_CHUNKS,
-        codecs="zstd",
-        format="zarr2",
-        separator="/",
-    )
-    s0.write_index((0, 0, 0), EXAMPLE_SHAPE, labels)
+    from snakemesh.zarr_documents import array_documents, group_documents
+
+    s0 = group / "s0"
+    s0.mkdir(parents=True)
+    levels = [("s0", EXAMPLE_VOXEL_SIZE, EXAMPLE_TRANSLATION)]
+    for name, document in group_documents("zarr2", levels).items():
+        (group / name).write_bytes(document)
+    array = array_documents("zarr2", EXAMPLE_SHAPE, EXAMPLE_DTYPE, EXAMPLE_CHUNKS)
+    for name, document in array.items():
+        (s0 / name).write_bytes(document)
+    worldarray.open(str(s0), mode="r+").write_index((0, 0, 0), EXAMPLE_SHAPE, labels)

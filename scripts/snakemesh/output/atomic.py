@@ -1,11 +1,22 @@
-"""Files that appear whole or not at all, and that are on the disk once they have appeared."""
+"""Files that appear whole or not at all, and that are on the disk once they have appeared.
+
+Some file systems cannot sync a file or a folder on request (CIFS, some of FUSE). There, files reach
+the disk when the file system sees to it. An error that says that data are lost is never ignored.
+"""
 
 import ctypes
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
+
+# What fsync and syncfs fail with where there is no such call, or not for this kind of file.
+_NOT_SUPPORTED = (
+    *(errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY),
+    *(errno.EBADF, errno.EPERM, errno.EACCES, errno.EISDIR),
+)
 
 
 @contextmanager
@@ -44,20 +55,36 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
 def sync_filesystem(path: str | os.PathLike[str]) -> None:
     """Bring all that was written to the filesystem of `path` to the disk, in one call.
 
-    That is cheaper than to open and sync each of many files. Linux: syncfs(2).
+    That is cheaper than to open and sync each of many files. Linux: syncfs(2). Where that is not
+    allowed, as in some sandboxes, all file systems are synced.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error), os.fspath(path))
+        _syncfs(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+        os.sync()
     finally:
         os.close(descriptor)
+
+
+def _syncfs(descriptor: int) -> None:
+    try:
+        syncfs = ctypes.CDLL(None, use_errno=True).syncfs
+    except AttributeError:
+        raise OSError(errno.ENOSYS, "the C library has no syncfs") from None
+    if syncfs(descriptor) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
 
 
 def _sync(path: str | os.PathLike[str]) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise
     finally:
         os.close(descriptor)

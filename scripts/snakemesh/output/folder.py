@@ -9,6 +9,7 @@ _intermediate_scales.zarr/              the levels that are built, an OME-Zarr g
 snakemesh.json                          what the latest run makes, and from what
 work/
   lock                                  held while a run writes
+  lock.<n>                              who holds it, and that it lives
   input.npz                             the input's files, as they were when the run was planned
   target_ids.npy, exclude_ids.npy       the labels that these keys list
   label_map/<hash>.npy, <hash>.index.npy  the table of bodies as jobs read it, its marker:

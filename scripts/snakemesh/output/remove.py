@@ -53,16 +53,17 @@ def _listed(root: Path) -> tuple[list[str], list[str], list[str]]:
 
 
 def remove_unfinished(folder: Path, names: Collection[str] | None = None) -> None:
-    """Remove the unfinished files that killed jobs left in the folder of an array.
+    """Remove the unfinished files that killed jobs left in the folder of an array or a group.
 
-    names: only the unfinished files of these final names are removed; None means all of them.
+    names: only the unfinished chunks of these final names are removed; None means all files.
     Nothing happens if the folder does not exist, or is a link.
     """
     if folder.is_symlink() or not folder.is_dir():
         return
     for entry in folder.iterdir():
         found = _UNFINISHED_NAME.fullmatch(entry.name)
-        if found and (names is None or found[1] in names):
+        is_document = names is None and _TEMPORARY_NAME.fullmatch(entry.name)
+        if is_document or (found and (names is None or found[1] in names)):
             entry.unlink(missing_ok=True)
 
 

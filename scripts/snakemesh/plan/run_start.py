@@ -5,8 +5,11 @@ first job of any run, it logs how many jobs there are.
 """
 
 import logging
+import os
 from collections.abc import Callable
+from pathlib import Path
 
+from snakemesh.errors import UserError
 from snakemesh.output.folder import OutputFolder
 
 
@@ -34,3 +37,17 @@ class StartHandler(logging.Handler):
         if event == "job_info":
             return self._folder.rule_of_logs(getattr(record, "log", ())) is not None
         return event == "run_info"
+
+
+def refuse_read_only_folder(snakefile: str) -> None:
+    """Raise UserError if Snakemake cannot keep its records in the working directory.
+
+    snakefile: its path, for the way out.
+    """
+    records = Path.cwd() / ".snakemake"
+    folder = records if records.exists() else records.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(
+            f"{folder} cannot be written to, and Snakemake keeps its records there; go to a folder "
+            f"of your own and add --snakefile {snakefile} to the same command"
+        )

@@ -1,5 +1,6 @@
 """The group of the levels that are built: its metadata, empty arrays and links to the source."""
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,9 @@ from pathlib import Path
 import worldarray as wa
 
 from snakemesh.job_records import BuiltLevel, LinkedLevel, PyramidGroup
-from snakemesh.output.atomic import sync_filesystem
+from snakemesh.output.atomic import replacing, sync_filesystem
 from snakemesh.output.remove import remove_tree, remove_unfinished
-
-_AXES = ("z", "y", "x")
+from snakemesh.zarr_documents import AXES, array_documents, group_documents
 
 
 def create_group(group: PyramidGroup) -> None:
@@ -18,8 +18,9 @@ def create_group(group: PyramidGroup) -> None:
 
     A group is kept with its voxels, and completed if a job was killed while making it. Any other
     one is removed first. The metadata list all levels, finest first: the built ones, and those of
-    the source that are linked to. A level of the source is left out if its format is another one or
-    if it has more than three axes. When this returns, the group is on the disk.
+    the source that are linked to. A level of the source is left out if its format is another one,
+    if it has more than three axes, or if the filesystem has no links. When this returns, the group
+    is on the disk.
 
     Raises UserError if something that no run has made stands in the way: a file, or a link,
     wherever it leads.
@@ -32,28 +33,40 @@ def create_group(group: PyramidGroup) -> None:
     root.mkdir(parents=True, exist_ok=True)
     for folder in (root, *(root / built.name for built in group.built)):
         remove_unfinished(folder)
-    for link in group.linked:
-        if not (root / link.name).is_symlink():
-            os.symlink(link.path, root / link.name)
-    for level in _finest_first(group):
-        wa.ensure_group_entry(
-            str(root), level.name, level.voxel_size, level.translation, _AXES, format=group.format
-        )
-    for built in group.built:
-        wa.create(
-            str(root / built.name),
-            built.shape,
-            group.dtype,
-            built.voxel_size,
-            built.translation,
-            axes=_AXES,
-            chunks=group.chunks,
-            codecs="zstd",
-            format=group.format,
-            separator="/",
-            exists="adopt",
-        )
+    linked = tuple(level for level in group.linked if _link(level.path, root / level.name))
+    for name, document in _documents(replace(group, linked=linked)).items():
+        path = root / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.is_file() or path.read_bytes() != document:
+            with replacing(path, durable=False) as temporary:
+                temporary.write_bytes(document)
     sync_filesystem(root)
+
+
+def _link(target: str, path: Path) -> bool:
+    """Whether there is a link to a level of the source: made now, or before.
+
+    Viewers of the group would like to see that level too, but no run reads it there.
+    """
+    if path.is_symlink():
+        return True
+    try:
+        os.symlink(target, path)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.EIO, errno.ENOSPC, errno.EDQUOT):
+            raise
+        return False
+    return True
+
+
+def _documents(group: PyramidGroup) -> dict[str, bytes]:
+    """The metadata documents of the group and its built arrays, by path relative to the group."""
+    levels = [(level.name, level.voxel_size, level.translation) for level in _finest_first(group)]
+    documents = group_documents(group.format, levels)
+    for built in group.built:
+        found = array_documents(group.format, built.shape, group.dtype, group.chunks)
+        documents |= {f"{built.name}/{name}": document for name, document in found.items()}
+    return documents
 
 
 def _finest_first(group: PyramidGroup) -> list[LinkedLevel | BuiltLevel]:
@@ -65,7 +78,7 @@ def _finest_first(group: PyramidGroup) -> list[LinkedLevel | BuiltLevel]:
 def _is_alike(path: str, format: str) -> bool:
     """Whether an array of the source can be a level of the group: same format, three axes."""
     meta = wa.metadata(path, open=False)
-    return bool(meta.format == format and meta.ndim == len(_AXES))
+    return bool(meta.format == format and meta.ndim == len(AXES))
 
 
 def _holds(root: Path, group: PyramidGroup) -> bool:

@@ -1,3 +1,4 @@
+import errno
 import os
 import re
 import signal
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from snakemesh.output.atomic import replacing
+from preloading import refusing
+from snakemesh.output.atomic import replacing, sync_filesystem
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
@@ -113,3 +115,50 @@ def test_the_folder_above_is_synced_unless_it_must_not_be_read(tmp_path, monkeyp
         temporary.write_text("new")
     assert synced == [temporary, tmp_path / "out", tmp_path]
     assert names(tmp_path / "out") == ["info"]
+
+
+# Write a file, and sync its file system.
+WRITE = """
+import sys
+from pathlib import Path
+from snakemesh.output.atomic import replacing, sync_filesystem
+with replacing(sys.argv[1]) as temporary:
+    temporary.write_text("new")
+sync_filesystem(Path(sys.argv[1]).parent)
+"""
+SYNCS = ("fsync_of_file", "fsync_of_folder", "syncfs")
+NOT_SUPPORTED = ("EINVAL", "ENOSYS", "EOPNOTSUPP", "EBADF", "EPERM", "EACCES")
+
+
+def written(path, **errors):
+    environment = refusing(**errors) | {"PYTHONPATH": str(SCRIPTS)}
+    code = [sys.executable, "-c", WRITE, str(path)]
+    return subprocess.run(code, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", NOT_SUPPORTED)
+def test_a_filesystem_that_cannot_sync_when_asked(tmp_path, name):
+    error = getattr(errno, name)
+    done = written(tmp_path / "info", **dict.fromkeys(SYNCS, error))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "info").read_text() == "new"
+    assert names(tmp_path) == ["info"]
+
+
+@pytest.mark.parametrize("name", ["EIO", "ENOSPC", "EDQUOT", "EROFS", "ESTALE"])
+@pytest.mark.parametrize("call", SYNCS)
+def test_data_that_are_lost_are_an_error(tmp_path, call, name):
+    error = getattr(errno, name)
+    done = written(tmp_path / "info", **{call: error})
+    assert done.returncode != 0
+    assert f"[Errno {error}] {os.strerror(error)}" in done.stderr
+    assert names(tmp_path) == ([] if call == "fsync_of_file" else ["info"])
+
+
+def test_a_c_library_without_syncfs(tmp_path, monkeypatch):
+    """Then all filesystems are synced, which is the only other call that does it for many files."""
+    synced = []
+    monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: object())
+    monkeypatch.setattr(os, "sync", lambda: synced.append(True))
+    sync_filesystem(tmp_path)
+    assert synced == [True]

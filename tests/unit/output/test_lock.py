@@ -1,12 +1,21 @@
+"""One run at a time, where flock works, where there is none, and where it holds on a node only."""
+
+import errno
+import fcntl
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from preloading import refusing
 from snakemesh.errors import UserError
+from snakemesh.output import lock as locks
 from snakemesh.output.lock import acquire
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
@@ -15,8 +24,9 @@ SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 HOLD = """
 import subprocess, sys, time
 from pathlib import Path
-from snakemesh.output.lock import acquire
-acquire(Path(sys.argv[1]))
+from snakemesh.output import lock
+lock.RENEW_S = lock._FIRST_S = 0.1
+lock.acquire(Path(sys.argv[1]), print, lambda line: print(line, flush=True))
 child = subprocess.Popen(["sleep", "60"])
 print(child.pid, flush=True)
 time.sleep(60)
@@ -25,29 +35,46 @@ TRY = """
 import sys
 from pathlib import Path
 from snakemesh.errors import UserError
+from snakemesh.output import lease
 from snakemesh.output.lock import acquire
+lease.STALE_S, lease._LOOK_S = 1, 0.1
 try:
-    acquire(Path(sys.argv[1]))
+    acquire(Path(sys.argv[1]), print, print)
     print("taken")
 except UserError as error:
     print(error)
 """
-ENV = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+# What flock does: it works, it is not there, or it is there and does nothing across nodes.
+FLOCKS = {
+    "flock": None,
+    **{errno.errorcode[e]: e for e in (errno.ENOSYS, errno.ENOLCK, errno.EBADF, errno.EINVAL)},
+    **{errno.errorcode[e]: e for e in (errno.EOPNOTSUPP, errno.EPERM, errno.EACCES)},
+    "local": 0,
+}
 
 
-def attempt(folder):
-    found = subprocess.run(
-        [sys.executable, "-c", TRY, str(folder)], env=ENV, stdout=subprocess.PIPE, text=True
+def start(code, folder, environment):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)],
+        env=environment | {"PYTHONPATH": str(SCRIPTS)},
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    return found.stdout.strip()
+
+
+def attempt(folder, environment=os.environ):
+    return start(TRY, folder, environment).communicate()[0].strip()
+
+
+@pytest.fixture(params=FLOCKS.values(), ids=FLOCKS)
+def environment(request):
+    return os.environ if request.param is None else refusing(flock=request.param)
 
 
 @pytest.fixture
-def holder(tmp_path):
+def holder(tmp_path, environment):
     folder = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], env=ENV, stdout=subprocess.PIPE, text=True
-    )
+    process = start(HOLD, folder, environment)
     child = int(process.stdout.readline())
     yield folder, process, child
     process.kill()
@@ -56,25 +83,72 @@ def holder(tmp_path):
     os.kill(child, signal.SIGKILL)
 
 
-def test_one_run_at_a_time_and_none_after_a_kill(holder):
+def test_one_run_at_a_time_and_none_after_a_kill(holder, environment):
     folder, process, child = holder
-    message = f"another run is writing to {folder}; wait for it to end"
-    assert attempt(folder) == message
-    with pytest.raises(UserError, match="^another run is writing to [^\n]*$"):
-        acquire(folder)
+    who = f"process {process.pid} on {socket.gethostname()}"
+    refused = f"another run is writing to {folder} ({who}); wait for it to end"
+    assert attempt(folder, environment).removesuffix(", or end it there") == refused
     process.send_signal(signal.SIGKILL)
     process.wait()
     os.kill(child, 0)  # signal 0: the child still runs. It does not hold the lock.
-    assert attempt(folder) == "taken"
-    assert attempt(folder) == "taken"  # the process above has ended, and its lock with it
+    begin = time.monotonic()
+    assert attempt(folder, environment) == "taken"
+    assert attempt(folder, environment) == "taken"  # the process above has ended, with its lock
+    assert time.monotonic() - begin < 5
 
 
-def test_another_output_is_another_lock(holder):
+@pytest.mark.parametrize("environment", [0], indirect=True, ids=["local"])
+def test_the_run_that_was_taken_for_dead_is_told(holder):
+    folder, process, _ = holder
+    process.send_signal(signal.SIGSTOP)
+    (folder / "work" / "lock.2").write_text("{}")
+    process.send_signal(signal.SIGCONT)
+    line = f"another run has taken {folder}, or {folder}/work/lock.1 was removed; this run ends\n"
+    assert process.stdout.readline() == line
+
+
+@pytest.mark.parametrize("environment", [0], indirect=True, ids=["local"])
+def test_from_another_node(holder, environment):
+    """Which sees the signs of life, and not the process."""
+    folder, process, _ = holder
+    lease = folder / "work" / "lock.1"
+    there = lease.read_text().replace('"machine": "', '"machine": "that of ')
+    process.send_signal(signal.SIGSTOP)
+    lease.write_text(there)
+    who = rf"process {process.pid} on {socket.gethostname()}, last sign of life \d s ago"
+    line = rf"{folder} was in use by {who}; waiting up to \d+ s to see whether it lives"
+    assert re.fullmatch(rf"{line}\ntaken", attempt(folder, environment))
+
+
+@pytest.mark.parametrize("environment", [None], indirect=True, ids=["flock"])
+def test_another_output_is_another_lock(holder, environment):
     folder, _, _ = holder
-    assert attempt(folder.parent / "other") == "taken"
+    assert attempt(folder.parent / "other", environment) == "taken"
+
+
+def test_a_run_of_an_older_version(tmp_path):
+    """Which has a lock and no lease."""
+    folder = tmp_path / "out"
+    (folder / "work").mkdir(parents=True)
+    with open(folder / "work" / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match=f"^another run is writing to {folder}; wait for it"):
+            acquire(folder, pytest.fail, pytest.fail)
+    assert os.listdir(folder / "work") == ["lock"]
+    assert attempt(folder) == "taken"
 
 
 def test_this_process_has_it_already(tmp_path):
-    assert acquire(tmp_path / "out")
-    assert not acquire(tmp_path / "." / "out")
+    assert acquire(tmp_path / "out", pytest.fail, pytest.fail)
+    assert not acquire(tmp_path / "." / "out", pytest.fail, pytest.fail)
     assert attempt(tmp_path / "out").startswith("another run")
+
+
+@pytest.mark.parametrize("environment", [None, 0], indirect=True, ids=["flock", "local"])
+def test_nothing_is_left_open_after_a_refusal(holder):
+    folder, _, _ = holder
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(UserError):
+        acquire(folder, pytest.fail, pytest.fail)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert folder.resolve() not in locks._held

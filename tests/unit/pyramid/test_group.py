@@ -1,7 +1,9 @@
+import errno
 import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -119,6 +121,47 @@ def test_a_link_for_each_level_of_the_source(tmp_path):
     links = {entry.name: os.readlink(entry) for entry in root.iterdir() if entry.is_symlink()}
     assert links == {"s0": f"{source}/s0", "s2": f"{source}/s2"}
     assert listed(root) == expected("s0", "s1", "s2", "s3")
+
+
+def no_links(error):
+    def symlink(target, path):
+        raise OSError(error, os.strerror(error), target, None, path)
+
+    return symlink
+
+
+@pytest.mark.parametrize("name", ["EPERM", "EOPNOTSUPP", "EROFS"])
+def test_a_filesystem_without_links(source, tmp_path, monkeypatch, name):
+    """What is not there is not listed. The voxels are kept, and links are made once they can be."""
+    monkeypatch.setattr(os, "symlink", no_links(getattr(errno, name)))
+    group = group_of(source, tmp_path)
+    before = filled(group)
+    assert listed(group.path) == expected("s1", "s2")
+    opened = zarr.open_group(group.path, mode="r")
+    assert sorted(opened.array_keys()) == ["s1", "s2"]
+    create_group(group)
+    assert contents(group.path) == before
+    monkeypatch.undo()
+    create_group(group)
+    assert listed(group.path) == expected("s0", "s1", "s2")
+    assert (opened["s1"][...] == 1).all()
+
+
+@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EIO"])
+def test_a_link_that_fails_for_another_reason(source, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(os, "symlink", no_links(getattr(errno, name)))
+    with pytest.raises(OSError, match=os.strerror(getattr(errno, name))):
+        create_group(group_of(source, tmp_path))
+
+
+def test_what_a_killed_job_left_of_a_document_is_removed(source, tmp_path):
+    group = group_of(source, tmp_path)
+    create_group(group)
+    before = contents(group.path)
+    for folder in ("", "s1"):
+        Path(group.path, folder, f".zarr.json.{uuid4().hex}.tmp").touch()
+    create_group(group)
+    assert contents(group.path) == before
 
 
 def test_finest_first_beyond_ten_levels(source, tmp_path):
