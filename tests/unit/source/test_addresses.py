@@ -113,10 +113,9 @@ def test_an_archive_that_holds_a_folder(tmp_path):
 def test_a_file_is_called_a_file(tmp_path):
     for name, content in (("v.zip", b"PK no archive"), ("v.tif", b"II*"), ("v.zarr", b"")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(
-            UserError, match=f"^config key input_path: [^\n]*{name}[^\n]*file[^\n]*$"
-        ):
+        with pytest.raises(UserError, match="^config key input_path: [^\n]* file[^\n]*$") as error:
             read_source(str(tmp_path / name))
+        assert name in str(error.value)
 
 
 # -- servers ----------------------------------------------------------------------------------
