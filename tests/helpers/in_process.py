@@ -16,6 +16,7 @@ from snakemesh.multires.shard import write_shard
 from snakemesh.open_array import open_stored
 from snakemesh.output.folder import shard_name
 from snakemesh.plan.configuration import read_settings
+from snakemesh.plan.good_levels import unfit_levels
 from snakemesh.plan.inputs import source_levels
 from snakemesh.plan.jobs import mesh_block_job, shard_job, super_chunk_job
 from snakemesh.plan.label_lists import label_files, read_lists, write_lists
@@ -28,8 +29,9 @@ from snakemesh.pyramid.super_chunk import build_super_chunk
 def planned(config: dict) -> Plan:
     """The plan of a configuration, with small blocks."""
     settings = read_settings(config)
+    levels = source_levels(settings)
     with small_blocks():
-        return make_plan(settings, source_levels(settings))
+        return make_plan(settings, levels, mismatches=unfit_levels(settings, levels))
 
 
 def build_pyramid(plan: Plan) -> None:

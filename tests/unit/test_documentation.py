@@ -223,13 +223,13 @@ def file(path: Path, text: str) -> str:
 
 LABELS = np.pad(np.full((8, 8, 8), 7, np.uint32), 4)
 PLACED = Placed(LABELS, (8.0, 8.0, 8.0), (0.0, 0.0, 0.0), (16, 16, 16))
-FLOAT = Placed(LABELS.astype("f4"), (8.0, 8.0, 8.0), (0.0, 0.0, 0.0), (16, 16, 16))
+COMPLEX = Placed(LABELS.astype("f4"), (8.0, 8.0, 8.0), (0.0, 0.0, 0.0), (16, 16, 16))
 # By a part of the message what provokes it: keys, from a folder.
 PROVOKED: dict[str, Callable[[Path], dict]] = {
     "found no zarr": lambda p: {"input_path": str(p / "nowhere.zarr")},
-    "there are some in it": lambda p: {"input_path": str(p)},
+    "but contains volumes": lambda p: {"input_path": str(p)},
     "do not say how large": lambda p: {"input_path": write_array(p / "bare.zarr", PLACED)},
-    "expected a segmentation": lambda p: {"input_path": write_zarr(p / "f.zarr", [FLOAT])},
+    "expected a segmentation": lambda p: {"input_path": write_zarr(p / "c.zarr", [COMPLEX])},
     "unknown key": lambda p: {"num_lod": 3},
     "key cell_size": lambda p: {"cell_size": 100},
     "key target_reduction": lambda p: {"target_reduction": 93},

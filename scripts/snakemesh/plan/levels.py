@@ -103,14 +103,6 @@ def plan_levels(
     return tuple(levels)
 
 
-def candidates(
-    source_levels: tuple[SourceLevel, ...], factors: tuple[Shape, ...]
-) -> list[tuple[SourceLevel, Shape]]:
-    """The levels of the source, with their factors, that are used if their voxels can be."""
-    found = ((_existing(source_levels, factor, {})[0], factor) for factor in factors[1:])
-    return [(level, factor) for level, factor in found if level is not None]
-
-
 def _existing(
     source_levels: tuple[SourceLevel, ...], factor: Shape, mismatches: Mapping[str, str]
 ) -> tuple[SourceLevel | None, str]:
@@ -141,14 +133,15 @@ def _why_not(source: SourceLevel, level: SourceLevel, factor: Shape) -> str:
         if np.allclose(level.translation, source.translation):
             return "its metadata have no translation of its own, so where it lies is not known"
         return f"it lies at {_rounded(level.translation)} nm, expected {_rounded(centre)} nm"
-    if level.dtype != source.dtype and not _is_wider(level.dtype, source.dtype):
-        return f"it holds {level.dtype}, s0 holds {source.dtype}"
+    is_narrow = np.iinfo(level.dtype).max < np.iinfo(source.dtype).max
+    if is_narrow or (_is_float(level) and not _is_float(source)):
+        types = (found.stored_type or found.dtype for found in (level, source))
+        return "it holds {}, s0 holds {}".format(*types)
     return ""
 
 
-def _is_wider(dtype: str, than: str) -> bool:
-    """Whether all labels of one type fit the other."""
-    return bool(np.iinfo(dtype).max >= np.iinfo(than).max)
+def _is_float(level: SourceLevel) -> bool:
+    return level.stored_type.startswith("float")
 
 
 def _rounded(numbers: Iterable[float]) -> list[float]:

@@ -41,7 +41,8 @@ class SourceLevel:
     dtype: of its labels. document: a hash of its metadata documents. files: of its chunks, where
     they can be told. has_unit: whether the metadata name the unit of its sizes. stored: how it is
     opened; None where the path alone says so. fill: the value of voxels that are not stored.
-    unusable: why it cannot be used, in words; then only its path and voxel size are known.
+    stored_type: of the values, as numpy names it. unusable: why it cannot be used, in words; then
+    only its path and voxel size are known.
     """
 
     path: str
@@ -57,6 +58,7 @@ class SourceLevel:
     has_unit: bool = True
     stored: StoredArray | None = None
     fill: float = 0
+    stored_type: str = ""
     unusable: str = ""
 
     @property
@@ -161,6 +163,7 @@ def _read_level(
         files=files,
         has_unit=has_unit,
         stored=stored,
+        stored_type=facts.dtype,
         fill=facts.fill if isinstance(facts.fill, int | float) else 0,
     )
 

@@ -6,7 +6,7 @@ zarr, N5 and precomputed. It is handed documents that are complete, so that it a
 
 from typing import Any
 
-from worldarray.placement import ArrayMeta, default_axes, read_meta_light
+from worldarray.placement import ArrayMeta, corner_to_centre, default_axes, read_meta_light
 from worldarray.store import Node as StoreNode
 
 from snakemesh.boxes import Nanometres
@@ -47,6 +47,9 @@ def placement_of(
             raise
         names = tuple(default_axes(ndim))
         return Placement(names, ("",) * ndim, ("",) * ndim, None, (0.0,) * ndim)
+    translation = meta.translation
+    if meta.placed_by == "dimension_units":  # a size, and nothing of a place: the corner is at 0
+        translation = corner_to_centre((0.0,) * meta.ndim, meta.voxel_size, meta.axes)
     # worldarray leaves out the only channel of a precomputed volume
     spare = ndim - meta.ndim
     return Placement(
@@ -54,7 +57,7 @@ def placement_of(
         kinds=("",) * ndim,
         units=("",) * spare + meta.units,
         voxel_size=(1.0,) * spare + meta.voxel_size if _has_size(meta) else None,
-        translation=(0.0,) * spare + meta.translation,
+        translation=(0.0,) * spare + translation,
     )
 
 
