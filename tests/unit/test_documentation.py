@@ -223,7 +223,7 @@ def file(path: Path, text: str) -> str:
 
 LABELS = np.pad(np.full((8, 8, 8), 7, np.uint32), 4)
 PLACED = Placed(LABELS, (8.0, 8.0, 8.0), (0.0, 0.0, 0.0), (16, 16, 16))
-COMPLEX = Placed(LABELS.astype("f4"), (8.0, 8.0, 8.0), (0.0, 0.0, 0.0), (16, 16, 16))
+COMPLEX = Placed(LABELS.astype("c8"), (8.0, 8.0, 8.0), (0.0, 0.0, 0.0), (16, 16, 16))
 # By a part of the message what provokes it: keys, from a folder.
 PROVOKED: dict[str, Callable[[Path], dict]] = {
     "found no zarr": lambda p: {"input_path": str(p / "nowhere.zarr")},
