@@ -1,8 +1,6 @@
 """Volumes that are not where their address says, and servers that deny what is not there."""
 
 import re
-import urllib.error
-import urllib.request
 
 from worldarray.store import PROBE_KEYS, Location, is_refused
 
@@ -19,11 +17,13 @@ def is_redirected(error: Exception) -> bool:
 
 def redirected(path: str) -> str | None:
     """Where a server sends those who read a volume, or None. path: an address with http(s)."""
+    import urllib.request  # here, because it takes 20 ms, and jobs need not import it
+
     for key in PROBE_KEYS:
         try:
             with urllib.request.urlopen(f"{path.rstrip('/')}/{key}", timeout=_PATIENCE_S) as answer:
                 address: str = answer.geturl()
-        except (OSError, ValueError, urllib.error.URLError):
+        except (OSError, ValueError):
             continue
         folder = address.removesuffix(f"/{key}")
         if folder not in (address, path.rstrip("/")):
