@@ -84,7 +84,8 @@ def _read_levels(path: str, index: Mapping[str, int], is_placed: bool) -> tuple[
         return (level(node, *group_of(node)),)
     refuse_image(path, node)
     found, broken = [], []
-    for name, array in _arrays(node):
+    arrays = _arrays(node)
+    for name, array in arrays:
         try:
             if array is None:
                 raise UserError(
@@ -102,6 +103,9 @@ def _read_levels(path: str, index: Mapping[str, int], is_placed: bool) -> tuple[
             )
         raise broken[0][1]
     if not is_placed:
+        # without sizes, the first that is listed is the finest
+        if broken and broken[0][0] == arrays[0][0]:
+            raise broken[0][1]
         return tuple(sorted(found, key=lambda level: -math.prod(level.shape)))
     finest = min(found, key=lambda level: level.volume)
     found += [_unusable(node, name, finest, error) for name, error in broken]

@@ -361,6 +361,23 @@ def test_a_level_that_is_listed_but_absent(tmp_path):
     path = write_zarr(tmp_path / "other.zarr", {"s0": LABELS}, finer)
     with pytest.raises(UserError, match="^config key input_path: .* lists level s-1, which is not"):
         read_source(path)
+    with pytest.raises(UserError, match="^config key input_path: .* lists level s-1, which is not"):
+        read_source(path, (40, 8, 8))
+
+
+def test_a_scale_of_an_encoding_that_is_not_read(tmp_path):
+    path = write_precomputed(tmp_path / "seg")
+    document = Path(path, "info")
+    info = json.loads(document.read_text())
+    info["scales"][1]["encoding"] = "crackle"
+    document.write_text(json.dumps(info))
+    fine, coarse = read_source(path)
+    assert (fine.unusable, coarse.voxel_size) == ("", (40, 16, 16))
+    assert "in the encoding 'crackle'" in coarse.unusable
+    info["scales"][0]["encoding"] = "crackle"
+    document.write_text(json.dumps(info))
+    with pytest.raises(UserError, match="in the encoding 'crackle'"):
+        read_source(path)
 
 
 @pytest.mark.parametrize("listed", [True, False])
