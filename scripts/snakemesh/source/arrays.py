@@ -163,10 +163,12 @@ def _n5(node: Node) -> ArrayFacts:
 def _precomputed(node: Node) -> ArrayFacts:
     info = node.document
     scale = info["scales"][node.scale or 0]
-    if scale["encoding"] not in _ENCODINGS:
+    # tensorstore opens no scale of a volume if it does not know the encoding of one of them
+    unknown = [s["encoding"] for s in info["scales"] if s["encoding"] not in _ENCODINGS]
+    if unknown:
         raise UserError(
             f"config key input_path: {node.path} has chunks in the encoding "
-            f"{scale['encoding']!r}, expected raw or compressed_segmentation; {_CONVERT}"
+            f"{unknown[0]!r}, expected raw or compressed_segmentation; {_CONVERT}"
         )
     chunks = scale.get("chunk_sizes") or [scale["chunk_size"]]
     channels = int(info.get("num_channels", 1))

@@ -9,7 +9,7 @@ from typing import Any
 from worldarray.placement import ArrayMeta, corner_to_centre, default_axes, read_meta_light
 from worldarray.store import Node as StoreNode
 
-from snakemesh.boxes import Nanometres, triple
+from snakemesh.boxes import Nanometres
 from snakemesh.source.arrays import ArrayFacts
 from snakemesh.source.axes import Placement, placed_nm, spatial_axes
 from snakemesh.source.documents import Node, dataset_name, datasets
@@ -62,13 +62,10 @@ def placement_of(
 
 
 def placed_by_group(group: Node, name: str) -> Nanometres | None:
-    """The size of a level's voxels, z y x in nm, by the metadata of its group alone.
+    """The size of a level's voxels, z y x in nm, by the OME-NGFF metadata of its group alone.
 
     None if they do not tell.
     """
-    if group.format == "precomputed":
-        scales = (s for s in group.document["scales"] if str(s.get("key")) == name)
-        return triple(map(float, next(scales)["resolution"][::-1]))
     dataset = _dataset(group, name)
     transformations = dataset.get("coordinateTransformations") or []
     try:
