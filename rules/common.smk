@@ -12,7 +12,6 @@ from snakemake.logging import logger
 
 from snakemesh.boxes import box_index, box_name, indices
 from snakemesh.errors import UserError
-from snakemesh.output import lock
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.plan import jobs, label_map
@@ -33,7 +32,6 @@ from snakemesh.plan.quiet import SHOWN, quieted
 from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
 from snakemesh.plan.remarks import target_remarks, view_command
 from snakemesh.plan.run_start import StartHandler, refuse_read_only_folder
-from snakemesh.plan.stop import make_stoppable, stop_run
 from snakemesh.plan.summary import plan_summary
 from snakemesh.plan.watch import verify_report, watch_run
 
@@ -90,6 +88,10 @@ def begin():
 
     Returns False while another workflow has no job of ours to run.
     """
+    # here, because jobs read this file too and do not begin a run
+    from snakemesh.output import lock
+    from snakemesh.plan.stop import make_stoppable
+
     left = works_left()
     works = {number: work for number, (_, work) in left.items()}
     if IS_MODULE and not works:
@@ -108,6 +110,8 @@ def begin():
         line = lock.unwritable(OUT.root, error) if isinstance(error, OSError) else error
         print(f"snakemesh: {line}", file=sys.stderr)  # the scheduler hides what an exit says
         sys.exit(1)
+    except KeyboardInterrupt:  # while it waits to see whether another run lives
+        sys.exit(130)
     verifies = any(rule == "verify_table" for rule, _ in left.values())
     watch_run(logger, QUIET, OUT, works, lambda: end(verifies))
     return True
@@ -120,6 +124,8 @@ def say(line):
 
 def lost(line):
     """End the run: another one writes to its output folder."""
+    from snakemesh.plan.stop import stop_run
+
     logger.error(f"snakemesh: {line}", extra=SHOWN)
     stop_run()
 

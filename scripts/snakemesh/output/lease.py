@@ -8,9 +8,9 @@ the date of the file to now every few seconds. That needs no space, so it works 
              machine that is gone, or of this machine before it was started anew, or the date is
              older than `OLD_S`
     held     the holder is a process of this machine that runs
-    unknown  anything else: another machine or container. Its clock may be another than ours, so no
-             date is compared with a clock. The file is watched: if its date changes, it is held;
-             if not for `STALE_S`, it is free.
+    unknown  anything else: another machine or container. Clocks differ, so the date of the file is
+             compared with none. The file is watched: if its date changes, the lease is held; if it
+             does not for `STALE_S`, the lease is free.
 
 Who finds lease n free makes lease n + 1. The file system lets one run only make a file of that name
 (O_EXCL), so of many that try, one goes on. It then looks whether n + 1 is the highest number: one
