@@ -19,8 +19,8 @@ NOT_OURS = ("Using workflow specific profile", "Config file config/config.yaml i
 def inputs(volume, tmp_path_factory):
     """Volumes that cannot be meshed, and a table that is broken."""
     folder = tmp_path_factory.mktemp("inputs")
-    floats = np.zeros((8, 8, 8), np.float32)
-    write_volume(folder / "float.zarr", floats, VOXEL_NM, (0, 0, 0), (8, 8, 8))
+    numbers = np.zeros((8, 8, 8), np.complex64)
+    write_volume(folder / "complex.zarr", numbers, VOXEL_NM, (0, 0, 0), (8, 8, 8))
     write_volume(folder / "flat.zarr", np.ones((8, 8), np.uint8), (8, 8), (0, 0), (8, 8))
     zarr.create_array(folder / "bare.zarr", data=np.ones((8, 8, 8), np.uint8), chunks=(8, 8, 8))
     for name in ("absent.zarr", "image.zarr", "unknown.zarr"):
@@ -39,14 +39,14 @@ def inputs(volume, tmp_path_factory):
 
 CASES = {
     "no such path": ("input_path", {"input_path": "{inputs}/nowhere.zarr"}),
-    "floats": ("input_path", {"input_path": "{inputs}/float.zarr"}),
+    "complex numbers": ("input_path", {"input_path": "{inputs}/complex.zarr"}),
     "two axes": ("input_path", {"input_path": "{inputs}/flat.zarr"}),
     "no voxel size": ("voxel_size_nm", {"input_path": "{inputs}/bare.zarr"}),
     "level not there": ("lists level s0", {"input_path": "{inputs}/absent.zarr"}),
     "image": ("labels/cells", {"input_path": "{inputs}/image.zarr"}),
     "folder of volumes": ("image.zarr", {"input_path": "{inputs}"}),
     "unknown compressor": ("input_path", {"input_path": "{inputs}/unknown.zarr"}),
-    "address of no volume": ("input_path", {"input_path": "zarr://{inputs}/float.zarr"}),
+    "address of no volume": ("input_path", {"input_path": "ftp://{inputs}/bare.zarr"}),
     "output inside the input": ("output_directory", {"output_directory": "{volume}/meshes"}),
     "unknown key": ("number_of_lods", {"number_of_lods": 3}),
     "no LODs": ("num_lods", {"num_lods": 0}),
