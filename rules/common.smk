@@ -94,6 +94,7 @@ def begin():
 
     left = works_left()
     works = {number: work for number, (_, work) in left.items()}
+    rules = {rule for rule, _ in left.values()}
     if IS_MODULE and not works:
         return False
     try:
@@ -106,13 +107,14 @@ def begin():
         # the last one: where it is, the others are
         write_state(OUT.input_state, INPUT_STATE, MISMATCHES)
         write_document(OUT.run_document, run_document(MADE_FROM))
+        compile_what_jobs_need(rules)
     except (UserError, OSError) as error:
         line = lock.unwritable(OUT.root, error) if isinstance(error, OSError) else error
         print(f"snakemesh: {line}", file=sys.stderr)  # the scheduler hides what an exit says
         sys.exit(1)
-    except KeyboardInterrupt:  # while it waits to see whether another run lives
+    except KeyboardInterrupt:  # while it waits to see whether another run lives, or compiles
         sys.exit(130)
-    verifies = any(rule == "verify_table" for rule, _ in left.values())
+    verifies = "verify_table" in rules
     watch_run(logger, QUIET, OUT, works, lambda: end(verifies))
     return True
 
@@ -128,6 +130,21 @@ def lost(line):
 
     logger.error(f"snakemesh: {line}", extra=SHOWN)
     stop_run()
+
+
+def compile_what_jobs_need(rules):
+    """Compile what the jobs of these rules need, if it is not compiled yet."""
+    if workflow.deployment_settings.deployment_method:
+        return  # jobs run another Python
+    # here, because jobs read this file too
+    from snakemesh.plan.compile_first import compile_first, parts_to_compile
+
+    if parts := parts_to_compile(rules, TABLE is not None):
+        logger.info(
+            "  compile  functions, once for all clones and nodes: up to half a minute", extra=SHOWN
+        )
+        cores = workflow.resource_settings.cores
+        compile_first(parts, CLONE / "scripts" / "compile.py", cores, say)
 
 
 def end(verifies):

@@ -22,7 +22,7 @@ SMALL = {"cell_size": 64, "num_lods": 3, "target_reduction": 0.5, "decimation_fa
 def copy_repository(target: Path) -> Path:
     """Copy what a run needs to `target`, which must not exist. Returns `target`.
 
-    Copies keep their dates, so numba's compiled functions stay valid and are not compiled again.
+    The copy has the compiled functions too.
     """
     target.mkdir(parents=True)
     for part in PARTS:

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "view": {"", "output", "multires", "view"},
     "verify": {"", "verify"},
     "report": {"", "output", "bodies", "multires", "report"},
+    "compiling": {"", "example", "bodies", "pyramid", "mesh", "compiling"},
 }
 # What verification may use of the root: the records that it is handed, the words of lists, and what
 # opens an array as it is stored, but nothing that turns, cuts or writes voxels and meshes. It would
@@ -49,7 +50,7 @@ HEAVY = {
     "matplotlib",
     "tornado",
 }
-WORKERS = {"pyramid", "mesh", "multires", "verify", "report"}
+WORKERS = {"pyramid", "mesh", "multires", "verify", "report", "compiling"}
 
 
 def wing_of(module: str) -> str:

@@ -12,7 +12,7 @@ from snakemesh.bodies.met import MetLabels
 from snakemesh.bodies.sorted_table import open_sorted
 from snakemesh.compiled import njit
 from snakemesh.job_records import LabelMap
-from snakemesh.label_hash import larger, look_up
+from snakemesh.label_hash import larger, layers, look_up
 
 
 @dataclass
@@ -40,18 +40,23 @@ class Mapper:
         labels: z y x, unsigned. cell: where they lie, for `met_labels`. Raises DamagedError if the
         table is not what was written.
         """
-        flat = np.ascontiguousarray(labels).reshape(-1)
         before = self.n
-        self.table, self.names, self.seen_in, self.n, numbers = _meet(
-            flat, self.table, self.names, self.seen_in, self.n, cell
-        )
-        if len(numbers):
-            self.met.setdefault(cell, []).append(numbers)
+        for layer in layers(labels):
+            self.table, self.names, self.seen_in, self.n, numbers = meet(
+                layer.reshape(-1), self.table, self.names, self.seen_in, self.n, cell
+            )
+            if len(numbers):
+                self.met.setdefault(cell, []).append(numbers)
         if self.n > before:
             new = self._sorted.bodies_of(self.names[before : self.n], self.how.keep_rest)
             self.bodies = np.append(self.bodies, new)
         out = np.empty(labels.shape, np.dtype(f"u{np.dtype(self.how.dtype).itemsize}"))
-        _replace(flat, self.table, self.names, self.bodies, self.n, out.reshape(-1))
+        for layer, target in zip(layers(labels), out, strict=True):
+            bodies = np.empty(layer.shape, np.uint64)
+            replace(
+                layer.reshape(-1), self.table, self.names, self.bodies, self.n, bodies.reshape(-1)
+            )
+            target[...] = bodies
         return out
 
     def met_labels(self) -> MetLabels:
@@ -69,7 +74,7 @@ class Mapper:
 
 
 @njit(cache=True, nogil=True)
-def _meet(labels, table, names, seen_in, n, cell):
+def meet(labels, table, names, seen_in, n, cell):
     """Number the labels that are new; returns what has grown, and the numbers new to this cell."""
     numbers = np.empty(256, np.int64)
     n_numbers = 0
@@ -84,28 +89,32 @@ def _meet(labels, table, names, seen_in, n, cell):
         if n == len(names):
             table, names = larger(table, names)
             more = np.full(len(names), -1, np.int64)
-            more[:n] = seen_in
+            for i in range(n):
+                more[i] = seen_in[i]
             seen_in = more
-        number = look_up(table, names, np.uint64(label), n)
+        number = look_up(table, names, label, n)
         if number == n:
             names[n] = label
             n += 1
         if seen_in[number] != cell:
             seen_in[number] = cell
             if n_numbers == len(numbers):
-                numbers = np.append(numbers, np.empty(n_numbers, np.int64))
+                longer = np.empty(2 * n_numbers, np.int64)
+                for i in range(n_numbers):
+                    longer[i] = numbers[i]
+                numbers = longer
             numbers[n_numbers] = number
             n_numbers += 1
     return table, names, seen_in, n, numbers[:n_numbers].copy()
 
 
 @njit(cache=True, nogil=True)
-def _replace(labels, table, names, bodies, n, out):
+def replace(labels, table, names, bodies, n, out):
     """Write the body of every label."""
-    last, body = labels.dtype.type(0), out.dtype.type(0)
+    last = body = np.uint64(0)
     for i in range(len(labels)):
         label = labels[i]
         if label != last:
             last = label
-            body = out.dtype.type(bodies[look_up(table, names, np.uint64(label), n)])
+            body = bodies[look_up(table, names, label, n)]
         out[i] = body

@@ -6,7 +6,7 @@ What follows needs no hash table, no memory by the value of a label, and one typ
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.label_hash import larger, look_up
+from snakemesh.label_hash import larger, layers, look_up
 
 
 def compact_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -19,37 +19,41 @@ def compact_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     # zeros of the system: pages without a label take neither time nor memory
     numbers = np.zeros([n + 2 for n in labels.shape], dtype=np.uint32)
-    names = _number(np.ascontiguousarray(labels), numbers)
-    return numbers, names
-
-
-@njit(cache=True, nogil=True)
-def _number(labels, numbers):
-    """Write the numbers into the inside of `numbers`, and return their labels, uint64."""
     table = np.zeros(1 << 10, dtype=np.uint32)
     names = np.zeros(1 << 9, dtype=np.uint64)
     n_names = 1
-    last, number = labels.dtype.type(0), np.uint32(0)
-    n = labels.shape[2]
-    for z in range(labels.shape[0]):
-        for y in range(labels.shape[1]):
-            source, target = labels[z, y], numbers[z + 1, y + 1, 1:]
-            seen = labels.dtype.type(0)
-            for x in range(n):
-                seen |= source[x]
-            end = 0 if seen else n
-            while end < n:
-                begin = end
-                label = source[begin]
-                while end < n and source[end] == label:
-                    end += 1
-                if label != last:
-                    last = label
-                    if n_names == len(names):
-                        table, names = larger(table, names)
-                    number = look_up(table, names, np.uint64(label), n_names)
-                    if number == n_names:
-                        names[n_names] = label
-                        n_names += 1
-                target[begin:end] = number
-    return names[:n_names].copy()
+    for z, layer in enumerate(layers(labels)):
+        table, names, n_names = _number(layer, table, names, n_names, numbers[z + 1])
+    return numbers, names[:n_names].copy()
+
+
+@njit(cache=True, nogil=True)
+def _number(layer, table, names, n_names, numbers):
+    """Write the numbers of a layer of labels into the inside of `numbers`.
+
+    Returns the hash table and the labels, which may have grown, and how many labels there are.
+    """
+    last, number = np.uint64(0), np.uint32(0)
+    n = layer.shape[1]
+    for y in range(layer.shape[0]):
+        source, target = layer[y], numbers[y + 1, 1:]
+        seen = np.uint64(0)
+        for x in range(n):
+            seen |= source[x]
+        end = 0 if seen else n
+        while end < n:
+            begin = end
+            label = source[begin]
+            while end < n and source[end] == label:
+                end += 1
+            if label != last:
+                last = label
+                if n_names == len(names):
+                    table, names = larger(table, names)
+                number = look_up(table, names, label, n_names)
+                if number == n_names:
+                    names[n_names] = label
+                    n_names += 1
+            for x in range(begin, end):
+                target[x] = number
+    return table, names, n_names

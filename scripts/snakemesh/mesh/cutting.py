@@ -128,15 +128,15 @@ def _split(vertices, faces, owners, crossing, axis, plane):
         first = n
         if vertices[a, axis] == plane:
             m, n_new = _cut_vertex(table, rows, vertices, new_vertices, n_new, b, c, axis, plane)
-            pieces[n] = (a, b, m)
-            pieces[n + 1] = (a, m, c)
+            pieces[n, 0], pieces[n, 1], pieces[n, 2] = a, b, m
+            pieces[n + 1, 0], pieces[n + 1, 1], pieces[n + 1, 2] = a, m, c
             n += 2
         else:
             p, n_new = _cut_vertex(table, rows, vertices, new_vertices, n_new, a, b, axis, plane)
             q, n_new = _cut_vertex(table, rows, vertices, new_vertices, n_new, c, a, axis, plane)
-            pieces[n] = (a, p, q)
-            pieces[n + 1] = (p, b, c)
-            pieces[n + 2] = (p, c, q)
+            pieces[n, 0], pieces[n, 1], pieces[n, 2] = a, p, q
+            pieces[n + 1, 0], pieces[n + 1, 1], pieces[n + 1, 2] = p, b, c
+            pieces[n + 2, 0], pieces[n + 2, 1], pieces[n + 2, 2] = p, c, q
             n += 3
         for j in range(first, n):
             piece_owners[j] = owners[crossing[i]]

@@ -38,7 +38,7 @@ def enclosed_moments(
     the last corner of the tile.
     """
     total = np.zeros((len(near), 4))
-    _add_enclosed(total, vertices, faces, owners, step, upper, is_seam)
+    _add_enclosed(total, vertices, faces, owners, step, upper, np.ascontiguousarray(is_seam))
     if is_seam.all():
         end = upper * step
         tile = np.prod(end) * np.append(1.0, end / 2)

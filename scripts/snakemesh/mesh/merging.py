@@ -71,7 +71,9 @@ def _groups(vertices, leaders):
                 # whole numbers up to here, which are exact
                 means[g, i] += np.float32(vertices[v, i] - vertices[leaders[v], i])
     for g in range(n):
-        means[g] *= _VOXEL / np.float32(sizes[g])
+        scale = _VOXEL / np.float32(sizes[g])
+        for i in range(3):
+            means[g, i] *= scale
     return groups, first, means
 
 
@@ -143,7 +145,7 @@ def _fit(quadrics, places):
         cost += 2 * (xy * x * y + xz * x * z + yz * y * z) + c
         # the trace of A is the sum of the areas
         is_merged[g] = cost <= MAX_ERROR * MAX_ERROR * (xx + yy + zz)
-        places[g] = x, y, z
+        places[g, 0], places[g, 1], places[g, 2] = x, y, z
     return is_merged
 
 
@@ -159,7 +161,8 @@ def _merged(vertices, groups, first, places, is_merged):
             rows[v] = rows[first[g]]
             continue
         rows[v] = n
-        kept[n] = vertices[v]
+        for i in range(3):
+            kept[n, i] = vertices[v, i]
         if g >= 0 and is_merged[g]:
             for i in range(3):
                 kept[n, i] += np.int32(np.floor(places[g, i] * VOXEL_STEPS + 0.5))

@@ -15,6 +15,7 @@ import numpy as np
 from snakemesh.boxes import triple
 from snakemesh.compiled import njit
 from snakemesh.mesh.cutting import facing, split
+from snakemesh.mesh.piece_order import sorted_by_piece
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
@@ -120,7 +121,7 @@ def cut_into_pieces(
     shares = 1 / np.maximum(np.bincount(parents, minlength=len(crossing)), 1)
     new_starts = np.searchsorted(crossing[parents], face_starts)
     new_dense = (dense[crossing] * shares)[parents]
-    sorted_faces, starts, owners, boxes, sums = _sorted_by_piece(
+    sorted_faces, starts, owners, boxes, sums = sorted_by_piece(
         faces,
         found,
         dense,
@@ -235,60 +236,3 @@ def _boxes_of(vertices, codes, faces, xs, ys, zs):
         else:
             found[f] = box if box >= 0 else _OUTSIDE
     return found
-
-
-@njit(cache=True, nogil=True)
-def _sorted_by_piece(
-    faces, found, dense, starts, new_faces, new_found, new_dense, new_starts, n_boxes
-):
-    """Faces in boxes in the order of `Pieces`, and what else it holds of them.
-
-    dense, new_dense: of how many dense faces each is made. starts, new_starts: where the faces of
-    each owner begin.
-    """
-    n_kept = np.sum(found >= 0) + np.sum(new_found >= 0)
-    result = np.empty((n_kept, 3), dtype=np.int32)
-    piece_starts, owners, boxes, sums = [np.int64(0)], [np.int32(0)], [np.int64(0)], [0.0]
-    count = np.zeros(n_boxes, dtype=np.int64)
-    parts = np.zeros(n_boxes, dtype=np.float64)
-    at = np.int64(0)
-    for o in range(len(starts) - 1):
-        met = []
-        for f in range(starts[o], starts[o + 1]):
-            if found[f] >= 0:
-                if count[found[f]] == 0:
-                    met.append(found[f])
-                count[found[f]] += 1
-                parts[found[f]] += dense[f]
-        for f in range(new_starts[o], new_starts[o + 1]):
-            if new_found[f] >= 0:
-                if count[new_found[f]] == 0:
-                    met.append(new_found[f])
-                count[new_found[f]] += 1
-                parts[new_found[f]] += new_dense[f]
-        for box in sorted(met):
-            owners.append(np.int32(o))
-            boxes.append(np.int64(box))
-            sums.append(parts[box])
-            n = count[box]
-            count[box] = at
-            at += n
-            parts[box] = 0
-            piece_starts.append(at)
-        for f in range(starts[o], starts[o + 1]):
-            if found[f] >= 0:
-                result[count[found[f]]] = faces[f]
-                count[found[f]] += 1
-        for f in range(new_starts[o], new_starts[o + 1]):
-            if new_found[f] >= 0:
-                result[count[new_found[f]]] = new_faces[f]
-                count[new_found[f]] += 1
-        for box in met:
-            count[box] = 0
-    return (
-        result,
-        np.array(piece_starts),
-        np.array(owners)[1:],
-        np.array(boxes)[1:],
-        np.array(sums)[1:],
-    )

@@ -178,7 +178,8 @@ def _affine_push(vertices, weight, owner_of, found, wanted, step):
                 middle[o, i] += weight[v] * vertices[v, i] * step[i]
     for o in range(n):
         if mass[o] > 0:
-            middle[o] /= mass[o]
+            for i in range(3):
+                middle[o, i] /= mass[o]
     spread = np.zeros((n, 3, 3), dtype=np.float64)
     d = np.zeros(3, dtype=np.float64)
     for v in range(len(vertices)):
@@ -192,14 +193,14 @@ def _affine_push(vertices, weight, owner_of, found, wanted, step):
     slope = np.zeros((n, 4), dtype=np.float64)
     for o in range(n):
         if mass[o] > 0:
-            missing = wanted[o] - found[o]
-            slope[o, 3] = _even_push(found[o, 0], missing[0], mass[o])
+            missing = wanted[o, 0] - found[o, 0]
+            slope[o, 3] = _even_push(found[o, 0], missing, mass[o])
             ridge = RIDGE * (spread[o, 0, 0] + spread[o, 1, 1] + spread[o, 2, 2])
             for i in range(3):
                 spread[o, i, i] += ridge
-                d[i] = missing[1 + i] - middle[o, i] * missing[0]
+                d[i] = (wanted[o, 1 + i] - found[o, 1 + i]) - middle[o, i] * missing
             if ridge > 0:
-                slope[o, :3] = _solved(spread[o], d)
+                slope[o, 0], slope[o, 1], slope[o, 2] = _solved(spread[o], d)
     return middle, slope
 
 
@@ -231,12 +232,10 @@ def _solved(m, d):
     f = m[0, 1] * m[0, 2] - m[0, 0] * m[1, 2]
     g = m[0, 0] * m[1, 1] - m[0, 1] * m[0, 1]
     scale = 1.0 / (m[0, 0] * a + m[0, 1] * b + m[0, 2] * c)
-    return scale * np.array(
-        [
-            a * d[0] + b * d[1] + c * d[2],
-            b * d[0] + e * d[1] + f * d[2],
-            c * d[0] + f * d[1] + g * d[2],
-        ]
+    return (
+        scale * (a * d[0] + b * d[1] + c * d[2]),
+        scale * (b * d[0] + e * d[1] + f * d[2]),
+        scale * (c * d[0] + f * d[1] + g * d[2]),
     )
 
 

@@ -15,6 +15,7 @@ than others, so they are smoothed along the curve.
 import numpy as np
 
 from snakemesh.compiled import njit
+from snakemesh.mesh.collapse import difference
 from snakemesh.mesh.pieces import Pieces, on_planes
 
 # What may become of a vertex. In a curve it is KEPT or DROPPED. Others may go or stay, but those
@@ -170,7 +171,8 @@ def _thin_arc(path, points, step, limits, kept):
         if _is_before(points, path[i], path[n - 1 - i]):
             break
         if _is_before(points, path[n - 1 - i], path[i]):
-            path[:] = path[::-1].copy()
+            for j in range(n // 2):
+                path[j], path[n - 1 - j] = path[n - 1 - j], path[j]
             break
     curve = _from_first(path, points, step)
     found = np.zeros(n, dtype=np.bool_)
@@ -178,7 +180,9 @@ def _thin_arc(path, points, step, limits, kept):
     found[where] = True
     _divide(curve, 0, where, limits, found)
     _divide(curve, where, n - 1, limits, found)
-    kept[path[found]] = True
+    for i in range(n):
+        if found[i]:
+            kept[path[i]] = True
 
 
 @njit(cache=True, nogil=True)
@@ -207,7 +211,8 @@ def _thin_loop(path, points, step, limits, kept):
     found = np.zeros(n + 1, dtype=np.bool_)
     far, most = 2, -1.0  # with room for another vertex on both sides
     for i in range(2, n - 1):
-        distance2 = np.sum(curve[i] * curve[i])
+        x, y, z = curve[i, 0], curve[i, 1], curve[i, 2]
+        distance2 = x * x + y * y + z * z
         if distance2 > most:
             far, most = i, distance2
     found[0] = found[far] = True
@@ -216,7 +221,9 @@ def _thin_loop(path, points, step, limits, kept):
         found[where] = True
         _divide(curve, begin, where, limits, found)
         _divide(curve, where, end, limits, found)
-    kept[around[found]] = True
+    for i in range(n + 1):
+        if found[i]:
+            kept[around[i]] = True
 
 
 @njit(cache=True, nogil=True)
@@ -250,11 +257,11 @@ def _farthest(curve, begin, end):
     """The first place between two ends that is farthest from the line between them, and the square
     of its distance.
     """
-    dx, dy, dz = curve[end] - curve[begin]
+    dx, dy, dz = difference(curve, begin, end)
     length2 = dx * dx + dy * dy + dz * dz
     where, most = begin + 1, -1.0
     for i in range(begin + 1, end):
-        x, y, z = curve[i] - curve[begin]
+        x, y, z = difference(curve, begin, i)
         if length2 > 0:
             t = min(max((x * dx + y * dy + z * dz) / length2, 0.0), 1.0)
             x, y, z = x - t * dx, y - t * dy, z - t * dz
@@ -267,12 +274,12 @@ def _farthest(curve, begin, end):
 @njit(cache=True, nogil=True)
 def _halfway(curve, begin, end, spacing):
     """The place halfway along the curve between two ends; `begin` if they are near enough."""
-    dx, dy, dz = curve[end] - curve[begin]
+    dx, dy, dz = difference(curve, begin, end)
     if dx * dx + dy * dy + dz * dz <= spacing * spacing:
         return begin
     lengths = np.zeros(end - begin + 1, dtype=np.float64)
     for i in range(begin, end):
-        x, y, z = curve[i + 1] - curve[i]
+        x, y, z = difference(curve, i, i + 1)
         lengths[i + 1 - begin] = lengths[i - begin] + np.sqrt(x * x + y * y + z * z)
     where = begin + 1
     for i in range(begin + 1, end):

@@ -111,7 +111,7 @@ def _simplify(vertices, step, corners, starts, rows, row_starts, fates, planes, 
                     vertices[mine[v], i] = origin[i] + int(np.floor(points[v, i] / step[i] + 0.5))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _simplify_piece(points, corners, fates, planes, target, limit):
     """Simplify one piece to `target` faces, as long as the error is at most `limit`.
 
@@ -122,7 +122,9 @@ def _simplify_piece(points, corners, fates, planes, target, limit):
     marks = np.zeros(len(points), dtype=np.int32)
     ring = np.empty((6, MAX_STAR + 1), dtype=np.int32)
     n_faces = len(corners) // 3
-    n_dropped = np.sum(fates == DROPPED)
+    n_dropped = 0
+    for fate in fates:
+        n_dropped += fate == DROPPED
     error = min(np.float32(FIRST_ERROR * FIRST_ERROR), limit)
     mark = 0
     force = 0
@@ -253,11 +255,11 @@ def _clear(
     Of all collapses that are allowed it takes the best, if its error is at most `limit`.
     """
     n = min(star(corners, first, link, u, ring, 0), MAX_STAR)
-    near = np.concatenate((ring[0, :n], ring[1, :n]))
+    near = ring[:2, :n].copy()
     for least_force in range(min(force, 2) + 1):
         best, into = -1, -1
         least = limit
-        for w in near:
+        for w in near.flat:
             if fates[w] == KEPT or fates[w] == DROPPED:
                 continue
             n = star(corners, first, link, w, ring, 0)

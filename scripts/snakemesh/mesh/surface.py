@@ -66,11 +66,11 @@ def extract_surfaces(
     while first < len(nets.labels):
         enough = nets.quad_starts[first] + (BATCH_FACES + 1) // 2
         last = min(int(np.searchsorted(nets.quad_starts, enough)), len(nets.labels))
-        yield _batch(nets, first, last, shift, n_smoothing_iter)
+        yield batch(nets, first, last, shift, n_smoothing_iter)
         first = last
 
 
-def _batch(nets: Nets, first: int, last: int, shift: np.ndarray, n_smoothing_iter: int) -> Surfaces:
+def batch(nets: Nets, first: int, last: int, shift: np.ndarray, n_smoothing_iter: int) -> Surfaces:
     """The surfaces of the labels from `first` up to `last`. Works in place of their nets.
 
     shift: (3,) int32, what to subtract from the positions.

@@ -7,7 +7,7 @@ tiles add up to the label.
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.label_hash import larger, look_up
+from snakemesh.label_hash import larger, layers, look_up
 
 
 def voxel_moments(
@@ -21,7 +21,14 @@ def voxel_moments(
     Returns ids (L,) uint64, ascending, and moments (L, 4) float64: the number of voxels and the
     sums of x, y and z over them, in voxels from the lower corner of the tile. All are exact.
     """
-    ids, sums = _sums(labels[tuple(slice(o, o + n) for o, n in zip(origin, shape, strict=True))])
+    table = np.zeros(32, dtype=np.uint32)
+    names = np.zeros(16, dtype=np.uint64)
+    sums = np.zeros((16, 4), dtype=np.int64)
+    n_names = 1  # number 0 is the background
+    tile = labels[tuple(slice(o, o + n) for o, n in zip(origin, shape, strict=True))]
+    for z, layer in enumerate(layers(tile)):
+        table, names, sums, n_names = _add_layer(layer, z, table, names, sums, n_names)
+    ids, sums = names[1:n_names], sums[1:n_names]
     order = np.argsort(ids)
     return ids[order], sums[order] * np.array([1, 0.5, 0.5, 0.5])
 
@@ -38,34 +45,37 @@ def moments_of(labels: np.ndarray, ids: np.ndarray, moments: np.ndarray) -> np.n
 
 
 @njit(cache=True, nogil=True)
-def _sums(tile):
-    """Labels (L,) uint64, and the sums (L, 4) int64 of 1, 2 x, 2 y and 2 z, run by run along x."""
-    table = np.zeros(32, dtype=np.uint32)
-    names = np.zeros(16, dtype=np.uint64)
-    sums = np.zeros((16, 4), dtype=np.int64)
-    n_names = 1  # number 0 is the background
+def _add_layer(layer, z, table, names, sums, n_names):
+    """Add the sums of a layer of labels, run by run along x.
+
+    sums: (n, 4) int64, by number of the label: the sums of 1, 2 x, 2 y and 2 z. Returns what may
+    have grown: the hash table, the labels, the sums, and how many labels there are.
+    """
     number = np.uint32(0)
-    nz, ny, nx = tile.shape
-    for z in range(nz):
-        for y in range(ny):
-            end = 0
-            while end < nx:
-                begin, label = end, tile[z, y, end]
-                while end < nx and tile[z, y, end] == label:
-                    end += 1
-                if label == 0:
-                    continue
-                if names[number] != label:
-                    if n_names == len(names):
-                        table, names = larger(table, names)
-                        sums = np.concatenate((sums, np.zeros_like(sums)))
-                    number = look_up(table, names, np.uint64(label), n_names)
-                    if number == n_names:
-                        names[n_names] = label
-                        n_names += 1
-                length = end - begin
-                sums[number, 0] += length
-                sums[number, 1] += length * (begin + end)
-                sums[number, 2] += length * (2 * y + 1)
-                sums[number, 3] += length * (2 * z + 1)
-    return names[1:n_names].copy(), sums[1:n_names].copy()
+    ny, nx = layer.shape
+    for y in range(ny):
+        end = 0
+        while end < nx:
+            begin, label = end, layer[y, end]
+            while end < nx and layer[y, end] == label:
+                end += 1
+            if label == 0:
+                continue
+            if names[number] != label:
+                if n_names == len(names):
+                    table, names = larger(table, names)
+                    more = np.zeros((len(names), 4), dtype=np.int64)
+                    for i in range(n_names):
+                        for j in range(4):
+                            more[i, j] = sums[i, j]
+                    sums = more
+                number = look_up(table, names, label, n_names)
+                if number == n_names:
+                    names[n_names] = label
+                    n_names += 1
+            length = end - begin
+            sums[number, 0] += length
+            sums[number, 1] += length * (begin + end)
+            sums[number, 2] += length * (2 * y + 1)
+            sums[number, 3] += length * (2 * z + 1)
+    return table, names, sums, n_names

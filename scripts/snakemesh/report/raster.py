@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from snakemesh.compiled import njit
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,8 @@
+"""Compile the functions of parts of the program: `compile.py CORES PART...`. A run starts this."""
+
+import sys
+
+from snakemesh.compiling.compile import compile_parts
+
+if __name__ == "__main__":
+    compile_parts(sys.argv[2:], int(sys.argv[1]))

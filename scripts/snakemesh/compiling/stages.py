@@ -1,0 +1,112 @@
+"""What compiles all functions of a job: calls with next to nothing to do.
+
+Each stage calls what runs in a job between two other stages, so that they need not follow each
+other. The types of the arguments are those of a job; `tests/unit/test_compiling.py` shows that a
+job finds nothing left to compile.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from snakemesh.bodies import mapping
+from snakemesh.example.neuropil import neuropil
+from snakemesh.mesh.collapsed import replace_collapsed
+from snakemesh.mesh.fragments import encode_fragments
+from snakemesh.mesh.lattice import to_lattice
+from snakemesh.mesh.net import Nets, label_nets
+from snakemesh.mesh.pieces import Pieces, cut_into_pieces, planes_of_tile, push_back
+from snakemesh.mesh.restore_volume import restore_volume
+from snakemesh.mesh.seam_curves import thin_curves
+from snakemesh.mesh.simplify import simplify
+from snakemesh.mesh.surface import batch
+from snakemesh.mesh.voxel_moments import voxel_moments
+from snakemesh.pyramid.downsample import downsample
+
+_LABELS = np.pad(np.ones((1, 1, 1), np.uint64), 1)
+_STEP = np.ones(3)
+_UPPER = np.full(3, 8, np.int32)
+_SEAMS = np.zeros((3, 2), dtype=bool)
+_STARTS = np.array([0, 12])
+_OWNERS = np.zeros(12, np.int32)
+_WANTED = np.array([[8.0, 32, 32, 32]])
+_PLANES = planes_of_tile((1, 1, 1), [(None, None)] * 3, has_octants=True)
+# A cube of 2 voxels: its corners, its sides seen from outside, and two triangles of each.
+_CORNERS = np.array([[x, y, z] for z in (3, 5) for y in (3, 5) for x in (3, 5)], np.int32)
+_QUADS = np.array(
+    [[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]], np.int32
+)
+_FACES = _QUADS[:, [0, 1, 2, 0, 2, 3]].reshape(12, 3)
+
+
+def _nets() -> None:
+    label_nets(_LABELS)
+    voxel_moments(_LABELS, (0, 0, 0), (3, 3, 3))
+
+
+def _surface() -> None:
+    leaders = np.arange(8, dtype=np.int32)
+    labels, vertex_starts = np.ones(1, np.uint64), np.array([0, 8])
+    nets = Nets(labels, _CORNERS.copy(), _QUADS.copy(), vertex_starts, np.array([0, 6]), leaders)
+    batch(nets, 0, 1, np.zeros(3, np.int32), 1)
+    to_lattice(_CORNERS, np.full(3, 8))
+
+
+def _pieces() -> None:
+    dense = np.ones(12, np.float32)
+    # the octants of a cell meet in the middle of it
+    corners = _CORNERS + np.int32(_PLANES.positions[0][0] - 4)
+    found = cut_into_pieces(corners, _FACES, _STARTS, dense, _PLANES)
+    push_back(found.vertices, found.codes, _PLANES)
+
+
+def _uncut() -> Pieces:
+    codes = np.zeros(8, np.int32)
+    return Pieces(
+        _CORNERS.copy(), codes, _FACES, _STARTS, np.zeros(1, np.int32), np.zeros(1, int), np.ones(1)
+    )
+
+
+def _curves() -> None:
+    thin_curves(_uncut(), _STEP, 1.0, 1.0)
+
+
+def _simplify() -> None:
+    is_free = np.zeros(8, np.uint8)
+    simplify(_uncut(), is_free, is_free, _STEP, 0.5, 0.5)
+
+
+def _volume() -> None:
+    is_free, vertices = np.zeros(8, np.uint8), _CORNERS.copy()
+    restore_volume(vertices, _FACES, _OWNERS, _WANTED, _STEP, _UPPER, _SEAMS, is_free)
+    boxes = np.zeros(12, int)
+    replace_collapsed(vertices, _FACES, _OWNERS, boxes, _WANTED, _STEP, _UPPER, _SEAMS, _PLANES)
+    labels, cell, n_cells = np.ones(1, np.uint64), np.zeros(3, int), np.ones(3, int)
+    encode_fragments(vertices, _FACES, _OWNERS, boxes, labels, cell, n_cells, _STEP)
+
+
+def _bodies() -> None:
+    labels, table, seen_in = np.ones(8, np.uint64), np.zeros(1024, np.uint32), np.full(512, -1)
+    table, names, _, n, _ = mapping.meet(labels, table, np.zeros(512, np.uint64), seen_in, 1, 0)
+    mapping.replace(labels, table, names, names, n, np.empty_like(labels))
+
+
+def _vote_on_32_bits() -> None:
+    downsample(_LABELS.astype(np.uint32), [(2, 2, 2)], "mode")
+
+
+def _vote_on_64_bits() -> None:
+    downsample(_LABELS, [(2, 2, 2)], "mode")
+
+
+def _example() -> None:
+    neuropil((8, 32, 32))
+
+
+# By part of the program: what compiles it. What takes longest comes first.
+STAGES: dict[str, tuple[Callable[[], None], ...]] = {
+    "example": (_example,),
+    "mesh": (_simplify, _nets, _volume, _surface, _pieces, _curves),
+    "pyramid": (_vote_on_64_bits, _vote_on_32_bits),
+    "bodies": (_bodies,),
+}
