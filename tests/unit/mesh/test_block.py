@@ -219,7 +219,7 @@ def test_labels_of_every_type(tmp_path, dtype):
 def test_negative_labels_are_refused(tmp_path):
     labels = np.full((12, 12, 12), -1, np.int32)
     plan = plan_of(tmp_path, labels)
-    with pytest.raises(UserError, match="input_path: found label -1"):
+    with pytest.raises(UserError, match="background: found label -1"):
         mesh_block(mesh_block_job(plan, 0, (0, 0, 0)), tmp_path / "container")
     assert not (tmp_path / "container").exists()
 
