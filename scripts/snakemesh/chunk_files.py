@@ -36,7 +36,7 @@ class ChunkFiles:
     where chunks are in shards. name: of a chunk's file, to be formatted with `i` (z y x index),
     `b` and `e` (z y x voxels where the chunk begins and ends, counted from `origin`); None where
     all files together hold all chunks, as precomputed shards do, or one zip file, which is `root`.
-    is_compressed: a file may have one of COMPRESSED_SUFFIXES.
+    is_compressed: files may have other names, see `other_names`.
     """
 
     root: str
@@ -52,20 +52,22 @@ class ChunkFiles:
         return ceil_div(self.shape, self.chunk)
 
     def path(self, index: Index) -> str:
-        """The file of a chunk, without a suffix, or the folder of all of them."""
-        if self.name is None:
-            return self.root
+        """The file of a chunk, as the format names it, or the folder of all of them."""
+        return self.root if self.name is None else f"{self.root}/{self._name(index)}"
+
+    def _name(self, index: Index) -> str:
+        assert self.name is not None
         begin = [i * c + o for i, c, o in zip(index, self.chunk, self.origin, strict=True)]
         ends = zip(index, self.chunk, self.shape, self.origin, strict=True)
         end = [min((i + 1) * c, n) + o for i, c, n, o in ends]
-        return f"{self.root}/{self.name.format(i=index, b=begin, e=end)}"
+        return self.name.format(i=index, b=begin, e=end)
 
     def stat(self, index: Index) -> os.stat_result | None:
         """Size and date of the file of a chunk; None if it is not stored."""
-        path = self.path(index)
-        for suffix in ("", *COMPRESSED_SUFFIXES) if self.is_compressed else ("",):
+        names = other_names(self._name(index)) if self.is_compressed else [self._name(index)]
+        for name in names:
             try:
-                return os.stat(path + suffix)
+                return os.stat(f"{self.root}/{name}")
             except (FileNotFoundError, NotADirectoryError):
                 continue
         return None
@@ -77,6 +79,15 @@ class ChunkFiles:
             triple(max(b, 0) // c for b, c in zip(box[0], self.chunk, strict=True)),
             ceil_div((min(max(e, 0), n) for e, n in ends), self.chunk),
         )
+
+
+def other_names(name: str) -> list[str]:
+    """The names that programs give the file of a precomputed chunk, where they do as they like.
+
+    cloud-volume compresses it as a whole; neuroglancer-scripts puts it into folders too.
+    """
+    folders = name.replace("_", "/")
+    return [f"{n}{suffix}" for n in (name, folders) for suffix in ("", *COMPRESSED_SUFFIXES)]
 
 
 def chunk_files(

@@ -1,7 +1,8 @@
-"""Precomputed volumes whose chunk files are compressed as a whole, as cloud-volume does by default.
+"""Precomputed volumes whose chunk files are compressed as a whole, or lie in folders.
 
-A web server sends `<chunk>.gz` as `<chunk>` with a Content-Encoding. In a folder the files have
-names that the format does not know. https://github.com/seung-lab/cloud-files
+cloud-volume writes `<chunk>.gz` by default, which a web server sends as `<chunk>` with a
+Content-Encoding, and neuroglancer-scripts writes `<x>/<y>/<z>.gz`. In a folder these are names that
+the format does not know. https://github.com/seung-lab/cloud-files
 """
 
 import bz2
@@ -10,11 +11,12 @@ import lzma
 import threading
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import tensorstore as ts
 
-from snakemesh.chunk_files import COMPRESSED_SUFFIXES
+from snakemesh.chunk_files import COMPRESSED_SUFFIXES, other_names
 from snakemesh.chunkwise import awaited, chunkwise, inner_context
 
 _INFO = "info"
@@ -56,7 +58,7 @@ def with_compressed_files(
     assert base.kvstore is not None
     folder = base.kvstore.path
     memory = ts.KvStore.open({"driver": "memory", "path": folder}, context=inner_context()).result()
-    memory.write(_INFO, _content(f"{folder}{_INFO}")).result()
+    memory.write(_INFO, Path(folder, _INFO).read_bytes()).result()
     key = base.spec().to_json()["scale_metadata"]["key"]
     spec = {
         "driver": "neuroglancer_precomputed",
@@ -67,8 +69,8 @@ def with_compressed_files(
     lock = threading.Lock()
 
     def read(domain: ts.IndexDomain) -> np.ndarray:
-        name = f"{key}/{chunk_name(domain)}"
-        data = _content(f"{folder}{name}")
+        chunk = chunk_name(domain)
+        name, data = f"{key}/{chunk}", _content(f"{folder}{key}", chunk)
         if data is None:
             return np.zeros(domain.shape, base.dtype.numpy_dtype)
         # a chunk is in memory only while it is decoded
@@ -89,16 +91,16 @@ def chunk_name(domain: ts.IndexDomain) -> str:
     return "_".join(f"{begin}-{end}" for begin, end in sides)
 
 
-def _content(path: str) -> bytes | None:
-    """What is in a file, or in a compressed one beside it; None if there is neither."""
-    for suffix, unpacked in _UNPACKERS.items():
+def _content(folder: str, chunk: str) -> bytes | None:
+    """What is in the file of a chunk, unpacked; None if there is none."""
+    for name in other_names(chunk):
+        path = Path(folder, name)
         try:
-            with open(path + suffix, "rb") as file:
-                data = file.read()
-        except FileNotFoundError:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
             continue
         try:
-            return unpacked(data)
+            return _UNPACKERS[path.suffix](data)
         except _BROKEN as error:
-            raise ValueError(f"{path}{suffix} is broken: {error}") from error
+            raise ValueError(f"{path} is broken: {error}") from error
     return None

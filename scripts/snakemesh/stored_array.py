@@ -20,9 +20,9 @@ class StoredArray:
     tensorstore is to take the array's document for, as JSON; None: the document itself. axes: the
     dimensions that are z, y and x, of the array in C order. index: the position that is read along
     every dimension; 0 along z, y and x, of which all is read. is_compressed: files of chunks may be
-    compressed as a whole (`compressed_chunks`). forbids_missing: whoever keeps it denies access to
-    chunks that are not there (`forbidden_chunks`). is_plain: whether every reader that takes its
-    path finds the same labels, z y x.
+    compressed as a whole, or lie in folders (`compressed_chunks`). forbids_missing: whoever keeps
+    it denies access to chunks that are not there (`forbidden_chunks`). is_plain: whether every
+    reader that takes its path finds the same labels, z y x.
     """
 
     folder: str

@@ -62,6 +62,23 @@ def test_some_chunks_are_compressed(mixed):
     np.testing.assert_array_equal(read(level), LABELS)
 
 
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_chunks_in_folders(tmp_path, suffix):
+    """As neuroglancer-scripts writes them, unless it is told otherwise."""
+    volume = Placed(LABELS, (40, 8, 8), (-400, 80, 160), (16, 16, 16))
+    path = write_precomputed(tmp_path / "seg", [volume])
+    chunks = [chunk for chunk in Path(path, "8_8_40").iterdir()]
+    for chunk in chunks:
+        nested = Path(path, "8_8_40", chunk.name.replace("_", "/") + suffix)
+        nested.parent.mkdir(parents=True, exist_ok=True)
+        content = chunk.read_bytes()
+        nested.write_bytes(gzip.compress(content) if suffix else content)
+        chunk.unlink()
+    (level,) = read_source(path)
+    np.testing.assert_array_equal(read(level), LABELS)
+    assert stamps(level.files, ((0, 0, 0), level.files.grid)).astype(bool).sum() == len(chunks)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"not gzip", gzip.compress(b"too short", mtime=0)],

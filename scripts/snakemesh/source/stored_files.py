@@ -21,12 +21,13 @@ MAX_ENTRIES = 1000
 _NOT_CHUNKS = {*DOCUMENTS.values(), "provenance", "Thumbs.db"}
 _SUFFIXES = "|".join(map(re.escape, COMPRESSED_SUFFIXES))
 _SHARD = re.compile(r"[0-9a-f]+\.shard")
-_PRECOMPUTED = re.compile(r"-?\d+--?\d+_-?\d+--?\d+_-?\d+--?\d+")
-_PRECOMPUTED_COMPRESSED = re.compile(rf"{_PRECOMPUTED.pattern}(?:{_SUFFIXES})")
+_SIDE = r"-?\d+--?\d+"
+_PRECOMPUTED = re.compile("_".join([_SIDE] * 3))
+_PRECOMPUTED_OTHERWISE = re.compile(f"{_SIDE}([_/]){_SIDE}\\1{_SIDE}(?:{_SUFFIXES})?")
 
 
 def explained(node: Node, facts: ArrayFacts) -> tuple[dict[str, Any] | None, bool]:
-    """The metadata of an array that explain its files, and whether these are compressed as a whole.
+    """The metadata of an array that explain its files, and whether these are `compressed_chunks`.
 
     zarr v2 arrays whose chunks lie in folders though the metadata do not say so, or the other way
     round, get the right separator. Only local folders are looked at. Raises UserError if there are
@@ -58,9 +59,10 @@ def explained(node: Node, facts: ArrayFacts) -> tuple[dict[str, Any] | None, boo
 
 
 def _is_compressed(folder: str, is_sharded: bool, names: Sequence[str]) -> bool:
-    """Whether one of the files of a precomputed scale is compressed as a whole."""
+    """Whether a file of a precomputed scale is compressed as a whole, or lies in a folder."""
     wanted = _SHARD if is_sharded else _PRECOMPUTED
-    is_compressed = not is_sharded and any(map(_PRECOMPUTED_COMPRESSED.fullmatch, names))
+    others = (name for name in names if not wanted.fullmatch(name))
+    is_compressed = not is_sharded and any(map(_PRECOMPUTED_OTHERWISE.fullmatch, others))
     if names and not is_compressed and not any(map(wanted.fullmatch, names)):
         raise _unexplained(folder, names[0])
     return is_compressed

@@ -163,8 +163,6 @@ ELSEWHERE = [
     *[("zarr3", name) for name in ("0.0.0", "0/0/0", "c.0.0.0", "c/0_0_0")],
     *[("n5", name) for name in ("0.0.0", "0-8_0-8_0-8")],
     *[("precomputed", f"8_8_8/{name}") for name in ("0_0_0", "0/0/0", "0.shard")],
-    # as neuroglancer-scripts writes them, unless it is told otherwise
-    ("precomputed", "8_8_8/0-8/0-8/0-8.gz"),
 ]
 
 
