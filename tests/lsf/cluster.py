@@ -21,7 +21,8 @@ class Cluster:
     """A cluster that lives as long as its `with` block.
 
     hosts: slots by name of host. dispatch_delay: least seconds that a job waits. report_delay:
-    seconds until bjobs knows a new job. The commands in `bin` find the cluster through its
+    seconds until bjobs knows a new job. unit: LSF_UNIT_FOR_LIMITS. queue_limit_mb: of the memory of
+    jobs that say none, None for no limit. The commands in `bin` find the cluster through its
     `environment`.
     """
 
@@ -31,9 +32,12 @@ class Cluster:
         hosts: dict[str, int],
         dispatch_delay: float = 0,
         report_delay: float = 0,
+        unit: str = "MB",
+        queue_limit_mb: float | None = None,
     ) -> None:
         self.folder, self.hosts = folder, hosts
         self.dispatch_delay, self.report_delay = dispatch_delay, report_delay
+        self.unit, self.queue_limit_mb = unit, queue_limit_mb
         self.jobs: list[Job] = []
         self.refused: list[str] = []
         self.unanswered = 0
@@ -114,6 +118,11 @@ class Cluster:
         """bjobs gets no answer for some seconds, which begin with its next use."""
         self._silent_for, self._silent_until = seconds, None
 
+    def limit_mb(self, job: Job) -> float | None:
+        """The memory at which a job is killed, None if there is no limit."""
+        own = job.asked.limit_mb(self.unit)
+        return self.queue_limit_mb if own is None else own
+
     # What the commands call
 
     def submit(self, asked: Submission, cwd: str, environment: dict[str, str], uid: int) -> Job:
@@ -186,7 +195,8 @@ class Cluster:
                 continue
             rss = found[job.process.pid].rss
             job.peak = max(job.peak, rss)
-            if job.asked.mem is not None and rss > job.asked.mem * job.asked.tasks * 2**20:
+            limit = self.limit_mb(job)
+            if limit is not None and rss > limit * 2**20:
                 processes.kill(job.process.pid)
                 self._finish(job, 128 + signal.SIGKILL, "TERM_MEMLIMIT")
 

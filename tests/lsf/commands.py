@@ -90,9 +90,8 @@ def bhist(cluster: "Cluster", asked: dict) -> Answer:
 
 
 def badmin(cluster: "Cluster", asked: dict) -> Answer:
-    lines = (
-        f"        {key} = {value}\n" for key, value in records.configuration(cluster.folder).items()
-    )
+    found = records.configuration(cluster.folder, cluster.unit)
+    lines = (f"        {key} = {value}\n" for key, value in found.items())
     return "MBD configuration at Mon Jan  1 00:00:00 2024\n" + "".join(lines), "", 0
 
 

@@ -31,12 +31,12 @@ def write_configuration(folder: Path) -> None:
     events_file(folder).write_text("#1\n")
 
 
-def configuration(folder: Path) -> dict[str, str]:
-    """The part of the configuration that `badmin showconf mbd` shows here."""
+def configuration(folder: Path, unit: str) -> dict[str, str]:
+    """The part of the configuration that `badmin showconf mbd` shows here. unit: of limits."""
     return {
         "LSF_CONFDIR": f"{folder}/conf",
         "LSB_SHAREDIR": f"{folder}/work",
-        "LSF_UNIT_FOR_LIMITS": "MB",
+        "LSF_UNIT_FOR_LIMITS": unit,
     }
 
 
