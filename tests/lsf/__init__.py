@@ -11,7 +11,7 @@ It does these things as LSF does:
 - It refuses a `bsub` line that the documentation does not allow (`syntax`).
 - It runs the command in a shell with the environment of the submission. It appends a report and the
   output of the job to the file of `-o`.
-- It knows the states PEND, RUN, DONE, EXIT and UNKWN, and logs them.
+- It knows the states PEND, RUN, USUSP, DONE, EXIT and UNKWN, and logs them.
 
 Memory is limited as at many sites: a job is killed with TERM_MEMLIMIT if its processes together
 are seen to hold more than `-M` says, or without `-M`, more than the queue's default limit. What

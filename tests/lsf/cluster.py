@@ -40,10 +40,11 @@ class Cluster:
         self.unit, self.queue_limit_mb = unit, queue_limit_mb
         self.jobs: list[Job] = []
         self.refused: list[str] = []
-        self.unanswered = 0
+        self.unanswered = self.turned_away = 0
         self.most_running = self.most_waiting = 0
         self._down: set[str] = set()
         self._silent_for, self._silent_until = 0.0, None
+        self._turn_away = 0
         self._lock = threading.RLock()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -123,7 +124,27 @@ class Cluster:
         own = job.asked.limit_mb(self.unit)
         return self.queue_limit_mb if own is None else own
 
+    def suspend(self, job: Job) -> None:
+        """The owner suspends a running job, as bstop does."""
+        with self._lock:
+            self.stall(job)
+            job.status = "USUSP"
+            records.log_status(self.folder, job)
+
+    def turn_away(self, times: int) -> None:
+        """The next uses of bsub fail, whatever they ask for."""
+        self._turn_away = times
+
     # What the commands call
+
+    def takes_jobs(self) -> bool:
+        """Whether bsub works now. Counts the times that it does not."""
+        with self._lock:
+            if not self._turn_away:
+                return True
+            self._turn_away -= 1
+            self.turned_away += 1
+            return False
 
     def submit(self, asked: Submission, cwd: str, environment: dict[str, str], uid: int) -> Job:
         with self._lock:
@@ -164,8 +185,10 @@ class Cluster:
             return not silent
 
     def end(self, job: Job) -> None:
-        """Kill a job, as bkill does."""
+        """Kill a job, as bkill does. One on a host that is down stays UNKWN."""
         with self._lock:
+            if job.status == "UNKWN":
+                return
             if job.process is not None:
                 processes.kill(job.process.pid)
             self._finish(job, 128 + signal.SIGTERM, "TERM_OWNER")

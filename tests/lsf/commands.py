@@ -45,6 +45,8 @@ def bsub(cluster: "Cluster", asked: dict) -> Answer:
     except SyntaxRefusedError as error:
         cluster.refused.append(str(error))
         return "", f"{error}. Job not submitted.\n", 255
+    if not cluster.takes_jobs():
+        return "", "Communication time out. Job not submitted.\n", 255
     job = cluster.submit(submission, asked["cwd"], asked["environment"], asked["uid"])
     which = "" if "-q" in submission.options else "default "
     return f"Job <{job.id}> is submitted to {which}queue <{job.queue}>.\n", "", 0

@@ -12,7 +12,7 @@ from lsf.job import Job
 NAME = "standin"
 QUEUE = "normal"
 # lsbatch.h; UNKWN is "local cluster contact lost"
-STATUS = {"EXIT": 32, "DONE": 64, "UNKWN": 65536}
+STATUS = {"USUSP": 16, "EXIT": 32, "DONE": 64, "UNKWN": 65536}
 REASONS = {
     "TERM_MEMLIMIT": "job killed after reaching LSF memory usage limit",
     "TERM_OWNER": "job killed by owner",
