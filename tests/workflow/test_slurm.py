@@ -1,5 +1,6 @@
 """`snakemake --profile slurm`, as a user types it, on a real Slurm of one node."""
 
+import asyncio
 import logging
 import re
 import subprocess
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from running import REPOSITORY, digests, finish
 from slurm.cluster import missing_programs, slurm_cluster
@@ -60,12 +62,12 @@ def too_little(tmp_path) -> Path:
 class Driver:
     """Snakemake, started in `repository`. What it prints goes to the file `said`."""
 
-    def __init__(self, slurm, repository: Path, config: dict, said: Path):
+    def __init__(self, slurm, repository: Path, config: dict, said: Path, *options: str):
         self.said = said
         line = [sys.executable, "-m", "snakemake", "--profile", "slurm"]
         # look at the queue earlier than after 40 seconds
         line += ["--slurm-init-seconds-before-status-checks", "1"]
-        line += ["--config", *(f"{key}={value}" for key, value in config.items())]
+        line += [*options, "--config", *(f"{key}={value}" for key, value in config.items())]
         with open(said, "w") as file:
             self.process = subprocess.Popen(
                 line, cwd=repository, env=slurm.environment, stdout=file, stderr=file
@@ -124,6 +126,31 @@ def test_ten_minutes_without_an_answer_are_bridged():
     assert seconds >= 600
 
 
+def test_jobs_are_not_forgotten(monkeypatch):
+    """The plugin forgets jobs that it neither yields nor reports, as when Slurm never answers."""
+    plugin = pytest.importorskip("snakemake_executor_plugin_slurm", reason="NOT TESTED: no plugin")
+    from snakemesh.plan import slurm_executor
+
+    async def check_active_jobs(self, jobs):
+        self.report_job_success(jobs[0])
+        self.report_job_error(jobs[1], msg="it failed")
+        yield jobs[2]
+
+    told = []
+    for name in ("report_job_success", "report_job_error"):
+        monkeypatch.setattr(plugin.Executor, name, lambda self, job, **_: told.append(job))
+    monkeypatch.setattr(plugin.Executor, "__post_init__", lambda self: None)
+    monkeypatch.setattr(plugin.Executor, "check_active_jobs", check_active_jobs)
+    executor = slurm_executor.PatientExecutor.__new__(slurm_executor.PatientExecutor)
+    executor.__post_init__()
+    jobs = [SubmittedJobInfo(object(), external_jobid=str(number)) for number in range(4)]
+
+    async def active():
+        return [job async for job in executor.check_active_jobs(jobs)]
+
+    assert asyncio.run(active()) == jobs[2:] and told == jobs[:2]
+
+
 def test_a_job_that_slurm_refuses_for_longer_has_failed(monkeypatch):
     """Ten minutes once Slurm has taken a job, one minute before."""
     plugin = pytest.importorskip("snakemake_executor_plugin_slurm", reason="NOT TESTED: no plugin")
@@ -153,15 +180,21 @@ def test_a_job_that_slurm_refuses_for_longer_has_failed(monkeypatch):
 def test_example(slurm, repository, tmp_path):
     """All but local rules go through Slurm, short jobs in groups, and give the same bytes.
 
-    For a while, sbatch fails. No job is tried twice for it.
+    For a while, sbatch and squeue fail. No job is tried twice for it, and none is forgotten.
     """
     ours = {"output_directory": tmp_path / "out", "num_lods": 4}
-    with Driver(slurm, repository, ours, tmp_path / "said") as driver:
+    programs = ("sbatch", "squeue")
+    # the plugin by itself forgets all jobs when squeue fails once, and uses up all attempts at a
+    # job in the three seconds
+    options = ("--slurm-status-attempts", "1")
+    with Driver(slurm, repository, ours, tmp_path / "said", *options) as driver:
         driver.wait_until(slurm.jobs)
-        slurm.refuse("sbatch")
-        driver.wait_until(lambda: slurm.has_refused("sbatch"))
-        time.sleep(3)  # the plugin by itself uses up all attempts meanwhile
-        slurm.answer("sbatch")
+        for program in programs:
+            slurm.refuse(program)
+        driver.wait_until(lambda: all(slurm.has_refused(program) for program in programs))
+        time.sleep(3)
+        for program in programs:
+            slurm.answer(program)
         said = driver.finish()
     assert {job.state for job in slurm.jobs()} == {"COMPLETED"}, said
     jobs = by_name(slurm)

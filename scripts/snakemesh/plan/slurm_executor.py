@@ -1,12 +1,14 @@
 """What snakemesh adds to Snakemake's plugin for Slurm: patience.
 
 To the plugin, a job that `sbatch` refuses has failed. All attempts at it are used up within
-seconds while the controller is away, or refuses too many requests.
+seconds while the controller is away, or refuses too many requests. And if Slurm does not answer
+for as often as `slurm-status-attempts` says, the plugin forgets its jobs, and the run never ends.
 """
 
 import time
 from collections.abc import AsyncGenerator
 from importlib.metadata import version
+from typing import Any
 
 from snakemake_executor_plugin_slurm import Executor
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -28,7 +30,7 @@ def use_with_slurm() -> None:
 
 
 class PatientExecutor(Executor):  # type: ignore[misc]
-    """Goes on while Slurm refuses jobs.
+    """Goes on while Slurm refuses jobs or does not answer.
 
     A job that Slurm refuses becomes an active job without an id. It is submitted again whenever
     Snakemake looks at its active jobs.
@@ -37,6 +39,7 @@ class PatientExecutor(Executor):  # type: ignore[misc]
     def __post_init__(self) -> None:
         self._refused_since: dict[JobExecutorInterface, float] = {}
         self._has_taken_jobs = False
+        self._unaccounted: dict[int, SubmittedJobInfo] = {}
         super().__post_init__()
 
     async def check_active_jobs(
@@ -45,11 +48,25 @@ class PatientExecutor(Executor):  # type: ignore[misc]
         """Yield the jobs that go on, after those that Slurm had refused are submitted again."""
         submitted = [job for job in active_jobs if job.external_jobid is not None]
         if submitted:
+            self._unaccounted = {id(job): job for job in submitted}
             async for job in super().check_active_jobs(submitted):
+                self._unaccounted.pop(id(job), None)
+                yield job
+            for job in list(self._unaccounted.values()):  # those that the plugin would forget
                 yield job
         for job in active_jobs:
             if job.external_jobid is None:
                 self._job_submission_executor.submit(self.run_job, job.job)
+
+    def report_job_success(self, job_info: SubmittedJobInfo) -> None:
+        """Tell Snakemake that a job is done."""
+        self._unaccounted.pop(id(job_info), None)
+        super().report_job_success(job_info)
+
+    def report_job_error(self, job_info: SubmittedJobInfo, *args: Any, **options: Any) -> None:
+        """Tell Snakemake that a job has failed."""
+        self._unaccounted.pop(id(job_info), None)
+        super().report_job_error(job_info, *args, **options)
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """End the jobs that Slurm knows."""
