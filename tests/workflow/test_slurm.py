@@ -82,8 +82,10 @@ class Driver:
 
     def wait_until(self, condition):
         """The first true value of `condition()`, which must come before the run ends."""
+        end = time.monotonic() + AT_MOST_S
         while not (found := condition()):
             assert self.process.poll() is None, self.said.read_text()
+            assert time.monotonic() < end, self.said.read_text()
             time.sleep(0.2)
         return found
 
