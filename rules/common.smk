@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(CLONE / "scripts"))
 
 from snakemake.logging import logger
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from snakemesh.boxes import box_index, box_name, indices
 from snakemesh.errors import UserError
@@ -261,6 +262,15 @@ def doubled(amount):
 # decides what is shown, or the user does with --verbose or --quiet.
 QUIET = None
 if workflow.is_main_process:
+    # imported here, because jobs read this file too and submit nothing
+    if ExecutorPluginRegistry().is_installed("lsf"):
+        from snakemesh.plan.lsf_executor import use_with_lsf
+
+        use_with_lsf()
+    if ExecutorPluginRegistry().is_installed("slurm"):
+        from snakemesh.plan.slurm_executor import use_with_slurm
+
+        use_with_slurm()
     atexit.register(say_at_exit)
     shown = workflow.output_settings
     if not shown.dryrun:

@@ -11,13 +11,13 @@ It does these things as LSF does:
 - It refuses a `bsub` line that the documentation does not allow (`syntax`).
 - It runs the command in a shell with the environment of the submission. It appends a report and the
   output of the job to the file of `-o`.
-- It knows the states PEND, RUN, DONE, EXIT and UNKWN, and logs them.
+- It knows the states PEND, RUN, USUSP, DONE, EXIT and UNKWN, and logs them.
 
-In LSF, the administrator of a cluster decides what `-R "rusage[mem=...]"` means. Here it is in MB,
-counted per slot, and a limit as well as a reservation: a job is killed with TERM_MEMLIMIT if its
-processes together are seen to hold more. (LSF itself kills for `-M`; many clusters derive `-M` from
-the reservation.) Other requests are noted and not enforced: the time limit of `-W`, and whether a
-host has the memory.
+Memory is limited as at many sites: a job is killed with TERM_MEMLIMIT if its processes together
+are seen to hold more than `-M` says, or without `-M`, more than the queue's default limit. What
+`-R "rusage[mem=...]"` reserves is noted and moves no limit. (At other sites the limit is derived
+from the reservation.) Numbers without a unit are in the cluster's LSF_UNIT_FOR_LIMITS. Also noted
+and not enforced: the time limit of `-W`, and whether a host has the memory.
 
 It can be told to fail: see the methods of `cluster.Cluster`.
 """

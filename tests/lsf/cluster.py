@@ -21,7 +21,8 @@ class Cluster:
     """A cluster that lives as long as its `with` block.
 
     hosts: slots by name of host. dispatch_delay: least seconds that a job waits. report_delay:
-    seconds until bjobs knows a new job. The commands in `bin` find the cluster through its
+    seconds until bjobs knows a new job. unit: LSF_UNIT_FOR_LIMITS. queue_limit_mb: of the memory of
+    jobs that say none, None for no limit. The commands in `bin` find the cluster through its
     `environment`.
     """
 
@@ -31,15 +32,19 @@ class Cluster:
         hosts: dict[str, int],
         dispatch_delay: float = 0,
         report_delay: float = 0,
+        unit: str = "MB",
+        queue_limit_mb: float | None = None,
     ) -> None:
         self.folder, self.hosts = folder, hosts
         self.dispatch_delay, self.report_delay = dispatch_delay, report_delay
+        self.unit, self.queue_limit_mb = unit, queue_limit_mb
         self.jobs: list[Job] = []
         self.refused: list[str] = []
-        self.unanswered = 0
+        self.unanswered = self.turned_away = 0
         self.most_running = self.most_waiting = 0
         self._down: set[str] = set()
         self._silent_for, self._silent_until = 0.0, None
+        self._turn_away = 0
         self._lock = threading.RLock()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -114,7 +119,32 @@ class Cluster:
         """bjobs gets no answer for some seconds, which begin with its next use."""
         self._silent_for, self._silent_until = seconds, None
 
+    def limit_mb(self, job: Job) -> float | None:
+        """The memory at which a job is killed, None if there is no limit."""
+        own = job.asked.limit_mb(self.unit)
+        return self.queue_limit_mb if own is None else own
+
+    def suspend(self, job: Job) -> None:
+        """The owner suspends a running job, as bstop does."""
+        with self._lock:
+            self.stall(job)
+            job.status = "USUSP"
+            records.log_status(self.folder, job)
+
+    def turn_away(self, times: int) -> None:
+        """The next uses of bsub fail, whatever they ask for."""
+        self._turn_away = times
+
     # What the commands call
+
+    def takes_jobs(self) -> bool:
+        """Whether bsub works now. Counts the times that it does not."""
+        with self._lock:
+            if not self._turn_away:
+                return True
+            self._turn_away -= 1
+            self.turned_away += 1
+            return False
 
     def submit(self, asked: Submission, cwd: str, environment: dict[str, str], uid: int) -> Job:
         with self._lock:
@@ -155,8 +185,10 @@ class Cluster:
             return not silent
 
     def end(self, job: Job) -> None:
-        """Kill a job, as bkill does."""
+        """Kill a job, as bkill does. One on a host that is down stays UNKWN."""
         with self._lock:
+            if job.status == "UNKWN":
+                return
             if job.process is not None:
                 processes.kill(job.process.pid)
             self._finish(job, 128 + signal.SIGTERM, "TERM_OWNER")
@@ -186,7 +218,8 @@ class Cluster:
                 continue
             rss = found[job.process.pid].rss
             job.peak = max(job.peak, rss)
-            if job.asked.mem is not None and rss > job.asked.mem * job.asked.tasks * 2**20:
+            limit = self.limit_mb(job)
+            if limit is not None and rss > limit * 2**20:
                 processes.kill(job.process.pid)
                 self._finish(job, 128 + signal.SIGKILL, "TERM_MEMLIMIT")
 

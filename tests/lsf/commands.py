@@ -45,6 +45,8 @@ def bsub(cluster: "Cluster", asked: dict) -> Answer:
     except SyntaxRefusedError as error:
         cluster.refused.append(str(error))
         return "", f"{error}. Job not submitted.\n", 255
+    if not cluster.takes_jobs():
+        return "", "Communication time out. Job not submitted.\n", 255
     job = cluster.submit(submission, asked["cwd"], asked["environment"], asked["uid"])
     which = "" if "-q" in submission.options else "default "
     return f"Job <{job.id}> is submitted to {which}queue <{job.queue}>.\n", "", 0
@@ -90,9 +92,8 @@ def bhist(cluster: "Cluster", asked: dict) -> Answer:
 
 
 def badmin(cluster: "Cluster", asked: dict) -> Answer:
-    lines = (
-        f"        {key} = {value}\n" for key, value in records.configuration(cluster.folder).items()
-    )
+    found = records.configuration(cluster.folder, cluster.unit)
+    lines = (f"        {key} = {value}\n" for key, value in found.items())
     return "MBD configuration at Mon Jan  1 00:00:00 2024\n" + "".join(lines), "", 0
 
 

@@ -36,7 +36,7 @@ class Job:
 
     @property
     def occupies_slots(self) -> bool:
-        return self.status in ("RUN", "UNKWN")
+        return self.status in ("RUN", "UNKWN", "USUSP")
 
     @property
     def has_ended(self) -> bool:

@@ -12,7 +12,7 @@ from lsf.job import Job
 NAME = "standin"
 QUEUE = "normal"
 # lsbatch.h; UNKWN is "local cluster contact lost"
-STATUS = {"EXIT": 32, "DONE": 64, "UNKWN": 65536}
+STATUS = {"USUSP": 16, "EXIT": 32, "DONE": 64, "UNKWN": 65536}
 REASONS = {
     "TERM_MEMLIMIT": "job killed after reaching LSF memory usage limit",
     "TERM_OWNER": "job killed by owner",
@@ -31,12 +31,12 @@ def write_configuration(folder: Path) -> None:
     events_file(folder).write_text("#1\n")
 
 
-def configuration(folder: Path) -> dict[str, str]:
-    """The part of the configuration that `badmin showconf mbd` shows here."""
+def configuration(folder: Path, unit: str) -> dict[str, str]:
+    """The part of the configuration that `badmin showconf mbd` shows here. unit: of limits."""
     return {
         "LSF_CONFDIR": f"{folder}/conf",
         "LSB_SHAREDIR": f"{folder}/work",
-        "LSF_UNIT_FOR_LIMITS": "MB",
+        "LSF_UNIT_FOR_LIMITS": unit,
     }
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 # Job names, file names and the command: "up to 4094 characters for UNIX and Linux"
 LONGEST = 4094
 LONGEST_PROJECT = 511
+# By the first letter of a unit, how many MB it is
+MB_OF = {"K": 2**-10, "M": 1, "G": 2**10, "T": 2**20, "P": 2**30, "E": 2**40}
 
 
 class SyntaxRefusedError(ValueError):
@@ -25,7 +27,8 @@ class Submission:
 
     options: the value of each option except `-R`. resources: all values of `-R`, in order. tasks:
     from `-n`. run_minutes: from `-W`, None if not given. mem: from `rusage[mem=]`, in the cluster's
-    unit, None if not given.
+    unit, None if not given. limit: from `-M`, the number and its unit, None if not given; "" stands
+    for the cluster's unit.
     """
 
     options: dict[str, str]
@@ -34,6 +37,14 @@ class Submission:
     tasks: int
     run_minutes: int | None
     mem: float | None
+    limit: tuple[int, str] | None
+
+    def limit_mb(self, unit: str) -> float | None:
+        """The memory limit in MB, on a cluster whose LSF_UNIT_FOR_LIMITS is `unit`."""
+        if self.limit is None:
+            return None
+        number, own = self.limit
+        return number * MB_OF[(own or unit)[0]]
 
 
 def read_bsub(arguments: Sequence[str]) -> Submission:
@@ -76,6 +87,7 @@ def read_bsub(arguments: Sequence[str]) -> Submission:
         tasks=int(options.get("-n", "1").split(",")[0]),
         run_minutes=_minutes(options["-W"]) if "-W" in options else None,
         mem=float(mem[1]) if mem else None,
+        limit=_limit(options["-M"]) if "-M" in options else None,
     )
 
 
@@ -122,6 +134,11 @@ def _requirement(value: str) -> str | None:
 def _minutes(value: str) -> int:
     hours, minutes = re.fullmatch(r"(?:([0-9]+):)?([0-9]+)(?:/.*)?", value).groups()
     return 60 * int(hours or 0) + int(minutes)
+
+
+def _limit(value: str) -> tuple[int, str]:
+    number, unit = re.fullmatch(r"([0-9]+)([A-Z]*)!?", value).groups()
+    return int(number), unit
 
 
 # The check of each option's value: it returns what is wrong with it, or None.

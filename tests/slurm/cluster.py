@@ -72,8 +72,21 @@ class Slurm:
     folder: Path
     environment: dict[str, str]
 
+    def refuse(self, program: str) -> None:
+        """A program of Slurm fails until `answer`, as when the controller is away."""
+        (self.folder / f"{program}.refuses").touch()
+
+    def answer(self, program: str) -> None:
+        """A program works again."""
+        (self.folder / f"{program}.refuses").unlink()
+
+    def has_refused(self, program: str) -> bool:
+        """Whether a program was used while it failed."""
+        return (self.folder / f"{program}.refused").exists()
+
     def command(self, *line: str) -> str:
         """Run one of Slurm's programs, which must succeed. Returns what it prints."""
+        line = (_where(line[0]), *line[1:])  # not the one that may refuse
         done = subprocess.run(
             line, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -144,6 +157,14 @@ def _configure(folder: Path) -> Slurm:
     srun = folder / "bin" / "srun"
     srun.write_text(f'#!/bin/sh\nSLURM_CONF={config} exec {_where("srun")} "$@"\n')
     srun.chmod(0o755)
+    for name in ("squeue", "sbatch"):
+        program = folder / "bin" / name
+        program.write_text(
+            f"#!/bin/sh\nif [ -e {folder}/{name}.refuses ]\n"
+            f"then echo >>{folder}/{name}.refused; exit 1\nfi\n"
+            f'exec {_where(name)} "$@"\n'
+        )
+        program.chmod(0o755)
     path = f"{srun.parent}{os.pathsep}{os.environ['PATH']}"
     return Slurm(folder, {**os.environ, "PATH": path, "SLURM_CONF": str(config)})
 

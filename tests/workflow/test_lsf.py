@@ -6,24 +6,24 @@ then ever less often. So all scenarios that the chosen tests need run at the sam
 test looks at the outcome of one.
 """
 
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lsf.cluster import Cluster
 from lsf.job import Job
 from lsf.syntax import LONGEST, SyntaxRefusedError, read_bsub
-from running import REPOSITORY, command, digests, run
+from running import command, digests, run
 from small_blocks import copy_with_small_blocks, small_blocks
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.inputs import source_levels
-from snakemesh.plan.plan import make_plan
+from snakemesh.plan.plan import Plan, make_plan
 from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime, shard_mem_mb, shard_runtime
 
 # The profile as it is, with shorter waits where these would only slow the tests down
@@ -34,6 +34,8 @@ KEPT = {"delete_intermediate_scales": False}
 # The plugin reads LSF's event log with awk and this variable, FPAT
 FPAT = r"""printf '"a b" c' | awk 'BEGIN { FPAT = "([^ ]+)|(\"[^\"]+\")" } { print $2 }'"""
 PATIENCE_S = 600
+# Python alone takes more: a job needs a limit of its own
+QUEUE_LIMIT_MB = 100
 
 
 def has_gawk() -> bool:
@@ -54,9 +56,9 @@ class Place:
     def output(self) -> Path:
         return self.folder / "out"
 
-    def cluster(self, hosts: dict[str, int], **delays: float) -> Cluster:
+    def cluster(self, hosts: dict[str, int], **options: Any) -> Cluster:
         (self.folder / "lsf").mkdir()
-        return Cluster(self.folder / "lsf", hosts, **delays)
+        return Cluster(self.folder / "lsf", hosts, queue_limit_mb=QUEUE_LIMIT_MB, **options)
 
 
 @dataclass
@@ -133,7 +135,7 @@ def short_of_memory(place: Place) -> Outcome:
     """The cluster has one slot, and the super-chunks ask for less memory than they take.
 
     LSF starts and reports jobs with a delay. bjobs forgets a job, whose end is then only in the
-    event log.
+    event log. Two jobs are refused, and LSF does not answer until the plugin has asked six times.
     """
     little = ("--set-resources", "pyramid_super_chunk:mem_mb=250*2**(attempt-1)")
     config = place.config(place.output)
@@ -141,6 +143,9 @@ def short_of_memory(place: Place) -> Outcome:
         place.cluster({"node1": 1}, dispatch_delay=1, report_delay=2) as cluster,
         Driver(place, cluster, config, *little, *IMPATIENT) as driver,
     ):
+        driver.wait_for(lambda: cluster.jobs)
+        cluster.turn_away(2)
+        cluster.fall_silent(5)
         driver.wait_for(lambda: jobs(cluster, "group_mesh_lod0"))
         if has_gawk():
             cluster.forget(jobs(cluster, "group_mesh_lod0")[0])
@@ -178,11 +183,11 @@ def lost_job_and_killed_driver(place: Place) -> Outcome:
     """A job vanishes. Snakemake waits for it, and is killed while another job is running.
 
     Then the same command is started again, and that other job goes on beside the jobs of the
-    second run.
+    second run. The jobs of a group run side by side, and the site counts in GB. A job is suspended.
     """
-    config = place.config(place.output)
-    with place.cluster({f"node{i}": 1 for i in range(1, 5)}) as cluster:
-        with Driver(place, cluster, config, *IMPATIENT) as driver:
+    config, options = place.config(place.output), (*IMPATIENT, "--cores", "8")
+    with place.cluster({f"node{i}": 8 for i in range(1, 5)}, unit="GB") as cluster:
+        with Driver(place, cluster, config, *options) as driver:
             driver.wait_for(lambda: list(place.output.glob("work/mesh/lod0/*.fragments")))
             cluster.lose(jobs(cluster, "group_mesh_lod0")[0])
             driver.wait_for(lambda: running(cluster, "group_mesh_lod1"))
@@ -192,9 +197,11 @@ def lost_job_and_killed_driver(place: Place) -> Outcome:
             driver.kill()
             is_waiting = not list(place.output.glob("work/mesh/blocks.*.done"))
             first = driver.said
-        with Driver(place, cluster, config, *IMPATIENT) as driver:
+        with Driver(place, cluster, config, *options) as driver:
             driver.wait_for(lambda: len(running(cluster, "group_mesh_lod1")) == 2)
             cluster.go_on(old)
+            driver.wait_for(lambda: running(cluster, "rule_shard"))
+            cluster.suspend(jobs(cluster, "rule_shard")[0])
             said = [first, driver.finish()]
         while not old.has_ended:
             time.sleep(0.1)
@@ -206,18 +213,27 @@ def lost_job_and_killed_driver(place: Place) -> Outcome:
 SCENARIOS = {
     "test_bsub_lines": short_of_memory,
     "test_killed_for_memory": short_of_memory,
+    "test_refused_and_unanswered": short_of_memory,
     "test_forgotten_by_bjobs": short_of_memory,
     "test_hosts_that_die": dying_hosts,
+    "test_limit_of_jobs_side_by_side": lost_job_and_killed_driver,
+    "test_suspended": lost_job_and_killed_driver,
     "test_lost_job_and_killed_driver": lost_job_and_killed_driver,
 }
+
+
+def less_patient(module: Path) -> None:
+    """Make a job that LSF has lost sight of count as running for 2 s, instead of an hour."""
+    text = module.read_text()
+    assert "_ASTRAY_S = 3600" in text
+    module.write_text(text.replace("_ASTRAY_S = 3600", "_ASTRAY_S = 2"))
 
 
 @pytest.fixture(scope="module")
 def outcomes(request, config, tmp_path_factory):
     """The future outcome of every scenario that a chosen test needs, all run at the same time."""
     repository = copy_with_small_blocks(tmp_path_factory.mktemp("lsf") / "repository")
-    if not (repository / "lsf").exists():
-        shutil.copytree(REPOSITORY / "lsf", repository / "lsf")
+    less_patient(repository / "scripts" / "snakemesh" / "plan" / "lsf_executor.py")
     here = [item for item in request.session.items if item.module is request.module]
     wanted = {SCENARIOS[item.name] for item in here if item.name in SCENARIOS}
     with ThreadPoolExecutor() as pool:
@@ -234,18 +250,23 @@ def outcome(request, outcomes) -> Outcome:
     return outcomes[SCENARIOS[request.node.name]].result()
 
 
+def plan_of(config) -> Plan:
+    settings = read_settings({key: _plain(value) for key, value in config("unused").items()})
+    with small_blocks():
+        return make_plan(settings, source_levels(settings))
+
+
 def test_bsub_lines(outcome, config):
     """LSF would accept every line. Lines ask for what the plan says, and short jobs are grouped."""
     assert outcome.cluster.refused == []
-    settings = read_settings({key: _plain(value) for key, value in config("unused").items()})
-    with small_blocks():
-        plan = make_plan(settings, source_levels(settings))
+    plan = plan_of(config)
     (blocks,), (shard,) = outcome.jobs("group_mesh_lod0"), outcome.jobs("rule_shard")
     assert blocks.asked.command.count("mesh_block:lod=0,box=") == 4
     assert blocks.asked.mem == mesh_mem_mb(plan, 0)
     assert blocks.asked.run_minutes == 4 * mesh_runtime(plan, 0)
     assert (shard.asked.mem, shard.asked.run_minutes) == (shard_mem_mb(plan), shard_runtime(plan))
-    assert {job.asked.tasks for job in outcome.cluster.jobs} == {1}
+    for job in outcome.cluster.jobs:
+        assert (job.asked.tasks, job.asked.mem) == (1, outcome.cluster.limit_mb(job))
     assert outcome.cluster.most_running == 1 and outcome.cluster.most_waiting > 0
 
 
@@ -254,9 +275,37 @@ def test_killed_for_memory(outcome, multires):
     killed, done = outcome.jobs("group_pyramid_stage0")
     assert (killed.status, killed.reason, killed.asked.mem) == ("EXIT", "TERM_MEMLIMIT", 250)
     assert (done.status, done.asked.mem) == ("DONE", 500)
+    assert [outcome.cluster.limit_mb(job) for job in (killed, done)] == [250, 500]
     assert done.asked.run_minutes == 2 * killed.asked.run_minutes
     assert "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit." in outcome.said[0]
     assert outcome.multires == digests(multires)
+
+
+def test_limit_of_jobs_side_by_side(outcome, config):
+    """The limit of a group is that of all its jobs at work, whatever unit the site counts in."""
+    plan = plan_of(config)
+    for blocks in outcome.jobs("group_mesh_lod0"):
+        count = blocks.asked.command.count("mesh_block:lod=0,box=")
+        assert blocks.asked.tasks == count > 1
+        assert blocks.asked.mem == mesh_mem_mb(plan, 0) / 1024  # per core, in GB
+        assert outcome.cluster.limit_mb(blocks) == count * mesh_mem_mb(plan, 0)
+
+
+def test_refused_and_unanswered(outcome, multires):
+    """A refused job is submitted later, as the same attempt. A silent LSF is waited for."""
+    assert outcome.cluster.turned_away == 2 and outcome.cluster.unanswered >= 6
+    assert "Communication time out" in outcome.said[0]
+    others = [job for job in outcome.cluster.jobs if job.reason != "TERM_MEMLIMIT"]
+    assert {job.status for job in others} == {"DONE"}
+    assert len(others) == len({job.name for job in others})
+    assert outcome.multires == digests(multires)
+
+
+def test_suspended(outcome):
+    """A job that somebody has suspended is ended before it is tried again."""
+    suspended, again = outcome.jobs("rule_shard")
+    assert (suspended.reason, again.status) == ("TERM_OWNER", "DONE")
+    assert suspended.ended <= again.started
 
 
 def test_forgotten_by_bjobs(outcome):
@@ -268,7 +317,7 @@ def test_forgotten_by_bjobs(outcome):
 
 
 def test_hosts_that_die(outcome, multires):
-    """When contact is lost (UNKWN), the plugin takes a job for done. Such jobs are done again."""
+    """When contact is lost for long (UNKWN), jobs are done again. Before, LSF may find them."""
     assert outcome.facts["old"] == 0, "a marker of another configuration could be taken for done"
     for name, status in (
         ("group_pyramid_stage0", "UNKWN"),

@@ -1,5 +1,7 @@
 """`snakemake --profile slurm`, as a user types it, on a real Slurm of one node."""
 
+import asyncio
+import logging
 import re
 import subprocess
 import sys
@@ -9,10 +11,14 @@ from contextlib import suppress
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
+from types import SimpleNamespace
 
 import pytest
+import yaml
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from running import digests, finish
+from running import REPOSITORY, digests, finish
 from slurm.cluster import missing_programs, slurm_cluster
 from small_blocks import copy_with_small_blocks
 
@@ -56,12 +62,12 @@ def too_little(tmp_path) -> Path:
 class Driver:
     """Snakemake, started in `repository`. What it prints goes to the file `said`."""
 
-    def __init__(self, slurm, repository: Path, config: dict, said: Path):
+    def __init__(self, slurm, repository: Path, config: dict, said: Path, *options: str):
         self.said = said
         line = [sys.executable, "-m", "snakemake", "--profile", "slurm"]
         # look at the queue earlier than after 40 seconds
         line += ["--slurm-init-seconds-before-status-checks", "1"]
-        line += ["--config", *(f"{key}={value}" for key, value in config.items())]
+        line += [*options, "--config", *(f"{key}={value}" for key, value in config.items())]
         with open(said, "w") as file:
             self.process = subprocess.Popen(
                 line, cwd=repository, env=slurm.environment, stdout=file, stderr=file
@@ -76,8 +82,10 @@ class Driver:
 
     def wait_until(self, condition):
         """The first true value of `condition()`, which must come before the run ends."""
+        end = time.monotonic() + AT_MOST_S
         while not (found := condition()):
             assert self.process.poll() is None, self.said.read_text()
+            assert time.monotonic() < end, self.said.read_text()
             time.sleep(0.2)
         return found
 
@@ -114,14 +122,86 @@ def at_work(slurm, name: str, logs: Path):
     return is_at_work
 
 
+def test_ten_minutes_without_an_answer_are_bridged():
+    options = yaml.safe_load((REPOSITORY / "slurm" / "config.yaml").read_text())
+    seconds = options["slurm-status-attempts"] / options["max-status-checks-per-second"]
+    assert seconds >= 600
+
+
+def test_jobs_are_not_forgotten(monkeypatch):
+    """The plugin forgets jobs that it neither yields nor reports, as when Slurm never answers."""
+    plugin = pytest.importorskip("snakemake_executor_plugin_slurm", reason="NOT TESTED: no plugin")
+    from snakemesh.plan import slurm_executor
+
+    async def check_active_jobs(self, jobs):
+        self.report_job_success(jobs[0])
+        self.report_job_error(jobs[1], msg="it failed")
+        yield jobs[2]
+
+    told = []
+    for name in ("report_job_success", "report_job_error"):
+        monkeypatch.setattr(plugin.Executor, name, lambda self, job, **_: told.append(job))
+    monkeypatch.setattr(plugin.Executor, "__post_init__", lambda self: None)
+    monkeypatch.setattr(plugin.Executor, "check_active_jobs", check_active_jobs)
+    executor = slurm_executor.PatientExecutor.__new__(slurm_executor.PatientExecutor)
+    executor.__post_init__()
+    jobs = [SubmittedJobInfo(object(), external_jobid=str(number)) for number in range(4)]
+
+    async def active():
+        return [job async for job in executor.check_active_jobs(jobs)]
+
+    assert asyncio.run(active()) == jobs[2:] and told == jobs[:2]
+
+
+def test_a_job_that_slurm_refuses_for_longer_has_failed(monkeypatch):
+    """Ten minutes once Slurm has taken a job, one minute before."""
+    plugin = pytest.importorskip("snakemake_executor_plugin_slurm", reason="NOT TESTED: no plugin")
+    from snakemesh.plan import slurm_executor
+
+    now, failed = [0], []
+    monkeypatch.setattr(slurm_executor, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(plugin.Executor, "__post_init__", lambda self: None)
+    for name in ("_report_job_error_threadsafe", "_report_job_submission_threadsafe"):
+        monkeypatch.setattr(plugin.Executor, name, lambda self, job, *_: failed.append(job))
+    executor = slurm_executor.PatientExecutor.__new__(slurm_executor.PatientExecutor)
+    executor.logger, executor.lock, executor.active_jobs = logging.root, Lock(), []
+    executor.__post_init__()
+    for seconds in (60, 600):
+        job = SimpleNamespace(job=object(), external_jobid=None)
+        for at in (0, seconds - 1, seconds):
+            now[0] = at
+            executor._report_job_error_threadsafe(job, "refused")
+        assert (executor.active_jobs, failed) == ([job] * 3, [])
+        now[0] = seconds + 1
+        executor._report_job_error_threadsafe(job, "refused")
+        assert (executor.active_jobs, failed) == ([job] * 3, [job])
+        executor._report_job_submission_threadsafe(job)  # Slurm takes one
+        executor.active_jobs.clear(), failed.clear()
+
+
 def test_example(slurm, repository, tmp_path):
-    """All but local rules go through Slurm, short jobs in groups, and give the same bytes."""
+    """All but local rules go through Slurm, short jobs in groups, and give the same bytes.
+
+    For a while, sbatch and squeue fail. No job is tried twice for it, and none is forgotten.
+    """
     ours = {"output_directory": tmp_path / "out", "num_lods": 4}
-    with Driver(slurm, repository, ours, tmp_path / "said") as driver:
+    programs = ("sbatch", "squeue")
+    # the plugin by itself forgets all jobs when squeue fails once, and uses up all attempts at a
+    # job in the three seconds
+    options = ("--slurm-status-attempts", "1")
+    with Driver(slurm, repository, ours, tmp_path / "said", *options) as driver:
+        driver.wait_until(slurm.jobs)
+        for program in programs:
+            slurm.refuse(program)
+        driver.wait_until(lambda: all(slurm.has_refused(program) for program in programs))
+        time.sleep(3)
+        for program in programs:
+            slurm.answer(program)
         said = driver.finish()
     assert {job.state for job in slurm.jobs()} == {"COMPLETED"}, said
     jobs = by_name(slurm)
     assert jobs.keys() == {PYRAMID, *(MESH.format(lod=lod) for lod in range(4)), SHARD}
+    assert len(jobs[MESH.format(lod=1)]) == len(jobs[SHARD]) == 1
     assert len(jobs[PYRAMID]) < 8 and len(jobs[MESH.format(lod=0)]) < 4
     undisturbed = finish(repository, ours | {"output_directory": repository / "results" / "lods"})
     assert digests(tmp_path / "out" / "multires") == digests(undisturbed)
@@ -132,13 +212,17 @@ def test_killed_for_memory_cancelled_and_on_a_failed_node(
 ):
     """Three jobs are lost: killed for its memory, cancelled, and on a node that fails.
 
-    The same run does all of them again, the first with more memory.
+    The same run does all of them again, the first with more memory. For a while, squeue fails.
     """
     out, lod0, lod1 = tmp_path / "out", MESH.format(lod=0), MESH.format(lod=1)
     with Driver(slurm, too_little, config(out), tmp_path / "said") as driver:
         logs = out / "logs"
         cancelled = driver.wait_until(at_work(slurm, PYRAMID, logs / "pyramid_super_chunk"))
         slurm.command("scancel", cancelled)
+        slurm.refuse("squeue")
+        driver.wait_until(lambda: slurm.has_refused("squeue"))
+        time.sleep(3)  # without the profile's settings, the plugin asks five times meanwhile
+        slurm.answer("squeue")
         driver.wait_until(at_work(slurm, lod1, logs / "mesh_block" / "lod1"))
         slurm.command("scontrol", "update", "NodeName=localhost", "State=DOWN", "Reason=test")
         slurm.command("scontrol", "update", "NodeName=localhost", "State=RESUME")
