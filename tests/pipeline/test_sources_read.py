@@ -283,16 +283,15 @@ def test_no_stage_where_its_levels_are_there(tmp_path):
         {"corner_nm": (1004, 2000, 3000)},  # as if voxel 0 of every level had the same centre
     ],
 )
-def test_a_level_that_contradicts_its_factor_is_refused(tmp_path, wrong):
+def test_a_level_that_contradicts_its_factor_is_built_anew(tmp_path, wrong):
     levels = [CUBE, replace(coarser(CUBE, (2, 2, 2)), **wrong)]
     config = {
         "input_path": write_zarr(tmp_path / "seg", levels),
         "output_directory": str(tmp_path / "out"),
         "num_lods": 3,
     }
-    with pytest.raises(UserError, match="^config key input_path: [^\n]*use_existing_scales: false"):
-        planned(config)
-    plan = planned(config | {"use_existing_scales": False})
+    plan = planned(config)
     assert [level.is_built for level in plan.levels] == [False, True, True]
+    assert "s1 is not used: it" in plan.levels[1].why_built
     # the wrong level is not needed for one LOD
     assert planned(config | {"num_lods": 1}).num_lods == 1

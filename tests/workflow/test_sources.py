@@ -125,7 +125,7 @@ def test_a_level_in_the_wrong_place_is_built_anew(repository, config, sources, t
     lines = done.stdout.splitlines()
     (at,) = (i for i, line in enumerate(lines) if line.startswith("  level s1 "))
     assert lines[at].endswith("to be built")
-    assert lines[at + 1].strip().startswith(f"{path}/s1 is not used: it lies at ")
+    assert lines[at + 1].strip().startswith(f"{path}/s1 is not used: its metadata have no trans")
     assert not output.exists()
 
 

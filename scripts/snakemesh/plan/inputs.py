@@ -48,7 +48,10 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
         _refuse_negative_fill(levels[0], settings.background or ())
     if settings.input_path == EXAMPLE_PATH:
         # planned alike before and after it is made
-        levels = tuple(replace(level, document="", files=None, stored=None) for level in levels)
+        levels = tuple(
+            replace(level, document="", files=None, stored=None, stored_type="", fill=0)
+            for level in levels
+        )
     try:
         _refuse_overlap(settings, is_local(levels[0]))
         _refuse_foreign_output(Path(settings.output_directory))

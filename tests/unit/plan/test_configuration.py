@@ -341,7 +341,12 @@ def test_an_output_in_a_folder_with_braces(tmp_path, monkeypatch):
         ("precomputed:///data/seg", "/data/seg"),
         ("/data/{x} y", "/data/{x} y"),
         ("/", "/"),
-        ("precomputed://gs://bucket/seg", "precomputed://gs://bucket/seg"),
+        ("precomputed://gs://bucket/seg", "gs://bucket/seg"),
+        ("file:///data/a%20seg", "/data/a seg"),
+        ("zarr://s3://bucket/seg", "s3://bucket/seg"),
+        ("n5://file:///data/seg/", "/data/seg"),
+        ("file:///data/seg.zip|zip:inside/|zarr3:", "/data/seg.zip/inside"),
+        ("https://host/seg|neuroglancer-precomputed:", "https://host/seg"),
         ("https://host/{x}/seg.zarr/", "https://host/{x}/seg.zarr/"),
     ],
 )
@@ -352,8 +357,8 @@ def test_paths_of_an_input(path, expected):
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("file:///data/seg", "an address with http://, https://, s3://, gs://, not file://"),
-        ("zarr://s3://bucket/seg", "not zarr://"),
+        ("ftp://host/seg", "an address with http://, https://, s3://, gs://, not ftp://"),
+        ("zarr://ftp://bucket/seg", "not ftp://"),
         ("precomputed://", "a path"),
         ("C:\\data\\seg", "without backslashes"),
         ("s3://bucket/a\nb", "without control characters"),

@@ -166,7 +166,7 @@ def test_what_another_program_left_is_not_ours_to_tidy(tmp_path, folder):
     with pytest.raises(UserError, match="output_directory.*not from a run of snakemesh") as error:
         source_levels(settings)
     assert "\n" not in str(error.value)
-    acquire(output)
+    acquire(output, print, print)
     source_levels(settings)
 
 
@@ -196,7 +196,7 @@ def test_an_output_that_cannot_be_looked_at(tmp_path, monkeypatch):
 def test_a_pyramid_that_is_no_folder(tmp_path, what):
     """It is refused before any job starts: Snakemake removes outputs, even behind a link."""
     output = tmp_path / "out"
-    acquire(output)
+    acquire(output, print, print)
     path = output / "_intermediate_scales.zarr"
     if what == "file":
         path.write_text("mine")
