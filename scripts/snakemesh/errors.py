@@ -30,5 +30,10 @@ class DamagedError(UserError):
         self.path = path
 
 
+def one_line(error: Exception) -> str:
+    """What an error says, in one line, without the places in tensorstore's own source."""
+    return " ".join(str(error).split()).split(" [source locations=")[0]
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()

@@ -8,7 +8,7 @@ import tensorstore as ts
 import worldarray as wa
 
 from snakemesh.boxes import Slices, slices
-from snakemesh.errors import DamagedError, UserError
+from snakemesh.errors import DamagedError, UserError, one_line
 from snakemesh.job_records import LevelPart
 from snakemesh.label_values import LABELS, LabelValues
 from snakemesh.open_array import open_stored
@@ -73,7 +73,6 @@ def unreadable(error: Exception, box: Slices) -> UnreadableError:
     error: from tensorstore; it names the file. box: z y x, in voxels of the part that is meshed.
     """
     voxels = f"{[side.start for side in box]} to {[side.stop for side in box]}"
-    reason = " ".join(str(error).split()).split(" [source locations=")[0]
     return UnreadableError(
-        f"the volume cannot be read at voxels {voxels} (z y x) of what is meshed: {reason}"
+        f"the volume cannot be read at voxels {voxels} (z y x) of what is meshed: {one_line(error)}"
     )

@@ -20,7 +20,7 @@ from worldarray.store import (
     with_access,
 )
 
-from snakemesh.errors import UserError
+from snakemesh.errors import UserError, one_line
 from snakemesh.job_records import Sharding
 from snakemesh.output.folder import MULTIRES, RUN_DOCUMENT
 
@@ -102,7 +102,7 @@ def reason(error: Exception) -> str:
     """What an error says, in one line."""
     if isinstance(error, KeyError):
         return f"{error} is missing"
-    said = " ".join(str(error).split()).split(" [source locations=")[0]
+    said = one_line(error)
     return said or type(error).__name__
 
 

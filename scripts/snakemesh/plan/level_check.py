@@ -15,7 +15,7 @@ import numpy as np
 import tensorstore as ts
 
 from snakemesh.boxes import Shape, Slices, slices, triple
-from snakemesh.errors import UserError
+from snakemesh.errors import UserError, one_line
 from snakemesh.label_values import LABELS, LabelValues, as_labels
 from snakemesh.plan.level_cubes import (
     Extremes,
@@ -220,8 +220,7 @@ def _foreign(label: int, cube: np.ndarray, at: list[int]) -> str:
 
 
 def _broken(error: Exception) -> str:
-    reason = " ".join(str(error).split()).split(" [source locations=")[0]
-    return f"it cannot be read: {reason}"
+    return f"it cannot be read: {one_line(error)}"
 
 
 def _span(box: Slices) -> str:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +13,7 @@ from worldarray.store import PROBE_KEYS, Refused
 
 from snakemesh.boxes import Nanometres, Shape, triple
 from snakemesh.chunk_files import ChunkFiles, chunk_files
-from snakemesh.errors import UserError
+from snakemesh.errors import UserError, one_line
 from snakemesh.label_values import label_type
 from snakemesh.open_array import open_stored
 from snakemesh.source.arrays import array_facts, refuse_multisets
@@ -187,6 +186,6 @@ def reason(error: Exception) -> str:
     """What an error says, in one line that is not too long."""
     if isinstance(error, KeyError):
         return f"{error} is missing"
-    text = re.split(r" \[(?:source locations|tensorstore_spec)=", " ".join(str(error).split()))[0]
+    text = one_line(error).split(" [tensorstore_spec=")[0]
     shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
     return shown or type(error).__name__
