@@ -33,6 +33,15 @@ def open_part(part: LevelPart) -> ts.TensorStore:
     return placed
 
 
+def can_tell_stored(store: ts.TensorStore) -> bool:
+    """Whether an array can be asked cheaply which of its chunks are stored."""
+    if store.kvstore is None:
+        # what reads its chunks is a function
+        return False
+    spec = store.spec().to_json()
+    return spec["driver"] in _DRIVERS_THAT_TELL and spec["kvstore"]["driver"] == "file"
+
+
 def is_background(store: ts.TensorStore, values: LabelValues = LABELS) -> bool:
     """Whether no chunk of an array, or of a box of one, is stored, so that all is background.
 
@@ -40,12 +49,7 @@ def is_background(store: ts.TensorStore, values: LabelValues = LABELS) -> bool:
     and are taken to be stored: remote ones, precomputed volumes, and those whose chunks that are
     not stored hold labels.
     """
-    try:
-        spec = store.spec().to_json()
-    except (ValueError, NotImplementedError):
-        # a store whose chunks are read by a function
-        return False
-    if spec["driver"] not in _DRIVERS_THAT_TELL or spec["kvstore"]["driver"] != "file":
+    if not can_tell_stored(store):
         return False
     if store.fill_value is not None and store.fill_value not in (0, *values.background):
         return False

@@ -13,6 +13,7 @@ import numpy as np
 import tensorstore as ts
 
 from snakemesh.boxes import Index, Shape, Slices, ceil_div, indices, slices, triple
+from snakemesh.voxels import can_tell_stored
 
 # Voxels of s0 in a box.
 BOX_VOXELS = 1 << 21
@@ -24,8 +25,6 @@ DECODED_VOXELS = 1 << 26
 _LOOKED_AT = 512
 # Boxes that are taken from a level that is known whole.
 _WITH_LABELS = 64
-# The drivers of tensorstore that can tell whether a chunk is stored, see `voxels.is_background`.
-_DRIVERS_THAT_TELL = ("zarr", "zarr3", "n5")
 # Multiples of these fractions are spread evenly over a box, however many there are, and in step
 # with no grid of chunks: powers of the root of x^4 = x + 1, after M. Roberts, "The Unreasonable
 # Effectiveness of Quasirandom Sequences" (2018).
@@ -139,7 +138,7 @@ def _stored(store: ts.TensorStore, boxes: Sequence[Slices]) -> np.ndarray:
 
     1 where this cannot be told cheaply.
     """
-    if not _can_tell(store):
+    if not can_tell_stored(store):
         return np.ones(len(boxes))
     asked = [
         store[box].storage_statistics(query_not_stored=True, query_fully_stored=True)
@@ -147,11 +146,3 @@ def _stored(store: ts.TensorStore, boxes: Sequence[Slices]) -> np.ndarray:
     ]
     answers = (future.result() for future in asked)
     return np.array([1.0 if a.fully_stored else 0.5 * (not a.not_stored) for a in answers])
-
-
-def _can_tell(store: ts.TensorStore) -> bool:
-    if store.kvstore is None:
-        # what reads its chunks is a function
-        return False
-    spec = store.spec().to_json()
-    return spec["driver"] in _DRIVERS_THAT_TELL and spec["kvstore"]["driver"] == "file"
