@@ -185,10 +185,27 @@ class OctreeGrid:
 
 
 @dataclass(frozen=True)
+class FinerBlocks:
+    """The blocks of the LOD below of which a block is made.
+
+    containers: of the blocks that hold an octant of one of its cells. shape: voxels of their level
+    in the part that is meshed. cell_voxels: of a cell of that LOD. factor: voxels of s0 in a voxel
+    of the level of this LOD, on each axis.
+    """
+
+    containers: tuple[str, ...]
+    shape: Shape
+    cell_voxels: Shape
+    factor: Shape
+
+
+@dataclass(frozen=True)
 class MeshBlockJob:
     """One block of whole cells of an LOD, to be meshed tile by tile.
 
-    reads: the level that is meshed. first_cell: the index of the block's first cell. n_cells: the
+    reads: the level that is meshed. finer: the blocks that the block is made of instead; None if it
+    is made of voxels. voxels_of_s0: in a voxel of the level, where another LOD is made of this one;
+    0 where none is. first_cell: the index of the block's first cell. n_cells: the
     number of its cells on each axis. tile_cells: cells of a tile. grid_cells: cells of the whole
     octree at this LOD. cell_voxels: voxels of the level in a cell. cell_nm: the size of a cell of
     this LOD, x y z. open_sides: for each axis whether objects are left open at the lower and at the
@@ -214,6 +231,8 @@ class MeshBlockJob:
     sharding: Sharding
     watch: Watch | None = None
     label_map: LabelMap | None = None
+    finer: FinerBlocks | None = None
+    voxels_of_s0: int = 0
 
 
 @dataclass(frozen=True)

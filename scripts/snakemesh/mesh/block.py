@@ -3,11 +3,6 @@
 Everything is z y x, except where `tile` says otherwise.
 """
 
-import hashlib
-import os
-import shutil
-from collections.abc import Iterator
-from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,33 +11,16 @@ from xxhash import xxh3_128
 
 from snakemesh.bodies.mapping import Mapper
 from snakemesh.bodies.met import write_record
-from snakemesh.boxes import Index, Shape, ceil_div, indices, slices, triple
-from snakemesh.job_records import RESULTS_VERSION, MeshBlockJob, halo_voxels
-from snakemesh.label_values import LABELS, as_labels, one_body
-from snakemesh.mesh.tile import Seam, Tile, mesh_tile, tile_shape
+from snakemesh.boxes import Index, Shape, slices, triple
+from snakemesh.job_records import MeshBlockJob, halo_voxels
+from snakemesh.label_values import as_labels, one_body
+from snakemesh.mesh.earlier import containers_alike, how_made, take
+from snakemesh.mesh.stats import BlockStats
+from snakemesh.mesh.tile import mesh_tile, tile_shape
+from snakemesh.mesh.tiles import tile_of, tiles_of
 from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
-from snakemesh.multires.container import COUNT, FRAGMENT, Origin, read_origin, write_container
-from snakemesh.multires.counts import merged
-from snakemesh.output.atomic import replacing
+from snakemesh.multires.container import COUNT, FRAGMENT, Origin, write_container
 from snakemesh.voxels import open_part, reading_part, unreadable
-
-
-@dataclass(frozen=True)
-class BlockStats:
-    """What meshing a block took and made.
-
-    voxels: read, halos included. dense_faces: before simplification. payload_bytes: of the
-    fragments, Draco-encoded.
-    """
-
-    voxels: int = 0
-    dense_faces: int = 0
-    faces: int = 0
-    fragments: int = 0
-    payload_bytes: int = 0
-
-    def __add__(self, other: "BlockStats") -> "BlockStats":
-        return BlockStats(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
@@ -59,16 +37,17 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
     mapper = None if job.label_map is None else Mapper(job.label_map)
     container.parent.mkdir(parents=True, exist_ok=True)
     with reading_part(job.reads):
-        if (earlier := _alike(job, store, mapper, container)) is not None:
+        alike = containers_alike(job, container)
+        earlier = alike.get(_digest(job, store, mapper)) if alike else None
+        if earlier is not None:
             _write_met(job, mapper)
-            with replacing(container) as temporary:
-                _link(earlier, temporary)
+            take(earlier, container)
             return None
         stats, records, blobs, counts, voxels = _mesh_tiles(job, store, mapper)
     if job.watch is not None:
         job.watch.refuse_change()
     _write_met(job, mapper)
-    origin = Origin(_how(job), voxels)
+    origin = Origin(how_made(job), voxels)
     write_container(container, job.lod, records, blobs, job.sharding, origin, counts)
     return stats
 
@@ -88,16 +67,16 @@ def _mesh_tiles(
     counts = [np.zeros(0, COUNT)]
     lists = Lists(*(None if found is None else found.load() for found in job.label_lists))
     voxels = xxh3_128()
-    for first_cell, n_cells in _tiles(job):
+    for first_cell, n_cells in tiles_of(job):
         labels, origin = _read_tile(store, job, first_cell, n_cells, mapper)
         voxels.update(labels.data)
         stats += BlockStats(voxels=labels.size)
         if not labels.any():
             continue
-        tile = _tile(job, triple(store.shape), first_cell, n_cells)
-        if job.lod == 0:
-            shape = tile_shape(tile)
-            counts.append(count_voxels(labels, origin, shape, lists, first_cell, job.cell_voxels))
+        tile = tile_of(job, first_cell, n_cells)
+        if job.voxels_of_s0:
+            place = (first_cell, job.cell_voxels, job.voxels_of_s0)
+            counts.append(count_voxels(labels, origin, tile_shape(tile), lists, *place))
         labels = only_wanted(labels, lists)
         if not labels.any():
             continue
@@ -112,52 +91,15 @@ def _mesh_tiles(
             fragments=len(tile_records),
             payload_bytes=sum(map(len, tile_blobs)),
         )
-    return stats, np.concatenate(records), blobs, merged(np.concatenate(counts)), voxels.digest()
+    return stats, np.concatenate(records), blobs, np.concatenate(counts), voxels.digest()
 
 
-def _how(job: MeshBlockJob) -> bytes:
-    """16 bytes that stand for all that a container depends on but for the voxels."""
-    part = replace(job.reads, path="", name=None, stored=None, values=LABELS)
-    target, exclude = (
-        None if found is None else replace(found, path="") for found in job.label_lists
-    )
-    # what a table makes of the labels is in the voxels
-    job = replace(job, reads=part, label_lists=(target, exclude), watch=None, label_map=None)
-    described = repr((RESULTS_VERSION, job))
-    return hashlib.sha256(described.encode()).digest()[:16]
-
-
-def _alike(
-    job: MeshBlockJob, store: ts.TensorStore, mapper: Mapper | None, container: Path
-) -> Path | None:
-    """A container of this block that is made as this one is to be, from the same voxels."""
-    box = container.name.split(".")[0]
-    origins = {path: read_origin(path) for path in container.parent.glob(f"{box}.*.fragments")}
-    how = _how(job)
-    found = {o.voxels: path for path, o in origins.items() if o is not None and o.how == how}
-    if not found:
-        return None
+def _digest(job: MeshBlockJob, store: ts.TensorStore, mapper: Mapper | None) -> bytes:
+    """A hash of all voxels that a block reads, as `_mesh_tiles` has it."""
     voxels = xxh3_128()
-    for first_cell, n_cells in _tiles(job):
+    for first_cell, n_cells in tiles_of(job):
         voxels.update(_read_tile(store, job, first_cell, n_cells, mapper)[0].data)
-    return found.get(voxels.digest())
-
-
-def _link(path: Path, target: Path) -> None:
-    try:
-        os.link(path, target)
-    except OSError:  # a filesystem without hard links
-        shutil.copyfile(path, target)
-
-
-def _tiles(job: MeshBlockJob) -> Iterator[tuple[Index, Shape]]:
-    """The first cell in the octree, and the number of cells, of every tile of a block."""
-    for index in indices(ceil_div(job.n_cells, job.tile_cells)):
-        first = triple(i * t for i, t in zip(index, job.tile_cells, strict=True))
-        n_cells = triple(
-            min(t, n - f) for t, n, f in zip(job.tile_cells, job.n_cells, first, strict=True)
-        )
-        yield triple(f + b for f, b in zip(first, job.first_cell, strict=True)), n_cells
+    return voxels.digest()
 
 
 def _read_tile(
@@ -200,28 +142,3 @@ def _read_tile(
         labels = np.pad(labels, pads, mode="edge")
     origin = begin - low + [before for before, _ in pads]
     return np.ascontiguousarray(labels), triple(origin.tolist())
-
-
-def _tile(job: MeshBlockJob, shape: Shape, first_cell: Index, n_cells: Shape) -> Tile:
-    """A tile of a block, turned to x y z. shape: voxels of the part that is meshed."""
-    seams: list[tuple[Seam, Seam]] = []
-    for axis in range(3):
-        cell = job.cell_voxels[axis]
-        begin, end_cell = first_cell[axis] * cell, first_cell[axis] + n_cells[axis]
-        lower_open, upper_open = job.open_sides[axis]
-        lower: Seam = 0 if first_cell[axis] > 0 or lower_open else None
-        upper: Seam = None
-        if end_cell < job.grid_cells[axis]:
-            upper = n_cells[axis] * cell
-        elif upper_open:
-            # the part may end inside the last cell
-            upper = shape[axis] - begin
-        seams.append((lower, upper))
-    return Tile(
-        lod=job.lod,
-        first_cell=triple(first_cell[::-1]),
-        n_cells=triple(n_cells[::-1]),
-        cell_voxels=triple(job.cell_voxels[::-1]),
-        cell_nm=job.cell_nm,
-        seams=triple(seams[::-1]),
-    )

@@ -11,6 +11,7 @@ import numpy as np
 
 from snakemesh.compiled import njit
 from snakemesh.label_hash import look_up
+from snakemesh.mesh.folded import without_folded
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
@@ -38,8 +39,7 @@ def encode_fragments(
     n_cells: (3,) cells of the tile. step_nm: (3,) length of a step in nm.
 
     Returns the records (dtype FRAGMENT; their `offset` is not set) and the Draco bytes of each, by
-    owner, then by cell (z, y, x). A fragment without a face that `_without_folded` keeps is left
-    out.
+    owner, then by cell (z, y, x). A fragment without a face that `without_folded` keeps is left out.
     """
     cells = boxes // 8
     changed = (np.diff(owners, prepend=-1) != 0) | (np.diff(cells, prepend=-1) != 0)
@@ -54,7 +54,9 @@ def encode_fragments(
         points = vertices[rows[row_starts[i] : row_starts[i + 1]]] - (cell * CELL_STEPS).astype(
             np.int32
         )
-        if (mesh := _without_folded(points, local[begin:end])).size == 0:
+        mesh = local[begin:end]
+        mesh = mesh[without_folded(_places(points)[mesh])]
+        if len(mesh) == 0:
             continue
         record = records[i]
         record["label"] = labels[owners[begin]]
@@ -72,49 +74,15 @@ def encode_fragments(
 
 
 @njit(cache=True, nogil=True)
-def _without_folded(points, faces):
-    """Drop faces with two corners in one place, and pairs of faces in one place, back to back.
-
-    The edges of such a face, or of such a pair, cancel out, so nothing opens without them. Rounding
-    leaves them where several planes meet, and an edge of a pair would have four faces.
-    """
-    places = _places(points)
-    kept = np.ones(len(faces), dtype=np.bool_)
-    # lists of the faces by their first place
-    first = np.full(len(points) + 1, -1, dtype=np.int32)
-    following = np.empty(len(faces), dtype=np.int32)
-    seconds = np.empty((len(faces), 2), dtype=np.uint32)
-    for f in range(len(faces)):
-        a, b, c = places[faces[f, 0]], places[faces[f, 1]], places[faces[f, 2]]
-        if a == b or b == c or c == a:
-            kept[f] = False
-            continue
-        while a > b or a > c:
-            a, b, c = b, c, a
-        seconds[f, 0], seconds[f, 1] = b, c
-        other = first[a]
-        while other >= 0 and not (
-            kept[other] and seconds[other, 0] == c and seconds[other, 1] == b
-        ):
-            other = following[other]
-        if other >= 0:
-            kept[f] = kept[other] = False
-        else:
-            following[f] = first[a]
-            first[a] = f
-    return faces[kept]
-
-
-@njit(cache=True, nogil=True)
 def _places(points):
-    """A number for each position, (N,) uint32, at most N. points: (N, 3) int32, in a cell."""
+    """A number for each position, (N,) int32, at most N. points: (N, 3) int32, in a cell."""
     size = 16
     while size < 2 * len(points):
         size *= 2
     table = np.zeros(size, dtype=np.uint32)
     keys = np.zeros(len(points) + 1, dtype=np.uint64)
     n_keys = 1  # the hash table takes key 0 for the background, number 0: it is the lower corner
-    places = np.empty(len(points), dtype=np.uint32)
+    places = np.empty(len(points), dtype=np.int32)
     for v in range(len(points)):
         x, y, z = points[v, 0], points[v, 1], points[v, 2]
         key = np.uint64(x) | np.uint64(y) << np.uint64(16) | np.uint64(z) << np.uint64(32)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snakemesh.ascending import find
+from snakemesh.boxes import ceil_div, indices, triple
 from snakemesh.label_list import LIST_KEYS
 from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.voxel_moments import voxel_moments
@@ -54,18 +55,27 @@ def count_voxels(
     origin: tuple[int, int, int],
     shape: tuple[int, int, int],
     lists: Lists,
-    first_cell: tuple[int, int, int] = (0, 0, 0),
-    cell_voxels: tuple[int, int, int] = (1, 1, 1),
+    first_cell: tuple[int, int, int],
+    cell_voxels: tuple[int, int, int],
+    voxels_of_s0: int = 1,
 ) -> np.ndarray:
-    """The voxels of each label in a tile: COUNT, of ascending labels.
+    """The voxels of each label in each cell of a tile: COUNT, by cell, then label.
 
     labels: z y x, unsigned, the tile with its halo. origin, shape: z y x, the tile in `labels`.
     first_cell: z y x, the first cell of the tile in the octree. cell_voxels: z y x, voxels of a
-    cell: powers of two, so that the moments are exact.
+    cell: powers of two, so that the moments are exact. voxels_of_s0: in a voxel of `labels`.
     """
-    ids, sums = voxel_moments(labels, origin, shape)
-    counts = np.zeros(len(ids), COUNT)
-    counts["label"], counts["voxels"] = ids, sums[:, 0]
-    counts["moment"] = sums[:, 1:] / cell_voxels[::-1] + sums[:, :1] * first_cell[::-1]
-    counts["left_out"] = left_out_by(ids, lists)
-    return counts
+    found = [np.zeros(0, COUNT)]
+    for index in indices(ceil_div(shape, cell_voxels)):
+        begin = triple(i * c for i, c in zip(index, cell_voxels, strict=True))
+        cell = triple(f + i for f, i in zip(first_cell, index, strict=True))
+        size = triple(min(c, n - b) for c, n, b in zip(cell_voxels, shape, begin, strict=True))
+        ids, sums = voxel_moments(labels, triple(map(sum, zip(origin, begin, strict=True))), size)
+        counts = np.zeros(len(ids), COUNT)
+        counts["label"], counts["cell"] = ids, cell[::-1]
+        counts["voxels"] = sums[:, 0] * voxels_of_s0
+        moments = sums[:, 1:] / cell_voxels[::-1] + sums[:, :1] * cell[::-1]
+        counts["moment"] = moments * voxels_of_s0
+        counts["left_out"] = left_out_by(ids, lists)
+        found.append(counts)
+    return np.concatenate(found)

@@ -2,7 +2,7 @@
 
 The fragments are sorted by shard, so that a shard job reads one contiguous section of each
 container. A container consists of a header, a table with an entry for every shard, one record per
-fragment, one count per label, and the payload: the Draco bytes in the order of the records. All
+fragment, one count per label and cell, and the payload: the Draco bytes in the order of the records. All
 numbers are little-endian. "payload begin" is a position in the file, "size" the size of the file.
 
     header   8s magic   u32 version   u32 LOD   u64 shards   u64 records   u64 counts
@@ -12,7 +12,8 @@ numbers are little-endian. "payload begin" is a position in the file, "size" the
              u64 checksum of their payload   u64 first count   u64 last count + 1
              u64 checksum of these counts   u64 checksum of the header and the entry up to here
     record   FRAGMENT, sorted by shard, then label, then Z-order of the cell
-    count    COUNT, sorted by shard, then label; none above LOD 0
+    count    COUNT, sorted by shard, then label, then Z-order of the cell; none where no other LOD
+             is made of this one, but for LOD 0
     payload
 
 The checksums are XXH3 of 64 bits (https://xxhash.com). Who reads a section checks all of it.
@@ -54,14 +55,23 @@ FRAGMENT = np.dtype(
         ("size", "<u4"),
     ]
 )
-# The voxels of s0 that a label has in a block of LOD 0, its halo not counted. left_out: 0 for a
-# label that is to be meshed, or else the number, from 1, in LIST_KEYS of the key that says no.
-# moment: the sum of the voxels' centres, x y z, in cells from the origin of the octree.
-COUNT = np.dtype([("label", "<u8"), ("voxels", "<u8"), ("left_out", "u1"), ("moment", "<f8", (3,))])
+# The voxels of s0 that a label has in a cell. left_out: 0 for a label that is to be meshed, or else
+# the number, from 1, in LIST_KEYS of the key that says no. moment: the sum of the voxels' centres,
+# x y z, in cells from the origin of the octree. Where a coarse LOD is made of voxels of its level,
+# each of them counts for the voxels of s0 that it covers.
+COUNT = np.dtype(
+    [
+        ("label", "<u8"),
+        ("cell", "<u4", (3,)),
+        ("voxels", "<u8"),
+        ("left_out", "u1"),
+        ("moment", "<f8", (3,)),
+    ]
+)
 NO_COUNTS = np.zeros(0, COUNT)
 
 _MAGIC = b"snkmfrag"
-_VERSION = 4
+_VERSION = 5
 _HEADER = struct.Struct("<8sIIQQQQQ16s16s")
 _ENTRY = struct.Struct("<QQQQQQQQ")
 _CHECKSUM_BYTES = 8
@@ -105,7 +115,7 @@ def write_container(
     `records` has dtype FRAGMENT and shape (n,). `blobs` holds the Draco bytes of each fragment, in
     the order of `records`. That order is free: this function sorts both. It also sets `offset` and
     `size` and ignores what the records hold there. `origin`: what the block was made from.
-    `counts`: COUNT, a row for each label.
+    `counts`: COUNT, a row for each label and cell.
     Raises ValueError if the lengths differ, a blob is empty, or one label has two fragments in one
     cell.
     """
@@ -143,9 +153,9 @@ def write_container(
 
 
 def _by_shard(counts: np.ndarray, sharding: Sharding) -> tuple[np.ndarray, list[int]]:
-    """Counts by shard, then label, and where the counts of each shard begin."""
+    """Counts by shard, label and Z-order of the cell, and where the counts of each shard begin."""
     shards = shard_of(counts["label"], sharding)
-    order = np.lexsort((counts["label"], shards))
+    order = np.lexsort((morton(counts["cell"]), counts["label"], shards))
     return counts[order], _shard_starts(shards[order], sharding)
 
 
@@ -194,16 +204,20 @@ def read_section(path: str | os.PathLike[str], shard: int) -> Section:
         raise DamagedError(path, "is gone") from None
 
 
-def read_counts(path: str | os.PathLike[str], shard: int) -> np.ndarray:
-    """Read the counts of one shard from a container: COUNT, of ascending labels.
+def read_counts(
+    path: str | os.PathLike[str], shard: int, lod: int | None = None
+) -> np.ndarray:
+    """Read the counts of one shard from a container: COUNT, by label and cell.
 
-    Raises DamagedError as `read_section` does.
+    lod: the container of another LOD counts nothing. Raises DamagedError as `read_section` does.
     """
     path = Path(path)
     try:
         with open(path, "rb", buffering=0) as file:
             shape, entry = _read_entry(file.fileno(), path, shard)
             first, last, of_counts = entry[4:]
+            if lod not in (None, shape.lod):
+                return NO_COUNTS
             place = shape.counts_begin + first * COUNT.itemsize
             data = _read(file.fileno(), path, place, (last - first) * COUNT.itemsize)
     except FileNotFoundError:

@@ -19,7 +19,8 @@ MAX_NAMED = 5
 def merged(counts: np.ndarray) -> np.ndarray:
     """One row for each label, in ascending order, with the sums of its voxels and moments.
 
-    counts: COUNT of shape (n,), in which labels are more than once.
+    counts: COUNT of shape (n,), in which labels are more than once. The cell is that of one of
+    them.
     """
     counts = counts[np.argsort(counts["label"], kind="stable")]
     first = np.flatnonzero(np.diff(counts["label"], prepend=~counts["label"][:1]))
@@ -33,9 +34,9 @@ def merged(counts: np.ndarray) -> np.ndarray:
 def label_counts(container_paths: Sequence[str], shard: int) -> np.ndarray:
     """The voxels of every label of a shard, in all of the volume: COUNT, one row per label.
 
-    Raises DamagedError for the container that is gone or damaged.
+    Only containers of LOD 0 count. Raises DamagedError for the container that is gone or damaged.
     """
-    parts = (read_counts(path, shard) for path in container_paths)
+    parts = (read_counts(path, shard, lod=0) for path in container_paths)
     return merged(np.concatenate([np.empty(0, COUNT), *parts]))
 
 

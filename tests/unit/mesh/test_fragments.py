@@ -105,7 +105,7 @@ def octant_of(corners):
 
 
 def unfolded(triangles):
-    """Triangles (M, 3, 3) without those that fold up, one by one: a twin of `_without_folded`."""
+    """Triangles (M, 3, 3) without those that fold up, one by one: a twin of `without_folded`."""
     left = Counter()
     for a, b, c in (map(tuple, triangle) for triangle in triangles.tolist()):
         if len({a, b, c}) == 3:

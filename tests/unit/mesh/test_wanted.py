@@ -52,7 +52,7 @@ def test_voxels_are_counted_whether_wanted_or_not(case, data):
     )
     tile = labels[tuple(slice(o, o + n) for o, n in zip(origin, shape, strict=True))]
     ids, numbers = np.unique(tile[tile > 0], return_counts=True)
-    counts = count_voxels(labels, origin, shape, lists)
+    counts = count_voxels(labels, origin, shape, lists, (0, 0, 0), shape)
     assert counts["label"].tolist() == ids.tolist()
     assert counts["voxels"].tolist() == numbers.tolist()
     assert [n == 0 for n in counts["left_out"]] == [wanted(i, lists) for i in ids.tolist()]

@@ -26,7 +26,7 @@ rows = st.lists(st.tuples(labels, st.integers(1, 2**40)), max_size=12)
 
 
 def counts_of(pairs, left_out=0):
-    return np.array([(label, n, left_out, (label, n, 0.5)) for label, n in pairs], COUNT)
+    return np.array([(label, (0, 0, 0), n, left_out, (label, n, 0.5)) for label, n in pairs], COUNT)
 
 
 def sums(pairs):
@@ -65,7 +65,7 @@ def test_voxels_of_labels(pairs, others):
 
 def test_why_labels_are_left_out():
     rows = [(1, 9, 0), (2, 10, 0), (3, 1, 1), (4, 99, 1), (5, 99, 2), (6, 9, 0)]
-    counts = np.array([(*row, (0, 0, 0)) for row in rows], COUNT)
+    counts = np.array([(row[0], (0, 0, 0), *row[1:], (0, 0, 0)) for row in rows], COUNT)
     assert left_out(counts, 10) == {"target_ids": 2, "exclude_ids": 1, "min_voxels": 2}
     assert left_out(counts, 0) == {"target_ids": 2, "exclude_ids": 1, "min_voxels": 0}
 

@@ -1,0 +1,82 @@
+"""What is too small to be seen at an LOD: closed surfaces of less than a voxel of its level.
+
+They are specks of a label, or cavities in one. A closed surface goes only if it lies inside a cell:
+what touches a face of the cell may go on beyond it.
+"""
+
+import numpy as np
+
+from snakemesh.compiled import njit
+from snakemesh.multires.octree import CELL_STEPS
+
+# A closed surface that holds less than this many voxels of the level goes.
+LEAST_VOXELS = 1.0
+
+
+def without_specks(
+    vertices: np.ndarray, faces: np.ndarray, owners: np.ndarray, step: np.ndarray, n_owners: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which faces stay, (M,) bool, and the moments of what goes, (n_owners, 4) float64.
+
+    vertices: (N, 3) int32, in one cell, from its lower corner. faces: (M, 3) int32. owners: (M,)
+    int32. step: (3,) length of a step on each axis, in voxels of the level. The moments are volume
+    and first moments about the lower corner of the cell; those of a cavity are negative.
+    """
+    return _without_specks(
+        vertices, faces, owners, np.asarray(step, np.float64), n_owners, LEAST_VOXELS
+    )
+
+
+@njit(cache=True, nogil=True)
+def _without_specks(vertices, faces, owners, step, n_owners, least):
+    root = np.arange(len(vertices))
+    for f in range(len(faces)):
+        for i in range(2):
+            a, b = _root(root, faces[f, i]), _root(root, faces[f, i + 1])
+            root[max(a, b)] = min(a, b)
+    goes_on = np.zeros(len(vertices), dtype=np.bool_)
+    moments = np.zeros((len(vertices), 4), dtype=np.float64)
+    for f in range(len(faces)):
+        component = _root(root, faces[f, 0])
+        for i in range(3):
+            for j in range(3):
+                at = vertices[faces[f, i], j]
+                goes_on[component] |= at == 0 or at == CELL_STEPS
+        _add(moments[component], vertices, faces[f], step)
+    stays = np.ones(len(faces), dtype=np.bool_)
+    gone = np.zeros((n_owners, 4), dtype=np.float64)
+    for f in range(len(faces)):
+        component = _root(root, faces[f, 0])
+        if not goes_on[component] and abs(moments[component, 0]) < least:
+            stays[f] = False
+            _add(gone[owners[f]], vertices, faces[f], step)
+    return stays, gone
+
+
+@njit(cache=True, nogil=True)
+def _root(root, v):
+    """The number of the component of a vertex: its smallest vertex."""
+    while root[v] != v:
+        root[v] = root[root[v]]
+        v = root[v]
+    return v
+
+
+@njit(cache=True, nogil=True)
+def _add(total, vertices, face, step):
+    """Add volume and first moments of the tetrahedron of a face and the lower corner."""
+    ax, ay, az = _at(vertices, face[0], step)
+    bx, by, bz = _at(vertices, face[1], step)
+    cx, cy, cz = _at(vertices, face[2], step)
+    volume = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
+    volume /= 6.0
+    total[0] += volume
+    total[1] += volume * (ax + bx + cx) / 4.0
+    total[2] += volume * (ay + by + cy) / 4.0
+    total[3] += volume * (az + bz + cz) / 4.0
+
+
+@njit(cache=True, nogil=True)
+def _at(vertices, v, step):
+    """The position of a vertex, in voxels."""
+    return vertices[v, 0] * step[0], vertices[v, 1] * step[1], vertices[v, 2] * step[2]
