@@ -6,9 +6,9 @@ import numpy as np
 import worldarray as wa
 
 from small_blocks import small_blocks
-from snakemesh.boxes import indices
+from snakemesh.boxes import Index, indices
 from snakemesh.label_list import LabelLists
-from snakemesh.mesh.block import mesh_block
+from snakemesh.mesh.block import make_block
 from snakemesh.multires.counts import label_counts
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
 from snakemesh.multires.open_surfaces import close_volumes
@@ -18,7 +18,7 @@ from snakemesh.output.folder import shard_name
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.good_levels import unfit_levels
 from snakemesh.plan.inputs import source_levels
-from snakemesh.plan.jobs import mesh_block_job, shard_job, super_chunk_job
+from snakemesh.plan.jobs import finer_blocks, mesh_block_job, shard_job, super_chunk_job
 from snakemesh.plan.label_lists import label_files, read_lists, write_lists
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan, make_plan
@@ -56,11 +56,16 @@ def mesh(plan: Plan) -> Path:
     output = Path(plan.settings.output_directory)
     lists = listed(plan)
     containers = []
+
+    def container(lod: int, index: Index) -> str:
+        return str(output / "work" / f"lod{lod}_{'_'.join(map(str, index))}")
+
     for lod in range(plan.num_lods):
         for index in indices(plan.blocks(lod)):
-            path = output / "work" / f"lod{lod}_{'_'.join(map(str, index))}"
-            mesh_block(mesh_block_job(plan, lod, index, lists=lists), path)
-            containers.append(str(path))
+            finer = [container(lod - 1, i) for i in finer_blocks(plan, lod, index)]
+            job = mesh_block_job(plan, lod, index, lists=lists, containers=finer)
+            make_block(job, Path(container(lod, index)))
+            containers.append(container(lod, index))
     multires = output / "multires"
     summaries = []
     for number in range(plan.sharding.num_shards):

@@ -14,6 +14,7 @@ from snakemesh.bodies.met import write_record
 from snakemesh.boxes import Index, Shape, slices, triple
 from snakemesh.job_records import MeshBlockJob, halo_voxels
 from snakemesh.label_values import as_labels, one_body
+from snakemesh.mesh.coarser import mesh_coarser_block
 from snakemesh.mesh.earlier import containers_alike, how_made, take
 from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.tile import mesh_tile, tile_shape
@@ -23,8 +24,18 @@ from snakemesh.multires.container import COUNT, FRAGMENT, Origin, write_containe
 from snakemesh.voxels import open_part, reading_part, unreadable
 
 
+def make_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
+    """Make the container of a block: of its voxels, or of the fragments of the LOD below.
+
+    Returns and raises what `mesh_block` or `mesh_coarser_block` does.
+    """
+    if job.finer is None:
+        return mesh_block(job, container)
+    return mesh_coarser_block(job, job.finer, container)
+
+
 def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
-    """Mesh a block and write its container, whole or not at all.
+    """Mesh the voxels of a block and write its container, whole or not at all.
 
     Where the folder holds a container of this block that was made in the same way from the same
     voxels, that one is taken, and None is returned: a chunk that was touched need not have changed

@@ -6,7 +6,6 @@ what lies on its faces is what lies there in the cells beside it.
 Everything is x y z, except in a job.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,13 @@ from snakemesh.mesh.earlier import containers_alike, how_made, take
 from snakemesh.mesh.finer import FinerFragments, cells_of, read_finer, welded_surfaces
 from snakemesh.mesh.specks import without_specks
 from snakemesh.mesh.stats import BlockStats
-from snakemesh.mesh.tile import Measures, Tile, finished, measures_of
+from snakemesh.mesh.lattice import nearest_step
+from snakemesh.mesh.pieces import cut_into_pieces
+from snakemesh.mesh.tile import Tile, finish, geometry_of, seams_in_steps
 from snakemesh.mesh.tiles import tile_of
 from snakemesh.mesh.voxel_moments import moments_of
-from snakemesh.multires.container import COUNT, FRAGMENT, NO_COUNTS, Origin, write_container
+from snakemesh.multires.container import FRAGMENT, NO_COUNTS, Origin, write_container
+from snakemesh.multires.octree import CELL_STEPS
 
 
 def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -> BlockStats | None:
@@ -54,3 +56,71 @@ def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -
         container, job.lod, np.concatenate(records), blobs, job.sharding, origin, counts
     )
     return stats
+
+
+def _mesh_cell(
+    job: MeshBlockJob, finer: FinerBlocks, tile: Tile, found: FinerFragments, rows: np.ndarray
+) -> tuple[np.ndarray, list[bytes], int]:
+    """The fragments of a cell, the records and the Draco bytes, and the faces they were made of.
+
+    tile: the cell. rows: of its octants' fragments in `found`.
+    """
+    geometry = geometry_of(tile)
+    welded = welded_surfaces(found, rows, _open_ends(tile, finer))
+    vertices = welded.vertices
+    labels, step = welded.labels, geometry.step
+    owners = np.repeat(np.arange(len(labels), dtype=np.int32), np.diff(welded.face_starts))
+    stays, gone = without_specks(vertices, welded.faces, owners, step, len(labels))
+    faces, owners = welded.faces[stays], owners[stays]
+    starts = np.searchsorted(owners, np.arange(len(labels) + 1))
+    dense = np.ones(len(faces), np.float32)
+    pieces = cut_into_pieces(vertices, faces, starts, dense, geometry.planes)
+    wanted = _moments(found.counts, finer, tile, labels) * np.append(1.0, geometry.voxel) - gone
+    records, blobs = finish(pieces, labels, wanted, tile, geometry, job.keep, job.max_error)
+    return records, blobs, len(welded.faces)
+
+
+def _open_ends(tile: Tile, finer: FinerBlocks) -> list[tuple[int, int] | None]:
+    """Per axis, where surfaces are left open inside a cell: on its octants' lattice and on its own.
+
+    None on an axis where they are not.
+    """
+    ends: list[tuple[int, int] | None] = []
+    for axis, (_, upper) in enumerate(seams_in_steps(tile)):
+        size = finer.cell_voxels[2 - axis]
+        begin = 2 * tile.first_cell[axis] * size
+        is_inside = upper is not None and upper < CELL_STEPS
+        finer_end = int(nearest_step(finer.shape[2 - axis] - begin, size))
+        ends.append((finer_end, upper) if is_inside and upper is not None else None)
+    return ends
+
+
+def _moments(
+    counts: np.ndarray, finer: FinerBlocks, tile: Tile, labels: np.ndarray
+) -> np.ndarray:
+    """What labels hold in a cell, (L, 4) float64: volume and first moments about its lower corner.
+
+    In voxels of the level on each axis.
+    """
+    mine = counts[(counts["cell"] >> 1 == np.array(tile.first_cell, np.uint32)).all(axis=1)]
+    ids, rows = np.unique(mine["label"], return_inverse=True)
+    sums = np.zeros((len(ids), 4))
+    np.add.at(sums[:, 0], rows, mine["voxels"].astype(np.float64))
+    np.add.at(sums[:, 1:], rows, mine["moment"] / 2)
+    sums[:, 1:] = (sums[:, 1:] - sums[:, :1] * tile.first_cell) * tile.cell_voxels
+    return moments_of(labels, ids, sums / np.prod(finer.factor))
+
+
+def _counts_of_cells(counts: np.ndarray) -> np.ndarray:
+    """The counts of cells, COUNT, that are those of their octants together."""
+    cells = counts["cell"] >> 1
+    order = np.lexsort((*cells.T, counts["label"]))
+    counts, cells = counts[order], cells[order]
+    keys = np.column_stack([counts["label"], cells])
+    first = np.flatnonzero((np.diff(keys, axis=0, prepend=~keys[:1]) != 0).any(axis=1))
+    found = counts[first].copy()
+    found["cell"] = cells[first]
+    if len(first):
+        found["voxels"] = np.add.reduceat(counts["voxels"], first)
+        found["moment"] = np.add.reduceat(counts["moment"], first) / 2
+    return found

@@ -102,11 +102,16 @@ def cells_of(finer: FinerFragments) -> Iterator[tuple[tuple[int, int, int], np.n
         yield (x, y, z), order[begin:end]
 
 
-def welded_surfaces(finer: FinerFragments, rows: np.ndarray) -> WeldedSurfaces:
+def welded_surfaces(
+    finer: FinerFragments,
+    rows: np.ndarray,
+    open_ends: Sequence[tuple[int, int] | None] = (None, None, None),
+) -> WeldedSurfaces:
     """The surfaces of the labels in one cell, of its fragments' `rows` as `cells_of` gives them.
 
-    Positions are halved. One that lies in a plane between octants, or in a face of the cell, stays
-    there, and no other one comes to lie there.
+    open_ends: per axis where surfaces are left open inside the cell, in steps of its octants'
+    lattice and in those of its own. Positions are halved. One that lies in a plane between octants,
+    in a face of the cell, or in an open end stays there, and no other one comes to lie there.
     """
     points, faces, owners = [], [], []
     n_points = 0
@@ -127,7 +132,13 @@ def welded_surfaces(finer: FinerFragments, rows: np.ndarray) -> WeldedSurfaces:
     is_left = without_folded(triangles)
     triangles, owner = triangles[is_left], owner[is_left]
     starts = np.searchsorted(owner, np.arange(len(labels) + 1))
-    return WeldedSurfaces(labels, _halved(every), triangles, starts)
+    halved = _halved(every)
+    for axis, end in enumerate(open_ends):
+        if end is not None:
+            place, coarse = every[:, axis], end[1]
+            np.minimum(halved[:, axis], coarse - (place < end[0]), out=halved[:, axis])
+            halved[place == end[0], axis] = coarse
+    return WeldedSurfaces(labels, halved, triangles, starts)
 
 
 def _is_in(

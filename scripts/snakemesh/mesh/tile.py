@@ -24,12 +24,18 @@ from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.collapsed import replace_collapsed
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
-from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile, push_back
+from snakemesh.mesh.pieces import Pieces, Planes, cut_into_pieces, planes_of_tile, push_back
 from snakemesh.mesh.restore_volume import restore_volume
 from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.surface import extract_surfaces
-from snakemesh.mesh.voxel_moments import moments_of, voxel_moments
+from snakemesh.mesh.volume_ends import (
+    VolumeEnds,
+    clamp_to_volume,
+    squeeze_last_voxels,
+    volume_ends,
+)
+from snakemesh.mesh.voxel_moments import moments_of, moments_up_to
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS
 
@@ -42,6 +48,9 @@ MAX_CURVE_ERROR = 0.3
 CURVE_SPACING = 1.8
 # Position of a seam, in voxels from the lower corner of the tile; None where there is no seam.
 Seam = int | None
+# Position of an end of the volume, in voxels from the lower corner of the tile; None where there is
+# none at which surfaces are closed.
+End = float | None
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,10 @@ class Tile:
 
     first_cell, n_cells: in cells of this LOD. cell_voxels: voxels of this level in a cell.
     cell_nm: size of a cell of this LOD in nm. seams: per axis the lower and the upper seam, where
-    the surface is cut and left open. None at a face of the octree: there the surface is closed,
-    and clamped to the octree.
+    the surface is cut and left open. None at an end of the volume at which surfaces are closed.
+    ends: per axis the lower and the upper end of the volume, in voxels from the lower corner of the
+    tile; the ends of some tiles lie in other tiles. The upper one need not be whole: where the
+    volume ends inside a voxel of a coarse level. None on a side where objects are left open.
     """
 
     lod: int
@@ -60,6 +71,7 @@ class Tile:
     cell_voxels: tuple[int, int, int]
     cell_nm: tuple[float, float, float]
     seams: tuple[tuple[Seam, Seam], tuple[Seam, Seam], tuple[Seam, Seam]]
+    ends: tuple[tuple[End, End], tuple[End, End], tuple[End, End]]
 
 
 def mesh_tile(
@@ -80,67 +92,101 @@ def mesh_tile(
     Returns the records of the fragments (dtype FRAGMENT), their Draco bytes in the same order, and
     the number of dense faces.
     """
-    cell_nm = np.array(tile.cell_nm)
-    voxel_nm = np.prod(cell_nm / np.array(tile.cell_voxels)) ** (1 / 3)
-    # length of a step of the lattice on each axis, in voxels
-    step = cell_nm / CELL_STEPS / voxel_nm
-    upper, is_seam = _ends(tile)
-    voxel = cell_nm / tile.cell_voxels / voxel_nm
-    ids, sums = voxel_moments(labels, origin, tile_shape(tile))
-    sums *= np.append(1.0, voxel)
-    curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
-    planes = planes_of_tile(tile.n_cells, _seams(tile), has_octants=tile.lod > 0)
-    records, blobs, n_dense = [], [], 0
+    geometry = geometry_of(tile)
+    ids, sums = moments_up_to(labels, origin, _existing_voxels(tile))
+    sums *= np.append(1.0, geometry.voxel)
+    records, blobs, n_dense = [np.zeros(0, FRAGMENT)], [], 0
     first_voxel = np.array(tile.first_cell[::-1]) * tile.cell_voxels[::-1] - origin
     for surfaces in extract_surfaces(
         labels, origin, n_smoothing_iter, triple(first_voxel.tolist())
     ):
         n_dense += int(np.rint(surfaces.dense.sum(dtype=np.float64)))
         vertices = to_lattice(surfaces.vertices, np.array(tile.cell_voxels) * VOXEL_STEPS)
-        _clamp_to_octree(vertices, tile)
+        squeeze_last_voxels(vertices, geometry.ends)
+        clamp_to_volume(vertices, geometry.ends)
         pieces = cut_into_pieces(
-            vertices, surfaces.faces, surfaces.face_starts, surfaces.dense, planes
+            vertices, surfaces.faces, surfaces.face_starts, surfaces.dense, geometry.planes
         )
-        fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
-        faces, of = simplify(pieces, fates, curves, step, keep, max_error)
-        vertices, owners, boxes = pieces.vertices, pieces.owners[of], pieces.boxes[of]
-        _clamp_to_octree(vertices, tile)
         wanted = moments_of(surfaces.labels, ids, sums)
-        restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
-        push_back(vertices, pieces.codes, planes)
-        vertices, faces, owners, boxes = replace_collapsed(
-            vertices, faces, owners, boxes, wanted, step, upper, is_seam, planes
-        )
-        batch_records, batch_blobs = encode_fragments(
-            vertices,
-            faces,
-            owners,
-            boxes,
-            surfaces.labels,
-            np.array(tile.first_cell),
-            np.array(tile.n_cells),
-            cell_nm / CELL_STEPS,
-        )
-        records.append(batch_records)
-        blobs += batch_blobs
-    return np.concatenate(records) if records else np.zeros(0, FRAGMENT), blobs, n_dense
+        found, more = finish(pieces, surfaces.labels, wanted, tile, geometry, keep, max_error)
+        records.append(found)
+        blobs += more
+    return np.concatenate(records), blobs, n_dense
 
 
-def _clamp_to_octree(vertices: np.ndarray, tile: Tile) -> None:
-    """Move vertices that lie outside the octree onto its faces, in place.
+@dataclass(frozen=True)
+class Geometry:
+    """What a tile is on the lattice.
 
-    Smoothed caps stick out of the volume by a tenth of a voxel. They belong to the outermost cell;
-    cutting them off would open the surface.
+    step: (3,) length of a step on each axis, in voxels of the level (the geometric mean of their
+    axes). voxel: (3,) length of a voxel in the same measure. ends: of the volume. upper: (3,)
+    int32, where the tile ends, or the volume if it ends before. is_seam: (3, 2) bool, whether the
+    lower and the upper face of the tile is a seam. planes: that cut it.
     """
-    for axis, (lower, upper) in enumerate(tile.seams):
-        if lower is None:
-            np.maximum(vertices[:, axis], 0, out=vertices[:, axis])
-        if upper is None:
-            np.minimum(vertices[:, axis], tile.n_cells[axis] * CELL_STEPS, out=vertices[:, axis])
+
+    step: np.ndarray
+    voxel: np.ndarray
+    ends: VolumeEnds
+    upper: np.ndarray
+    is_seam: np.ndarray
+    planes: Planes
+
+
+def geometry_of(tile: Tile) -> Geometry:
+    """What a tile is on the lattice."""
+    cell_nm = np.array(tile.cell_nm)
+    voxel_nm = np.prod(cell_nm / np.array(tile.cell_voxels)) ** (1 / 3)
+    ends = volume_ends(tile.ends, tile.cell_voxels)
+    upper, is_seam = _upper_end(tile, ends)
+    return Geometry(
+        step=cell_nm / CELL_STEPS / voxel_nm,
+        voxel=cell_nm / tile.cell_voxels / voxel_nm,
+        ends=ends,
+        upper=upper,
+        is_seam=is_seam,
+        planes=planes_of_tile(tile.n_cells, seams_in_steps(tile), tile.lod > 0, upper.tolist()),
+    )
+
+
+def finish(
+    pieces: Pieces,
+    labels: np.ndarray,
+    wanted: np.ndarray,
+    tile: Tile,
+    geometry: Geometry,
+    keep: float,
+    max_error: float,
+) -> tuple[np.ndarray, list[bytes]]:
+    """The fragments that the pieces of a tile become: their records and Draco bytes.
+
+    pieces: of the labels (L,) uint64. They change. wanted: (L, 4) float64, the moments that each
+    label should enclose in the tile. keep, max_error: as in `mesh_tile`.
+    """
+    step, upper, is_seam = geometry.step, geometry.upper, geometry.is_seam
+    curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
+    fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
+    faces, of = simplify(pieces, fates, curves, step, keep, max_error)
+    vertices, owners, boxes = pieces.vertices, pieces.owners[of], pieces.boxes[of]
+    clamp_to_volume(vertices, geometry.ends)
+    restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
+    push_back(vertices, pieces.codes, geometry.planes)
+    vertices, faces, owners, boxes = replace_collapsed(
+        vertices, faces, owners, boxes, wanted, step, upper, is_seam, geometry.planes
+    )
+    return encode_fragments(
+        vertices,
+        faces,
+        owners,
+        boxes,
+        labels,
+        np.array(tile.first_cell),
+        np.array(tile.n_cells),
+        np.array(tile.cell_nm) / CELL_STEPS,
+    )
 
 
 def tile_shape(tile: Tile) -> tuple[int, int, int]:
-    """The voxels of a tile, z y x: at the end of the octree those of whole cells."""
+    """The voxels of a tile, z y x: at the end of the volume those of whole cells."""
     x, y, z = (
         n * voxels if upper is None else upper
         for n, voxels, (_, upper) in zip(tile.n_cells, tile.cell_voxels, tile.seams, strict=True)
@@ -148,7 +194,7 @@ def tile_shape(tile: Tile) -> tuple[int, int, int]:
     return z, y, x
 
 
-def _seams(tile: Tile) -> list[tuple[Seam, Seam]]:
+def seams_in_steps(tile: Tile) -> list[tuple[Seam, Seam]]:
     """The seams of a tile in steps of the lattice."""
 
     def in_steps(seam: Seam, voxels: int) -> Seam:
@@ -160,11 +206,22 @@ def _seams(tile: Tile) -> list[tuple[Seam, Seam]]:
     ]
 
 
-def _ends(tile: Tile) -> tuple[np.ndarray, np.ndarray]:
-    """The upper end of a tile, (3,) int32, and which of its faces are seams, (3, 2) bool."""
+def _upper_end(tile: Tile, ends: VolumeEnds) -> tuple[np.ndarray, np.ndarray]:
+    """Where a tile ends, or the volume if it ends before, (3,) int32, and which of the faces of the
+    tile are seams, (3, 2) bool.
+    """
     upper = [
-        n * CELL_STEPS if end is None else end
-        for n, (_, end) in zip(tile.n_cells, _seams(tile), strict=True)
+        min(n * CELL_STEPS, end) if seam is None else seam
+        for n, (_, seam), end in zip(tile.n_cells, seams_in_steps(tile), ends.upper.tolist(), strict=True)
     ]
     is_seam = np.array([[seam is not None for seam in pair] for pair in tile.seams])
     return np.array(upper, dtype=np.int32), is_seam
+
+
+def _existing_voxels(tile: Tile) -> tuple[float, float, float]:
+    """The voxels of a tile, z y x, up to the end of the volume, which can lie inside a voxel."""
+    x, y, z = (
+        min(shape, shape if upper is None else upper)
+        for shape, (_, upper) in zip(tile_shape(tile)[::-1], tile.ends, strict=True)
+    )
+    return z, y, x

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from snakemesh.boxes import Index, Shape, ceil_div, indices, triple
 from snakemesh.job_records import MeshBlockJob
-from snakemesh.mesh.tile import Seam, Tile
+from snakemesh.mesh.tile import End, Seam, Tile
 
 
 def tiles_of(job: MeshBlockJob) -> Iterator[tuple[Index, Shape]]:
@@ -20,6 +20,7 @@ def tiles_of(job: MeshBlockJob) -> Iterator[tuple[Index, Shape]]:
 def tile_of(job: MeshBlockJob, first_cell: Index, n_cells: Shape) -> Tile:
     """A tile of a block, turned to x y z. first_cell: in the octree."""
     seams: list[tuple[Seam, Seam]] = []
+    ends: list[tuple[End, End]] = []
     for axis in range(3):
         cell = job.cell_voxels[axis]
         begin, end_cell = first_cell[axis] * cell, first_cell[axis] + n_cells[axis]
@@ -32,6 +33,8 @@ def tile_of(job: MeshBlockJob, first_cell: Index, n_cells: Shape) -> Tile:
             # the part may end inside the last cell
             upper = job.reads.shape[axis] - begin
         seams.append((lower, upper))
+        low = None if lower_open else float(-begin)
+        ends.append((low, None if upper_open else job.ends[axis] - begin))
     return Tile(
         lod=job.lod,
         first_cell=triple(first_cell[::-1]),
@@ -39,4 +42,5 @@ def tile_of(job: MeshBlockJob, first_cell: Index, n_cells: Shape) -> Tile:
         cell_voxels=triple(job.cell_voxels[::-1]),
         cell_nm=job.cell_nm,
         seams=triple(seams[::-1]),
+        ends=triple(ends[::-1]),
     )

@@ -5,11 +5,12 @@ Three parts are z y x.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from snakemesh.boxes import Box, Index, ceil_div, triple
 from snakemesh.chunk_files import ChunkFiles, Watch
 from snakemesh.job_records import (
+    FinerBlocks,
     LabelMap,
     LevelPart,
     MeshBlockJob,
@@ -77,10 +78,12 @@ def mesh_block_job(
     watch: Watch | None = None,
     lists: LabelLists = NO_LISTS,
     label_map: LabelMap | None = None,
+    containers: Sequence[str] = (),
 ) -> MeshBlockJob:
     """The job of one block of an LOD.
 
     watch, label_map: as for a super-chunk. lists: the labels that the configuration lists.
+    containers: those of `finer_blocks`, where the LOD is made of fragments.
     """
     block = plan.block_cells[lod]
     first = triple(i * b for i, b in zip(index, block, strict=True))
@@ -95,6 +98,9 @@ def mesh_block_job(
         grid_cells=plan.n_cells[lod],
         cell_voxels=plan.cell_voxels[lod],
         cell_nm=triple(size * 2**lod for size in plan.grid.cell_nm),
+        ends=triple(
+            n / f for n, f in zip(plan.levels[0].shape, plan.levels[lod].factor, strict=True)
+        ),
         open_sides=open_sides(plan),
         n_smoothing_iter=smoothing_iterations(plan, lod),
         keep=kept_faces(plan, lod),
@@ -103,7 +109,36 @@ def mesh_block_job(
         sharding=plan.sharding,
         watch=watch,
         label_map=label_map,
+        finer=_finer(plan, lod, containers) if plan.is_of_fragments(lod) else None,
+        voxels_of_s0=_counted_voxels(plan, lod),
     )
+
+
+def _finer(plan: Plan, lod: int, containers: Sequence[str]) -> FinerBlocks:
+    return FinerBlocks(
+        containers=tuple(containers),
+        shape=plan.levels[lod - 1].shape,
+        cell_voxels=plan.cell_voxels[lod - 1],
+        factor=plan.levels[lod].factor,
+    )
+
+
+def _counted_voxels(plan: Plan, lod: int) -> int:
+    """Voxels of s0 for which a voxel of an LOD's level counts; 0 where nothing needs the counts."""
+    is_needed = lod == 0 or (lod + 1 < plan.num_lods and plan.is_of_fragments(lod + 1))
+    return math.prod(plan.levels[lod].factor) if is_needed else 0
+
+
+def finer_blocks(plan: Plan, lod: int, index: Index) -> list[Index]:
+    """The blocks of the LOD below that a block is made of; none where it is made of its level."""
+    if not plan.is_of_fragments(lod):
+        return []
+    block, finer = plan.block_cells[lod], plan.block_cells[lod - 1]
+    per_axis = zip(index, block, finer, plan.blocks(lod - 1), strict=True)
+    ranges = [
+        range(2 * i * b // f, min(math.ceil(2 * (i + 1) * b / f), n)) for i, b, f, n in per_axis
+    ]
+    return [triple(found) for found in itertools.product(*ranges)]
 
 
 def open_sides(plan: Plan) -> tuple[tuple[bool, bool], ...]:
@@ -116,13 +151,16 @@ def open_sides(plan: Plan) -> tuple[tuple[bool, bool], ...]:
 
 
 def kept_faces(plan: Plan, lod: int) -> float:
-    """The part of an LOD's dense faces to keep.
+    """The part of an LOD's dense faces to keep; of the faces of the LOD below, if made of these.
 
     LOD 0 keeps 1 - target_reduction of them. Each further LOD has `decimation_factor` times fewer
     faces than the one before. Meshing fewer voxels gives a part of that by itself: the number of
     voxel faces of a surface is proportional to the sum over the axes of 1 / (the area of a voxel
     across the axis).
     """
+
+    if plan.is_of_fragments(lod):
+        return 1 / plan.settings.decimation_factor
 
     def density(level: Level) -> float:
         z, y, x = level.voxel_size
@@ -145,6 +183,8 @@ def smoothing_iterations(plan: Plan, lod: int) -> int:
 
 def super_chunks_for_block(plan: Plan, lod: int, index: Index) -> list[tuple[int, Index]]:
     """(stage, index) of the super-chunks that make what a block reads, its halo included."""
+    if plan.is_of_fragments(lod):
+        return []
     return _super_chunks_of(plan, lod, block_box(plan, lod, index))
 
 
@@ -254,7 +294,7 @@ def verify_job(plan: Plan, lists: LabelLists = NO_LISTS, label_map: str | None =
         own_levels=tuple(
             OwnLevel(k, level_part(plan, k), level.factor)
             for k, level in enumerate(plan.levels)
-            if k > 0 and not level.is_built
+            if k > 0 and not level.is_built and not plan.is_of_fragments(k)
         ),
     )
 

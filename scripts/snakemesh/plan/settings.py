@@ -23,6 +23,7 @@ class Settings:
     translation_nm: Nanometres | None
     index: tuple[tuple[str, int], ...] | None
     background: tuple[int, ...] | None
+    multires_strategy: str
     downsample_method: str
     use_existing_scales: bool | str
     delete_intermediate_scales: bool
