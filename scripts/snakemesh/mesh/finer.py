@@ -151,20 +151,22 @@ def _is_in(
 
 
 def _welded(points: np.ndarray, faces: np.ndarray, owners: np.ndarray) -> np.ndarray:
-    """The first vertex in the place of each: (N,) int32. Only planes between octants hold several.
+    """The first vertex in the place of each in a plane that cuts: (N,) int32.
 
-    points: (N, 3) int32, from 0 to twice CELL_STEPS. faces: (M, 3). owners: (M,), of each face: the
-    vertices of two owners are not welded.
+    The cells on both sides of a plane must find the same vertices in it, so those in one place
+    become one, whichever fragment has them. All others stay apart. points: (N, 3) int32, from 0 to
+    twice CELL_STEPS. faces: (M, 3). owners: (M,), of each face: the vertices of two owners are not
+    welded.
     """
     of_vertex = np.zeros(len(points), np.int32)
     of_vertex[faces] = owners[:, None]
     places = np.arange(len(points), dtype=np.int32)
-    inner = np.flatnonzero((points == CELL_STEPS).any(axis=1))
-    keys = np.column_stack([of_vertex[inner], points[inner]])
+    held = np.flatnonzero((points % CELL_STEPS == 0).any(axis=1))
+    keys = np.column_stack([of_vertex[held], points[held]])
     order = np.lexsort(keys.T)
     is_first = (np.diff(keys[order], axis=0, prepend=-1) != 0).any(axis=1)
     first = order[np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))]
-    places[inner[order]] = inner[first]
+    places[held[order]] = held[first]
     return places
 
 
