@@ -15,7 +15,7 @@ from snakemesh.stored_array import StoredArray
 
 # Raise it with every change of the code that changes a byte of the levels or of the meshes: what an
 # older version has made is then made again.
-RESULTS_VERSION = 3
+RESULTS_VERSION = 4
 # The levels that a stage makes are at most this many times coarser than its base, on each axis.
 MAX_STAGE_FACTOR = 8
 
@@ -191,11 +191,12 @@ class MeshBlockJob:
     reads: the level that is meshed. first_cell: the index of the block's first cell. n_cells: the
     number of its cells on each axis. tile_cells: cells of a tile. grid_cells: cells of the whole
     octree at this LOD. cell_voxels: voxels of the level in a cell. cell_nm: the size of a cell of
-    this LOD, x y z. open_sides: for each axis whether objects are left open at the lower and at the
-    upper end of the part that is meshed. n_smoothing_iter: sweeps of smoothing. keep: fraction of
-    the dense faces to keep, 0 to 1. max_error: how far simplification may move a surface, in voxels
-    of the level (the geometric mean of the three axes). label_lists: which labels are meshed.
-    watch, label_map: as for a super-chunk.
+    this LOD, x y z. ends: where the part that is meshed ends, in voxels of the level; not whole
+    where s0 ends inside one. open_sides: for each axis whether objects are left open at the lower
+    and at the upper end of the part that is meshed. n_smoothing_iter: sweeps of smoothing. keep:
+    fraction of the dense faces to keep, 0 to 1. max_error: how far simplification may move a
+    surface, in voxels of the level (the geometric mean of the three axes). label_lists: which
+    labels are meshed. watch, label_map: as for a super-chunk.
     """
 
     lod: int
@@ -206,6 +207,7 @@ class MeshBlockJob:
     grid_cells: Shape
     cell_voxels: Shape
     cell_nm: Nanometres
+    ends: tuple[float, float, float]
     open_sides: tuple[tuple[bool, bool], ...]
     n_smoothing_iter: int
     keep: float

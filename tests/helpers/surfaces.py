@@ -122,7 +122,7 @@ def tile_pieces(labels, cell, begin, end, n_iter, has_octants):
         (0 if at_lower else None, int(n) if at_upper else None)
         for (at_lower, at_upper), n in zip(is_seam, upper, strict=True)
     ]
-    planes = planes_of_tile(tuple(n_cells.tolist()), seams, has_octants)
+    planes = planes_of_tile(tuple(n_cells.tolist()), seams, has_octants, upper)
     pieces = cut_into_pieces(
         vertices.astype(np.int32), surfaces.faces, surfaces.face_starts, surfaces.dense, planes
     )

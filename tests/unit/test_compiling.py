@@ -37,13 +37,14 @@ from snakemesh.mesh.wanted import Lists, count_voxels
 from snakemesh.pyramid.downsample import METHODS, downsample
 
 labels = np.zeros((24, 24, 24))
+ENDS = ((0, 24),) * 3
 labels[2:20, 2:22, 2:12], labels[2:20, 2:22, 12:22], labels[3, 3, 22] = 1, 2, 3
 for kind in ("u1", "u2", "u4", "u8", ">u2", ">u4"):
     voxels = labels.astype(kind)
     count_voxels(voxels, (0, 0, 0), (24, 24, 24), Lists(None, None))
     for lod in range(2):
         for seams in (((None, None),) * 3, ((0, 24),) * 3, ((0, None), (None, 24), (0, 24))):
-            tile = Tile(lod, (0, 0, 0), (2, 2, 2), (12, 12, 12), (100.0, 100.0, 300.0), seams)
+            tile = Tile(lod, (0, 0, 0), (2, 2, 2), (12, 12, 12), (100.0, 100.0, 300.0), seams, ENDS)
             for voxels_of_tile in (voxels, np.pad(voxels, 4)[2:, 2:, 2:]):
                 records, _, _ = mesh_tile(voxels_of_tile, (0, 0, 0), tile, 20, 0.3, 0.5)
                 assert len(records)

@@ -30,7 +30,7 @@ _SEAMS = np.zeros((3, 2), dtype=bool)
 _STARTS = np.array([0, 12])
 _OWNERS = np.zeros(12, np.int32)
 _WANTED = np.array([[8.0, 32, 32, 32]])
-_PLANES = planes_of_tile((1, 1, 1), [(None, None)] * 3, has_octants=True)
+_PLANES = planes_of_tile((1, 1, 1), [(None, None)] * 3, True, (1 << 16,) * 3)
 # A cube of 2 voxels: its corners, its sides seen from outside, and two triangles of each.
 _CORNERS = np.array([[x, y, z] for z in (3, 5) for y in (3, 5) for x in (3, 5)], np.int32)
 _QUADS = np.array(

@@ -19,7 +19,7 @@ from snakemesh.bodies.met import write_record
 from snakemesh.boxes import Index, Shape, ceil_div, indices, slices, triple
 from snakemesh.job_records import RESULTS_VERSION, MeshBlockJob, halo_voxels
 from snakemesh.label_values import LABELS, as_labels, one_body
-from snakemesh.mesh.tile import Seam, Tile, mesh_tile, tile_shape
+from snakemesh.mesh.tile import End, Seam, Tile, mesh_tile, tile_shape
 from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
 from snakemesh.multires.container import COUNT, FRAGMENT, Origin, read_origin, write_container
 from snakemesh.multires.counts import merged
@@ -205,6 +205,7 @@ def _read_tile(
 def _tile(job: MeshBlockJob, shape: Shape, first_cell: Index, n_cells: Shape) -> Tile:
     """A tile of a block, turned to x y z. shape: voxels of the part that is meshed."""
     seams: list[tuple[Seam, Seam]] = []
+    ends: list[tuple[End, End]] = []
     for axis in range(3):
         cell = job.cell_voxels[axis]
         begin, end_cell = first_cell[axis] * cell, first_cell[axis] + n_cells[axis]
@@ -217,6 +218,12 @@ def _tile(job: MeshBlockJob, shape: Shape, first_cell: Index, n_cells: Shape) ->
             # the part may end inside the last cell
             upper = shape[axis] - begin
         seams.append((lower, upper))
+        ends.append(
+            (
+                None if lower_open else float(-begin),
+                None if upper_open else job.ends[axis] - begin,
+            )
+        )
     return Tile(
         lod=job.lod,
         first_cell=triple(first_cell[::-1]),
@@ -224,4 +231,5 @@ def _tile(job: MeshBlockJob, shape: Shape, first_cell: Index, n_cells: Shape) ->
         cell_voxels=triple(job.cell_voxels[::-1]),
         cell_nm=job.cell_nm,
         seams=triple(seams[::-1]),
+        ends=triple(ends[::-1]),
     )

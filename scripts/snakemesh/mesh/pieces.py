@@ -66,15 +66,17 @@ def planes_of_tile(
     n_cells: tuple[int, int, int],
     seams: Sequence[tuple[int | None, int | None]],
     has_octants: bool,
+    upper_end: Sequence[int],
 ) -> Planes:
     """The planes of a tile of n_cells cells.
 
     seams: for each axis the lower and the upper seam, in steps; None where there is none.
-    has_octants: cells are cut in their middle (`octree.OCTANT_PLANE`).
+    has_octants: cells are cut in their middle (`octree.OCTANT_PLANE`). upper_end: for each axis
+    where the tile ends, or the volume if it ends before: no plane there or beyond cuts, except a
+    seam.
     """
     positions, boxes, stride = [], [], 8
-    for axis, (n, (lower, upper)) in enumerate(zip(n_cells, seams, strict=True)):
-        end = n * CELL_STEPS if upper is None else upper
+    for axis, (n, (lower, upper), end) in enumerate(zip(n_cells, seams, upper_end, strict=True)):
         inner = {cell * CELL_STEPS for cell in range(1, n)}
         if has_octants:
             inner |= {cell * CELL_STEPS + OCTANT_PLANE for cell in range(n)}

@@ -29,7 +29,13 @@ from snakemesh.mesh.restore_volume import restore_volume
 from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.surface import extract_surfaces
-from snakemesh.mesh.voxel_moments import moments_of, voxel_moments
+from snakemesh.mesh.volume_ends import (
+    VolumeEnds,
+    clamp_to_volume,
+    squeeze_last_voxels,
+    volume_ends,
+)
+from snakemesh.mesh.voxel_moments import moments_of, moments_up_to
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS
 
@@ -42,6 +48,9 @@ MAX_CURVE_ERROR = 0.3
 CURVE_SPACING = 1.8
 # Position of a seam, in voxels from the lower corner of the tile; None where there is no seam.
 Seam = int | None
+# Position of an end of the volume, in voxels from the lower corner of the tile; None where there is
+# none at which surfaces are closed.
+End = float | None
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,10 @@ class Tile:
 
     first_cell, n_cells: in cells of this LOD. cell_voxels: voxels of this level in a cell.
     cell_nm: size of a cell of this LOD in nm. seams: per axis the lower and the upper seam, where
-    the surface is cut and left open. None at a face of the octree: there the surface is closed,
-    and clamped to the octree.
+    the surface is cut and left open. None at an end of the volume at which surfaces are closed.
+    ends: per axis the lower and the upper end of the volume, in voxels from the lower corner of the
+    tile; the ends of some tiles lie in other tiles. The upper one need not be whole: where the
+    volume ends inside a voxel of a coarse level. None on a side where objects are left open.
     """
 
     lod: int
@@ -60,6 +71,7 @@ class Tile:
     cell_voxels: tuple[int, int, int]
     cell_nm: tuple[float, float, float]
     seams: tuple[tuple[Seam, Seam], tuple[Seam, Seam], tuple[Seam, Seam]]
+    ends: tuple[tuple[End, End], tuple[End, End], tuple[End, End]]
 
 
 def mesh_tile(
@@ -84,12 +96,13 @@ def mesh_tile(
     voxel_nm = np.prod(cell_nm / np.array(tile.cell_voxels)) ** (1 / 3)
     # length of a step of the lattice on each axis, in voxels
     step = cell_nm / CELL_STEPS / voxel_nm
-    upper, is_seam = _ends(tile)
+    ends = volume_ends(tile.ends, tile.cell_voxels)
+    upper, is_seam = _upper_end(tile, ends)
     voxel = cell_nm / tile.cell_voxels / voxel_nm
-    ids, sums = voxel_moments(labels, origin, tile_shape(tile))
+    ids, sums = moments_up_to(labels, origin, _existing_voxels(tile))
     sums *= np.append(1.0, voxel)
     curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
-    planes = planes_of_tile(tile.n_cells, _seams(tile), has_octants=tile.lod > 0)
+    planes = planes_of_tile(tile.n_cells, _seams(tile), tile.lod > 0, upper.tolist())
     records, blobs, n_dense = [], [], 0
     first_voxel = np.array(tile.first_cell[::-1]) * tile.cell_voxels[::-1] - origin
     for surfaces in extract_surfaces(
@@ -97,14 +110,15 @@ def mesh_tile(
     ):
         n_dense += int(np.rint(surfaces.dense.sum(dtype=np.float64)))
         vertices = to_lattice(surfaces.vertices, np.array(tile.cell_voxels) * VOXEL_STEPS)
-        _clamp_to_octree(vertices, tile)
+        squeeze_last_voxels(vertices, ends)
+        clamp_to_volume(vertices, ends)
         pieces = cut_into_pieces(
             vertices, surfaces.faces, surfaces.face_starts, surfaces.dense, planes
         )
         fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
         faces, of = simplify(pieces, fates, curves, step, keep, max_error)
         vertices, owners, boxes = pieces.vertices, pieces.owners[of], pieces.boxes[of]
-        _clamp_to_octree(vertices, tile)
+        clamp_to_volume(vertices, ends)
         wanted = moments_of(surfaces.labels, ids, sums)
         restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
         push_back(vertices, pieces.codes, planes)
@@ -126,21 +140,8 @@ def mesh_tile(
     return np.concatenate(records) if records else np.zeros(0, FRAGMENT), blobs, n_dense
 
 
-def _clamp_to_octree(vertices: np.ndarray, tile: Tile) -> None:
-    """Move vertices that lie outside the octree onto its faces, in place.
-
-    Smoothed caps stick out of the volume by a tenth of a voxel. They belong to the outermost cell;
-    cutting them off would open the surface.
-    """
-    for axis, (lower, upper) in enumerate(tile.seams):
-        if lower is None:
-            np.maximum(vertices[:, axis], 0, out=vertices[:, axis])
-        if upper is None:
-            np.minimum(vertices[:, axis], tile.n_cells[axis] * CELL_STEPS, out=vertices[:, axis])
-
-
 def tile_shape(tile: Tile) -> tuple[int, int, int]:
-    """The voxels of a tile, z y x: at the end of the octree those of whole cells."""
+    """The voxels of a tile, z y x: at the end of the volume those of whole cells."""
     x, y, z = (
         n * voxels if upper is None else upper
         for n, voxels, (_, upper) in zip(tile.n_cells, tile.cell_voxels, tile.seams, strict=True)
@@ -160,11 +161,22 @@ def _seams(tile: Tile) -> list[tuple[Seam, Seam]]:
     ]
 
 
-def _ends(tile: Tile) -> tuple[np.ndarray, np.ndarray]:
-    """The upper end of a tile, (3,) int32, and which of its faces are seams, (3, 2) bool."""
+def _upper_end(tile: Tile, ends: VolumeEnds) -> tuple[np.ndarray, np.ndarray]:
+    """Where a tile ends, or the volume if it ends before, (3,) int32, and which of the faces of the
+    tile are seams, (3, 2) bool.
+    """
     upper = [
-        n * CELL_STEPS if end is None else end
-        for n, (_, end) in zip(tile.n_cells, _seams(tile), strict=True)
+        min(n * CELL_STEPS, end) if seam is None else seam
+        for n, (_, seam), end in zip(tile.n_cells, _seams(tile), ends.upper.tolist(), strict=True)
     ]
     is_seam = np.array([[seam is not None for seam in pair] for pair in tile.seams])
     return np.array(upper, dtype=np.int32), is_seam
+
+
+def _existing_voxels(tile: Tile) -> tuple[float, float, float]:
+    """The voxels of a tile, z y x, up to the end of the volume, which can lie inside a voxel."""
+    x, y, z = (
+        min(shape, shape if upper is None else upper)
+        for shape, (_, upper) in zip(tile_shape(tile)[::-1], tile.ends, strict=True)
+    )
+    return z, y, x

@@ -4,8 +4,12 @@ Seams lie on faces of voxels. So the part of a label in a tile is whole voxels, 
 tiles add up to the label.
 """
 
+from collections.abc import Sequence
+from itertools import product
+
 import numpy as np
 
+from snakemesh.boxes import triple
 from snakemesh.compiled import njit
 from snakemesh.label_hash import larger, layers, look_up
 
@@ -31,6 +35,35 @@ def voxel_moments(
     ids, sums = names[1:n_names], sums[1:n_names]
     order = np.argsort(ids)
     return ids[order], sums[order] * np.array([1, 0.5, 0.5, 0.5])
+
+
+def moments_up_to(
+    labels: np.ndarray, origin: tuple[int, int, int], shape: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """`voxel_moments` of a tile whose `shape` (z y x) need not be whole.
+
+    The volume may end inside the last voxels of a coarse level. Of these, only the parts up to
+    `shape` count: their volumes, and the middles of these parts.
+    """
+    parts = []
+    for spans in product(*map(_whole_and_rest, shape)):
+        begins, counts, widths = zip(*spans, strict=True)
+        first = triple(o + b for o, b in zip(origin, begins, strict=True))
+        ids, sums = voxel_moments(labels, first, triple(counts))
+        sums[:, 1:] *= widths[::-1]
+        sums[:, 1:] += sums[:, :1] * begins[::-1]
+        parts.append((ids, sums * np.prod(widths)))
+    ids, rows = np.unique(np.concatenate([ids for ids, _ in parts]), return_inverse=True)
+    moments = np.zeros((len(ids), 4))
+    np.add.at(moments, rows, np.concatenate([sums for _, sums in parts]))
+    return ids, moments
+
+
+def _whole_and_rest(end: float) -> list[tuple[int, int, float]]:
+    """The whole voxels up to an end, and the part of one that is left: first, number, width."""
+    whole, rest = divmod(end, 1)
+    spans = [(0, int(whole), 1.0)] if whole else []
+    return [*spans, (int(whole), 1, rest)] if rest else spans
 
 
 def moments_of(labels: np.ndarray, ids: np.ndarray, moments: np.ndarray) -> np.ndarray:

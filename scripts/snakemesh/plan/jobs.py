@@ -95,6 +95,9 @@ def mesh_block_job(
         grid_cells=plan.n_cells[lod],
         cell_voxels=plan.cell_voxels[lod],
         cell_nm=triple(size * 2**lod for size in plan.grid.cell_nm),
+        ends=triple(
+            n / f for n, f in zip(plan.levels[0].shape, plan.levels[lod].factor, strict=True)
+        ),
         open_sides=open_sides(plan),
         n_smoothing_iter=smoothing_iterations(plan, lod),
         keep=kept_faces(plan, lod),

@@ -41,7 +41,9 @@ def in_cells(labels_of, octants):
     vertices, faces, owners = dense(labels_of((CELL * N_CELLS)[::-1], 5, 3), 1, VOXEL_STEPS)
     lattice = to_lattice(vertices, CELL * VOXEL_STEPS)
     lattice = np.clip(lattice, 0, N_CELLS * CELL_STEPS).astype(np.int32)
-    planes = planes_of_tile(tuple(N_CELLS.tolist()), [(None, None)] * 3, octants)
+    planes = planes_of_tile(
+        tuple(N_CELLS.tolist()), [(None, None)] * 3, octants, N_CELLS * CELL_STEPS
+    )
     pieces = pieces_of(lattice, faces, owners, planes)
     of = face_pieces(pieces)
     return pieces.vertices, pieces.faces, pieces.owners[of], pieces.boxes[of]

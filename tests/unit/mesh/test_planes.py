@@ -20,25 +20,30 @@ VOXEL = 256
     st.tuples(*[st.integers(1, 4)] * 3),
     st.booleans(),
     st.tuples(*[st.tuples(st.booleans(), st.integers(1, CELL_STEPS - 1) | st.none())] * 3),
+    st.booleans(),
 )
-def test_every_slab_has_the_number_of_its_cell_and_octant(n_cells, has_octants, ends):
-    # upper seams anywhere inside the last cell
-    seams = [
-        (0 if at_lower else None, None if part is None else (n - 1) * CELL_STEPS + part)
-        for n, (at_lower, part) in zip(n_cells, ends, strict=True)
+def test_every_slab_has_the_number_of_its_cell_and_octant(n_cells, has_octants, ends, is_seam):
+    # upper seams, or ends of the volume, anywhere inside the last cell
+    upper = [
+        n * CELL_STEPS if part is None else (n - 1) * CELL_STEPS + part
+        for n, (_, part) in zip(n_cells, ends, strict=True)
     ]
-    planes = planes_of_tile(n_cells, seams, has_octants)
+    seams = [
+        (0 if at_lower else None, end if is_seam and end < n * CELL_STEPS else None)
+        for n, (at_lower, _), end in zip(n_cells, ends, upper, strict=True)
+    ]
+    planes = planes_of_tile(n_cells, seams, has_octants, upper)
     assert planes.n_boxes == 8 * np.prod(n_cells)
     stride = 8
-    for axis, (n, (lower, upper)) in enumerate(zip(n_cells, seams, strict=True)):
-        end = n * CELL_STEPS if upper is None else upper
+    for axis, (n, pair, end) in enumerate(zip(n_cells, seams, upper, strict=True)):
+        lower, top = pair
         places = planes.positions[axis].tolist()
         wanted = {c * CELL_STEPS for c in range(1, n)}
         wanted |= {c * CELL_STEPS + OCTANT_PLANE for c in range(n)} if has_octants else set()
-        wanted = {p for p in wanted if p < end} | {p for p in (lower, upper) if p is not None}
+        wanted = {p for p in wanted if p < end} | {p for p in pair if p is not None}
         assert places == sorted(wanted)
         assert len(planes.boxes[axis]) == len(places) + 1
-        edges = [-1 if lower is not None else 0, *places, end + (upper is not None)]
+        edges = [-1 if lower is not None else 0, *places, end + (top is not None)]
         for (a, b), box in zip(pairwise(edges), planes.boxes[axis].tolist(), strict=True):
             if a < 0 or b > end:
                 assert box < 0
@@ -54,7 +59,8 @@ def test_a_seam_inside_the_last_cell_ends_the_tile():
     vertices, faces, owners = dense(noise((8, 8, 16), 3, 2), 0, VOXEL)
     lattice = (vertices * step // VOXEL).astype(np.int32)
     seams = [(None, end), (None, None), (None, None)]
-    pieces = pieces_of(lattice, faces, owners, planes_of_tile((2, 1, 1), seams, True))
+    planes = planes_of_tile((2, 1, 1), seams, True, (end, CELL_STEPS, CELL_STEPS))
+    pieces = pieces_of(lattice, faces, owners, planes)
     corners = pieces.vertices[pieces.faces]
     assert corners[..., 0].max() == end
     assert set(np.unique(pieces.boxes // 8)) == {0, 1}

@@ -29,7 +29,8 @@ def test_no_part_of_it_is_lost_for_the_curves_in_the_seam(seed, monkeypatch):
     """
     labels = rough_sheet(seed)
     seams = ((None, None), (None, None), (0, None))
-    tile = Tile(0, (0, 0, 1), (1, 1, 1), (N, N, N), (512.0, 512.0, 512.0), seams)
+    ends = ((0, N), (0, N), (-N, N))
+    tile = Tile(0, (0, 0, 1), (1, 1, 1), (N, N, N), (512.0, 512.0, 512.0), seams, ends)
     ratios = []
 
     def enclosed(vertices, faces, owners, wanted, step, *_):

@@ -202,7 +202,7 @@ def test_halves_of_two_tiles_fit(labels_of, axis, plane):
         seams[axis] = (plane - origin, None) if is_above else (None, plane)
         shift = np.zeros(3, np.int32)
         shift[axis] = origin
-        planes = planes_of_tile((1, 1, 1), seams, has_octants=False)
+        planes = planes_of_tile((1, 1, 1), seams, False, (2**30,) * 3)
         surfaces = thinned(vertices - shift, faces, owners, planes)
         n_before = len(surfaces[0].faces)
         pieces, kept, kept_pieces = simplified(surfaces, 0.05, FAR)

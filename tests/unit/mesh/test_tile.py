@@ -1,4 +1,6 @@
+from fractions import Fraction
 from itertools import pairwise, product
+from math import ceil, floor
 
 import numpy as np
 import pytest
@@ -16,10 +18,11 @@ VOXEL_NM = (40.0, 32.0, 32.0)  # z y x
 FAR = 99.0  # voxels: no surface moves as far
 
 
-def one_tile(labels, cell, begin, end, seams, lod=0, n_iter=0, keep=1.0, max_error=FAR):
+def one_tile(labels, cell, begin, end, seams, lod=0, n_iter=0, keep=1.0, max_error=FAR, ends=None):
     """Records and Draco bytes of the tile from cell `begin` to cell `end`.
 
-    All arguments are z y x. cell: voxels in a cell. seams: as in `Tile`.
+    All arguments are z y x. cell: voxels in a cell. seams: as in `Tile`. ends: where the volume
+    ends, None for where its voxels do.
     """
     low = np.maximum(np.multiply(begin, cell) - halo_voxels(n_iter), 0)
     high = np.minimum(np.multiply(end, cell) + halo_voxels(n_iter), labels.shape)
@@ -30,6 +33,9 @@ def one_tile(labels, cell, begin, end, seams, lod=0, n_iter=0, keep=1.0, max_err
         cell_voxels=tuple(cell[::-1]),
         cell_nm=tuple(c * v for c, v in zip(cell[::-1], VOXEL_NM[::-1], strict=True)),
         seams=tuple(seams[::-1]),
+        ends=tuple(
+            (-b * c, n - b * c) for b, c, n in zip(begin, cell, ends or labels.shape, strict=True)
+        )[::-1],
     )
     seen = np.ascontiguousarray(labels[tuple(map(slice, low, high))])
     origin = tuple((np.multiply(begin, cell) - low).tolist())
@@ -267,8 +273,34 @@ def test_seams_leave_nothing_open_but_in_their_planes(labels, cell, lod, n_iter,
 
 
 def test_a_tile_of_background():
-    where = Tile(0, (0, 0, 0), (1, 1, 1), (8, 8, 8), (1.0, 1.0, 1.0), ((None, None),) * 3)
+    where = Tile(
+        0, (0, 0, 0), (1, 1, 1), (8, 8, 8), (1.0, 1.0, 1.0), ((None, None),) * 3, ((0, 8),) * 3
+    )
     records, blobs, dense_faces = mesh_tile(
         np.zeros((8, 8, 8), np.uint8), (0, 0, 0), where, 5, 0.1, 1.0
     )
     assert records.dtype == FRAGMENT and len(records) == len(blobs) == dense_faces == 0
+
+
+# Where volumes end, z y x: inside their last voxels, as coarse levels do. The last end along x is a
+# plane between octants.
+ENDS = [(21.125, 26.5, 24.875), (21.5, 26.25, 22.5)]
+
+
+@pytest.mark.parametrize("ends", ENDS)
+@pytest.mark.parametrize("parts", PARTITIONS.values(), ids=PARTITIONS)
+@pytest.mark.parametrize(("lod", "n_iter", "keep"), [(1, 0, 0.2), (2, 2, 0.1), (3, 0, 1.0)])
+def test_nothing_sticks_out_of_the_volume(ends, parts, lod, n_iter, keep):
+    cell = (6, 6, 9)
+    labels = np.ascontiguousarray(NOISE[tuple(slice(ceil(end)) for end in ends)])
+    records, blobs = all_tiles(
+        labels, cell, parts, lod=lod, n_iter=n_iter, keep=keep, max_error=0.75, ends=ends
+    )
+    assert_sound(records, blobs, lod)
+    upper = [
+        floor(Fraction(e) / c * CELL_STEPS + Fraction(1, 2))
+        for e, c in zip(ends, cell, strict=False)
+    ]
+    for triangles in decoded(records, blobs).values():
+        assert len(open_edges(triangles)) == 0
+        assert triangles.min() >= 0 and (triangles.max(axis=(0, 1)) <= upper[::-1]).all()

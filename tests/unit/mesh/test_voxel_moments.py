@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snakemesh.mesh.voxel_moments import moments_of, voxel_moments
+from snakemesh.mesh.voxel_moments import moments_of, moments_up_to, voxel_moments
+from surfaces import noise
 
 
 def brute(labels, origin, shape):
@@ -45,3 +46,16 @@ def test_known_answer():
 def test_labels_without_voxels_have_none(labels):
     found = moments_of(np.array(labels, np.uint64), np.array([3, 8], np.uint64), np.ones((2, 4)))
     np.testing.assert_array_equal(found[:, 0], [label == 3 for label in labels])
+
+
+@pytest.mark.parametrize("shape", [(3.0, 4.0, 5.0), (2.5, 3.25, 4.0), (0.25, 4.0, 0.5)])
+def test_a_voxel_that_ends_early_counts_in_part(shape):
+    """The twin cuts each voxel into 4 x 4 x 4 parts."""
+    labels = noise((6, 7, 8), 3, 1)
+    origin = (1, 2, 3)
+    fine = labels.repeat(4, 0).repeat(4, 1).repeat(4, 2)
+    small = tuple(int(4 * n) for n in shape)
+    ids, expected = voxel_moments(fine, tuple(4 * o for o in origin), small)
+    found_ids, found = moments_up_to(labels, origin, shape)
+    assert found_ids.tolist() == ids.tolist()
+    np.testing.assert_allclose(found, expected / 64 / [1, 4, 4, 4])
