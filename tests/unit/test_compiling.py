@@ -38,8 +38,7 @@ from snakemesh.pyramid.downsample import METHODS, downsample
 
 labels = np.zeros((24, 24, 24))
 ENDS = ((0, 24),) * 3
-labels[2:20, 2:22, 2:12], ENDS = ((0, 24),) * 3
-labels[2:20, 2:22, 12:22], labels[3, 3, 22] = 1, 2, 3
+labels[2:20, 2:22, 2:12], labels[2:20, 2:22, 12:22], labels[3, 3, 22] = 1, 2, 3
 for kind in ("u1", "u2", "u4", "u8", ">u2", ">u4"):
     voxels = labels.astype(kind)
     count_voxels(voxels, (0, 0, 0), (24, 24, 24), Lists(None, None), (0, 0, 0), (32, 32, 32))

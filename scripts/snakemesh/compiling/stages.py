@@ -21,7 +21,6 @@ from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.surface import batch
 from snakemesh.mesh.voxel_moments import voxel_moments
-from snakemesh.multires.octree import CELL_STEPS
 from snakemesh.pyramid.downsample import downsample
 
 _LABELS = np.pad(np.ones((1, 1, 1), np.uint64), 1)
@@ -31,7 +30,7 @@ _SEAMS = np.zeros((3, 2), dtype=bool)
 _STARTS = np.array([0, 12])
 _OWNERS = np.zeros(12, np.int32)
 _WANTED = np.array([[8.0, 32, 32, 32]])
-_PLANES = planes_of_tile((1, 1, 1), [(None, None)] * 3, True, (CELL_STEPS,) * 3)
+_PLANES = planes_of_tile((1, 1, 1), [(None, None)] * 3, True, (1 << 16,) * 3)
 # A cube of 2 voxels: its corners, its sides seen from outside, and two triangles of each.
 _CORNERS = np.array([[x, y, z] for z in (3, 5) for y in (3, 5) for x in (3, 5)], np.int32)
 _QUADS = np.array(

@@ -17,7 +17,7 @@ from snakemesh.mesh.finer import FinerFragments, cells_of, read_finer, welded_su
 from snakemesh.mesh.specks import without_specks
 from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.lattice import nearest_step
-from snakemesh.mesh.pieces import cut_into_pieces
+from snakemesh.mesh.pieces import uncut_pieces
 from snakemesh.mesh.tile import Tile, finish, geometry_of, seams_in_steps
 from snakemesh.mesh.tiles import tile_of
 from snakemesh.mesh.voxel_moments import moments_of
@@ -67,14 +67,15 @@ def _mesh_cell(
     """
     geometry = geometry_of(tile)
     welded = welded_surfaces(found, rows, _open_ends(tile, finer))
-    vertices = welded.vertices
     labels, step = welded.labels, geometry.step
-    owners = np.repeat(np.arange(len(labels), dtype=np.int32), np.diff(welded.face_starts))
-    stays, gone = without_specks(vertices, welded.faces, owners, step, len(labels))
-    faces, owners = welded.faces[stays], owners[stays]
-    starts = np.searchsorted(owners, np.arange(len(labels) + 1))
-    dense = np.ones(len(faces), np.float32)
-    pieces = cut_into_pieces(vertices, faces, starts, dense, geometry.planes)
+    stays, gone = without_specks(welded.vertices, welded.faces, welded.owners, step, len(labels))
+    pieces = uncut_pieces(
+        welded.vertices,
+        welded.faces[stays],
+        welded.owners[stays],
+        welded.octants[stays],
+        geometry.planes,
+    )
     wanted = _moments(found.counts, finer, tile, labels) * np.append(1.0, geometry.voxel) - gone
     records, blobs = finish(pieces, labels, wanted, tile, geometry, job.keep, job.max_error)
     return records, blobs, len(welded.faces)
@@ -95,9 +96,7 @@ def _open_ends(tile: Tile, finer: FinerBlocks) -> list[tuple[int, int] | None]:
     return ends
 
 
-def _moments(
-    counts: np.ndarray, finer: FinerBlocks, tile: Tile, labels: np.ndarray
-) -> np.ndarray:
+def _moments(counts: np.ndarray, finer: FinerBlocks, tile: Tile, labels: np.ndarray) -> np.ndarray:
     """What labels hold in a cell, (L, 4) float64: volume and first moments about its lower corner.
 
     In voxels of the level on each axis.

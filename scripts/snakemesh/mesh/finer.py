@@ -37,16 +37,19 @@ class FinerFragments:
 
 @dataclass(frozen=True)
 class WeldedSurfaces:
-    """The surfaces of the labels of a cell, label by label.
+    """The surfaces of the labels of a cell.
 
     labels: (L,) uint64, ascending. vertices: (N, 3) int32, steps of the lattice of the cell; no two
-    labels share one. faces: (M, 3) int32. face_starts: (L + 1,) int64.
+    labels share one. faces: (M, 3) int32, by label, then octant. owners: (M,) int32, row of the
+    label of each face. octants: (M,) int64, x + 2 y + 4 z, where each face was: a face that lies in
+    a plane between two octants stays in the one that had it.
     """
 
     labels: np.ndarray
     vertices: np.ndarray
     faces: np.ndarray
-    face_starts: np.ndarray
+    owners: np.ndarray
+    octants: np.ndarray
 
 
 def read_finer(
@@ -113,7 +116,7 @@ def welded_surfaces(
     lattice and in those of its own. Positions are halved. One that lies in a plane between octants,
     in a face of the cell, or in an open end stays there, and no other one comes to lie there.
     """
-    points, faces, owners = [], [], []
+    points, faces, owners, octants = [], [], [], []
     n_points = 0
     labels, numbers = np.unique(finer.records["label"][rows], return_inverse=True)
     for row, number in zip(rows, numbers, strict=True):
@@ -122,6 +125,7 @@ def welded_surfaces(
         corners = np.asarray(mesh.faces, np.int32).reshape(-1, 3)
         octant = (finer.records["cell"][row] & 1).astype(np.int32)
         points.append(place + octant * np.int32(CELL_STEPS))
+        octants.append(np.full(len(corners), octant @ (1, 2, 4), np.int64))
         faces.append(corners + np.int32(n_points))
         owners.append(np.full(len(corners), number, np.int32))
         n_points += len(place)
@@ -130,15 +134,14 @@ def welded_surfaces(
     places = _welded(every, triangles, owner)
     triangles = places[triangles]
     is_left = without_folded(triangles)
-    triangles, owner = triangles[is_left], owner[is_left]
-    starts = np.searchsorted(owner, np.arange(len(labels) + 1))
     halved = _halved(every)
     for axis, end in enumerate(open_ends):
         if end is not None:
             place, coarse = every[:, axis], end[1]
             np.minimum(halved[:, axis], coarse - (place < end[0]), out=halved[:, axis])
             halved[place == end[0], axis] = coarse
-    return WeldedSurfaces(labels, halved, triangles, starts)
+    octant = np.concatenate(octants)
+    return WeldedSurfaces(labels, halved, triangles[is_left], owner[is_left], octant[is_left])
 
 
 def _is_in(

@@ -137,6 +137,22 @@ def cut_into_pieces(
     return Pieces(vertices, codes, sorted_faces, starts, owners, boxes, sums)
 
 
+def uncut_pieces(
+    vertices: np.ndarray, faces: np.ndarray, owners: np.ndarray, boxes: np.ndarray, planes: Planes
+) -> Pieces:
+    """The pieces of surfaces that no plane crosses: what `cut_into_pieces` makes of others.
+
+    vertices: (N, 3) int32. faces: (M, 3) int32, by owner, then box. owners: (M,) int32. boxes: (M,)
+    int64. Each face counts as one dense face.
+    """
+    changed = (np.diff(owners, prepend=-1) != 0) | (np.diff(boxes, prepend=-1) != 0)
+    first = np.flatnonzero(changed)
+    starts = np.append(first, len(faces))
+    codes = _codes(vertices, *planes.positions)
+    dense = np.diff(starts).astype(np.float64)
+    return Pieces(vertices, codes, faces, starts, owners[first], boxes[first], dense)
+
+
 def on_planes(codes: np.ndarray) -> np.ndarray:
     """Which planes hold a vertex, as bits: (N,) uint8; 0 for a vertex in no plane.
 

@@ -212,7 +212,9 @@ def _upper_end(tile: Tile, ends: VolumeEnds) -> tuple[np.ndarray, np.ndarray]:
     """
     upper = [
         min(n * CELL_STEPS, end) if seam is None else seam
-        for n, (_, seam), end in zip(tile.n_cells, seams_in_steps(tile), ends.upper.tolist(), strict=True)
+        for n, (_, seam), end in zip(
+            tile.n_cells, seams_in_steps(tile), ends.upper.tolist(), strict=True
+        )
     ]
     is_seam = np.array([[seam is not None for seam in pair] for pair in tile.seams])
     return np.array(upper, dtype=np.int32), is_seam

@@ -204,9 +204,7 @@ def read_section(path: str | os.PathLike[str], shard: int) -> Section:
         raise DamagedError(path, "is gone") from None
 
 
-def read_counts(
-    path: str | os.PathLike[str], shard: int, lod: int | None = None
-) -> np.ndarray:
+def read_counts(path: str | os.PathLike[str], shard: int, lod: int | None = None) -> np.ndarray:
     """Read the counts of one shard from a container: COUNT, by label and cell.
 
     lod: the container of another LOD counts nothing. Raises DamagedError as `read_section` does.
