@@ -166,6 +166,16 @@ def on_planes(codes: np.ndarray) -> np.ndarray:
     return bits
 
 
+def codes_between(codes: np.ndarray) -> np.ndarray:
+    """The codes of vertices inside boxes: (N,) int32. codes: (4, N), of vertices of each box."""
+    between = np.zeros(codes.shape[1], dtype=np.int32)
+    for axis in range(3):
+        low = (codes >> (_BITS * axis) & _MASK).min(axis=0)
+        # a vertex on the plane below the box has an odd number, one less than those in the box
+        between |= ((low + (low & 1)) << (_BITS * axis)).astype(np.int32)
+    return between
+
+
 def push_back(vertices: np.ndarray, codes: np.ndarray, planes: Planes) -> None:
     """Move vertices that have left their slab, or now lie in a plane, back into it, in place.
 

@@ -58,7 +58,8 @@ def thin_curves(
 def _edges_in_planes(faces, starts, planes):
     """The edges of faces whose ends lie in one plane: keys (E,) int64, and their pieces (E,) int32.
 
-    The key of an edge has the smaller vertex in its upper half.
+    The key of an edge has the smaller vertex in its upper half. The lowest bit of the piece's
+    number is the direction in which the face runs along the edge.
     """
     keys, owners = [np.int64(0)], [np.int32(0)]
     for p in range(len(starts) - 1):
@@ -67,18 +68,24 @@ def _edges_in_planes(faces, starts, planes):
                 u, v = faces[f, i], faces[f, (i + 1) % 3]
                 if planes[u] & planes[v]:
                     keys.append((np.int64(min(u, v)) << 32) | max(u, v))
-                    owners.append(np.int32(p))
+                    owners.append(np.int32(2 * p + (u < v)))
     return np.array(keys)[1:], np.array(owners)[1:]
 
 
 def _between_pieces(keys: np.ndarray, owners: np.ndarray) -> np.ndarray:
-    """The edges (B, 2) that do not have both faces in one piece. keys, owners: of each face."""
-    order = np.argsort(keys, kind="stable")
+    """The edges (B, 2) along which a piece ends: its faces run along them more often one way.
+
+    keys, owners: of each face, as `_edges_in_planes` gives them. An edge may have three faces in a
+    piece, where two parts of a body touch: the piece ends there, as the piece beyond does.
+    """
+    order = np.lexsort((owners, keys))
     keys, owners = keys[order], owners[order]
-    begins = np.flatnonzero(np.diff(keys, prepend=-1))
-    is_within = np.diff(begins, append=len(keys)) > 1
-    is_within &= owners[begins] == owners[np.minimum(begins + 1, len(keys) - 1)]
-    found = keys[begins[~is_within]]
+    begins = np.flatnonzero(
+        (np.diff(keys, prepend=-1) != 0) | (np.diff(owners >> 1, prepend=-1) != 0)
+    )
+    ways = 2 * (owners & 1) - 1
+    sums = np.add.reduceat(ways, begins) if len(begins) else ways
+    found = np.unique(keys[begins[sums != 0]])
     return np.stack([found >> 32, found & 0xFFFFFFFF], axis=1)
 
 

@@ -22,11 +22,12 @@ import numpy as np
 from snakemesh.boxes import triple
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.collapsed import replace_collapsed
+from snakemesh.mesh.crowded import split_crowded_edges
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
 from snakemesh.mesh.pieces import Pieces, Planes, cut_into_pieces, planes_of_tile, push_back
 from snakemesh.mesh.restore_volume import restore_volume
-from snakemesh.mesh.seam_curves import thin_curves
+from snakemesh.mesh.seam_curves import FREE, thin_curves
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.surface import extract_surfaces
 from snakemesh.mesh.volume_ends import (
@@ -165,11 +166,15 @@ def finish(
     step, upper, is_seam = geometry.step, geometry.upper, geometry.is_seam
     curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
     fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
-    faces, of = simplify(pieces, fates, curves, step, keep, max_error)
-    vertices, owners, boxes = pieces.vertices, pieces.owners[of], pieces.boxes[of]
+    faces, of, is_forced = simplify(pieces, fates, curves, step, keep, max_error)
+    vertices, codes, faces, of = split_crowded_edges(
+        pieces.vertices, pieces.codes, faces, of, is_forced, geometry.planes
+    )
+    fates = np.pad(fates, (0, len(vertices) - len(fates)), constant_values=FREE)
+    owners, boxes = pieces.owners[of], pieces.boxes[of]
     clamp_to_volume(vertices, geometry.ends)
     restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
-    push_back(vertices, pieces.codes, geometry.planes)
+    push_back(vertices, codes, geometry.planes)
     vertices, faces, owners, boxes = replace_collapsed(
         vertices, faces, owners, boxes, wanted, step, upper, is_seam, geometry.planes
     )

@@ -1,0 +1,98 @@
+"""Edges with more than two faces, and those that may get them beside a plane that cuts.
+
+Where there is no room for anything else, `simplify` drops a vertex of a curve by force. Two parts
+of a body may then share an edge, which has four faces. Or a piece gets a *chord*: an edge between
+two vertices of a plane that is no part of the curve there. The piece beyond the plane may have the
+same chord. Both are mended alike: two faces at the edge are split, at a new vertex between them
+that lies in no plane.
+
+Everything is x y z, in steps of the lattice.
+"""
+
+import numpy as np
+
+from snakemesh.mesh.pieces import Planes, codes_between, on_planes, push_back
+
+# Each round mends edges that share no face. Noise takes three.
+_ROUNDS = 20
+
+
+def split_crowded_edges(
+    vertices: np.ndarray,
+    codes: np.ndarray,
+    faces: np.ndarray,
+    pieces: np.ndarray,
+    may_be: np.ndarray,
+    planes: Planes,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Split faces until no edge of a piece has more than two of them, and no chord is left.
+
+    vertices: (N, 3) int32. codes: (N,) int32, as in `Pieces`. faces: (K, 3) int32. pieces: (K,)
+    int32, the piece of each, ascending. may_be: (P,) bool, which pieces are looked at. planes: that
+    cut.
+
+    Returns the first four, with new vertices after the others, and faces still by piece.
+    """
+    if not may_be.any():
+        return vertices, codes, faces, pieces
+    mine = may_be[pieces]
+    others, of_others = faces[~mine], pieces[~mine]
+    faces, pieces = faces[mine], pieces[mine]
+    for _ in range(_ROUNDS):
+        pairs = _pairs_to_split(on_planes(codes), faces, pieces)
+        if not len(pairs):
+            break
+        # the faces u v w and v u x become u m w, m v w, v m x and m u x
+        u, v, w = _corners_from(faces, pairs[:, 0])
+        x = _corners_from(faces, pairs[:, 1])[2]
+        m = np.arange(len(vertices), len(vertices) + len(pairs), dtype=np.int32)
+        around = np.stack([u, v, w, x])
+        places = vertices[around].astype(np.int64)
+        middles = (2 * places[0] + 2 * places[1] + places[2] + places[3]) // 6
+        vertices = np.concatenate([vertices, middles.astype(np.int32)])
+        codes = np.concatenate([codes, codes_between(codes[around])])
+        push_back(vertices, codes, planes)
+        first, second = pairs.T // 3
+        faces = faces.copy()
+        faces[first], faces[second] = np.stack([u, m, w], 1), np.stack([v, m, x], 1)
+        faces = np.concatenate([faces, np.stack([m, v, w], 1), np.stack([m, u, x], 1)])
+        pieces = np.concatenate([pieces, pieces[first], pieces[second]])
+    pieces = np.concatenate([of_others, pieces])
+    order = np.argsort(pieces, kind="stable")
+    return vertices, codes, np.concatenate([others, faces])[order], pieces[order]
+
+
+def _pairs_to_split(planes: np.ndarray, faces: np.ndarray, pieces: np.ndarray) -> np.ndarray:
+    """Pairs of faces that share an edge to be split, (P, 2) int64; no face is in two pairs.
+
+    Corner 3 f + i stands for face f and the edge that begins at its corner i.
+    """
+    corners = np.arange(3 * len(faces))
+    starts, ends, thirds = _corners_from(faces, corners)
+    low, high, owners = np.minimum(starts, ends), np.maximum(starts, ends), np.repeat(pieces, 3)
+    order = np.lexsort((high, low, owners))
+    keys = np.stack([owners, low, high])[:, order]
+    begins = np.flatnonzero((np.diff(keys, axis=1, prepend=-1) != 0).any(axis=0))
+    sizes = np.diff(np.append(begins, len(order)))
+    shared = planes[starts] & planes[ends]
+    is_chord = (shared != 0) & (shared & planes[thirds] == 0)
+    is_bad = (sizes > 2) | ((sizes == 2) & np.logical_and.reduceat(is_chord[order], begins))
+    used: set[int] = set()
+    pairs = []
+    for begin, size in zip(begins[is_bad].tolist(), sizes[is_bad].tolist(), strict=True):
+        # of more than two faces, those that lie in no plane come first
+        mine = sorted(order[begin : begin + size].tolist(), key=lambda c: not is_chord[c])
+        ways: list[list[int]] = [[], []]
+        for corner in mine:
+            if corner // 3 not in used:
+                ways[int(starts[corner] < ends[corner])].append(corner)
+        if ways[0] and ways[1]:
+            pairs.append((ways[0][0], ways[1][0]))
+            used |= {ways[0][0] // 3, ways[1][0] // 3}
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _corners_from(faces: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The vertices at corners, 3 f + i, of faces, and at the two after each in its face."""
+    face, i = corners // 3, corners % 3
+    return faces[face, i], faces[face, (i + 1) % 3], faces[face, (i + 2) % 3]
