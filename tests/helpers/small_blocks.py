@@ -1,4 +1,4 @@
-"""Blocks of one cell, so that small volumes have several of them."""
+"""Blocks of one cell and small super-chunks, so that small volumes have several of them."""
 
 from pathlib import Path
 from unittest import mock
@@ -8,16 +8,17 @@ from snakemesh.plan import blocks
 
 
 def small_blocks():
-    """A context or decorator within which blocks are cells."""
-    return mock.patch.object(blocks, "MAX_BLOCK_VOXELS", 1)
+    """A context or decorator within which blocks are cells and super-chunks as small as can be."""
+    return mock.patch.multiple(blocks, MAX_BLOCK_VOXELS=1, MIN_SUPER_CHUNK_VOXELS=1)
 
 
 def copy_with_small_blocks(target: Path) -> Path:
-    """`copy_repository`, and blocks are cells there."""
+    """`copy_repository`, with the sizes of `small_blocks`."""
     copy = copy_repository(target)
     module = copy / "scripts" / "snakemesh" / "plan" / "blocks.py"
     text = module.read_text()
-    changed = text.replace("MAX_BLOCK_VOXELS = 256**3", "MAX_BLOCK_VOXELS = 1")
-    assert changed != text
-    module.write_text(changed)
+    for line in ("MAX_BLOCK_VOXELS = 256**3", "MIN_SUPER_CHUNK_VOXELS = 1 << 24"):
+        assert f"\n{line}\n" in text
+        text = text.replace(line, f"{line.split()[0]} = 1")
+    module.write_text(text)
     return copy
