@@ -1,10 +1,18 @@
-"""Blocks of one cell and small super-chunks, so that small volumes have several of them."""
+"""Blocks of one cell, small super-chunks and small LODs, so that small volumes have several."""
 
 from pathlib import Path
 from unittest import mock
 
 from running import copy_repository
+from snakemesh.multires import octree
 from snakemesh.plan import blocks
+
+# What makes blocks, super-chunks and LODs large: the file and the line.
+_LARGE = (
+    ("plan/blocks.py", "MAX_BLOCK_VOXELS = 256**3"),
+    ("plan/blocks.py", "MIN_SUPER_CHUNK_VOXELS = 1 << 24"),
+    ("multires/octree.py", "MIN_FINER_BYTES = 4000"),
+)
 
 
 def small_blocks():
@@ -12,13 +20,17 @@ def small_blocks():
     return mock.patch.multiple(blocks, MAX_BLOCK_VOXELS=1, MIN_SUPER_CHUNK_VOXELS=1)
 
 
+def small_lods():
+    """A context or decorator within which small bodies have further LODs too."""
+    return mock.patch.object(octree, "MIN_FINER_BYTES", 0)
+
+
 def copy_with_small_blocks(target: Path) -> Path:
-    """`copy_repository`, with the sizes of `small_blocks`."""
+    """`copy_repository`, with the sizes of `small_blocks` and `small_lods`."""
     copy = copy_repository(target)
-    module = copy / "scripts" / "snakemesh" / "plan" / "blocks.py"
-    text = module.read_text()
-    for line in ("MAX_BLOCK_VOXELS = 256**3", "MIN_SUPER_CHUNK_VOXELS = 1 << 24"):
+    for name, line in _LARGE:
+        module = copy / "scripts" / "snakemesh" / name
+        text = module.read_text()
         assert f"\n{line}\n" in text
-        text = text.replace(line, f"{line.split()[0]} = 1")
-    module.write_text(text)
+        module.write_text(text.replace(line, f"{line.split()[0]} = 1"))
     return copy
