@@ -10,7 +10,7 @@ import DracoPy
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.label_hash import look_up
+from snakemesh.mesh.places import places
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
@@ -78,14 +78,14 @@ def _without_folded(points, faces):
     The edges of such a face, or of such a pair, cancel out, so nothing opens without them. Rounding
     leaves them where several planes meet, and an edge of a pair would have four faces.
     """
-    places = _places(points)
+    at = places(points)
     kept = np.ones(len(faces), dtype=np.bool_)
     # lists of the faces by their first place
     first = np.full(len(points) + 1, -1, dtype=np.int32)
     following = np.empty(len(faces), dtype=np.int32)
     seconds = np.empty((len(faces), 2), dtype=np.uint32)
     for f in range(len(faces)):
-        a, b, c = places[faces[f, 0]], places[faces[f, 1]], places[faces[f, 2]]
+        a, b, c = at[faces[f, 0]], at[faces[f, 1]], at[faces[f, 2]]
         if a == b or b == c or c == a:
             kept[f] = False
             continue
@@ -103,26 +103,6 @@ def _without_folded(points, faces):
             following[f] = first[a]
             first[a] = f
     return faces[kept]
-
-
-@njit(cache=True, nogil=True)
-def _places(points):
-    """A number for each position, (N,) uint32, at most N. points: (N, 3) int32, in a cell."""
-    size = 16
-    while size < 2 * len(points):
-        size *= 2
-    table = np.zeros(size, dtype=np.uint32)
-    keys = np.zeros(len(points) + 1, dtype=np.uint64)
-    n_keys = 1  # the hash table takes key 0 for the background, number 0: it is the lower corner
-    places = np.empty(len(points), dtype=np.uint32)
-    for v in range(len(points)):
-        x, y, z = points[v, 0], points[v, 1], points[v, 2]
-        key = np.uint64(x) | np.uint64(y) << np.uint64(16) | np.uint64(z) << np.uint64(32)
-        places[v] = look_up(table, keys, key, n_keys)
-        if places[v] == n_keys:
-            keys[n_keys] = key
-            n_keys += 1
-    return places
 
 
 @njit(cache=True, nogil=True)

@@ -7,9 +7,11 @@ where objects are left open, are its seams. The order of the work makes seams ex
    the tile so that these surfaces are those of the whole volume (`job_records.halo_voxels`).
 2. The dense surfaces are cut into pieces: at the seams, and at the planes between the cells. Both
    tiles of a seam see the same integers there, so both make the same cuts.
-3. The curves of the cuts are thinned. What is kept of a curve follows from the curve alone.
+3. The curves of the cuts are thinned and rounded. What is kept of a curve, and where, follows from
+   the curve alone.
 4. The pieces are simplified, and get the volume of their voxels back. Vertices on seams stay.
-5. The pieces of each label in a cell become a fragment, and are encoded.
+5. All other positions are rounded. The pieces of each label in a cell become a fragment, and are
+   encoded.
 
 From the second step on, positions are steps of the lattice (see `lattice`), x y z from the lower
 corner of the tile. A cell is 65535 steps wide on each axis.
@@ -28,6 +30,7 @@ from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile, push_back
 from snakemesh.mesh.restore_volume import restore_volume
 from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.simplify import simplify
+from snakemesh.mesh.snapping import grain_of, snap, snap_curves
 from snakemesh.mesh.surface import extract_surfaces
 from snakemesh.mesh.volume_ends import (
     VolumeEnds,
@@ -103,6 +106,7 @@ def mesh_tile(
     sums *= np.append(1.0, voxel)
     curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
     planes = planes_of_tile(tile.n_cells, _seams(tile), tile.lod > 0, upper.tolist())
+    grain = grain_of(tile.cell_voxels)
     records, blobs, n_dense = [], [], 0
     first_voxel = np.array(tile.first_cell[::-1]) * tile.cell_voxels[::-1] - origin
     for surfaces in extract_surfaces(
@@ -116,6 +120,7 @@ def mesh_tile(
             vertices, surfaces.faces, surfaces.face_starts, surfaces.dense, planes
         )
         fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
+        snap_curves(pieces, fates, planes, ends, grain)
         faces, of = simplify(pieces, fates, curves, step, keep, max_error)
         vertices, owners, boxes = pieces.vertices, pieces.owners[of], pieces.boxes[of]
         clamp_to_volume(vertices, ends)
@@ -125,6 +130,7 @@ def mesh_tile(
         vertices, faces, owners, boxes = replace_collapsed(
             vertices, faces, owners, boxes, wanted, step, upper, is_seam, planes
         )
+        snap(vertices, faces, owners, boxes, tile.n_cells, planes, ends, grain)
         batch_records, batch_blobs = encode_fragments(
             vertices,
             faces,
