@@ -27,7 +27,7 @@ def classic_mesh(
     """
     import pyfqmr
 
-    vertices, faces = _marching_cubes(inside)
+    vertices, faces = marching_cubes(inside)
     vertices = _smoothed(vertices, faces)
     simplifier = pyfqmr.Simplify()
     simplifier.setMesh(corner_nm + vertices * voxel_nm, faces)
@@ -36,7 +36,7 @@ def classic_mesh(
     return np.asarray(points, float), np.asarray(kept, np.int64).reshape(-1, 3)
 
 
-def _marching_cubes(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def marching_cubes(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (n, 3) in voxels from the corner of the array, and faces (m, 3)."""
     import zmesh
 

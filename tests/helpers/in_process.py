@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import worldarray as wa
 
-from small_blocks import small_blocks
+from small_blocks import small_blocks, small_lods
 from snakemesh.boxes import Index, indices
 from snakemesh.label_list import LabelLists
 from snakemesh.mesh.block import make_block
@@ -73,7 +73,8 @@ def mesh(plan: Plan) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         counts = label_counts(containers, number)
         arguments = (plan.grid, plan.sharding, counts, plan.settings.min_voxels)
-        summaries.append(write_shard(path, number, containers, *arguments).summary)
+        with small_lods():
+            summaries.append(write_shard(path, number, containers, *arguments).summary)
         close_volumes(summaries[-1], shard_job(plan))
     rows = np.sort(np.concatenate(summaries), order="label")
     write_json(multires / "segment_properties" / "info", segment_properties(rows, len(rows)))

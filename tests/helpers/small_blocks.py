@@ -1,23 +1,36 @@
-"""Blocks of one cell, so that small volumes have several of them."""
+"""Blocks of one cell, small super-chunks and small LODs, so that small volumes have several."""
 
 from pathlib import Path
 from unittest import mock
 
 from running import copy_repository
+from snakemesh.multires import octree
 from snakemesh.plan import blocks
+
+# What makes blocks, super-chunks and LODs large: the file and the line.
+_LARGE = (
+    ("plan/blocks.py", "MAX_BLOCK_VOXELS = 256**3"),
+    ("plan/blocks.py", "MIN_SUPER_CHUNK_VOXELS = 1 << 24"),
+    ("multires/octree.py", "MIN_FINER_BYTES = 4000"),
+)
 
 
 def small_blocks():
-    """A context or decorator within which blocks are cells."""
-    return mock.patch.object(blocks, "MAX_BLOCK_VOXELS", 1)
+    """A context or decorator within which blocks are cells and super-chunks as small as can be."""
+    return mock.patch.multiple(blocks, MAX_BLOCK_VOXELS=1, MIN_SUPER_CHUNK_VOXELS=1)
+
+
+def small_lods():
+    """A context or decorator within which small bodies have further LODs too."""
+    return mock.patch.object(octree, "MIN_FINER_BYTES", 0)
 
 
 def copy_with_small_blocks(target: Path) -> Path:
-    """`copy_repository`, and blocks are cells there."""
+    """`copy_repository`, with the sizes of `small_blocks` and `small_lods`."""
     copy = copy_repository(target)
-    module = copy / "scripts" / "snakemesh" / "plan" / "blocks.py"
-    text = module.read_text()
-    changed = text.replace("MAX_BLOCK_VOXELS = 256**3", "MAX_BLOCK_VOXELS = 1")
-    assert changed != text
-    module.write_text(changed)
+    for name, line in _LARGE:
+        module = copy / "scripts" / "snakemesh" / name
+        text = module.read_text()
+        assert f"\n{line}\n" in text
+        module.write_text(text.replace(line, f"{line.split()[0]} = 1"))
     return copy

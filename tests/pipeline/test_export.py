@@ -22,6 +22,7 @@ import export
 import in_process
 from formats import Placed, write_zarr
 from object_store import object_store, upload
+from small_blocks import small_lods
 from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info, write_json
 from snakemesh.multires.segments import write_segments
@@ -64,10 +65,11 @@ def outputs(tmp_path_factory):
     sharded, unsharded = in_process.mesh(plan), root / "unsharded" / "multires"
     unsharded.mkdir(parents=True)
     containers = [str(path) for path in (root / "sharded" / "work").glob("lod*")]
-    summaries = [
-        write_unsharded(unsharded, shard, containers, plan.grid, SHARDING).summary
-        for shard in range(SHARDING.num_shards)
-    ]
+    with small_lods():
+        summaries = [
+            write_unsharded(unsharded, shard, containers, plan.grid, SHARDING).summary
+            for shard in range(SHARDING.num_shards)
+        ]
     rows = np.sort(np.concatenate(summaries), order="label")
     info = multires_info(None, plan.lod_scale_multiplier, plan.grid.base_nm)
     write_json(unsharded / "info", info)

@@ -18,6 +18,7 @@ from cloudvolume import CloudVolume
 import export
 import in_process
 from formats import Placed, write_zarr
+from small_blocks import small_lods
 from snakemesh.multires.counts import label_counts
 from snakemesh.multires.documents import write_json
 from snakemesh.multires.open_surfaces import close_volumes
@@ -72,7 +73,9 @@ def made(folder: Path, corner) -> Far:
     multires = in_process.mesh(plan)
     containers = [str(path) for path in (folder / "out" / "work").glob("lod*")]
     counts = label_counts(containers, 0)
-    rows = write_shard(folder / "again", 0, containers, plan.grid, plan.sharding, counts).summary
+    with small_lods():
+        again = write_shard(folder / "again", 0, containers, plan.grid, plan.sharding, counts)
+    rows = again.summary
     close_volumes(rows, shard_job(plan))
     write_segments(multires / "segments.parquet", [rows], NO_TABLE)
     return Far(np.array(corner[::-1]), config | {"output_directory": str(folder / "v")}, multires)

@@ -9,7 +9,7 @@ import pytest
 import worldarray as wa
 import zarr
 
-from small_blocks import small_blocks
+from small_blocks import small_blocks, small_lods
 from snakemesh.boxes import indices
 from snakemesh.mesh.block import mesh_block
 from snakemesh.multires.documents import multires_info, write_json
@@ -63,7 +63,8 @@ def mesh(tmp_path_factory):
     multires = folder / "multires"
     multires.mkdir()
     path = multires / f"{shard_name(0, plan.sharding)}.shard"
-    write_shard(path, 0, list(map(str, containers)), plan.grid, plan.sharding)
+    with small_lods():
+        write_shard(path, 0, list(map(str, containers)), plan.grid, plan.sharding)
     info = multires_info(plan.sharding, plan.lod_scale_multiplier, plan.grid.base_nm)
     write_json(multires / "info", info)
     assert not zarr.open_array(f"{plan.pyramid_path}/s1", mode="r")[:, :, 32:].any()

@@ -34,9 +34,9 @@ MAY_IMPORT = {
     "compiling": {"", "example", "bodies", "pyramid", "mesh", "compiling"},
 }
 # What verification may use of the root: the records that it is handed, the words of lists, and what
-# opens an array as it is stored, but nothing that turns, cuts or writes voxels and meshes. It would
-# share their mistakes.
-VERIFY_MAY_IMPORT = {"job_records", "label_list", "open_array"}
+# opens an array or compiles a function, but nothing that turns, cuts or writes voxels and meshes.
+# It would share their mistakes.
+VERIFY_MAY_IMPORT = {"compiled", "job_records", "label_list", "open_array"}
 # What a parse of the Snakefile, and so every job of a cluster, must not wait for.
 HEAVY = {
     "numba",

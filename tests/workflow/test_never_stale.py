@@ -44,7 +44,7 @@ def test_every_clone_sees_the_same(repository, ours, made, tmp_path):
         ({}, {}),
         ({"target_reduction": 0.8}, PYRAMID | MESHING),
         ({"num_lods": 1}, MESHING | {"mesh_block": 4}),
-        ({"num_lods": None}, MESHING | {"mesh_block": 4}),  # which is 1 here
+        ({"num_lods": None}, {}),  # which is 3 here
         ({"input_path": tmp_path / "another.zarr"}, PYRAMID | MESHING),
         ({"delete_intermediate_scales": False}, PYRAMID | {"cleanup": 1}),
         ({"input_version": "2"}, PYRAMID | MESHING),
@@ -89,16 +89,16 @@ def test_another_input_replaces_an_output_only_if_told_to(repository, ours, made
 
 def test_the_number_of_lods_is_left_to_the_plan_after_a_run(repository, ours, made):
     """What was made for a given number of LODs is made again, and nothing of it is left."""
-    made(ours())
+    made(ours(num_lods=1))
     chosen = ours(num_lods=None)
     text = summary(repository, chosen)
-    assert "num_lods 1, chosen: " in text and "changed  num_lods was 3, is 1" in text
+    assert "num_lods 3, chosen: " in text and "changed  num_lods was 1, is 3" in text
     assert digests(finish(repository, chosen)) == digests(
         finish(repository, ours("fresh", num_lods=None))
     )
     assert planned(repository, chosen) == {}
-    assert planned(repository, ours(num_lods=1)) == {}
-    assert planned(repository, ours()) == PYRAMID | MESHING
+    assert planned(repository, ours()) == {}
+    assert planned(repository, ours(num_lods=1)) == MESHING | {"mesh_block": 4}
 
 
 def test_labels_edited_between_two_tries(repository, ours):

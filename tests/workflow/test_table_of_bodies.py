@@ -180,7 +180,7 @@ def rows_of(served):
 def test_lists_counts_and_the_table_of_segments_are_those_of_bodies(
     repository, volume, config, cut_config, tmp_path
 ):
-    """No part has `min_voxels`. The number of LODs is chosen, which is 1."""
+    """No part has `min_voxels`."""
     configuration, _, path, table = cut_config("blocks")
     ids, voxels = np.unique(volume.labels[volume.labels > 0], return_counts=True)
     targets, sizes = ids[::2].tolist(), voxels[::2]
@@ -189,7 +189,7 @@ def test_lists_counts_and_the_table_of_segments_are_those_of_bodies(
     assert least > 8**3 and part not in ids
     names = tmp_path / "targets.csv"
     names.write_text("\n".join(["id", *map(str, [part, *targets])]))
-    keys = {"target_ids": names, "exclude_ids": [excluded], "min_voxels": least, "num_lods": None}
+    keys = {"target_ids": names, "exclude_ids": [excluded], "min_voxels": least, "num_lods": 1}
     done = run(repository, configuration(**keys))
     said = done.stdout + done.stderr
     assert done.returncode == 0, said

@@ -19,7 +19,9 @@ from snakemesh.mesh.pieces import Pieces, cut_into_pieces, planes_of_tile, push_
 from snakemesh.mesh.restore_volume import restore_volume
 from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.simplify import simplify
+from snakemesh.mesh.snapping import snap, snap_curves
 from snakemesh.mesh.surface import batch
+from snakemesh.mesh.volume_ends import volume_ends
 from snakemesh.mesh.voxel_moments import voxel_moments
 from snakemesh.pyramid.downsample import downsample
 
@@ -69,6 +71,9 @@ def _uncut() -> Pieces:
 
 def _curves() -> None:
     thin_curves(_uncut(), _STEP, 1.0, 1.0)
+    ends, steps = volume_ends(((0, 8),) * 3, (8,) * 3), np.ones(3, int)
+    snap_curves(_uncut(), np.zeros(8, np.uint8), _PLANES, ends, steps)
+    snap(_CORNERS.copy(), _FACES, _OWNERS, np.zeros(12, int), (1, 1, 1), _PLANES, ends, steps)
 
 
 def _simplify() -> None:

@@ -14,10 +14,10 @@ from snakemesh.boxes import triple
 from snakemesh.job_records import FinerBlocks, MeshBlockJob
 from snakemesh.mesh.earlier import containers_alike, how_made, take
 from snakemesh.mesh.finer import FinerFragments, cells_of, read_finer, welded_surfaces
-from snakemesh.mesh.specks import without_specks
-from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.lattice import nearest_step
 from snakemesh.mesh.pieces import uncut_pieces
+from snakemesh.mesh.specks import without_specks
+from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.tile import Tile, finish, geometry_of, seams_in_steps
 from snakemesh.mesh.tiles import tile_of
 from snakemesh.mesh.voxel_moments import moments_of

@@ -10,8 +10,8 @@ import DracoPy
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.label_hash import look_up
 from snakemesh.mesh.folded import without_folded
+from snakemesh.mesh.places import places
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
@@ -55,7 +55,7 @@ def encode_fragments(
             np.int32
         )
         mesh = local[begin:end]
-        mesh = mesh[without_folded(_places(points)[mesh])]
+        mesh = mesh[without_folded(places(points)[mesh].view(np.int32))]
         if len(mesh) == 0:
             continue
         record = records[i]
@@ -71,26 +71,6 @@ def encode_fragments(
         record["size"] = len(blobs[i])
     kept = records["faces"] > 0
     return records[kept], [b for b in blobs if b]
-
-
-@njit(cache=True, nogil=True)
-def _places(points):
-    """A number for each position, (N,) int32, at most N. points: (N, 3) int32, in a cell."""
-    size = 16
-    while size < 2 * len(points):
-        size *= 2
-    table = np.zeros(size, dtype=np.uint32)
-    keys = np.zeros(len(points) + 1, dtype=np.uint64)
-    n_keys = 1  # the hash table takes key 0 for the background, number 0: it is the lower corner
-    places = np.empty(len(points), dtype=np.int32)
-    for v in range(len(points)):
-        x, y, z = points[v, 0], points[v, 1], points[v, 2]
-        key = np.uint64(x) | np.uint64(y) << np.uint64(16) | np.uint64(z) << np.uint64(32)
-        places[v] = look_up(table, keys, key, n_keys)
-        if places[v] == n_keys:
-            keys[n_keys] = key
-            n_keys += 1
-    return places
 
 
 @njit(cache=True, nogil=True)

@@ -29,6 +29,7 @@ from snakemesh.mesh.pieces import Pieces, Planes, cut_into_pieces, planes_of_til
 from snakemesh.mesh.restore_volume import restore_volume
 from snakemesh.mesh.seam_curves import FREE, thin_curves
 from snakemesh.mesh.simplify import simplify
+from snakemesh.mesh.snapping import grain_of, snap, snap_curves
 from snakemesh.mesh.surface import extract_surfaces
 from snakemesh.mesh.volume_ends import (
     VolumeEnds,
@@ -122,7 +123,8 @@ class Geometry:
     step: (3,) length of a step on each axis, in voxels of the level (the geometric mean of their
     axes). voxel: (3,) length of a voxel in the same measure. ends: of the volume. upper: (3,)
     int32, where the tile ends, or the volume if it ends before. is_seam: (3, 2) bool, whether the
-    lower and the upper face of the tile is a seam. planes: that cut it.
+    lower and the upper face of the tile is a seam. planes: that cut it. grain: (3,)
+    int64, of `snapping`.
     """
 
     step: np.ndarray
@@ -131,6 +133,7 @@ class Geometry:
     upper: np.ndarray
     is_seam: np.ndarray
     planes: Planes
+    grain: np.ndarray
 
 
 def geometry_of(tile: Tile) -> Geometry:
@@ -146,6 +149,7 @@ def geometry_of(tile: Tile) -> Geometry:
         upper=upper,
         is_seam=is_seam,
         planes=planes_of_tile(tile.n_cells, seams_in_steps(tile), tile.lod > 0, upper.tolist()),
+        grain=grain_of(tile.cell_voxels),
     )
 
 
@@ -166,6 +170,7 @@ def finish(
     step, upper, is_seam = geometry.step, geometry.upper, geometry.is_seam
     curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
     fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
+    snap_curves(pieces, fates, geometry.planes, geometry.ends, geometry.grain)
     faces, of, is_forced = simplify(pieces, fates, curves, step, keep, max_error)
     vertices, codes, faces, of = split_crowded_edges(
         pieces.vertices, pieces.codes, faces, of, is_forced, geometry.planes
@@ -177,6 +182,9 @@ def finish(
     push_back(vertices, codes, geometry.planes)
     vertices, faces, owners, boxes = replace_collapsed(
         vertices, faces, owners, boxes, wanted, step, upper, is_seam, geometry.planes
+    )
+    snap(
+        vertices, faces, owners, boxes, tile.n_cells, geometry.planes, geometry.ends, geometry.grain
     )
     return encode_fragments(
         vertices,

@@ -15,6 +15,9 @@ CELL_STEPS = 65535
 OCTANT_PLANE = 1 << 15
 # An LOD with fewer faces than this is not worth a request of the viewer.
 MIN_LOD_FACES = 50
+# Nor is an LOD if the next finer one has fewer bytes than this. The viewer fetches all coarser LODs
+# of what it shows, so each LOD costs requests also where it is not shown.
+MIN_FINER_BYTES = 4000
 # A Z-order key of 64 bits has room for three coordinates of 21 bits.
 MAX_CELL = (1 << 21) - 1
 
@@ -73,14 +76,17 @@ def demorton(keys: np.ndarray) -> np.ndarray:
     return cells
 
 
-def kept_lods(faces: np.ndarray) -> np.ndarray:
+def kept_lods(faces: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """The number of LODs that each label keeps: int64 of shape (labels,), at least 1.
 
-    `faces` is the number of faces of each label at each LOD, shape (labels, lods). LODs are
-    dropped from the top while they have fewer than MIN_LOD_FACES faces, or more faces than the LOD
-    below. The LOD below shows as much as such an LOD, as cheaply.
+    `faces` and `sizes` are the faces and the bytes of each label at each LOD, shape (labels, lods).
+    The first LOD with fewer than MIN_FINER_BYTES bytes is the last one. LODs are also dropped from
+    the top while they have fewer than MIN_LOD_FACES faces, or more faces than the LOD below: that
+    LOD shows as much, as cheaply.
     """
-    kept = np.full(len(faces), faces.shape[1], np.int64)
+    is_small = sizes < MIN_FINER_BYTES
+    first_small = is_small.argmax(axis=1) + 1
+    kept: np.ndarray = np.where(is_small.any(axis=1), first_small, faces.shape[1]).astype(np.int64)
     for lod in range(faces.shape[1] - 1, 0, -1):
         poor = (faces[:, lod] < MIN_LOD_FACES) | (faces[:, lod] > faces[:, lod - 1])
         kept[poor & (kept == lod + 1)] = lod

@@ -78,22 +78,23 @@ def lay_out(
     order = order[is_wanted[owner]]
     labels, owner = _number_runs(records["label"][order])
     lod, key, size = sections.lods[order], keys[order], records["size"][order]
-    faces = np.bincount(
-        owner * lods + lod, weights=records["faces"][order], minlength=len(labels) * lods
-    ).reshape(-1, lods)
-    kept = kept_lods(faces)
+    faces, sizes = (
+        np.bincount(owner * lods + lod, weights=number, minlength=len(labels) * lods)
+        for number in (records["faces"][order], size)
+    )
+    kept = kept_lods(faces.reshape(-1, lods), sizes.reshape(-1, lods))
     _refuse_duplicates(records[order], owner, lod, key)
 
     nodes = manifest_nodes(owner, lod, key, records["octants"][order], kept)
     has_bytes = nodes.fragment >= 0
-    sizes = np.zeros(len(nodes.label), np.int64)
-    sizes[has_bytes] = size[nodes.fragment[has_bytes]]
+    node_sizes = np.zeros(len(nodes.label), np.int64)
+    node_sizes[has_bytes] = size[nodes.fragment[has_bytes]]
     base, base_owner = order[lod == 0], owner[lod == 0]
     first = base[np.searchsorted(base_owner, np.arange(len(labels)))]
     shift = _centring_shifts(nodes, records[["lower", "upper"]][first], grid)
-    words, word_begin = encode_manifests(grid, kept, nodes, sizes, shift)
+    words, word_begin = encode_manifests(grid, kept, nodes, node_sizes, shift)
 
-    ends = np.concatenate([[0], np.cumsum(sizes)])
+    ends = np.concatenate([[0], np.cumsum(node_sizes)])
     first_node = np.searchsorted(nodes.label, np.arange(len(labels) + 1))
     # The bytes of all nodes and manifests of earlier labels lie before label l.
     data_begin = begin + ends[first_node] + WORD_BYTES * word_begin

@@ -1,7 +1,8 @@
 """How the cells of an LOD are divided into blocks, one for each job, and blocks into tiles.
 
-Both follow from the volume alone and not from the machine, because products are named after them
-and tiles decide where surfaces are cut. All triples are z, y, x.
+A super-chunk, what one job of the pyramid reads, gets its size here too. All of it follows from
+the volume alone and not from the machine, because products are named after these boxes and tiles
+decide where surfaces are cut. All triples are z, y, x.
 """
 
 import math
@@ -20,6 +21,9 @@ SPARSE_GROWTH = 3
 # A tile has at most this many voxels, or one cell if that is larger. Of dense uint32 labels, a tile
 # of 512^3 voxels took 3.9 GB; half of it takes 2 GB.
 TILE_VOXELS = 512 * 512 * 256
+# A super-chunk has at least this many voxels of its base if there are so many. A job reads them and
+# votes in less than a second, and takes about as long to start. Its memory does not depend on them.
+MIN_SUPER_CHUNK_VOXELS = 1 << 24
 
 
 def block_cells(n_cells: Shape, cell_voxels: Shape, shape: Shape, growth: int) -> Shape:
@@ -50,6 +54,22 @@ def tile_cells(block: Shape, cell_voxels: Shape, shape: Shape) -> Shape:
     while max(tile) > 1 and math.prod(_voxels(tile, cell_voxels, shape)) > TILE_VOXELS:
         tile = _halved(tile, cell_voxels, shape)
     return tile
+
+
+def worthwhile_super_chunk(least: Shape, shape: Shape) -> Shape:
+    """`least`, doubled along its shortest axes until there are MIN_SUPER_CHUNK_VOXELS in it.
+
+    least: voxels of the smallest super-chunk that holds whole chunks of all its levels. shape:
+    voxels of the base; an axis of the super-chunk that is as long as that of the base stays.
+    """
+    box = least
+    while math.prod(map(min, box, shape)) < MIN_SUPER_CHUNK_VOXELS:
+        short = [axis for axis in range(3) if box[axis] < shape[axis]]
+        if not short:
+            break
+        shortest = min(short, key=box.__getitem__)
+        box = triple(n * 2 if axis == shortest else n for axis, n in enumerate(box))
+    return box
 
 
 def _halved(cells: Shape, cell_voxels: Shape, shape: Shape) -> Shape:

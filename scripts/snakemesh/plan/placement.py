@@ -3,6 +3,8 @@
 All triples are z, y, x, unless they are said to be x, y, z.
 """
 
+import math
+
 import numpy as np
 import worldarray as wa
 
@@ -15,9 +17,11 @@ ANISOTROPY = 1.5
 # Positions of the roi are rounded to this many decimals of a voxel. A face of the roi that misses
 # the edge of a voxel by a millionth of a voxel is meant to lie on it.
 ROI_DECIMALS = 6
-# Where the number of LODs is left open, a view of the whole volume needs at most so many cells of
-# the coarsest LOD along its longest side.
-MOST_CELLS = 8
+# Where the number of LODs is left open, the longest side has at most this many voxels of the
+# coarsest level: a view of the whole on a screen of 1000 pixels then shows each voxel on 2 pixels.
+COARSEST_VOXELS = 512
+# Where the number of LODs is left open, a volume of any size gets this many if its axes allow it.
+USUAL_LODS = 3
 # An axis is not halved to fewer voxels than this.
 LEAST_VOXELS = 2
 # The largest `num_lods` that the schema allows
@@ -48,30 +52,29 @@ def chosen_num_lods(
     shape: Shape,
     voxel_size: Nanometres,
     translation: Nanometres,
-    cell_size: int,
     mode: str,
 ) -> int:
-    """The number of LODs where the configuration leaves it open: the fewest that are enough.
+    """The number of LODs where the configuration leaves it open.
 
-    They are enough if what is meshed has at most MOST_CELLS cells of the coarsest LOD on each axis.
-    There are never more than MAX_LODS, nor so many that an axis of the volume, or of the roi, is
-    halved to fewer than LEAST_VOXELS voxels. Even `snap` then leaves a voxel of the coarsest level.
+    That is 1 + ceil(log2(n / COARSEST_VOXELS)), where n is the number of voxels of s0 along the
+    longest side of what is meshed, but at least USUAL_LODS and at most MAX_LODS. There are fewer
+    where an axis would be halved to fewer than LEAST_VOXELS voxels. Even `snap` then leaves a voxel
+    of the coarsest level.
 
-    cell_size: voxels of s0 along each axis of a cell of LOD 0. The rest, and what is raised: as for
-    `aligned_roi`.
+    The arguments, and what is raised: as for `aligned_roi`.
     """
-    factors = level_factors(voxel_size, MAX_LODS)
+    begin, end = aligned_roi(roi, shape, voxel_size, translation, (1, 1, 1), mode)
+    voxels = np.subtract(end, begin)
+    halvings = math.ceil(math.log2(max(1.0, float(voxels.max()) / COARSEST_VOXELS)))
+    lods = min(max(1 + halvings, USUAL_LODS), MAX_LODS)
+    return allowed_lods(triple(voxels.tolist()), voxel_size, lods)
 
-    def voxels(factor: Shape) -> Shape:
-        begin, end = aligned_roi(roi, shape, voxel_size, translation, factor, mode)
-        return triple(e - b for b, e in zip(begin, end, strict=True))
 
-    whole = voxels(factors[0])
-    for coarsest, coarser in enumerate(factors[1:]):
-        too_thin = any(f > 1 and n < LEAST_VOXELS * f for n, f in zip(whole, coarser, strict=True))
-        if too_thin or max(voxels(factors[coarsest])) <= MOST_CELLS * cell_size * 2**coarsest:
-            return coarsest + 1
-    return MAX_LODS
+def allowed_lods(voxels: Shape, voxel_size: Nanometres, lods: int) -> int:
+    """At most `lods`, as many as halve no axis of this many voxels to fewer than LEAST_VOXELS."""
+    factors = np.array(level_factors(voxel_size, lods))
+    is_thick = ((factors == 1) | (np.array(voxels) >= LEAST_VOXELS * factors)).all(axis=1)
+    return int(is_thick.sum())  # thick ones come first
 
 
 def aligned_roi(

@@ -17,7 +17,12 @@ from snakemesh.errors import UserError
 from snakemesh.job_records import MAX_STAGE_FACTOR, OctreeGrid, Sharding
 from snakemesh.label_values import LabelValues
 from snakemesh.output.folder import PYRAMID
-from snakemesh.plan.blocks import SPARSE_GROWTH, block_cells, tile_cells
+from snakemesh.plan.blocks import (
+    SPARSE_GROWTH,
+    block_cells,
+    tile_cells,
+    worthwhile_super_chunk,
+)
 from snakemesh.plan.levels import NO_MISMATCHES, Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, base_of, chosen_num_lods, level_factors
 from snakemesh.plan.settings import Settings
@@ -156,7 +161,7 @@ def make_plan(
     source = source_levels[0]
     placed = (settings.roi, source.shape, source.voxel_size, source.translation)
     mode = settings.pyramid_alignment_mode
-    num_lods = settings.num_lods or chosen_num_lods(*placed, settings.cell_size, mode)
+    num_lods = settings.num_lods or chosen_num_lods(*placed, mode)
     factors = level_factors(source.voxel_size, num_lods)
     begin, end = aligned_roi(*placed, factors[-1], mode)
     pyramid_path = str(Path(settings.output_directory).resolve() / PYRAMID)
@@ -267,7 +272,7 @@ def _stages(levels: tuple[Level, ...], chunks: Shape, grown: Shape) -> tuple[Sta
 
     A stage ends before the level that would be more than MAX_STAGE_FACTOR times coarser than its
     base. The last level of a stage is the base of the next one. chunks: of the levels that are
-    built. grown: how many times longer than necessary super-chunks are on each axis.
+    built. grown: how many times longer than worthwhile super-chunks are on each axis.
     """
     stages = []
     base = 0
@@ -281,7 +286,9 @@ def _stages(levels: tuple[Level, ...], chunks: Shape, grown: Shape) -> tuple[Sta
         # a stage whose levels all exist is left out
         if any(levels[k].is_built for k in targets):
             last = levels[targets[-1]].relative_to(levels[base])
-            super_chunk = triple(c * f * g for c, f, g in zip(chunks, last, grown, strict=True))
+            least = triple(c * f for c, f in zip(chunks, last, strict=True))
+            worthwhile = worthwhile_super_chunk(least, levels[base].shape)
+            super_chunk = triple(n * g for n, g in zip(worthwhile, grown, strict=True))
             stages.append(
                 Stage(
                     base=base,

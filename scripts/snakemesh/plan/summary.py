@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from snakemesh.plan.estimates import Work, level_bytes, mesh_bytes, plan_work
-from snakemesh.plan.placement import MAX_LODS, MOST_CELLS
+from snakemesh.plan.placement import COARSEST_VOXELS, MAX_LODS, USUAL_LODS, allowed_lods
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.resources import index_mem_mb, mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
 from snakemesh.units import file_size, lengths
@@ -88,12 +88,14 @@ def _lods(plan: Plan) -> Iterable[str]:
 def _choice(plan: Plan) -> Iterable[str]:
     """How many LODs were chosen and why, if the configuration leaves it open."""
     if plan.settings.num_lods is None:
-        cells = max(plan.n_cells[-1])
-        why = f"a view of the whole needs at most {MOST_CELLS} cells of the coarsest along a side"
-        if cells > MOST_CELLS:
-            limit = f"{MAX_LODS} at most" if plan.num_lods == MAX_LODS else "an axis is too thin"
-            why = f"{limit}; a view of the whole needs {cells:,} cells of the coarsest along a side"
-        yield f"  num_lods {plan.num_lods}, chosen: {why}"
+        lods, longest = plan.num_lods, max(plan.levels[-1].shape)
+        why = f"the longest side has {longest:,} voxels of s{lods - 1}"
+        if lods < USUAL_LODS or longest > COARSEST_VOXELS:
+            if lods == MAX_LODS:
+                why += f", and {MAX_LODS} is the most"
+            elif allowed_lods(plan.levels[0].shape, plan.source.voxel_size, lods + 1) == lods:
+                why += ", and an axis is too thin for more"
+        yield f"  num_lods {lods}, chosen: {why}"
 
 
 def _left(plan: Plan, left: Collection[tuple[str, Work]]) -> Iterable[str]:

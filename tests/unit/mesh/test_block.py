@@ -183,7 +183,7 @@ def test_an_open_object_goes_straight_through_the_roi(tmp_path):
     x = np.unique(open_edges(triangles)[..., 0]) * nm_per_step(plan, 0)[0]
     np.testing.assert_allclose(x, [0, 320], atol=0.01)
     y, z = (np.ptp(triangles[..., axis]) * nm_per_step(plan, 0)[axis] for axis in (1, 2))
-    assert y == pytest.approx(16 * 8, abs=1.5) and z == pytest.approx(20 * 16, abs=2)
+    assert y == pytest.approx(16 * 8, abs=1.5) and z == pytest.approx(20 * 16, abs=3)
     # it does not narrow towards the planes, where nothing is pushed to restore the volume
     ends = open_edges(triangles)
     assert np.ptp(ends[..., 1]) == pytest.approx(np.ptp(triangles[..., 1]), rel=5e-3)

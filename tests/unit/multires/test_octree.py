@@ -44,33 +44,55 @@ def test_morton_of_a_cell_too_far():
         morton(np.array([[0, MAX_CELL + 1, 0]]))
 
 
+LARGE = [10**6] * 4
+
+
 @pytest.mark.parametrize(
-    ("faces", "kept"),
+    ("faces", "sizes", "kept"),
     [
-        ([1000, 200, 60, 49], 3),
-        ([1000, 200, 60, 50], 4),
-        ([1000, 49, 60, 55], 4),
-        ([1000, 40, 0, 0], 1),
-        ([10, 0, 0, 0], 1),
-        ([100, 101, 0, 0], 1),
-        ([100, 100, 101, 60], 4),
-        ([100, 100, 60, 61], 3),
-        ([100, 0, 60, 0], 1),
+        # few faces, or more than the LOD below has
+        ([1000, 200, 60, 49], LARGE, 3),
+        ([1000, 200, 60, 50], LARGE, 4),
+        ([1000, 49, 60, 55], LARGE, 4),
+        ([1000, 40, 0, 0], LARGE, 1),
+        ([10, 0, 0, 0], LARGE, 1),
+        ([100, 101, 0, 0], LARGE, 1),
+        ([100, 100, 101, 60], LARGE, 4),
+        ([100, 100, 60, 61], LARGE, 3),
+        ([100, 0, 60, 0], LARGE, 1),
+        # the next finer LOD is small
+        ([9000, 3000, 900, 300], [16_000, 5000, 4000, 500], 4),
+        ([9000, 3000, 900, 300], [16_000, 5000, 3999, 500], 3),
+        ([9000, 3000, 900, 300], [16_000, 3999, 5000, 5000], 2),
+        ([9000, 3000, 900, 300], [3999, 5000, 5000, 5000], 1),
+        # both: LOD 2 is the last for its size, and then has too few faces
+        ([9000, 3000, 49, 300], [16_000, 5000, 100, 500], 2),
     ],
 )
-def test_kept_lods(faces, kept):
-    assert kept_lods(np.array([faces])).tolist() == [kept]
+def test_kept_lods(faces, sizes, kept):
+    assert kept_lods(np.array([faces]), np.array([sizes])).tolist() == [kept]
 
 
-@given(st.lists(st.lists(st.integers(0, 120), min_size=4, max_size=4), max_size=5))
+rows_of_lods = st.lists(
+    st.lists(st.tuples(st.integers(0, 120), st.integers(2000, 9000)), min_size=4, max_size=4),
+    max_size=5,
+)
+
+
+@given(rows_of_lods)
 def test_kept_lods_one_by_one(rows):
     expected = []
     for row in rows:
-        row = list(row)
-        while len(row) > 1 and (row[-1] < 50 or row[-1] > row[-2]):
-            row.pop()
-        expected.append(len(row))
-    assert kept_lods(np.array(rows, int).reshape(-1, 4)).tolist() == expected
+        kept = [row[0]]
+        for faces, size in row[1:]:
+            if kept[-1][1] < 4000:
+                break
+            kept.append((faces, size))
+        while len(kept) > 1 and (kept[-1][0] < 50 or kept[-1][0] > kept[-2][0]):
+            kept.pop()
+        expected.append(len(kept))
+    numbers = np.array(rows, int).reshape(-1, 4, 2)
+    assert kept_lods(numbers[..., 0], numbers[..., 1]).tolist() == expected
 
 
 def brute_force(fragments, kept):

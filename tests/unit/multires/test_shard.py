@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from box_meshes import STEPS, box_fragments, box_triangles
+from small_blocks import small_lods
 from snakemesh.errors import UserError
 from snakemesh.job_records import OctreeGrid, Sharding
-from snakemesh.multires import shard_layout
+from snakemesh.multires import octree, shard_layout
 from snakemesh.multires.container import COUNT, FRAGMENT, Origin, write_container
 from snakemesh.multires.counts import centroids_of, label_counts
 from snakemesh.multires.documents import multires_info, sharding_info, write_json
@@ -28,7 +29,7 @@ from snakemesh.multires.shard import write_shard, write_unsharded
 from snakemesh.multires.sharding import minishard_of, murmurhash3_x86_128, shard_of
 from snakemesh.output.folder import shard_name
 from snakemesh.plan.placement import base_of
-from snakemesh.verify.checks import to_nm, welded
+from snakemesh.verify.checks import ZERO_PROBLEMS, problems, to_nm, welded
 from snakemesh.verify.reader import parse_manifest, read_meshes
 
 uint64s = st.integers(0, 2**64 - 1)
@@ -157,6 +158,13 @@ def write_layer(root, sharding):
     return CloudVolume(f"precomputed://file://{root}", progress=False).mesh
 
 
+@pytest.fixture(scope="module", autouse=True)
+def every_lod():
+    """Boxes of some kB have further LODs."""
+    with small_lods():
+        yield
+
+
 @pytest.fixture(scope="module")
 def containers(tmp_path_factory):
     return write_containers(tmp_path_factory.mktemp("containers"), BOXES)
@@ -250,6 +258,27 @@ def test_sums_by_lod_are_those_of_the_files(tmp_path, containers, sharded):
     # LOD 3 of most boxes has too few faces to be kept: what is not served does not count
     assert expected[:, 0].tolist() == [6, 5, 5, 1]
     assert np.sum([lods.tolist() for lods in found], axis=0).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("least", [0, 700, 2500, 10**6])
+def test_a_small_lod_is_the_last(tmp_path, containers, sharded, least):
+    """What is left of a label are the first LODs that it has otherwise, byte for byte."""
+    with mock.patch.object(octree, "MIN_FINER_BYTES", least):
+        for s in range(SHARDING.num_shards):
+            path = tmp_path / f"{shard_name(s, SHARDING)}.shard"
+            write_shard(path, s, containers, GRID, SHARDING)
+    write_json(tmp_path / "info", multires_info(SHARDING, 40.0, GRID.base_nm))
+    lods = []
+    for mesh, whole in zip(read_meshes(tmp_path), read_meshes(sharded[0]), strict=True):
+        sizes = [int(sizes.sum()) for sizes in whole.manifest.sizes]
+        kept = next((lod for lod, size in enumerate(sizes, 1) if size < least), len(sizes))
+        assert [int(sizes.sum()) for sizes in mesh.manifest.sizes] == sizes[:kept]
+        for lod in range(kept):
+            for fragment, other in zip(mesh.fragments[lod], whole.fragments[lod], strict=True):
+                assert np.array_equal(fragment.faces, other.faces)
+        assert problems(mesh) == ZERO_PROBLEMS
+        lods.append(kept)
+    assert (set(lods) == {1}) == (least == 10**6) and len(set(lods)) > 1 or least == 10**6
 
 
 def test_both_kinds_hold_the_same(sharded, unsharded):

@@ -9,10 +9,12 @@ from snakemesh.boxes import ceil_div
 from snakemesh.plan.blocks import (
     MAX_BLOCK_VOXELS,
     MIN_BLOCKS,
+    MIN_SUPER_CHUNK_VOXELS,
     TILE_VOXELS,
     WORTHWHILE_VOXELS,
     block_cells,
     tile_cells,
+    worthwhile_super_chunk,
 )
 from volumes import plan_of, volume
 
@@ -112,3 +114,31 @@ def test_blocks_and_tiles_of_a_large_volume():
     assert plan.block_cells == ((4, 4, 8),) * 4
     assert plan.tile_cells == ((1, 2, 2),) * 4
     assert np.prod(plan.cell_voxels[0]) * 4 == TILE_VOXELS
+
+
+@given(
+    st.tuples(*[st.sampled_from([32, 64, 120, 256])] * 3), st.tuples(*[st.integers(1, 9000)] * 3)
+)
+def test_super_chunks_are_worth_a_job(least, shape):
+    """They are `least`, doubled: enough voxels, or all of the base, and no more than is needed."""
+    box = worthwhile_super_chunk(least, shape)
+    doubled = [b // n for b, n in zip(box, least, strict=True)]
+    assert all(d & (d - 1) == 0 and d * n == b for d, n, b in zip(doubled, least, box, strict=True))
+    held = [min(b, n) for b, n in zip(box, shape, strict=True)]
+    assert math.prod(held) >= MIN_SUPER_CHUNK_VOXELS or held == list(shape)
+    if box != least:
+        assert math.prod(held) < 2 * MIN_SUPER_CHUNK_VOXELS
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks", "jobs"),
+    [
+        ((160, 384, 320), (40, 96, 80), 1),  # the example
+        ((256, 256, 256), (32, 32, 32), 1),
+        ((512, 512, 512), (32, 32, 32), 8),
+        ((512, 512, 512), (128, 128, 128), 1),
+    ],
+)
+def test_super_chunks_of_small_volumes(shape, chunks, jobs):
+    (stage,) = plan_of(volume(shape, chunks=chunks), num_lods=3).stages
+    assert math.prod(stage.grid) == jobs

@@ -182,8 +182,8 @@ def test_a_label_with_two_bodies_that_was_met(tmp_path):
     twice = np.array([[1, 5], [2, 6], [1, 7]], np.uint64)
     np.save(tmp_path / "table.npy", twice)
     facts = look_at_table(first.plan.settings, output)
-    plan = make_plan(first.plan.settings, volume(SHAPE, chunks=(32, 32, 32)), facts)
     with small_blocks(), pytest.raises(UserError, match="gives label 1 to two bodies"):
+        plan = make_plan(first.plan.settings, volume(SHAPE, chunks=(32, 32, 32)), facts)
         look_at_tokens(MadeFrom(plan, InputState(plan, {})), output)
 
 

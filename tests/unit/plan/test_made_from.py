@@ -113,15 +113,15 @@ def test_what_a_key_changes(key):
 
 
 def test_a_number_of_lods_counts_alike_whether_given_or_chosen():
-    chosen = unwatched(num_lods=None, cell_size=32)
-    assert chosen.plan.num_lods == 2
-    assert products(chosen) == products(unwatched(num_lods=2, cell_size=32))
-    assert not set(products(chosen).values()) & set(products(unwatched(cell_size=32)).values())
+    chosen = unwatched(num_lods=None)
+    assert chosen.plan.num_lods == 3
+    assert products(chosen) == products(unwatched(num_lods=3))
+    assert not set(products(chosen).values()) & set(products(unwatched()).values())
     before, now = (
-        json.loads(json.dumps(run_document(unwatched(cell_size=32)))),
+        json.loads(json.dumps(run_document(unwatched()))),
         run_document(chosen),
     )
-    assert changes(before, now) == ["num_lods was 4, is 2"]
+    assert changes(before, now) == ["num_lods was 4, is 3"]
 
 
 def test_a_table_is_known_by_its_content(tmp_path):

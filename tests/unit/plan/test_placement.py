@@ -62,31 +62,34 @@ def test_factors_double_what_is_fine(voxel_size, num_lods):
 # -- the number of LODs -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("cell_size", [64, 256])
 @pytest.mark.parametrize(
-    ("shape", "voxel_size", "cell_size", "num_lods"),
+    ("shape", "voxel_size", "num_lods"),
     [
-        ((1, 1, 1), (8, 8, 8), 256, 1),
-        ((100, 100, 100), (8, 8, 8), 256, 1),
-        ((512,) * 3, (8, 8, 8), 256, 1),
-        ((512,) * 3, (8, 8, 8), 64, 1),  # 8 cells
-        ((512, 512, 513), (8, 8, 8), 64, 2),  # 9 cells
-        ((2048,) * 3, (8, 8, 8), 256, 1),
-        ((8192,) * 3, (8, 8, 8), 256, 3),
-        ((8192,) * 3, (8, 8, 8), 64, 5),
-        ((102_400,) * 3, (8, 8, 8), 256, 7),
-        ((102_400,) * 3, (8, 8, 8), 64, 9),
-        ((2000, 20_000, 20_000), (40, 8, 8), 256, 5),
-        ((20_000, 20_000, 2000), (8, 8, 40), 64, 7),
+        # at least three
+        ((8, 8, 8), (8, 8, 8), 3),
+        ((100, 100, 100), (8, 8, 8), 3),
+        ((2048,) * 3, (8, 8, 8), 3),
+        ((200, 2048, 1000), (40, 8, 8), 3),
+        # 512 voxels of the coarsest level along the longest side
+        ((2048, 2048, 2049), (8, 8, 8), 4),
+        ((8192,) * 3, (8, 8, 8), 5),
+        ((102_400,) * 3, (8, 8, 8), 9),
+        ((2000, 20_000, 20_000), (40, 8, 8), 7),
+        ((20_000, 20_000, 2000), (8, 8, 40), 7),
         # for more, there are not enough voxels
-        ((1, 20_000, 20_000), (8, 8, 8), 256, 1),
-        ((1, 20_000, 20_000), (40, 8, 8), 256, 3),
-        ((31, 100_000, 100_000), (8, 8, 8), 256, 4),
-        ((32, 100_000, 100_000), (8, 8, 8), 256, 5),
-        ((10, 100_000, 100_000), (40, 8, 8), 256, 5),
-        ((1 << 16, 1 << 16, 1 << 24), (8, 8, 8), 32, 16),
+        ((1, 1, 1), (8, 8, 8), 1),
+        ((7, 100, 100), (8, 8, 8), 2),
+        ((1, 20_000, 20_000), (8, 8, 8), 1),
+        ((1, 20_000, 20_000), (40, 8, 8), 3),
+        ((31, 100_000, 100_000), (8, 8, 8), 4),
+        ((32, 100_000, 100_000), (8, 8, 8), 5),
+        ((10, 100_000, 100_000), (40, 8, 8), 5),
+        # nor are there ever more than 16
+        ((1 << 16, 1 << 16, 1 << 25), (8, 8, 8), 16),
     ],
 )
-def test_the_number_of_lods_of_known_volumes(shape, voxel_size, cell_size, num_lods):
+def test_the_number_of_lods_of_known_volumes(shape, voxel_size, num_lods, cell_size):
     plan = plan_of(volume(shape, voxel_size), num_lods=None, cell_size=cell_size)
     assert plan.num_lods == num_lods
 
@@ -94,7 +97,7 @@ def test_the_number_of_lods_of_known_volumes(shape, voxel_size, cell_size, num_l
 def test_a_roi_counts_as_the_volume():
     large = volume((102_400,) * 3)
     roi = [[79_996, 80_000, 80_000], [79_996 + 8 * 8192, 90_000, 90_000]]
-    assert plan_of(large, num_lods=None, roi=roi).num_lods == 3
+    assert plan_of(large, num_lods=None, roi=roi).num_lods == 5
     for mode in ("halo", "snap"):
         thin = [[80_004, 0, 0], [80_004 + 8 * 31, 800_000, 800_000]]
         plan = plan_of(large, num_lods=None, roi=thin, pyramid_alignment_mode=mode)
@@ -108,11 +111,11 @@ extents = st.integers(0, 17).flatmap(lambda bits: st.integers(1 << bits, 2 << bi
 @given(
     st.tuples(extents, extents, extents),
     st.tuples(sizes, sizes, sizes),
-    st.sampled_from([32, 64, 256, 1024]),
     st.sampled_from(["halo", "snap"]),
     st.data(),
 )
-def test_no_more_lods_than_are_needed(shape, voxel_size, cell_size, mode, data):
+def test_as_many_lods_as_are_needed(shape, voxel_size, mode, data):
+    """Each further LOD halves the longest side, until it has 512 voxels: counted one by one."""
     begin = [data.draw(st.integers(0, n - 1)) for n in shape]
     end = [data.draw(st.integers(b + 1, n)) for b, n in zip(begin, shape, strict=True)]
     roi = data.draw(
@@ -131,7 +134,6 @@ def test_no_more_lods_than_are_needed(shape, voxel_size, cell_size, mode, data):
         return plan_of(
             volume(shape, voxel_size),
             num_lods=num_lods,
-            cell_size=cell_size,
             roi=roi,
             pyramid_alignment_mode=mode,
         )
@@ -140,15 +142,15 @@ def test_no_more_lods_than_are_needed(shape, voxel_size, cell_size, mode, data):
         coarsest = np.array(level_factors(voxel_size, num_lods)[-1])
         return bool(np.all((coarsest == 1) | (voxels >= 2 * coarsest)))
 
+    needed = 3
+    while 512 << (needed - 1) < voxels.max():
+        needed += 1
     chosen_plan = plan(None)
-    chosen_lods = chosen_plan.num_lods
-    explicit = plan(chosen_lods)
+    explicit = plan(chosen_plan.num_lods)
     assert dataclasses.replace(chosen_plan, settings=explicit.settings) == explicit
-    assert leaves_enough(chosen_lods)
-    if chosen_lods < 16 and leaves_enough(chosen_lods + 1):
-        assert max(chosen_plan.n_cells[-1]) <= 8
-    if chosen_lods > 1:
-        assert max(plan(chosen_lods - 1).n_cells[-1]) > 8
+    assert chosen_plan.num_lods == max(
+        n for n in range(1, min(needed, 16) + 1) if n == 1 or leaves_enough(n)
+    )
 
 
 # -- region of interest -----------------------------------------------------------------------

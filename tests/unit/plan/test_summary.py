@@ -74,22 +74,22 @@ def test_nothing_to_be_built():
 @pytest.mark.parametrize(
     ("shape", "cell_size", "line"),
     [
-        (
-            (2049,) * 3,
-            256,
-            "2, chosen: a view of the whole needs at most 8 cells of the coarsest along a side",
-        ),
+        ((100,) * 3, 256, "3, chosen: the longest side has 25 voxels of s2"),
+        ((2049,) * 3, 256, "4, chosen: the longest side has 257 voxels of s3"),
         (
             (1, 20_000, 20_000),
             256,
-            "1, chosen: an axis is too thin; a view of the whole needs 79 cells of the coarsest "
-            "along a side",
+            "1, chosen: the longest side has 20,000 voxels of s0, and an axis is too thin for more",
+        ),
+        (
+            (6, 100, 100),
+            256,
+            "2, chosen: the longest side has 50 voxels of s1, and an axis is too thin for more",
         ),
         (
             (1 << 16, 1 << 16, 1 << 25),
             32,
-            "16, chosen: 16 at most; a view of the whole needs 32 cells of the coarsest along a "
-            "side",
+            "16, chosen: the longest side has 1,024 voxels of s15, and 16 is the most",
         ),
     ],
 )
