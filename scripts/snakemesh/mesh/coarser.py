@@ -1,11 +1,13 @@
-"""Making a block of an LOD of the fragments of the LOD below it, cell by cell.
+"""Making a block of an LOD of the fragments of the LOD below it, octant by octant.
 
-A cell depends on nothing but the fragments in its octants. So it is the same in every block, and
-what lies on its faces is what lies there in the cells beside it.
+What an octant of a cell becomes depends on nothing but the fragments in it. So it is the same in
+every block, a job holds the surfaces of one octant at a time, and what lies on the faces of an
+octant is what lies there in those beside it.
 
 Everything is x y z, except in a job.
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +15,24 @@ import numpy as np
 from snakemesh.boxes import triple
 from snakemesh.job_records import FinerBlocks, MeshBlockJob
 from snakemesh.mesh.earlier import containers_alike, how_made, take
-from snakemesh.mesh.finer import FinerFragments, cells_of, read_finer, welded_surfaces
-from snakemesh.mesh.lattice import nearest_step
+from snakemesh.mesh.finer import (
+    FinerFragments,
+    halved_surfaces,
+    in_octants,
+    one_in_each_place,
+    read_finer,
+)
+from snakemesh.mesh.fragments import encode_fragments
+from snakemesh.mesh.octants import octant_geometry
 from snakemesh.mesh.pieces import uncut_pieces
+from snakemesh.mesh.simplified import Mesh, simplified
 from snakemesh.mesh.specks import without_specks
 from snakemesh.mesh.stats import BlockStats
-from snakemesh.mesh.tile import Tile, finish, geometry_of, seams_in_steps
-from snakemesh.mesh.tiles import tile_of
 from snakemesh.mesh.voxel_moments import moments_of
 from snakemesh.multires.container import FRAGMENT, NO_COUNTS, Origin, write_container
-from snakemesh.multires.octree import CELL_STEPS
+from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
+
+Cell = tuple[int, int, int]
 
 
 def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -> BlockStats | None:
@@ -39,17 +49,18 @@ def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -
         return None
     stats = BlockStats()
     records, blobs = [np.zeros(0, FRAGMENT)], []
-    for cell, rows in cells_of(found):
-        tile = tile_of(job, triple(cell[::-1]), (1, 1, 1))
-        cell_records, cell_blobs, n_faces = _mesh_cell(job, finer, tile, found, rows)
+    octants = in_octants(found)
+    for cell, mine in itertools.groupby(octants, lambda item: triple(i >> 1 for i in item[0])):
+        parts = [_mesh_octant(job, finer, found, *item) for item in mine]
+        cell_records, cell_blobs = _fragments_of_cell(job, cell, parts)
         records.append(cell_records)
         blobs += cell_blobs
         stats += BlockStats(
-            dense_faces=n_faces,
             faces=int(cell_records["faces"].sum()),
             fragments=len(cell_records),
             payload_bytes=sum(map(len, cell_blobs)),
         )
+    stats += BlockStats(dense_faces=int(found.records["faces"].sum()))
     counts = _counts_of_cells(found.counts) if job.voxels_of_s0 else NO_COUNTS
     origin = Origin(how_made(job), found.digest)
     write_container(
@@ -58,60 +69,77 @@ def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -
     return stats
 
 
-def _mesh_cell(
-    job: MeshBlockJob, finer: FinerBlocks, tile: Tile, found: FinerFragments, rows: np.ndarray
-) -> tuple[np.ndarray, list[bytes], int]:
-    """The fragments of a cell, the records and the Draco bytes, and the faces they were made of.
+def _mesh_octant(
+    job: MeshBlockJob, finer: FinerBlocks, found: FinerFragments, octant: Cell, rows: np.ndarray
+) -> tuple[Cell, np.ndarray, Mesh]:
+    """What the fragments of an octant become: the octant, its labels, and their mesh.
 
-    tile: the cell. rows: of its octants' fragments in `found`.
+    octant: a cell of the LOD below. rows: of its fragments in `found`. The vertices of the mesh are
+    counted from the lower corner of the coarser cell.
     """
-    geometry = geometry_of(tile)
-    welded = welded_surfaces(found, rows, _open_ends(tile, finer))
-    labels, step = welded.labels, geometry.step
-    stays, gone = without_specks(welded.vertices, welded.faces, welded.owners, step, len(labels))
-    pieces = uncut_pieces(
-        welded.vertices,
-        welded.faces[stays],
-        welded.owners[stays],
-        welded.octants[stays],
-        geometry.planes,
+    geometry = octant_geometry(job, finer, octant)
+    whole = geometry.tile
+    surfaces = halved_surfaces(found, rows, geometry.widths, geometry.ends)
+    labels, faces, owners = surfaces.labels, surfaces.faces, surfaces.owners
+    is_speck = (surfaces.vertices, faces, owners, whole.step, geometry.widths, len(labels))
+    stays, gone = without_specks(*is_speck)
+    boxes = np.zeros(int(stays.sum()), np.int64)
+    pieces = uncut_pieces(surfaces.vertices, faces[stays], owners[stays], boxes, whole.planes)
+    held = _moments(found.counts, job, finer, octant, labels) * np.append(1.0, whole.voxel)
+    mesh = simplified(pieces, held - gone, whole, (1, 1, 1), job.keep, job.max_error)
+    mesh.vertices[:] += (np.array(octant, np.int32) & 1) * np.int32(OCTANT_PLANE)
+    return octant, labels, mesh
+
+
+def _fragments_of_cell(
+    job: MeshBlockJob, cell: Cell, parts: list[tuple[Cell, np.ndarray, Mesh]]
+) -> tuple[np.ndarray, list[bytes]]:
+    """The fragments of a cell, records and Draco bytes, of the meshes of its octants."""
+    labels = np.unique(np.concatenate([labels for _, labels, _ in parts]))
+    vertices, faces, owners, boxes = [], [], [], []
+    n_vertices = 0
+    for octant, of_octant, mesh in parts:
+        number = sum((i & 1) << axis for axis, i in enumerate(octant))
+        vertices.append(mesh.vertices)
+        faces.append(mesh.faces + np.int32(n_vertices))
+        owners.append(np.searchsorted(labels, of_octant)[mesh.owners].astype(np.int32))
+        boxes.append(np.full(len(mesh.faces), number, np.int64))
+        n_vertices += len(mesh.vertices)
+    every, corners, owner, box = map(np.concatenate, (vertices, faces, owners, boxes))
+    order = np.lexsort((box, owner))
+    corners, owner, box = corners[order], owner[order], box[order]
+    # octants share the vertices between them, so that the viewer shades across
+    corners = one_in_each_place(every, corners, owner, [(OCTANT_PLANE,)] * 3)[corners]
+    return encode_fragments(
+        every,
+        corners,
+        owner,
+        box,
+        labels,
+        np.array(cell),
+        np.ones(3, int),
+        np.array(job.cell_nm) / CELL_STEPS,
     )
-    wanted = _moments(found.counts, finer, tile, labels) * np.append(1.0, geometry.voxel) - gone
-    records, blobs = finish(pieces, labels, wanted, tile, geometry, job.keep, job.max_error)
-    return records, blobs, len(welded.faces)
 
 
-def _open_ends(tile: Tile, finer: FinerBlocks) -> list[tuple[int, int] | None]:
-    """Per axis, where surfaces are left open inside a cell: on its octants' lattice and on its own.
-
-    None on an axis where they are not.
-    """
-    ends: list[tuple[int, int] | None] = []
-    for axis, (_, upper) in enumerate(seams_in_steps(tile)):
-        size = finer.cell_voxels[2 - axis]
-        begin = 2 * tile.first_cell[axis] * size
-        is_inside = upper is not None and upper < CELL_STEPS
-        finer_end = int(nearest_step(finer.shape[2 - axis] - begin, size))
-        ends.append((finer_end, upper) if is_inside and upper is not None else None)
-    return ends
-
-
-def _moments(counts: np.ndarray, finer: FinerBlocks, tile: Tile, labels: np.ndarray) -> np.ndarray:
-    """What labels hold in a cell, (L, 4) float64: volume and first moments about its lower corner.
+def _moments(
+    counts: np.ndarray, job: MeshBlockJob, finer: FinerBlocks, octant: Cell, labels: np.ndarray
+) -> np.ndarray:
+    """What labels hold in an octant, (L, 4) float64: volume and first moments about its corner.
 
     In voxels of the level on each axis.
     """
-    mine = counts[(counts["cell"] >> 1 == np.array(tile.first_cell, np.uint32)).all(axis=1)]
-    ids, rows = np.unique(mine["label"], return_inverse=True)
-    sums = np.zeros((len(ids), 4))
-    np.add.at(sums[:, 0], rows, mine["voxels"].astype(np.float64))
-    np.add.at(sums[:, 1:], rows, mine["moment"] / 2)
-    sums[:, 1:] = (sums[:, 1:] - sums[:, :1] * tile.first_cell) * tile.cell_voxels
-    return moments_of(labels, ids, sums / np.prod(finer.factor))
+    mine = counts[(counts["cell"] == np.array(octant, np.uint32)).all(axis=1)]
+    sums = np.column_stack([mine["voxels"], mine["moment"]]).astype(np.float64)
+    # cells of the LOD below are half as wide
+    width = np.array(job.cell_voxels[::-1]) / 2
+    sums[:, 1:] = (sums[:, 1:] - sums[:, :1] * octant) * width
+    order = np.argsort(mine["label"])
+    return moments_of(labels, mine["label"][order], sums[order] / np.prod(finer.factor))
 
 
 def _counts_of_cells(counts: np.ndarray) -> np.ndarray:
-    """The counts of cells, COUNT, that are those of their octants together."""
+    """The counts of cells, COUNT: those of their octants together."""
     cells = counts["cell"] >> 1
     order = np.lexsort((*cells.T, counts["label"]))
     counts, cells = counts[order], cells[order]

@@ -39,7 +39,7 @@ def encode_fragments(
     n_cells: (3,) cells of the tile. step_nm: (3,) length of a step in nm.
 
     Returns the records (dtype FRAGMENT; their `offset` is not set) and the Draco bytes of each, by
-    owner, then by cell (z, y, x). A fragment without a face that `without_folded` keeps is left out.
+    owner, then by cell (z, y, x). A fragment is left out if `without_folded` keeps no face of it.
     """
     cells = boxes // 8
     changed = (np.diff(owners, prepend=-1) != 0) | (np.diff(cells, prepend=-1) != 0)

@@ -98,6 +98,20 @@ def planes_of_tile(
     return Planes(triple(positions), triple(boxes), stride)
 
 
+def planes_of_box(upper: np.ndarray, is_seam: np.ndarray) -> Planes:
+    """The planes of a single box, number 0, which is cut at its seams alone.
+
+    upper: (3,) its upper end, in steps from its lower corner. is_seam: (3, 2) bool, whether its
+    lower and its upper face on each axis is a seam.
+    """
+    positions, boxes = [], []
+    for end, (at_lower, at_upper) in zip(upper.tolist(), is_seam.tolist(), strict=True):
+        positions.append(np.array([0] * at_lower + [end] * at_upper, dtype=np.int64))
+        beyond = [_BEYOND]
+        boxes.append(np.array(beyond * at_lower + [0] + beyond * at_upper, dtype=np.int64))
+    return Planes(triple(positions), triple(boxes), 8)
+
+
 def cut_into_pieces(
     vertices: np.ndarray,
     faces: np.ndarray,

@@ -56,8 +56,9 @@ def simplify(
     far the surface may move, in voxels; more faces than wanted are kept where it would move
     further.
 
-    Returns faces (K, 3) int32, rows of the vertices of `pieces`, the piece of each, (K,) int32,
-    ascending, and which pieces may have edges that `split_crowded_edges` splits, (P,) bool. Raises RuntimeError if a vertex that is to be dropped is left.
+    Returns faces (K, 3) int32, rows of the vertices of `pieces`; the piece of each, (K,) int32,
+    ascending; and which pieces may have edges that `split_crowded_edges` splits, (P,) bool. Raises
+    RuntimeError if a vertex that is to be dropped is left.
     """
     if len(pieces.faces) == 0:
         return pieces.faces, np.zeros(0, dtype=np.int32), np.zeros(len(pieces.owners), dtype=bool)
@@ -120,8 +121,9 @@ def _simplify(vertices, step, corners, starts, rows, row_starts, fates, planes, 
 
 @njit(cache=True, nogil=True, inline="always")
 def _simplify_piece(points, corners, fates, planes, target, limit):
-    """Simplify one piece to `target` faces, as long as the error is at most `limit`; the force taken.
+    """Simplify one piece to `target` faces, as long as the error is at most `limit`.
 
+    Returns the force that it took.
     The curves come first: what they have to drop is tried in every round, and at last by force.
     """
     first, link = stars(len(points), corners)

@@ -1,34 +1,39 @@
 """What is too small to be seen at an LOD: closed surfaces of less than a voxel of its level.
 
-They are specks of a label, or cavities in one. A closed surface goes only if it lies inside a cell:
-what touches a face of the cell may go on beyond it.
+They are specks of a label, or cavities in one. A closed surface goes only if it lies inside an
+octant: what touches a face of the octant may go on beyond it.
 """
 
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.multires.octree import CELL_STEPS
 
 # A closed surface that holds less than this many voxels of the level goes.
 LEAST_VOXELS = 1.0
 
 
 def without_specks(
-    vertices: np.ndarray, faces: np.ndarray, owners: np.ndarray, step: np.ndarray, n_owners: int
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    owners: np.ndarray,
+    step: np.ndarray,
+    widths: np.ndarray,
+    n_owners: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which faces stay, (M,) bool, and the moments of what goes, (n_owners, 4) float64.
 
-    vertices: (N, 3) int32, in one cell, from its lower corner. faces: (M, 3) int32. owners: (M,)
-    int32. step: (3,) length of a step on each axis, in voxels of the level. The moments are volume
-    and first moments about the lower corner of the cell; those of a cavity are negative.
+    vertices: (N, 3) int32, in one octant, from its lower corner. faces: (M, 3) int32. owners: (M,)
+    int32. step: (3,) length of a step on each axis, in voxels of the level. widths: (3,) int64, of
+    the octant, in steps. The moments are volume and first moments about the lower corner of the
+    octant; those of a cavity are negative.
     """
     return _without_specks(
-        vertices, faces, owners, np.asarray(step, np.float64), n_owners, LEAST_VOXELS
+        vertices, faces, owners, np.asarray(step, np.float64), widths, n_owners, LEAST_VOXELS
     )
 
 
 @njit(cache=True, nogil=True)
-def _without_specks(vertices, faces, owners, step, n_owners, least):
+def _without_specks(vertices, faces, owners, step, widths, n_owners, least):
     root = np.arange(len(vertices))
     for f in range(len(faces)):
         for i in range(2):
@@ -41,7 +46,7 @@ def _without_specks(vertices, faces, owners, step, n_owners, least):
         for i in range(3):
             for j in range(3):
                 at = vertices[faces[f, i], j]
-                goes_on[component] |= at == 0 or at == CELL_STEPS
+                goes_on[component] |= at == 0 or at == widths[j]
         _add(moments[component], vertices, faces[f], step)
     stays = np.ones(len(faces), dtype=np.bool_)
     gone = np.zeros((n_owners, 4), dtype=np.float64)

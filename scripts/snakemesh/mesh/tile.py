@@ -21,15 +21,11 @@ import numpy as np
 
 from snakemesh.boxes import triple
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
-from snakemesh.mesh.collapsed import replace_collapsed
-from snakemesh.mesh.crowded import split_crowded_edges
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
-from snakemesh.mesh.pieces import Pieces, Planes, cut_into_pieces, planes_of_tile, push_back
-from snakemesh.mesh.restore_volume import restore_volume
-from snakemesh.mesh.seam_curves import FREE, thin_curves
-from snakemesh.mesh.simplify import simplify
-from snakemesh.mesh.snapping import grain_of, snap, snap_curves
+from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile
+from snakemesh.mesh.simplified import Geometry, simplified
+from snakemesh.mesh.snapping import grain_of
 from snakemesh.mesh.surface import extract_surfaces
 from snakemesh.mesh.volume_ends import (
     VolumeEnds,
@@ -41,13 +37,6 @@ from snakemesh.mesh.voxel_moments import moments_of, moments_up_to
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS
 
-# How far thinning may move the curves in which planes cut a surface, and how far apart the vertices
-# of a curve may be, in voxels of the level, where all faces are kept. With fewer faces both grow,
-# as the faces do. On a ball of radius 102 voxels that is cut every 64, 16 % of the vertices then
-# lie in the planes, and the normals there are 1.35 times as far off as elsewhere (docs/quality.md).
-CURVE_ERROR = 0.08
-MAX_CURVE_ERROR = 0.3
-CURVE_SPACING = 1.8
 # Position of a seam, in voxels from the lower corner of the tile; None where there is no seam.
 Seam = int | None
 # Position of an end of the volume, in voxels from the lower corner of the tile; None where there is
@@ -110,30 +99,20 @@ def mesh_tile(
             vertices, surfaces.faces, surfaces.face_starts, surfaces.dense, geometry.planes
         )
         wanted = moments_of(surfaces.labels, ids, sums)
-        found, more = finish(pieces, surfaces.labels, wanted, tile, geometry, keep, max_error)
+        mesh = simplified(pieces, wanted, geometry, tile.n_cells, keep, max_error)
+        found, more = encode_fragments(
+            mesh.vertices,
+            mesh.faces,
+            mesh.owners,
+            mesh.boxes,
+            surfaces.labels,
+            np.array(tile.first_cell),
+            np.array(tile.n_cells),
+            np.array(tile.cell_nm) / CELL_STEPS,
+        )
         records.append(found)
         blobs += more
     return np.concatenate(records), blobs, n_dense
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What a tile is on the lattice.
-
-    step: (3,) length of a step on each axis, in voxels of the level (the geometric mean of their
-    axes). voxel: (3,) length of a voxel in the same measure. ends: of the volume. upper: (3,)
-    int32, where the tile ends, or the volume if it ends before. is_seam: (3, 2) bool, whether the
-    lower and the upper face of the tile is a seam. planes: that cut it. grain: (3,)
-    int64, of `snapping`.
-    """
-
-    step: np.ndarray
-    voxel: np.ndarray
-    ends: VolumeEnds
-    upper: np.ndarray
-    is_seam: np.ndarray
-    planes: Planes
-    grain: np.ndarray
 
 
 def geometry_of(tile: Tile) -> Geometry:
@@ -150,51 +129,6 @@ def geometry_of(tile: Tile) -> Geometry:
         is_seam=is_seam,
         planes=planes_of_tile(tile.n_cells, seams_in_steps(tile), tile.lod > 0, upper.tolist()),
         grain=grain_of(tile.cell_voxels),
-    )
-
-
-def finish(
-    pieces: Pieces,
-    labels: np.ndarray,
-    wanted: np.ndarray,
-    tile: Tile,
-    geometry: Geometry,
-    keep: float,
-    max_error: float,
-) -> tuple[np.ndarray, list[bytes]]:
-    """The fragments that the pieces of a tile become: their records and Draco bytes.
-
-    pieces: of the labels (L,) uint64. They change. wanted: (L, 4) float64, the moments that each
-    label should enclose in the tile. keep, max_error: as in `mesh_tile`.
-    """
-    step, upper, is_seam = geometry.step, geometry.upper, geometry.is_seam
-    curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
-    fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
-    snap_curves(pieces, fates, geometry.planes, geometry.ends, geometry.grain)
-    faces, of, is_forced = simplify(pieces, fates, curves, step, keep, max_error)
-    vertices, codes, faces, of = split_crowded_edges(
-        pieces.vertices, pieces.codes, faces, of, is_forced, geometry.planes
-    )
-    fates = np.pad(fates, (0, len(vertices) - len(fates)), constant_values=FREE)
-    owners, boxes = pieces.owners[of], pieces.boxes[of]
-    clamp_to_volume(vertices, geometry.ends)
-    restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
-    push_back(vertices, codes, geometry.planes)
-    vertices, faces, owners, boxes = replace_collapsed(
-        vertices, faces, owners, boxes, wanted, step, upper, is_seam, geometry.planes
-    )
-    snap(
-        vertices, faces, owners, boxes, tile.n_cells, geometry.planes, geometry.ends, geometry.grain
-    )
-    return encode_fragments(
-        vertices,
-        faces,
-        owners,
-        boxes,
-        labels,
-        np.array(tile.first_cell),
-        np.array(tile.n_cells),
-        np.array(tile.cell_nm) / CELL_STEPS,
     )
 
 

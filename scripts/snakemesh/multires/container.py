@@ -2,8 +2,9 @@
 
 The fragments are sorted by shard, so that a shard job reads one contiguous section of each
 container. A container consists of a header, a table with an entry for every shard, one record per
-fragment, one count per label and cell, and the payload: the Draco bytes in the order of the records. All
-numbers are little-endian. "payload begin" is a position in the file, "size" the size of the file.
+fragment, one count per label and cell, and the payload: the Draco bytes in the order of the
+records. All numbers are little-endian. "payload begin" is a position in the file, "size" the size
+of the file.
 
     header   8s magic   u32 version   u32 LOD   u64 shards   u64 records   u64 counts
              u64 payload begin   u64 size   16s how the block was meshed

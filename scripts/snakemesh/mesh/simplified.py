@@ -1,0 +1,93 @@
+"""From the pieces of surfaces to simplified ones that fit, step by step.
+
+Everything is x y z, in steps of the lattice from the lower corner of a tile or of an octant.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from snakemesh.mesh.collapsed import replace_collapsed
+from snakemesh.mesh.crowded import split_crowded_edges
+from snakemesh.mesh.pieces import Pieces, Planes, push_back
+from snakemesh.mesh.restore_volume import restore_volume
+from snakemesh.mesh.seam_curves import FREE, thin_curves
+from snakemesh.mesh.simplify import simplify
+from snakemesh.mesh.snapping import snap, snap_curves
+from snakemesh.mesh.volume_ends import VolumeEnds, clamp_to_volume
+
+# How far thinning may move the curves in which planes cut a surface, and how far apart the vertices
+# of a curve may be, in voxels of the level, where all faces are kept. With fewer faces both grow,
+# as the faces do. On a ball of radius 102 voxels that is cut every 64, 16 % of the vertices then
+# lie in the planes, and the normals there are 1.35 times as far off as elsewhere (docs/quality.md).
+CURVE_ERROR = 0.08
+MAX_CURVE_ERROR = 0.3
+CURVE_SPACING = 1.8
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What a tile is on the lattice.
+
+    step: (3,) length of a step on each axis, in voxels of the level (the geometric mean of their
+    axes). voxel: (3,) length of a voxel in the same measure. ends: of the volume. upper: (3,)
+    int32, where the tile ends, or the volume if it ends before. is_seam: (3, 2) bool, whether the
+    lower and the upper face of the tile is a seam. planes: that cut it. grain: (3,)
+    int64, of `snapping`.
+    """
+
+    step: np.ndarray
+    voxel: np.ndarray
+    ends: VolumeEnds
+    upper: np.ndarray
+    is_seam: np.ndarray
+    planes: Planes
+    grain: np.ndarray
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Simplified surfaces.
+
+    vertices: (N, 3) int32. faces: (M, 3) int32, by owner, then box. owners: (M,) int32. boxes: (M,)
+    int64, as `Planes` numbers them.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    owners: np.ndarray
+    boxes: np.ndarray
+
+
+def simplified(
+    pieces: Pieces,
+    wanted: np.ndarray,
+    geometry: Geometry,
+    n_cells: tuple[int, int, int],
+    keep: float,
+    max_error: float,
+) -> Mesh:
+    """Simplify pieces, and give their owners the volume that they should have.
+
+    pieces: they change. wanted: (O, 4) float64, the moments that each owner should enclose.
+    n_cells: of the tile. keep: fraction of the dense faces to keep, 0 to 1. max_error: how far
+    simplification may move a surface, in voxels of the level (the geometric mean of their axes).
+    """
+    step, upper, is_seam, planes = geometry.step, geometry.upper, geometry.is_seam, geometry.planes
+    curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
+    fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
+    snap_curves(pieces, fates, planes, geometry.ends, geometry.grain)
+    faces, of, is_forced = simplify(pieces, fates, curves, step, keep, max_error)
+    vertices, codes, faces, of = split_crowded_edges(
+        pieces.vertices, pieces.codes, faces, of, is_forced, planes
+    )
+    fates = np.pad(fates, (0, len(vertices) - len(fates)), constant_values=FREE)
+    owners, boxes = pieces.owners[of], pieces.boxes[of]
+    clamp_to_volume(vertices, geometry.ends)
+    restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
+    push_back(vertices, codes, planes)
+    vertices, faces, owners, boxes = replace_collapsed(
+        vertices, faces, owners, boxes, wanted, step, upper, is_seam, planes
+    )
+    snap(vertices, faces, owners, boxes, n_cells, planes, geometry.ends, geometry.grain)
+    return Mesh(vertices, faces, owners, boxes)
