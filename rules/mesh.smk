@@ -4,7 +4,7 @@
 rule mesh_block:
     input:
         EXAMPLE,
-        lambda wildcards: missing(level_of_block(wildcards)),
+        lambda wildcards: missing([*level_of_block(wildcards), *finer_containers(wildcards)]),
     output:
         OUT.container("{lod}", "{box}", "{made_from}"),
     log:

@@ -4,25 +4,39 @@ from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime
 
 
 def level_of_block(wildcards):
-    """The markers of what a block reads: super-chunks, or the bodies of the source's labels."""
+    """The markers of the voxels that a block reads: super-chunks, or the bodies of the labels."""
     lod, index = int(wildcards.lod), box_index(wildcards.box)
     markers = super_chunk_markers(jobs.super_chunks_for_block(PLAN, lod, index))
     return [*markers, *label_map_marker(lod == 0)]
 
 
+def finer_containers(wildcards):
+    """The containers of the LOD below that a block is made of; none where it is made of voxels."""
+    lod, index = int(wildcards.lod), box_index(wildcards.box)
+    return containers(lod - 1, jobs.finer_blocks(PLAN, lod, index))
+
+
+def containers(lod, blocks):
+    """The containers of blocks of an LOD, given by their indices."""
+    return [
+        OUT.container(lod, box_name(index), MADE_FROM.block(lod, index)) for index in blocks
+    ]
+
+
 def block(wildcards):
     lod, index = int(wildcards.lod), box_index(wildcards.box)
     refuse_older_plan(wildcards, MADE_FROM.block(lod, index))
-    watch = MADE_FROM.watch(lod, jobs.block_box(PLAN, lod, index))
+    watch = MADE_FROM.watch_of_block(lod, index)
     mapping = label_map.label_map_of_block(MADE_FROM, OUT, lod, index)
-    return jobs.mesh_block_job(PLAN, lod, index, watch, INPUT_STATE.lists, mapping)
+    finer = finer_containers(wildcards)
+    return jobs.mesh_block_job(PLAN, lod, index, watch, INPUT_STATE.lists, mapping, finer)
 
 
 def all_containers():
     return [
-        OUT.container(lod, box_name(index), MADE_FROM.block(lod, index))
+        path
         for lod in range(PLAN.num_lods)
-        for index in indices(PLAN.blocks(lod))
+        for path in containers(lod, indices(PLAN.blocks(lod)))
     ]
 
 

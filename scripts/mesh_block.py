@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from snakemesh.mesh.block import mesh_block
+from snakemesh.mesh.block import make_block
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import distrusting
 
@@ -12,5 +12,5 @@ with (
     job_log(snakemake.log[0], f"mesh_block lod {wildcards.lod} {wildcards.box}") as log,
     distrusting(snakemake.params.level_markers),
 ):
-    stats = mesh_block(snakemake.params.job, Path(snakemake.output[0]))
+    stats = make_block(snakemake.params.job, Path(snakemake.output[0]))
     log.facts.update({"unchanged": 1} if stats is None else asdict(stats))

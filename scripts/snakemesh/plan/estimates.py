@@ -74,7 +74,7 @@ def _block_work(plan: Plan, lod: int, index: Index) -> Work:
 
 def plan_work(plan: Plan) -> Work:
     """The work of all jobs of a plan that has done none yet."""
-    passes = [math.prod(plan.levels[stage.base].shape) for stage in plan.stages]
+    passes = [math.prod(plan.levels[stage.base].shape) for stage in plan.needed_stages]
     works = [_work(voxels, MEASURED_PYRAMID_VOXELS_PER_S) for voxels in passes]
     works.append(_work(meshed_voxels(plan), MEASURED_MESH_VOXELS_PER_S / _part(plan)))
     works.append(_work(meshed_voxels(plan), MEASURED_SHARD_VOXELS_PER_S))
@@ -88,8 +88,9 @@ def meshed_voxels(plan: Plan) -> int:
 
 
 def level_bytes(plan: Plan) -> int:
-    """Bytes of the levels that are built."""
-    built = sum(math.prod(level.shape) for level in plan.levels if level.is_built)
+    """Bytes of the levels that a run builds."""
+    levels = [plan.levels[k] for k in plan.needed_levels]
+    built = sum(math.prod(level.shape) for level in levels if level.is_built)
     return round(built * LEVEL_BYTES_PER_VOXEL * _part(plan))
 
 

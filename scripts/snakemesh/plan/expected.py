@@ -58,7 +58,7 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
     if plan.table is not None:
         resources = (label_map_mem_mb(), label_map_runtime(plan))
         steps.append(_single("label_map", made_from.label_map, plan, folder, resources))
-    for number, stage in enumerate(plan.stages):
+    for number, stage in enumerate(plan.needed_stages):
         steps.append(_stage(made_from, folder, number, list(indices(stage.grid))))
     for lod in range(plan.num_lods):
         steps.append(_lod(made_from, folder, lod, list(indices(plan.blocks(lod)))))

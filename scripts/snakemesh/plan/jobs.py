@@ -110,7 +110,7 @@ def mesh_block_job(
         watch=watch,
         label_map=label_map,
         finer=_finer(plan, lod, containers) if plan.is_of_fragments(lod) else None,
-        voxels_of_s0=_counted_voxels(plan, lod),
+        voxels_of_s0=counted_voxels(plan, lod),
     )
 
 
@@ -123,7 +123,7 @@ def _finer(plan: Plan, lod: int, containers: Sequence[str]) -> FinerBlocks:
     )
 
 
-def _counted_voxels(plan: Plan, lod: int) -> int:
+def counted_voxels(plan: Plan, lod: int) -> int:
     """Voxels of s0 for which a voxel of an LOD's level counts; 0 where nothing needs the counts."""
     is_needed = lod == 0 or (lod + 1 < plan.num_lods and plan.is_of_fragments(lod + 1))
     return math.prod(plan.levels[lod].factor) if is_needed else 0

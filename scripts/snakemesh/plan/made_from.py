@@ -17,7 +17,7 @@ from snakemesh.chunk_files import Watch, digest
 from snakemesh.job_records import RESULTS_VERSION
 from snakemesh.label_values import LABELS
 from snakemesh.plan.input_state import InputState
-from snakemesh.plan.jobs import block_box, super_chunk_box
+from snakemesh.plan.jobs import block_box, counted_voxels, finer_blocks, super_chunk_box
 from snakemesh.plan.label_cells import Tokens, cell_shape
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan
@@ -76,12 +76,27 @@ class MadeFrom:
 
     def block(self, lod: int, index: Index) -> str:
         """The fragments of one block."""
+        known = self._blocks.get((lod, index))
+        if known is None:
+            known = self._blocks[lod, index] = self._block(lod, index)
+        return known
+
+    def _block(self, lod: int, index: Index) -> str:
+        if self.plan.is_of_fragments(lod):
+            finer = [self.block(lod - 1, found) for found in finer_blocks(self.plan, lod, index)]
+            return short_hash((self._meshing, lod, index, finer))
         box = block_box(self.plan, lod, index)
         if lod == 0 and self.tokens is not None:
             bodies: tuple[str, ...] = (f"{self.tokens.blocks[index]:x}",)
         else:
             bodies = self._bodies(lod, box)
-        return short_hash((self._meshing, lod, index, self._voxels(lod, box), *bodies))
+        counted = counted_voxels(self.plan, lod)
+        return short_hash((self._meshing, lod, index, counted, self._voxels(lod, box), *bodies))
+
+    @cached_property
+    def _blocks(self) -> dict[tuple[int, Index], str]:
+        """The hashes of blocks that are known: those of coarser LODs need those of finer ones."""
+        return {}
 
     @cached_property
     def label_map(self) -> str:
@@ -152,6 +167,12 @@ class MadeFrom:
     def watch(self, level: int, box: Box) -> Watch | None:
         """What a job that reads a box of a level has to watch: nothing if the level is built."""
         return None if self.plan.levels[level].is_built else self.state.watch(level, box)
+
+    def watch_of_block(self, lod: int, index: Index) -> Watch | None:
+        """What the job of a block has to watch: nothing if it is made of fragments."""
+        if self.plan.is_of_fragments(lod):
+            return None
+        return self.watch(lod, block_box(self.plan, lod, index))
 
     def _voxels(self, level: int, box: Box) -> object:
         """What the voxels of a box of a level depend on: in the end on chunks of the source."""

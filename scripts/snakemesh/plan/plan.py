@@ -106,20 +106,23 @@ class Plan:
         strategy = self.settings.multires_strategy
         if lod == 0 or strategy == "downsample":
             return False
-        return strategy == "decimate" or self.levels[lod].relative_to(self.levels[lod - 1]) == (
-            2,
-            2,
-            2,
-        )
+        step = self.levels[lod].relative_to(self.levels[lod - 1])
+        return strategy == "decimate" or step == (2, 2, 2)
 
     @property
-    def needed_stages(self) -> int:
-        """How many stages, from the first one on, build a level that is meshed or that is kept."""
+    def needed_stages(self) -> tuple[Stage, ...]:
+        """The stages that build a level that is meshed or kept; `pyramid` runs the others too."""
         if not self.settings.delete_intermediate_scales:
-            return len(self.stages)
-        meshed = {k for k in range(self.num_lods) if not self.is_of_fragments(k)}
-        built = {k for k in meshed if self.levels[k].is_built}
-        return sum(1 for stage in self.stages if stage.targets[0] <= max(built, default=0))
+            return self.stages
+        meshed = [k for k in range(self.num_lods) if not self.is_of_fragments(k)]
+        last = max((k for k in meshed if self.levels[k].is_built), default=0)
+        return tuple(stage for stage in self.stages if stage.targets[0] <= last)
+
+    @property
+    def needed_levels(self) -> tuple[int, ...]:
+        """The levels that a run reads or builds."""
+        built = {k for stage in self.needed_stages for k in stage.targets}
+        return tuple(k for k in range(self.num_lods) if k in built or not self.is_of_fragments(k))
 
     def blocks(self, lod: int) -> Shape:
         """The number of blocks of an LOD on each axis."""
@@ -134,7 +137,7 @@ class Plan:
     @property
     def num_jobs(self) -> int:
         """The number of jobs of a run from scratch, without the rules that have only one job."""
-        pyramid = sum(math.prod(stage.grid) for stage in self.stages[: self.needed_stages])
+        pyramid = sum(math.prod(stage.grid) for stage in self.needed_stages)
         return (
             pyramid
             + sum(math.prod(self.blocks(k)) for k in range(self.num_lods))
@@ -179,7 +182,9 @@ def make_plan(
             settings, source, table, is_sparse, begin, end, levels, pyramid_path, growth
         )
         # one job for each stage and each LOD: they cannot become fewer
-        at_limit = plan.num_jobs == plan.needed_stages + plan.num_lods + plan.sharding.num_shards
+        at_limit = (
+            plan.num_jobs == len(plan.needed_stages) + plan.num_lods + plan.sharding.num_shards
+        )
         if plan.num_jobs <= settings.max_jobs or at_limit:
             return plan
         growth += 1

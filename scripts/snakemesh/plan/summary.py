@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable
 
+from snakemesh.boxes import triple
 from snakemesh.plan.estimates import Work, level_bytes, mesh_bytes, plan_work
 from snakemesh.plan.placement import COARSEST_VOXELS, MAX_LODS, USUAL_LODS, allowed_lods
 from snakemesh.plan.plan import Plan
@@ -57,7 +58,8 @@ def _labels(plan: Plan) -> Iterable[str]:
 
 
 def _levels(plan: Plan) -> Iterable[str]:
-    for k, level in enumerate(plan.levels):
+    for k in plan.needed_levels:
+        level = plan.levels[k]
         where = "to be built" if level.is_built else f"exists: {level.path}"
         yield (
             f"  level s{k} {_size(level.shape)} voxels of {lengths(level.voxel_size)}, "
@@ -68,7 +70,7 @@ def _levels(plan: Plan) -> Iterable[str]:
 
 
 def _stages(plan: Plan) -> Iterable[str]:
-    for stage in plan.stages:
+    for stage in plan.needed_stages:
         built = ", ".join(f"s{k}" for k in stage.targets if plan.levels[k].is_built)
         super_chunk = map(min, stage.super_chunk, plan.levels[stage.base].shape)
         yield (
@@ -79,9 +81,29 @@ def _stages(plan: Plan) -> Iterable[str]:
 
 def _lods(plan: Plan) -> Iterable[str]:
     for lod in range(plan.num_lods):
+        what, voxels = f"voxels of s{lod}", plan.cell_voxels[lod]
+        if plan.is_of_fragments(lod):
+            what, voxels = (
+                "voxels of s0, made of",
+                triple(plan.settings.cell_size * 2**lod for _ in range(3)),
+            )
+            what += f" LOD {lod - 1}"
         yield (
-            f"  LOD {lod}    {_count(plan.n_cells[lod], 'cell')} of {_size(plan.cell_voxels[lod])} "
-            f"voxels of s{lod}, in {_count(plan.blocks(lod), 'block')}"
+            f"  LOD {lod}    {_count(plan.n_cells[lod], 'cell')} of {_size(voxels)} {what}, in "
+            f"{_count(plan.blocks(lod), 'block')}"
+        )
+    unread = [k for k in range(plan.num_lods) if k not in plan.needed_levels]
+    own = [f"s{k}" for k in unread if not plan.levels[k].is_built]
+    method = plan.settings.downsample_method
+    if own:
+        yield (
+            f"           {', '.join(own)} of the input {'is' if len(own) == 1 else 'are'} not "
+            "meshed; multires_strategy: downsample does it"
+        )
+    if unread and method in ("mode_suppress_zero", "nearest"):
+        yield (
+            f"           downsample_method {method} changes no mesh where an LOD is made of "
+            "another; set multires_strategy: downsample"
         )
 
 
