@@ -7,8 +7,9 @@ no part of a hash: the folder may be moved or copied.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from snakemesh import __version__
@@ -67,15 +68,26 @@ class MadeFrom:
         stages = [(stage.base, stage.targets, stage.super_chunk) for stage in self.plan.stages]
         return short_hash((RESULTS_VERSION, sorted(group.items()), stages, self._documents))
 
-    def super_chunk(self, stage: int, index: Index) -> str:
-        """One super-chunk of a stage, at all levels that are built."""
+    @cached_property
+    def super_chunk(self) -> Callable[[int, Index], str]:
+        """One super-chunk, by stage and index, at all levels that are built.
+
+        Remembered, because every job that reads a super-chunk asks for its name.
+        """
+        return cache(self._super_chunk)
+
+    @cached_property
+    def block(self) -> Callable[[int, Index], str]:
+        """The fragments of one block, by LOD and index; remembered."""
+        return cache(self._block)
+
+    def _super_chunk(self, stage: int, index: Index) -> str:
         chosen = self.plan.stages[stage]
         box = super_chunk_box(self.plan, chosen, index)
         voxels = self._voxels(chosen.base, box)
         return short_hash((self.group, stage, index, voxels, *self._bodies(chosen.base, box)))
 
-    def block(self, lod: int, index: Index) -> str:
-        """The fragments of one block."""
+    def _block(self, lod: int, index: Index) -> str:
         box = block_box(self.plan, lod, index)
         if lod == 0 and self.tokens is not None:
             bodies: tuple[str, ...] = (f"{self.tokens.blocks[index]:x}",)
