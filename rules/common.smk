@@ -80,6 +80,7 @@ wildcard_constraints:
     stage=r"\d+",
     lod=r"\d+",
     box=r"\d+_\d+_\d+",
+    bundle=r"\d+",
     shard=r"[0-9a-f]+",
     made_from=r"[0-9a-f]{16}",
 

@@ -21,7 +21,8 @@ from snakemesh.job_records import RESULTS_VERSION, MeshBlockJob, halo_voxels
 from snakemesh.label_values import LABELS, as_labels, one_body
 from snakemesh.mesh.tile import End, Seam, Tile, mesh_tile, tile_shape
 from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
-from snakemesh.multires.container import COUNT, FRAGMENT, Origin, read_origin, write_container
+from snakemesh.multires.container import COUNT, FRAGMENT, read_origin, write_container
+from snakemesh.multires.container_table import Origin
 from snakemesh.multires.counts import merged
 from snakemesh.output.atomic import replacing
 from snakemesh.voxels import open_part, reading_part, unreadable

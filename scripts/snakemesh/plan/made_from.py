@@ -18,7 +18,7 @@ from snakemesh.chunk_files import Watch, digest
 from snakemesh.job_records import RESULTS_VERSION
 from snakemesh.label_values import LABELS
 from snakemesh.plan.input_state import InputState
-from snakemesh.plan.jobs import block_box, super_chunk_box
+from snakemesh.plan.jobs import block_box, blocks_of_bundle, super_chunk_box
 from snakemesh.plan.label_cells import Tokens, cell_shape
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan
@@ -95,6 +95,11 @@ class MadeFrom:
             bodies = self._bodies(lod, box)
         return short_hash((self._meshing, lod, index, self._voxels(lod, box), *bodies))
 
+    def bundle(self, lod: int, number: int) -> str:
+        """The fragments of the blocks of a bundle."""
+        blocks = blocks_of_bundle(self.plan, lod, number)
+        return short_hash(("bundle", [self.block(lod, index) for index in blocks]))
+
     @cached_property
     def label_map(self) -> str:
         """The table of bodies, sorted. It stands for what becomes of every label."""
@@ -120,7 +125,9 @@ class MadeFrom:
             for lod in range(self.plan.num_lods)
             for index in indices(self.plan.blocks(lod))
         )
-        return short_hash((list(every), self.plan.settings.sharded))
+        bundling = self.plan.blocks_per_bundle
+        parts = (list(every), self.plan.settings.sharded)
+        return short_hash(parts if bundling == 1 else (*parts, bundling))
 
     @cached_property
     def shards(self) -> str:
