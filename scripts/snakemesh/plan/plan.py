@@ -7,7 +7,6 @@ reads.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +106,7 @@ class Plan:
         """The number of blocks of an LOD on each axis."""
         return ceil_div(self.n_cells[lod], self.block_cells[lod])
 
-    @cached_property
+    @property
     def blocks_per_bundle(self) -> int:
         """Of how many blocks a bundle is made; 1 if there are no bundles."""
         n_blocks = sum(math.prod(self.blocks(lod)) for lod in range(self.num_lods))
@@ -127,10 +126,9 @@ class Plan:
     @property
     def num_jobs(self) -> int:
         """The number of jobs of a run from scratch, without the rules that have only one job."""
-        pyramid = sum(math.prod(stage.grid) for stage in self.stages)
         lods = range(self.num_lods)
         meshing = sum(math.prod(self.blocks(lod)) + self.bundles(lod) for lod in lods)
-        return pyramid + meshing + self.sharding.num_shards
+        return meshing + self.sharding.num_shards + sum(math.prod(s.grid) for s in self.stages)
 
 
 def make_plan(
