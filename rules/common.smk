@@ -80,6 +80,7 @@ wildcard_constraints:
     stage=r"\d+",
     lod=r"\d+",
     box=r"\d+_\d+_\d+",
+    bundle=r"\d+",
     shard=r"[0-9a-f]+",
     made_from=r"[0-9a-f]{16}",
 
@@ -239,7 +240,10 @@ def if_short(rule, group):
     """A function from wildcards to the group of a job: `group`, or None if the job takes long.
 
     In a large volume, a group of 8 blocks of 1.2 hours each would be a cluster job of 10 hours.
+    Without a cluster there are no groups: each would be one job, and take longer to plan.
     """
+    if workflow.is_main_process and workflow.local_exec:
+        return None
 
     def group_of(wildcards):
         seconds = job_work(PLAN, rule, dict(wildcards.items())).seconds
@@ -262,7 +266,10 @@ def doubled(amount):
 # decides what is shown, or the user does with --verbose or --quiet.
 QUIET = None
 if workflow.is_main_process:
-    # imported here, because jobs read this file too and submit nothing
+    # imported here, because jobs read this file too, plan one job and submit nothing
+    from snakemesh.plan.quick_snakemake import use_quick_planning
+
+    use_quick_planning()
     if ExecutorPluginRegistry().is_installed("lsf"):
         from snakemesh.plan.lsf_executor import use_with_lsf
 

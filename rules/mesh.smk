@@ -26,11 +26,35 @@ rule mesh_block:
         "../scripts/mesh_block.py"
 
 
+# Where there are many blocks and many shards, shards read bundles of containers instead: opening
+# every container for every shard would keep a file system busy.
+if PLAN.bundles(0):
+
+    rule mesh_bundle:
+        input:
+            lambda wildcards: missing(containers_of_bundle(wildcards)),
+        output:
+            OUT.bundle("{lod}", "{bundle}", "{made_from}"),
+        log:
+            OUT.log("mesh_bundle/lod{lod}/{bundle}.{made_from}"),
+        benchmark:
+            OUT.benchmark("mesh_bundle/lod{lod}/{bundle}.{made_from}")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=doubled(lambda wildcards: bundle_mem_mb()),
+            runtime=doubled(lambda wildcards: bundle_runtime(PLAN)),
+        params:
+            containers=bundle,
+        script:
+            "../scripts/mesh_bundle.py"
+
+
 # Every shard needs every container. All shards wait for this one marker instead, so that the DAG
 # grows with the number of jobs and not with its square.
 rule mesh_blocks_done:
     input:
-        lambda wildcards: missing(all_containers()),
+        lambda wildcards: missing(read_by_shards()),
     output:
         OUT.blocks_marker("{made_from}"),
     log:
@@ -45,6 +69,7 @@ rule mesh_blocks_done:
         runtime=10,
     params:
         folder=OUT,
-        containers=lambda wildcards: all_containers(),
+        containers=lambda wildcards: read_by_shards(),
+        bundled=lambda wildcards: not_read_any_more(),
     script:
         "../scripts/mesh_blocks_done.py"

@@ -1,6 +1,6 @@
 # What the rules of meshing wait for.
 
-from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime
+from snakemesh.plan.resources import bundle_mem_mb, bundle_runtime, mesh_mem_mb, mesh_runtime
 
 
 def level_of_block(wildcards):
@@ -38,6 +38,38 @@ def all_containers():
         for lod in range(PLAN.num_lods)
         for path in containers(lod, indices(PLAN.blocks(lod)))
     ]
+
+
+def all_bundles():
+    return [
+        OUT.bundle(lod, number, MADE_FROM.bundle(lod, number))
+        for lod in range(PLAN.num_lods)
+        for number in range(PLAN.bundles(lod))
+    ]
+
+
+def containers_of_bundle(wildcards):
+    lod, number = int(wildcards.lod), int(wildcards.bundle)
+    return [
+        OUT.container(lod, box_name(index), MADE_FROM.block(lod, index))
+        for index in jobs.blocks_of_bundle(PLAN, lod, number)
+    ]
+
+
+def bundle(wildcards):
+    lod, number = int(wildcards.lod), int(wildcards.bundle)
+    refuse_older_plan(wildcards, MADE_FROM.bundle(lod, number))
+    return containers_of_bundle(wildcards)
+
+
+def read_by_shards():
+    """The bundles, or the containers of all blocks where there are no bundles."""
+    return all_bundles() or all_containers()
+
+
+def not_read_any_more():
+    """Containers that are bundled: they would fill the disk, and are only kept if they are asked for."""
+    return [] if SETTINGS.keep_fragments or not all_bundles() else all_containers()
 
 
 def kept_containers():

@@ -31,12 +31,16 @@ from pathlib import Path
 
 import yaml
 
-from bench_operations import our_calls, their_calls
+from bench_operations import fragment_opens, our_calls, table_bytes, their_calls
 from bench_plan import write_volume
 from snakemesh.boxes import indices
 from snakemesh.plan import estimates
 from snakemesh.plan.configuration import read_settings
-from snakemesh.plan.jobs import super_chunks_for_block, super_chunks_for_super_chunk
+from snakemesh.plan.jobs import (
+    blocks_of_bundle,
+    super_chunks_for_block,
+    super_chunks_for_super_chunk,
+)
 from snakemesh.plan.plan import Plan, make_plan
 from snakemesh.source.read import read_source
 
@@ -94,14 +98,14 @@ def workflow_jobs(plan: Plan, rates: dict[str, float], spread: float, seed: int)
 
     That shards wait for all blocks is left to `Cluster.look`.
     """
-    rng, jobs, number = random.Random(seed), [], {}
+    rng, jobs, number, block = random.Random(seed), [], {}, {}
 
     def add(rule: str, wildcards: dict[str, str], kind: str, needs: list) -> None:
         work = estimates.job_work(plan, rule, wildcards)
         seconds = work.voxels / rates[kind] if kind in rates else work.seconds - estimates.START_S
         seconds *= rng.lognormvariate(-(spread**2) / 2, spread)
         seconds += estimates.START_S - SNAKEMAKE_START_S
-        is_short = rule != "shard" and work.seconds < SHORT_S
+        is_short = rule not in ("mesh_bundle", "shard") and work.seconds < SHORT_S
         group = {"pyramid_super_chunk": "pyramid_stage{stage}", "mesh_block": "mesh_lod{lod}"}
         name = group[rule].format(**wildcards) if is_short else None
         jobs.append(Job(rule, seconds, name, tuple(needs)))
@@ -115,8 +119,13 @@ def workflow_jobs(plan: Plan, rates: dict[str, float], spread: float, seed: int)
     for lod in range(plan.num_lods):
         for index in indices(plan.blocks(lod)):
             needs = [number[n] for n in super_chunks_for_block(plan, lod, index)]
+            block[lod, index] = len(jobs)
             names = {"lod": str(lod), "box": "_".join(map(str, index))}
             add("mesh_block", names, f"mesh_block lod{lod}", needs)
+    for lod in range(plan.num_lods):
+        for bundle in range(plan.bundles(lod)):
+            needs = [block[lod, index] for index in blocks_of_bundle(plan, lod, bundle)]
+            add("mesh_bundle", {"lod": str(lod)}, "mesh_bundle", needs)
     for _ in range(plan.sharding.num_shards):
         add("shard", {}, "shard", [])
     return jobs
@@ -150,7 +159,9 @@ class Cluster:
         for k, needed in enumerate(needs):
             for other in needed:
                 self.dependents[other].append(k)
-        self.blocks = self.rules.count("mesh_block")
+        # what all shards wait for: the last jobs before them
+        self.last = "mesh_bundle" if "mesh_bundle" in self.rules else "mesh_block"
+        self.blocks = self.rules.count(self.last)
         self.free = [0.0] * slots
         self.running: list[tuple[float, int]] = []
 
@@ -171,8 +182,8 @@ class Cluster:
                 self.waits[other] -= 1
                 if not self.waits[other]:
                     ready.append(other)
-            self.blocks -= self.rules[batch] == "mesh_block"
-            if self.rules[batch] == "mesh_block" and not self.blocks:
+            self.blocks -= self.rules[batch] == self.last
+            if self.rules[batch] == self.last and not self.blocks:
                 ready += [k for k, rule in enumerate(self.rules) if rule == "shard"]
         return ended, ready
 
@@ -222,6 +233,7 @@ def bench(side: int, args: argparse.Namespace) -> None:
             f"  {slots:5,} slots: done after {took / 3600:.2f} h ({least / 3600:.2f} if nothing "
             f"waited), slots busy {least / took:.1%}, driver {driver:.1%}"
         )
+    print_opens(plan)
     for name, found in (("as here", our_calls(plan)), ("by label", their_calls(plan))):
         calls, most, kept = found
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in calls.most_common())
@@ -229,6 +241,15 @@ def bench(side: int, args: argparse.Namespace) -> None:
             f"  {name}: {most:,} files at most, {kept:,} in the end besides what is served; "
             f"{calls.total():,} calls: {kinds}"
         )
+
+
+def print_opens(plan: Plan) -> None:
+    """Print how often containers are opened, and how large their tables are."""
+    bundles = sum(map(plan.bundles, range(plan.num_lods)))
+    print(
+        f"  containers: opened {fragment_opens(plan):,} times, {bundles:,} bundles of "
+        f"{plan.blocks_per_bundle} blocks, at most {table_bytes(plan) / 1e9:.2f} GB of tables"
+    )
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.job_records import halo_voxels
+from snakemesh.multires.container_table import ENTRY
 from snakemesh.plan.jobs import smoothing_iterations
 from snakemesh.plan.plan import Plan
 
@@ -59,6 +60,10 @@ PRETENDED = Counter({"create": 3, "mkdir": 3, "look": 3})
 CALLS = {
     "pyramid_super_chunk": Counter(create=5, open=56, look=285, list=16, mkdir=17, unlink=5, set=3),
     "mesh_block": Counter(create=6, open=32, look=274, list=7, mkdir=16, unlink=5, set=3, rename=1),
+    # as of a shard, but that it writes one file
+    "mesh_bundle": Counter(
+        create=6, open=25, look=252, list=5, mkdir=17, unlink=6, set=3, rename=1
+    ),
     "shard": Counter(create=7, open=25, look=252, list=5, mkdir=17, unlink=7, set=5, rename=2),
 }
 DRIVER_CALLS = Counter(create=2, open=2, look=53, mkdir=2, unlink=2, set=4)
@@ -175,7 +180,8 @@ def our_calls(plan: Plan) -> tuple[Counter, int, int]:
     calls, levels = Counter(), plan.levels
     blocks = [math.prod(plan.blocks(lod)) for lod in range(plan.num_lods)]
     shards = plan.sharding.num_shards
-    counts = {"mesh_block": sum(blocks), "shard": shards}
+    bundles = sum(map(plan.bundles, range(plan.num_lods)))
+    counts = {"mesh_block": sum(blocks), "mesh_bundle": bundles, "shard": shards}
     counts["pyramid_super_chunk"] = plan.num_jobs - sum(counts.values())
     for rule, n in counts.items():
         calls += Counter({kind: n * k for kind, k in (CALLS[rule] + DRIVER_CALLS).items()})
@@ -188,10 +194,27 @@ def our_calls(plan: Plan) -> tuple[Counter, int, int]:
         calls["open"] += chunks_read(level.shape, [t * c for t, c in pairs], margin, plan.chunks)
     built = sum(chunks_read(a.shape, plan.chunks, 0, plan.chunks) for a in levels if a.is_built)
     calls += Counter({kind: built * k for kind, k in CHUNK_WRITTEN.items()})
-    calls["unlink"] += built + sum(blocks)
-    calls["open"] += 2 * sum(blocks) * shards  # once for its records, once for its fragments
+    calls["unlink"] += built + sum(blocks) + bundles
+    calls["open"] += fragment_opens(plan)
     kept = 3 * plan.num_jobs + 2 * shards  # log, benchmark, Snakemake's record; shard, summary
     return calls, built + sum(blocks) + kept, kept
+
+
+def fragment_opens(plan: Plan) -> int:
+    """How often the jobs of a run open containers and bundles to read what is in them."""
+    blocks = sum(math.prod(plan.blocks(lod)) for lod in range(plan.num_lods))
+    bundles = sum(map(plan.bundles, range(plan.num_lods)))
+    # a shard job opens each file for its counts, its records and its fragments
+    of_shards = 3 * (bundles or blocks) * plan.sharding.num_shards
+    # before the containers are removed, each bundle is looked at once
+    return of_shards + (blocks + bundles) * (bundles > 0)
+
+
+def table_bytes(plan: Plan) -> int:
+    """Bytes of the tables of all containers and bundles if each has fragments of every shard."""
+    blocks = sum(math.prod(plan.blocks(lod)) for lod in range(plan.num_lods))
+    bundles = sum(map(plan.bundles, range(plan.num_lods)))
+    return (blocks + bundles) * plan.sharding.num_shards * ENTRY.itemsize
 
 
 def their_calls(plan: Plan) -> tuple[Counter, int, int]:

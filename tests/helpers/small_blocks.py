@@ -34,3 +34,15 @@ def copy_with_small_blocks(target: Path) -> Path:
         assert f"\n{line}\n" in text
         module.write_text(text.replace(line, f"{line.split()[0]} = 1"))
     return copy
+
+
+def copy_with_bundles(target: Path) -> Path:
+    """`copy_with_small_blocks`, in which shards are made from bundles of up to three blocks."""
+    copy = copy_with_small_blocks(target)
+    module = copy / "scripts" / "snakemesh" / "plan" / "bundles.py"
+    text = module.read_text()
+    for constant, small in (("MAX_SECTIONS = 1 << 22", "0"), ("BUNDLED_SECTIONS = 1 << 18", "2")):
+        assert constant in text
+        text = text.replace(constant, f"{constant.split()[0]} = {small}")
+    module.write_text(text)
+    return copy

@@ -49,6 +49,7 @@ HEAVY = {
     "DracoPy",
     "matplotlib",
     "tornado",
+    "jsonschema",
 }
 WORKERS = {"pyramid", "mesh", "multires", "verify", "report", "compiling"}
 

@@ -8,7 +8,8 @@ import trimesh
 import list_container
 from box_meshes import box_fragments
 from snakemesh.job_records import OctreeGrid, Sharding
-from snakemesh.multires.container import Origin, write_container
+from snakemesh.multires.container import write_container
+from snakemesh.multires.container_table import Origin
 
 GRID = OctreeGrid((0.0, 0.0, 0.0), (100.0, 100.0, 100.0), (1.0,))
 SHARDING = Sharding(2, 0)

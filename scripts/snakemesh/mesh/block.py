@@ -20,7 +20,8 @@ from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.tile import mesh_tile, tile_shape
 from snakemesh.mesh.tiles import tile_of, tiles_of
 from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
-from snakemesh.multires.container import COUNT, FRAGMENT, Origin, write_container
+from snakemesh.multires.container import COUNT, FRAGMENT, write_container
+from snakemesh.multires.container_table import Origin
 from snakemesh.voxels import open_part, reading_part, unreadable
 
 

@@ -29,7 +29,8 @@ from snakemesh.mesh.simplified import Mesh, simplified
 from snakemesh.mesh.specks import without_specks
 from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.voxel_moments import moments_of
-from snakemesh.multires.container import FRAGMENT, NO_COUNTS, Origin, write_container
+from snakemesh.multires.container import FRAGMENT, NO_COUNTS, write_container
+from snakemesh.multires.container_table import Origin
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 Cell = tuple[int, int, int]
@@ -43,7 +44,7 @@ def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -
     """
     container.parent.mkdir(parents=True, exist_ok=True)
     box = triple(job.first_cell[::-1]), triple(job.n_cells[::-1])
-    found = read_finer(finer.containers, job.sharding.num_shards, *box)
+    found = read_finer(finer.containers, *box)
     if (earlier := containers_alike(job, container).get(found.digest)) is not None:
         take(earlier, container)
         return None

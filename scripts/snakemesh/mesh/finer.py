@@ -8,16 +8,25 @@ Everything is x y z.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import DracoPy
 import numpy as np
 from xxhash import xxh3_128
 
 from snakemesh.compiled import njit
+from snakemesh.errors import DamagedError
 from snakemesh.mesh.folded import without_folded
-from snakemesh.multires.container import COUNT, FRAGMENT, read_counts, read_section
+from snakemesh.multires.container import (
+    COUNT,
+    FRAGMENT,
+    Section,
+    counts_of,
+    section_of,
+    whole_table,
+)
 from snakemesh.multires.octree import CELL_STEPS
-from snakemesh.multires.payload import payload_blocks
+from snakemesh.multires.payload import payload_of
 
 
 @dataclass(frozen=True)
@@ -50,10 +59,7 @@ class Surfaces:
 
 
 def read_finer(
-    containers: Sequence[str],
-    num_shards: int,
-    first_cell: tuple[int, int, int],
-    n_cells: tuple[int, int, int],
+    containers: Sequence[str], first_cell: tuple[int, int, int], n_cells: tuple[int, int, int]
 ) -> FinerFragments:
     """Read what containers hold of the octants of some cells.
 
@@ -62,24 +68,41 @@ def read_finer(
     """
     records, counts = [np.zeros(0, FRAGMENT)], [np.zeros(0, COUNT)]
     blobs: list[bytes] = []
-    for path in containers:
-        for shard in range(num_shards):
-            found = read_counts(path, shard)
-            counts.append(found[_is_in(found["cell"], first_cell, n_cells)])
-            section = read_section(path, shard)
+    for path in map(Path, containers):
+        for section, counted, fd in _sections(path):
+            counts.append(counted[_is_in(counted["cell"], first_cell, n_cells)])
             wanted = _is_in(section.records["cell"], first_cell, n_cells)
             records.append(section.records[wanted])
-            for first, last, data in payload_blocks(section):
-                ends = np.cumsum(section.records["size"][first:last]).tolist()
-                for row, begin, end in zip(range(first, last), [0, *ends], ends, strict=False):
-                    if wanted[row]:
-                        blobs.append(bytes(data[begin:end]))
+            if len(section.records):
+                blobs += _blobs(fd, section, wanted)
     every, counted = np.concatenate(records), np.concatenate(counts)
     every["offset"] = 0
     digest = xxh3_128(every.tobytes() + counted.tobytes())
     for blob in blobs:
         digest.update(blob)
     return FinerFragments(every, blobs, counted, digest.digest())
+
+
+def _sections(path: Path) -> Iterator[tuple[Section, np.ndarray, int]]:
+    """The sections of a container, their counts, and the open file."""
+    try:
+        file = open(path, "rb", buffering=0)  # noqa: SIM115
+    except FileNotFoundError:
+        raise DamagedError(path, "is gone") from None
+    with file:
+        table = whole_table(file.fileno(), path)
+        for shard in table.entries["shard"].tolist():
+            section = section_of(file.fileno(), path, table, shard)
+            yield section, counts_of(file.fileno(), path, table, shard), file.fileno()
+
+
+def _blobs(fd: int, section: Section, wanted: np.ndarray) -> Iterator[bytes]:
+    """The Draco bytes of the records of a section that are wanted, (n,) bool."""
+    for first, last, data in payload_of(fd, section):
+        ends = np.cumsum(section.records["size"][first:last]).tolist()
+        for row, begin, end in zip(range(first, last), [0, *ends], ends, strict=False):
+            if wanted[row]:
+                yield bytes(data[begin:end])
 
 
 def in_octants(finer: FinerFragments) -> Iterator[tuple[tuple[int, int, int], np.ndarray]]:

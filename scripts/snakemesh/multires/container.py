@@ -1,28 +1,21 @@
 """Containers: the fragments of one block in one file, written by a `mesh_block` job.
 
 The fragments are sorted by shard, so that a shard job reads one contiguous section of each
-container. A container consists of a header, a table with an entry for every shard, one record per
-fragment, one count per label and cell, and the payload: the Draco bytes in the order of the
-records. All numbers are little-endian. "payload begin" is a position in the file, "size" the size
-of the file.
+container. A container consists of a header and a table (`container_table`), one record per
+fragment, one count per label and cell, and the payload: the Draco bytes in the order of the records. All
+numbers are little-endian.
 
-    header   8s magic   u32 version   u32 LOD   u64 shards   u64 records   u64 counts
-             u64 payload begin   u64 size   16s how the block was meshed
-             16s the voxels that were read
-    entry    u64 first record   u64 last record + 1   u64 checksum of these records
-             u64 checksum of their payload   u64 first count   u64 last count + 1
-             u64 checksum of these counts   u64 checksum of the header and the entry up to here
+    header, table and checksum
     record   FRAGMENT, sorted by shard, then label, then Z-order of the cell
     count    COUNT, sorted by shard, then label, then Z-order of the cell; none where no other LOD
              is made of this one, but for LOD 0
     payload
 
-The checksums are XXH3 of 64 bits (https://xxhash.com). Who reads a section checks all of it.
+The checksums are XXH3 of 64 bits (https://xxhash.com). Who reads a section checks all of it. A
+bundle (`bundle`) is a container of several blocks.
 """
 
-import itertools
 import os
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +25,14 @@ from xxhash import xxh3_64, xxh3_64_intdigest
 
 from snakemesh.errors import DamagedError
 from snakemesh.job_records import Sharding
+from snakemesh.multires.container_table import (
+    ENTRY,
+    Origin,
+    Table,
+    read_bytes,
+    read_table,
+    table_bytes,
+)
 from snakemesh.multires.octree import morton
 from snakemesh.multires.sharding import shard_of
 from snakemesh.output.atomic import replacing
@@ -70,20 +71,6 @@ COUNT = np.dtype(
     ]
 )
 NO_COUNTS = np.zeros(0, COUNT)
-
-_MAGIC = b"snkmfrag"
-_VERSION = 5
-_HEADER = struct.Struct("<8sIIQQQQQ16s16s")
-_ENTRY = struct.Struct("<QQQQQQQQ")
-_CHECKSUM_BYTES = 8
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a block's fragments were made from: 16 bytes that stand for how, and for the voxels."""
-
-    how: bytes
-    voxels: bytes
 
 
 @dataclass(frozen=True)
@@ -138,58 +125,64 @@ def write_container(
     records["size"] = sizes
     records["offset"] = np.cumsum(sizes) - sizes
     counts, count_starts = _by_shard(counts, sharding)
-    begin = _HEADER.size + _ENTRY.size * sharding.num_shards + records.nbytes + counts.nbytes
-    numbers = (sharding.num_shards, len(records), len(counts), begin, begin + int(sizes.sum()))
-    header = _HEADER.pack(_MAGIC, _VERSION, lod, *numbers, origin.how, origin.voxels)
+    entries = _entries(starts, count_starts)
+    _add_checksums(entries, records, blobs, counts)
+    begin = table_bytes(len(entries)) + records.nbytes + counts.nbytes
+    numbers = (len(records), len(counts), begin, begin + int(sizes.sum()))
+    table = Table(lod, sharding.num_shards, entries, *numbers, origin)
     with replacing(path) as temporary, open(temporary, "xb") as file:
-        file.write(header)
-        ranges = zip(itertools.pairwise(starts), itertools.pairwise(count_starts), strict=True)
-        for (first, last), (first_count, last_count) in ranges:
-            of_counts = xxh3_64_intdigest(counts[first_count:last_count].tobytes())
-            counted = (first_count, last_count, of_counts)
-            file.write(_entry(header, first, last, records, blobs, counted))
+        file.write(table.packed())
         file.write(records.tobytes())
         file.write(counts.tobytes())
         file.writelines(blobs)
 
 
-def _by_shard(counts: np.ndarray, sharding: Sharding) -> tuple[np.ndarray, list[int]]:
-    """Counts by shard, label and Z-order of the cell, and where the counts of each shard begin."""
+def _by_shard(counts: np.ndarray, sharding: Sharding) -> tuple[np.ndarray, np.ndarray]:
+    """Counts by shard, label and Z-order of the cell, and where those of each shard begin."""
     shards = shard_of(counts["label"], sharding)
     order = np.lexsort((morton(counts["cell"]), counts["label"], shards))
     return counts[order], _shard_starts(shards[order], sharding)
 
 
-def _shard_starts(shards: np.ndarray, sharding: Sharding) -> list[int]:
+def _shard_starts(shards: np.ndarray, sharding: Sharding) -> np.ndarray:
     """Where each shard begins in the ascending shards of rows, and where the last one ends."""
-    starts: list[int] = np.searchsorted(shards, np.arange(sharding.num_shards + 1)).tolist()
-    return starts
+    return np.searchsorted(shards, np.arange(sharding.num_shards + 1))
 
 
-def _entry(
-    header: bytes,
-    first: int,
-    last: int,
-    records: np.ndarray,
-    blobs: Sequence[bytes],
-    counted: tuple[int, int, int],
-) -> bytes:
-    payload = xxh3_64()
-    for blob in blobs[first:last]:
-        payload.update(blob)
-    checksums = xxh3_64_intdigest(records[first:last].tobytes()), payload.intdigest()
-    unsigned = _ENTRY.pack(first, last, *checksums, *counted, 0)[:-_CHECKSUM_BYTES]
-    return _ENTRY.pack(first, last, *checksums, *counted, xxh3_64_intdigest(header + unsigned))
+def _entries(starts: np.ndarray, count_starts: np.ndarray) -> np.ndarray:
+    """The entries of the shards that there is anything of, without checksums.
+
+    starts, count_starts: where the records and the counts of each shard begin, and the last end.
+    """
+    shards = np.flatnonzero((np.diff(starts) > 0) | (np.diff(count_starts) > 0))
+    entries = np.zeros(len(shards), ENTRY)
+    entries["shard"] = shards
+    entries["first"], entries["last"] = starts[shards], starts[shards + 1]
+    entries["first_count"], entries["last_count"] = count_starts[shards], count_starts[shards + 1]
+    return entries
+
+
+def _add_checksums(
+    entries: np.ndarray, records: np.ndarray, blobs: Sequence[bytes], counts: np.ndarray
+) -> None:
+    for entry in entries:
+        payload = xxh3_64()
+        for blob in blobs[entry["first"] : entry["last"]]:
+            payload.update(blob)
+        of_shard = records[entry["first"] : entry["last"]]
+        counted = counts[entry["first_count"] : entry["last_count"]]
+        entry["of_records"] = xxh3_64_intdigest(of_shard.tobytes())
+        entry["of_payload"] = payload.intdigest()
+        entry["of_counts"] = xxh3_64_intdigest(counted.tobytes())
 
 
 def read_origin(path: str | os.PathLike[str]) -> Origin | None:
     """What a container was made from, or None where it is no sound container of this version."""
     try:
         with open(path, "rb") as file:
-            _, _, origin = _read_header(file.fileno(), Path(path))
+            return read_table(file.fileno(), Path(path)).origin
     except (OSError, DamagedError):
         return None
-    return origin
 
 
 def read_section(path: str | os.PathLike[str], shard: int) -> Section:
@@ -200,7 +193,7 @@ def read_section(path: str | os.PathLike[str], shard: int) -> Section:
     path = Path(path)
     try:
         with open(path, "rb", buffering=0) as file:
-            return _read_section(file.fileno(), path, shard)
+            return section_of(file.fileno(), path, whole_table(file.fileno(), path), shard)
     except FileNotFoundError:
         raise DamagedError(path, "is gone") from None
 
@@ -213,94 +206,66 @@ def read_counts(path: str | os.PathLike[str], shard: int, lod: int | None = None
     path = Path(path)
     try:
         with open(path, "rb", buffering=0) as file:
-            shape, entry = _read_entry(file.fileno(), path, shard)
-            first, last, of_counts = entry[4:]
-            if lod not in (None, shape.lod):
+            table = whole_table(file.fileno(), path)
+            if lod not in (None, table.lod):
                 return NO_COUNTS
-            place = shape.counts_begin + first * COUNT.itemsize
-            data = _read(file.fileno(), path, place, (last - first) * COUNT.itemsize)
+            return counts_of(file.fileno(), path, table, shard)
     except FileNotFoundError:
         raise DamagedError(path, "is gone") from None
-    if xxh3_64_intdigest(data) != of_counts:
-        raise DamagedError(path, f"has damaged counts of shard {shard}")
-    return np.frombuffer(data, COUNT)
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """What a header says: where things are in a file of `size` bytes."""
-
-    lod: int
-    shards: int
-    records: int
-    counts: int
-    begin: int
-    size: int
-
-    @property
-    def records_begin(self) -> int:
-        return _HEADER.size + _ENTRY.size * self.shards
-
-    @property
-    def counts_begin(self) -> int:
-        return self.records_begin + self.records * FRAGMENT.itemsize
-
-
-def _read_entry(fd: int, path: Path, shard: int) -> tuple[_Shape, tuple[int, ...]]:
-    """What the header says, and the numbers of a shard's entry, without its checksum."""
-    header, shape, _ = _read_header(fd, path)
-    if not 0 <= shard < shape.shards:
-        raise DamagedError(path, f"was written for {shape.shards} shards and has no shard {shard}")
-    entry = bytes(_read(fd, path, _HEADER.size + _ENTRY.size * shard, _ENTRY.size))
-    *numbers, of_entry = _ENTRY.unpack(entry)
-    if xxh3_64_intdigest(header + entry[:-_CHECKSUM_BYTES]) != of_entry:
-        raise DamagedError(path, f"has a damaged entry for shard {shard}")
-    first, last, _, _, first_count, last_count, _ = numbers
-    fits = first <= last <= shape.records and first_count <= last_count <= shape.counts
-    if not fits or shape.counts_begin + shape.counts * COUNT.itemsize != shape.begin:
+def whole_table(fd: int, path: Path) -> Table:
+    """The table of an open container whose records and counts fit it, or DamagedError."""
+    table = read_table(fd, path)
+    entries = table.entries
+    fits = (entries["first"] <= entries["last"]) & (entries["last"] <= table.records)
+    fits &= entries["first_count"] <= entries["last_count"]
+    fits &= entries["last_count"] <= table.counts
+    if not fits.all() or counts_begin(table) + table.counts * COUNT.itemsize != table.begin:
         raise DamagedError(path, "has a table that does not fit its records")
-    return shape, tuple(numbers)
+    return table
 
 
-def _read_section(fd: int, path: Path, shard: int) -> Section:
-    shape, (first, last, of_records, of_payload, *_) = _read_entry(fd, path, shard)
-    place = shape.records_begin + first * FRAGMENT.itemsize
-    data = _read(fd, path, place, (last - first) * FRAGMENT.itemsize)
-    if xxh3_64_intdigest(data) != of_records:
+def records_begin(table: Table) -> int:
+    """Where the records of a container begin."""
+    return table_bytes(len(table.entries))
+
+
+def counts_begin(table: Table) -> int:
+    """Where the counts of a container begin."""
+    return records_begin(table) + table.records * FRAGMENT.itemsize
+
+
+def section_of(fd: int, path: Path, table: Table, shard: int) -> Section:
+    """The records of one shard in an open container. Raises DamagedError."""
+    entry = _entry_of(path, table, shard)
+    first, last = int(entry["first"]), int(entry["last"])
+    place = records_begin(table) + first * FRAGMENT.itemsize
+    data = read_bytes(fd, path, place, (last - first) * FRAGMENT.itemsize)
+    if xxh3_64_intdigest(data) != entry["of_records"]:
         raise DamagedError(path, f"has damaged records of shard {shard}")
     records = np.frombuffer(data, FRAGMENT)
     end = records["offset"].astype(np.int64) + records["size"]
     if len(end) and (
-        np.any(end[:-1] != records["offset"][1:]) or end[-1] > shape.size - shape.begin
+        np.any(end[:-1] != records["offset"][1:]) or end[-1] > table.size - table.begin
     ):
         raise DamagedError(path, "has records that do not fit its payload")
-    return Section(path, shape.lod, shape.shards, records, shape.begin, of_payload)
+    of_payload = int(entry["of_payload"])
+    return Section(path, table.lod, table.shards, records, table.begin, of_payload)
 
 
-def _read_header(fd: int, path: Path) -> tuple[bytes, _Shape, Origin]:
-    """The bytes of a header, what they say, and what the block was made from."""
-    header = os.pread(fd, _HEADER.size, 0)
-    if len(header) < _HEADER.size or header[: len(_MAGIC)] != _MAGIC:
-        raise DamagedError(path, "is no fragment container")
-    _, version, lod, shards, records, counts, begin, size, how, voxels = _HEADER.unpack(header)
-    if version != _VERSION:
-        raise DamagedError(path, f"is a fragment container of version {version}, not {_VERSION}")
-    if os.fstat(fd).st_size != size:
-        raise DamagedError(path, f"has {os.fstat(fd).st_size} bytes, its header says {size}")
-    return header, _Shape(lod, shards, records, counts, begin, size), Origin(how, voxels)
+def counts_of(fd: int, path: Path, table: Table, shard: int) -> np.ndarray:
+    """The counts of one shard in an open container: COUNT, (n,). Raises DamagedError."""
+    entry = _entry_of(path, table, shard)
+    first, last = int(entry["first_count"]), int(entry["last_count"])
+    place = counts_begin(table) + first * COUNT.itemsize
+    data = read_bytes(fd, path, place, (last - first) * COUNT.itemsize)
+    if xxh3_64_intdigest(data) != entry["of_counts"]:
+        raise DamagedError(path, f"has damaged counts of shard {shard}")
+    return np.frombuffer(data, COUNT)
 
 
-def _read(fd: int, path: Path, begin: int, size: int) -> bytearray:
-    data = bytearray(size)
-    read_into(fd, path, begin, memoryview(data))
-    return data
-
-
-def read_into(fd: int, path: Path, begin: int, target: memoryview) -> None:
-    """Fill `target` with the bytes of an open file from `begin` on, or raise DamagedError."""
-    done = 0
-    while done < len(target):
-        got = os.preadv(fd, [target[done:]], begin + done)
-        if not got:
-            raise DamagedError(path, f"ends at byte {begin + done}, in the middle of its contents")
-        done += got
+def _entry_of(path: Path, table: Table, shard: int) -> np.void:
+    if not 0 <= shard < table.shards:
+        raise DamagedError(path, f"was written for {table.shards} shards and has no shard {shard}")
+    return table.entry(shard)

@@ -12,7 +12,7 @@ import numpy as np
 from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.multires.container import NO_COUNTS
 from snakemesh.multires.manifests import WORD_BYTES
-from snakemesh.multires.payload import BLOCK_BYTES, payload_blocks
+from snakemesh.multires.payload import BLOCK_BYTES, payload_blocks, write_all
 from snakemesh.multires.sections import Sections, read_sections
 from snakemesh.multires.shard_layout import ShardLayout, lay_out
 from snakemesh.multires.sharding import minishard_of
@@ -58,8 +58,8 @@ def write_shard(
             _scatter_fragments(fd, sections, layout.destination)
             _scatter_manifests(fd, layout)
             shard_index, minishards = _encode_index(layout, sharding)
-            _write(fd, _bytes(minishards), int(layout.data_begin[-1]))
-            _write(fd, _bytes(shard_index), 0)
+            write_all(fd, _bytes(minishards), int(layout.data_begin[-1]))
+            write_all(fd, _bytes(shard_index), 0)
         finally:
             os.close(fd)
     return Written(layout.summary, layout.lods)
@@ -135,14 +135,14 @@ def _scatter_block(fd: int, data: memoryview, sizes: np.ndarray, target: np.ndar
         strict=True,
     )
     for begin, end, place in runs:
-        _write(fd, data[begin:end], place)
+        write_all(fd, data[begin:end], place)
 
 
 def _scatter_manifests(fd: int, layout: ShardLayout) -> None:
     manifests = _bytes(layout.words)
     ends = (WORD_BYTES * layout.word_begin).tolist()
     for begin, end, place in zip(ends, ends[1:], layout.manifest_begin.tolist(), strict=False):
-        _write(fd, manifests[begin:end], place)
+        write_all(fd, manifests[begin:end], place)
 
 
 def _encode_index(layout: ShardLayout, sharding: Sharding) -> tuple[np.ndarray, np.ndarray]:
@@ -185,13 +185,6 @@ def _encode_index(layout: ShardLayout, sharding: Sharding) -> tuple[np.ndarray, 
 def _bytes(array: np.ndarray) -> memoryview:
     """The bytes of an array, without a copy."""
     return array.reshape(-1).view(np.uint8).data
-
-
-def _write(fd: int, data: memoryview, place: int) -> None:
-    """Write all of `data` at byte `place`. One system call may write only a part of it."""
-    done = os.pwrite(fd, data, place)
-    while done < len(data):
-        done += os.pwrite(fd, data[done:], place + done)
 
 
 def _copy(source: BinaryIO, begin: int, end: int, target: Path) -> None:

@@ -19,6 +19,7 @@ work/
   pyramid/levels.<hash>.done            the group is there, with empty arrays
   pyramid/stage<n>/<box>.<hash>.done    a super-chunk is filled
   mesh/lod<n>/<box>.<hash>.fragments    the container of a block
+  mesh/bundles/lod<n>/<number>.<hash>.fragments   the containers of many blocks as one
   mesh/blocks.<hash>.done               every block is meshed
   shards/<shard>.<hash>.done            a shard is written, and its summary:
   shards/<shard>.<hash>.npy
@@ -176,8 +177,12 @@ class OutputFolder:
         """The container of a block of an LOD."""
         return f"{self.blocks}/lod{lod}/{box}.{made_from}.fragments"
 
+    def bundle(self, lod: int | str, number: int | str, made_from: str) -> str:
+        """The containers of the blocks of a bundle of an LOD, as one."""
+        return f"{self.blocks}/bundles/lod{lod}/{number}.{made_from}.fragments"
+
     def blocks_marker(self, made_from: str) -> str:
-        """The marker that says all blocks are meshed, and lists their containers."""
+        """The marker that says all blocks are meshed, and lists what the shards read."""
         return f"{self.blocks}/blocks.{made_from}.done"
 
     @property

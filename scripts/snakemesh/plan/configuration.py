@@ -1,7 +1,4 @@
-"""Reading the configuration and checking it against its schema, `config/config.schema.yaml`.
-
-No job imports this module: what checks a schema takes 0.2 s to import.
-"""
+"""Reading the configuration and checking it against its schema, `config/config.schema.yaml`."""
 
 import math
 import re
@@ -10,15 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import yaml
 
 from snakemesh.errors import UserError
 from snakemesh.label_list import LIST_KEYS
 from snakemesh.plan.paths import file_path, output_path, source_path
+from snakemesh.plan.quick_check import is_surely_valid
 from snakemesh.plan.settings import Settings
+
+if TYPE_CHECKING:
+    import jsonschema
 
 SCHEMA_PATH = Path(__file__).resolve().parents[3] / "config" / "config.schema.yaml"
 # A position in nm can be no larger: 1000 km.
@@ -80,10 +80,8 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     """
     schema = yaml.safe_load(SCHEMA_PATH.read_text())
     config = {key: _plain(value) for key, value in config.items()}
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
-    # report unknown and missing keys first: their path is the shortest
-    if first := min(errors, key=lambda error: len(error.absolute_path), default=None):
-        raise UserError(_message(first, schema))
+    if not is_surely_valid(config, schema):
+        _refuse_invalid(config, schema)
     values = {key: rule.get("default") for key, rule in schema["properties"].items()}
     values.update(config)
     _refuse_odd_numbers(values)
@@ -96,6 +94,16 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         if isinstance(values[key], str):
             values[key] = checked(key, values[key])
     return Settings(**{key: _frozen(value) for key, value in values.items()})
+
+
+def _refuse_invalid(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Raise UserError for what the schema does not allow, if there is anything."""
+    import jsonschema  # here, because it takes 0.1 s, which no job has to wait for
+
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
+    # report unknown and missing keys first: their path is the shortest
+    if first := min(errors, key=lambda error: len(error.absolute_path), default=None):
+        raise UserError(_message(first, schema))
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,7 @@ def _numbers_in(value: Any) -> Iterator[int | float]:
         yield value
 
 
-def _message(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> str:
+def _message(error: "jsonschema.ValidationError", schema: Mapping[str, Any]) -> str:
     found: Any = error.instance
     if error.validator == "additionalProperties":
         unknown = sorted(set(map(str, found)) - set(schema["properties"]))
@@ -187,7 +195,7 @@ def _meant(text: str, known: Iterable[str]) -> str:
     return f", did you mean {found[0]}?" if found else ""
 
 
-def _quoted(error: jsonschema.ValidationError) -> str:
+def _quoted(error: "jsonschema.ValidationError") -> str:
     """The value that is wrong, or, of a long list, what is wrong in it."""
     found = error.instance
     text = repr(found)
@@ -197,7 +205,7 @@ def _quoted(error: jsonschema.ValidationError) -> str:
     return _shown(found) if inner.instance is found else f"{_shown(inner.instance)} in a list"
 
 
-def _expected(error: jsonschema.ValidationError, rule: Mapping[str, Any]) -> str:
+def _expected(error: "jsonschema.ValidationError", rule: Mapping[str, Any]) -> str:
     if error.validator == "enum":
         known = list(map(_word, rule["enum"]))
         return f"one of {', '.join(known)}{_meant(str(error.instance), known)}"

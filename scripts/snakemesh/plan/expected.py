@@ -15,6 +15,8 @@ from snakemesh.plan.jobs import level_part, shard_names
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.resources import (
+    bundle_mem_mb,
+    bundle_runtime,
     index_mem_mb,
     index_runtime,
     label_map_mem_mb,
@@ -62,6 +64,8 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
         steps.append(_stage(made_from, folder, number, list(indices(stage.grid))))
     for lod in range(plan.num_lods):
         steps.append(_lod(made_from, folder, lod, list(indices(plan.blocks(lod)))))
+    if plan.bundles(0):
+        steps.append(_bundles(made_from, folder))
     shards = (made_from.shards, shard_mem_mb(plan), shard_runtime(plan))
     steps.append(_shards("shard", names, plan, folder, *shards))
     resources = (index_mem_mb(plan), index_runtime(plan))
@@ -131,6 +135,20 @@ def _lod(made_from: MadeFrom, folder: OutputFolder, lod: int, boxes: list[Index]
     resources = (mesh_mem_mb(plan, lod), mesh_runtime(plan, lod))
     name = f"mesh_block, LOD {lod}"
     return _step(name, "mesh_block", plan, boxes, benchmark, wildcards, resources)
+
+
+def _bundles(made_from: MadeFrom, folder: OutputFolder) -> Step:
+    plan = made_from.plan
+    bundles = [(lod, n) for lod in range(plan.num_lods) for n in range(plan.bundles(lod))]
+
+    def benchmark(bundle: tuple[int, int]) -> str:
+        lod, number = bundle
+        name = f"{number}.{made_from.bundle(lod, number)}"
+        return folder.benchmark(f"mesh_bundle/lod{lod}/{name}")
+
+    wildcards = [{"lod": str(lod), "bundle": str(number)} for lod, number in bundles]
+    resources = (bundle_mem_mb(), bundle_runtime(plan))
+    return _step("mesh_bundle", "mesh_bundle", plan, bundles, benchmark, wildcards, resources)
 
 
 def _counts(made_from: MadeFrom, folder: OutputFolder, boxes: list[Index]) -> Step:

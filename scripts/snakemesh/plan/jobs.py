@@ -141,6 +141,13 @@ def finer_blocks(plan: Plan, lod: int, index: Index) -> list[Index]:
     return [triple(found) for found in itertools.product(*ranges)]
 
 
+def blocks_of_bundle(plan: Plan, lod: int, number: int) -> list[Index]:
+    """The indices of the blocks of a bundle of an LOD."""
+    grid, size = plan.blocks(lod), plan.blocks_per_bundle
+    numbers = range(number * size, min((number + 1) * size, math.prod(grid)))
+    return [(n // grid[2] // grid[1], n // grid[2] % grid[1], n % grid[2]) for n in numbers]
+
+
 def open_sides(plan: Plan) -> tuple[tuple[bool, bool], ...]:
     """For each axis, whether objects are left open at the lower and at the upper end."""
     left_open = plan.settings.roi_boundary == "open"

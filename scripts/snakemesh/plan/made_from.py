@@ -7,8 +7,9 @@ no part of a hash: the folder may be moved or copied.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from snakemesh import __version__
@@ -17,7 +18,13 @@ from snakemesh.chunk_files import Watch, digest
 from snakemesh.job_records import RESULTS_VERSION
 from snakemesh.label_values import LABELS
 from snakemesh.plan.input_state import InputState
-from snakemesh.plan.jobs import block_box, counted_voxels, finer_blocks, super_chunk_box
+from snakemesh.plan.jobs import (
+    block_box,
+    blocks_of_bundle,
+    counted_voxels,
+    finer_blocks,
+    super_chunk_box,
+)
 from snakemesh.plan.label_cells import Tokens, cell_shape
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan
@@ -67,19 +74,24 @@ class MadeFrom:
         stages = [(stage.base, stage.targets, stage.super_chunk) for stage in self.plan.stages]
         return short_hash((RESULTS_VERSION, sorted(group.items()), stages, self._documents))
 
-    def super_chunk(self, stage: int, index: Index) -> str:
-        """One super-chunk of a stage, at all levels that are built."""
+    @cached_property
+    def super_chunk(self) -> Callable[[int, Index], str]:
+        """One super-chunk, by stage and index, at all levels that are built.
+
+        Remembered, because every job that reads a super-chunk asks for its name.
+        """
+        return cache(self._super_chunk)
+
+    @cached_property
+    def block(self) -> Callable[[int, Index], str]:
+        """The fragments of one block, by LOD and index; remembered."""
+        return cache(self._block)
+
+    def _super_chunk(self, stage: int, index: Index) -> str:
         chosen = self.plan.stages[stage]
         box = super_chunk_box(self.plan, chosen, index)
         voxels = self._voxels(chosen.base, box)
         return short_hash((self.group, stage, index, voxels, *self._bodies(chosen.base, box)))
-
-    def block(self, lod: int, index: Index) -> str:
-        """The fragments of one block."""
-        known = self._blocks.get((lod, index))
-        if known is None:
-            known = self._blocks[lod, index] = self._block(lod, index)
-        return known
 
     def _block(self, lod: int, index: Index) -> str:
         if self.plan.is_of_fragments(lod):
@@ -93,10 +105,10 @@ class MadeFrom:
         counted = counted_voxels(self.plan, lod)
         return short_hash((self._meshing, lod, index, counted, self._voxels(lod, box), *bodies))
 
-    @cached_property
-    def _blocks(self) -> dict[tuple[int, Index], str]:
-        """The hashes of blocks that are known: those of coarser LODs need those of finer ones."""
-        return {}
+    def bundle(self, lod: int, number: int) -> str:
+        """The fragments of the blocks of a bundle."""
+        blocks = blocks_of_bundle(self.plan, lod, number)
+        return short_hash(("bundle", [self.block(lod, index) for index in blocks]))
 
     @cached_property
     def label_map(self) -> str:
@@ -123,7 +135,9 @@ class MadeFrom:
             for lod in range(self.plan.num_lods)
             for index in indices(self.plan.blocks(lod))
         )
-        return short_hash((list(every), self.plan.settings.sharded))
+        bundling = self.plan.blocks_per_bundle
+        parts = (list(every), self.plan.settings.sharded)
+        return short_hash(parts if bundling == 1 else (*parts, bundling))
 
     @cached_property
     def shards(self) -> str:

@@ -23,6 +23,7 @@ from snakemesh.plan.blocks import (
     tile_cells,
     worthwhile_super_chunk,
 )
+from snakemesh.plan.bundles import blocks_per_bundle
 from snakemesh.plan.levels import NO_MISMATCHES, Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, base_of, chosen_num_lods, level_factors
 from snakemesh.plan.settings import Settings
@@ -129,6 +130,17 @@ class Plan:
         return ceil_div(self.n_cells[lod], self.block_cells[lod])
 
     @property
+    def blocks_per_bundle(self) -> int:
+        """Of how many blocks a bundle is made; 1 if there are no bundles."""
+        n_blocks = sum(math.prod(self.blocks(lod)) for lod in range(self.num_lods))
+        return blocks_per_bundle(n_blocks, self.sharding.num_shards)
+
+    def bundles(self, lod: int) -> int:
+        """The number of bundles of an LOD, 0 if shards read the containers of the blocks."""
+        size = self.blocks_per_bundle
+        return 0 if size == 1 else math.ceil(math.prod(self.blocks(lod)) / size)
+
+    @property
     def voxels_from_zero(self) -> float:
         """How far the farthest corner of what is meshed lies from 0 on an axis, in voxels of s0."""
         begin = np.array(self.grid.origin_nm[::-1]) / self.source.voxel_size
@@ -138,11 +150,9 @@ class Plan:
     def num_jobs(self) -> int:
         """The number of jobs of a run from scratch, without the rules that have only one job."""
         pyramid = sum(math.prod(stage.grid) for stage in self.needed_stages)
-        return (
-            pyramid
-            + sum(math.prod(self.blocks(k)) for k in range(self.num_lods))
-            + self.sharding.num_shards
-        )
+        lods = range(self.num_lods)
+        meshing = sum(math.prod(self.blocks(lod)) + self.bundles(lod) for lod in lods)
+        return meshing + self.sharding.num_shards + pyramid
 
 
 def make_plan(
@@ -152,7 +162,7 @@ def make_plan(
     is_sparse: bool = False,
     mismatches: Mapping[str, str] = NO_MISMATCHES,
 ) -> Plan:
-    """The plan for a volume. Its jobs grow until there are at most `max_jobs` of them.
+    """The plan for a volume. Its jobs grow until there are at most `max_jobs` besides bundles.
 
     Shard jobs do not grow, and each stage and each LOD has at least one job. So there are more jobs
     than `max_jobs` if these alone are more.
@@ -185,7 +195,8 @@ def make_plan(
         at_limit = (
             plan.num_jobs == len(plan.needed_stages) + plan.num_lods + plan.sharding.num_shards
         )
-        if plan.num_jobs <= settings.max_jobs or at_limit:
+        bundles = sum(map(plan.bundles, range(plan.num_lods)))
+        if plan.num_jobs - bundles <= settings.max_jobs or at_limit:
             return plan
         growth += 1
 

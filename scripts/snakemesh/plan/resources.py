@@ -9,6 +9,7 @@ import os
 import numpy as np
 
 from snakemesh.job_records import halo_voxels
+from snakemesh.plan.estimates import bundle_voxels
 from snakemesh.plan.jobs import smoothing_iterations
 from snakemesh.plan.plan import VOXELS_PER_LABEL, Plan, Stage
 from snakemesh.reading import BYTES_WRITING, reading
@@ -28,6 +29,8 @@ LABEL_COPIES = 2
 FRAGMENTS_PER_LABEL = 4
 # What a shard job holds of each fragment while it lays the shard out
 SHARD_BYTES_PER_FRAGMENT = 300
+# What a bundle job holds: the tables of its containers, 64 KB each, and blocks of 16 MiB of payload
+BUNDLE_MB = 150
 # What the index job holds of the summaries while it merges them; of each segment that the viewer
 # lists; and of each byte of the user's table
 INDEX_MB = 400
@@ -39,6 +42,7 @@ GUARANTEED_INDEX_LABELS_PER_S = 1e5
 GUARANTEED_PYRAMID_VOXELS_PER_S = 2e6
 GUARANTEED_MESH_VOXELS_PER_S = 4e5
 GUARANTEED_SHARD_VOXELS_PER_S = 2e6
+GUARANTEED_BUNDLE_VOXELS_PER_S = 2e7
 GUARANTEED_VERIFY_VOXELS_PER_S = 4e5
 # Voxels on an axis that a verify_voxels job has in memory, and its bytes for each: tissue has few
 # runs of a label along x, but it may be noise.
@@ -151,6 +155,17 @@ def mesh_runtime(plan: Plan, lod: int) -> int:
     return minutes(
         math.prod(cells) * math.prod(plan.cell_voxels[lod]), GUARANTEED_MESH_VOXELS_PER_S
     )
+
+
+def bundle_mem_mb() -> int:
+    """MB that a mesh_bundle job asks for: the tables of its containers, and a section."""
+    return BASE_MB + BUNDLE_MB
+
+
+def bundle_runtime(plan: Plan) -> int:
+    """Minutes that a mesh_bundle job asks for. It copies the fragments of its blocks."""
+    voxels = max(bundle_voxels(plan, lod) for lod in range(plan.num_lods))
+    return minutes(voxels, GUARANTEED_BUNDLE_VOXELS_PER_S)
 
 
 def shard_runtime(plan: Plan) -> int:

@@ -12,7 +12,12 @@ from snakemesh.plan.resources import index_mem_mb, mesh_mem_mb, pyramid_mem_mb, 
 from snakemesh.units import file_size, lengths
 
 # What a job of a rule does.
-_WORDS = {"pyramid_super_chunk": "super-chunk", "mesh_block": "block", "shard": "shard"}
+_WORDS = {
+    "pyramid_super_chunk": "super-chunk",
+    "mesh_block": "block",
+    "mesh_bundle": "bundle",
+    "shard": "shard",
+}
 
 
 def plan_summary(
@@ -31,7 +36,7 @@ def plan_summary(
         *_stages(plan),
         *_lods(plan),
         *_choice(plan),
-        f"  shards   {plan.sharding.num_shards:,}",
+        f"  shards   {plan.sharding.num_shards:,}{_bundles(plan)}",
         f"  in all   {plan.num_jobs:,} jobs, about {_cpu_time(plan_work(plan).seconds)}; the "
         f"largest job asks for {_peak_mb(plan) / 1000:.1f} GB of memory",
         *([] if left is None else _left(plan, left)),
@@ -105,6 +110,14 @@ def _lods(plan: Plan) -> Iterable[str]:
             f"           downsample_method {method} changes no mesh where an LOD is made of "
             "another; set multires_strategy: downsample"
         )
+
+
+def _bundles(plan: Plan) -> str:
+    """From how many bundles the shards are made, if there are any."""
+    bundles = sum(plan.bundles(lod) for lod in range(plan.num_lods))
+    if not bundles:
+        return ""
+    return f", from {_count([bundles], 'bundle')} of {plan.blocks_per_bundle} blocks"
 
 
 def _choice(plan: Plan) -> Iterable[str]:

@@ -7,11 +7,11 @@ from snakemesh.errors import DamagedError
 from snakemesh.job_records import Sharding
 from snakemesh.multires.container import (
     FRAGMENT,
-    Origin,
     read_origin,
     read_section,
     write_container,
 )
+from snakemesh.multires.container_table import Origin
 from snakemesh.multires.octree import morton
 from snakemesh.multires.payload import payload_blocks
 from snakemesh.multires.sharding import shard_of
@@ -110,7 +110,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         (lambda data: data[:-1], "its header says"),
         (lambda data: data + b"!", "its header says"),
         (lambda data: data[:8] + b"\x07" + data[9:], "version 7"),
-        (lambda data: data[:30] + b"\xff" + data[31:], "damaged entry"),
+        (lambda data: data[:30] + b"\xff" + data[31:], "does not fit its table"),
+        (lambda data: data[:100] + b"\xff" + data[101:], "damaged table"),
         (lambda data: data[:-5000] + data[-4900:] + data[-100:], "damaged records"),
     ],
 )

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from snakemesh.errors import DamagedError
 from snakemesh.job_records import Sharding
-from snakemesh.multires.container import COUNT, FRAGMENT, Origin, read_counts, write_container
+from snakemesh.multires.container import COUNT, FRAGMENT, read_counts, write_container
+from snakemesh.multires.container_table import Origin
 from snakemesh.multires.counts import (
     MAX_NAMED,
     label_counts,

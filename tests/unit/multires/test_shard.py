@@ -20,7 +20,8 @@ from small_blocks import small_lods
 from snakemesh.errors import UserError
 from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.multires import octree, shard_layout
-from snakemesh.multires.container import COUNT, FRAGMENT, Origin, write_container
+from snakemesh.multires.container import COUNT, FRAGMENT, write_container
+from snakemesh.multires.container_table import Origin
 from snakemesh.multires.counts import centroids_of, label_counts
 from snakemesh.multires.documents import multires_info, sharding_info, write_json
 from snakemesh.multires.manifests import encode_manifests

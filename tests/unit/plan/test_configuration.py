@@ -100,6 +100,7 @@ def test_the_example_says_only_where():
         ({"verify_fraction": 0}, "verify_fraction", "more than 0"),
         ({"verify_fraction": 1.5}, "verify_fraction", "at most 1"),
         ({"max_jobs": 99}, "max_jobs", "at least 100"),
+        ({"max_jobs": 100_001}, "max_jobs", "at most 100000"),
         ({"input_path": ""}, "input_path", "a text of at least 1 character"),
         # 007, 2024_01 and 1e3, as Snakemake reads them
         ({"input_path": 7}, "input_path", "found 7, expected a path; Snakemake reads names such"),

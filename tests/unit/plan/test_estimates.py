@@ -16,6 +16,8 @@ def all_jobs(plan):
     for lod in range(plan.num_lods):
         for index in indices(plan.blocks(lod)):
             yield "mesh_block", {"lod": str(lod), "box": "_".join(map(str, index))}
+        for bundle in range(plan.bundles(lod)):
+            yield "mesh_bundle", {"lod": str(lod), "bundle": str(bundle)}
     for shard in range(plan.sharding.num_shards):
         yield "shard", {"shard": f"{shard:x}"}
 
@@ -29,6 +31,17 @@ def test_the_jobs_add_up_to_the_plan(plan):
     total, whole = sum(works, Work(0, 0)), plan_work(plan)
     # the voxels of each shard are rounded down
     assert whole.voxels - len(works) <= total.voxels <= whole.voxels
+    assert total.seconds == pytest.approx(whole.seconds, rel=1e-6)
+
+
+def test_bundles_add_up_too(monkeypatch):
+    monkeypatch.setattr("snakemesh.plan.bundles.MAX_SECTIONS", 0)
+    monkeypatch.setattr("snakemesh.plan.bundles.BUNDLED_SECTIONS", 9)
+    plan = plan_of(volume((2000, 1800, 900)), num_lods=3)
+    works = [job_work(plan, rule, wildcards) for rule, wildcards in all_jobs(plan)]
+    total, whole = sum(works, Work(0, 0)), plan_work(plan)
+    assert len(works) == plan.num_jobs and plan.bundles(0) > 3
+    assert total.voxels == pytest.approx(whole.voxels, abs=len(works))
     assert total.seconds == pytest.approx(whole.seconds, rel=1e-6)
 
 

@@ -39,6 +39,18 @@ def test_every_job_once(made_from):
     assert seconds == pytest.approx(plan_work(made_from.plan).seconds + START_S, rel=0.01)
 
 
+def test_bundles_are_a_step(monkeypatch):
+    monkeypatch.setattr("snakemesh.plan.bundles.MAX_SECTIONS", 0)
+    monkeypatch.setattr("snakemesh.plan.bundles.BUNDLED_SECTIONS", 9)
+    plan = plan_of(volume((900, 800, 700)), num_lods=3, cell_size=64)
+    steps = expected_steps(MadeFrom(plan, InputState(plan, {})), FOLDER)
+    (bundles,) = (step for step in steps if step.name == "mesh_bundle")
+    assert bundles.count == sum(plan.bundles(lod) for lod in range(3)) > 3
+    paths = {path for path, _ in bundles.jobs}
+    assert len(paths) == bundles.count
+    assert all(path.startswith("out/benchmarks/mesh_bundle/lod") for path in paths)
+
+
 def test_of_many_jobs_some_spread_evenly(made_from):
     with mock.patch.object(expected, "MOST_JOBS", 3):
         steps = expected_steps(made_from, FOLDER)

@@ -234,3 +234,17 @@ def test_a_chunk_that_changes_renames_what_hangs_on_it_alone(plan, data):
     }
     assert before.group == after.group
     assert len(set(old.values())) == len(old)
+
+
+def test_a_bundle_is_named_after_its_blocks(monkeypatch):
+    """The marker that lists what shards read is named after the size of bundles, too."""
+    monkeypatch.setattr("snakemesh.plan.bundles.MAX_SECTIONS", 0)
+    bundles, markers = [], {unwatched().blocks}
+    for sections in (2, 3):
+        monkeypatch.setattr("snakemesh.plan.bundles.BUNDLED_SECTIONS", sections)
+        made_from = unwatched()
+        numbers = range(made_from.plan.bundles(0))
+        bundles.append({made_from.bundle(0, number) for number in numbers})
+        markers.add(made_from.blocks)
+        assert len(bundles[-1]) == len(numbers) > 1
+    assert bundles[0].isdisjoint(bundles[1]) and len(markers) == 3

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from snakemesh.boxes import indices
 from snakemesh.errors import UserError
-from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
+from snakemesh.plan.jobs import blocks_of_bundle, mesh_block_job, super_chunk_job
 from snakemesh.plan.plan import VOXELS_PER_SHARD, built_chunks, make_plan
 from volumes import (
     ISOTROPIC,
@@ -183,9 +183,10 @@ def test_lod_scales_are_resolutions():
 def test_num_jobs_counts_jobs(plan):
     jobs = sum(len(list(indices(stage.grid))) for stage in plan.stages)
     jobs += sum(len(list(indices(plan.blocks(lod)))) for lod in range(plan.num_lods))
-    assert plan.num_jobs == jobs + plan.sharding.num_shards
+    bundles = sum(plan.bundles(lod) for lod in range(plan.num_lods))
+    assert plan.num_jobs == jobs + bundles + plan.sharding.num_shards
     one_each = len(plan.stages) + plan.num_lods + plan.sharding.num_shards
-    assert plan.num_jobs <= max(plan.settings.max_jobs, one_each)
+    assert plan.num_jobs <= max(plan.settings.max_jobs, one_each) + bundles
 
 
 @pytest.mark.parametrize("n", [8_192, 32_768, 100_000])
@@ -195,7 +196,9 @@ def test_jobs_grow_with_the_volume(n, changes):
     start = time.perf_counter()
     plan = make_plan(settings_with(**changes), levels)
     assert time.perf_counter() - start < 0.5
-    assert plan.num_jobs <= plan.settings.max_jobs
+    bundles = sum(plan.bundles(lod) for lod in range(plan.num_lods))
+    assert plan.num_jobs <= plan.settings.max_jobs + bundles
+    assert bundles <= 256 + plan.num_lods
     # no job is larger than necessary: one doubling less would be about twice as many jobs
     assert plan.num_jobs - plan.sharding.num_shards > plan.settings.max_jobs / 3
     finest = plan.block_cells[0]
@@ -285,3 +288,33 @@ def test_more_than_the_octree_and_the_shards_have_room_for(shape, key):
         with pytest.raises(UserError, match=f"^config key {key}: [^\n]*$"):
             plan_of(volume(shape))
     assert time.monotonic() - start < 5
+
+
+# -- bundles ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1000, 8_192, 32_768, 100_000])
+@pytest.mark.parametrize("max_jobs", [100, 20_000, 100_000])
+def test_shards_open_few_files(n, max_jobs):
+    """At most 13 million times; and less than a million times from bundles."""
+    plan = plan_of(volume((n, n, n), chunks=(128, 128, 128)), max_jobs=max_jobs, num_lods=4)
+    blocks = sum(math.prod(plan.blocks(lod)) for lod in range(plan.num_lods))
+    bundles = sum(plan.bundles(lod) for lod in range(plan.num_lods))
+    if bundles:
+        assert 3 * bundles * plan.sharding.num_shards + blocks + bundles < 1_000_000
+        assert blocks * plan.sharding.num_shards > 4_000_000
+        # all parts of a bundle are open at once, and many systems allow 1,024 files
+        assert plan.blocks_per_bundle < 1000
+    else:
+        assert 3 * blocks * plan.sharding.num_shards < 13_000_000
+
+
+@pytest.mark.parametrize("limit", [0, 100, 1 << 40])
+def test_every_block_is_in_one_bundle(limit, monkeypatch):
+    monkeypatch.setattr("snakemesh.plan.bundles.MAX_SECTIONS", limit)
+    monkeypatch.setattr("snakemesh.plan.bundles.BUNDLED_SECTIONS", 30)
+    plan = plan_of(volume((2000, 1800, 900), chunks=(64, 64, 64)), num_lods=3)
+    for lod in range(plan.num_lods):
+        bundled = [i for n in range(plan.bundles(lod)) for i in blocks_of_bundle(plan, lod, n)]
+        expected = list(indices(plan.blocks(lod)))
+        assert bundled == (expected if plan.bundles(0) else [])
