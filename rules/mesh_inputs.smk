@@ -1,5 +1,6 @@
 # What the rules of meshing wait for.
 
+from snakemesh.plan.finer import finer_blocks
 from snakemesh.plan.resources import bundle_mem_mb, bundle_runtime, mesh_mem_mb, mesh_runtime
 
 
@@ -13,14 +14,12 @@ def level_of_block(wildcards):
 def finer_containers(wildcards):
     """The containers of the LOD below that a block is made of; none where it is made of voxels."""
     lod, index = int(wildcards.lod), box_index(wildcards.box)
-    return containers(lod - 1, jobs.finer_blocks(PLAN, lod, index))
+    return containers(lod - 1, finer_blocks(PLAN, lod, index))
 
 
 def containers(lod, blocks):
     """The containers of blocks of an LOD, given by their indices."""
-    return [
-        OUT.container(lod, box_name(index), MADE_FROM.block(lod, index)) for index in blocks
-    ]
+    return [OUT.container(lod, box_name(index), MADE_FROM.block(lod, index)) for index in blocks]
 
 
 def block(wildcards):
@@ -34,9 +33,7 @@ def block(wildcards):
 
 def all_containers():
     return [
-        path
-        for lod in range(PLAN.num_lods)
-        for path in containers(lod, indices(PLAN.blocks(lod)))
+        path for lod in range(PLAN.num_lods) for path in containers(lod, indices(PLAN.blocks(lod)))
     ]
 
 

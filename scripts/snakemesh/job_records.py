@@ -186,11 +186,10 @@ class OctreeGrid:
 
 @dataclass(frozen=True)
 class FinerBlocks:
-    """The blocks of the LOD below of which a block is made.
+    """The blocks of the LOD below of which a block is made: `containers` of its cells' octants.
 
-    containers: of the blocks that hold an octant of one of its cells. shape: voxels of their level
-    in the part that is meshed. cell_voxels: of a cell of that LOD. factor: voxels of s0 in a voxel
-    of the level of this LOD, on each axis.
+    shape, cell_voxels: voxels of their level in the part that is meshed, and in a cell. factor: of
+    the level of this LOD over s0.
     """
 
     containers: tuple[str, ...]

@@ -16,9 +16,10 @@ from snakemesh.multires.shard import write_shard
 from snakemesh.open_array import open_stored
 from snakemesh.output.folder import shard_name
 from snakemesh.plan.configuration import read_settings
+from snakemesh.plan.finer import finer_blocks
 from snakemesh.plan.good_levels import unfit_levels
 from snakemesh.plan.inputs import source_levels
-from snakemesh.plan.jobs import finer_blocks, mesh_block_job, shard_job, super_chunk_job
+from snakemesh.plan.jobs import mesh_block_job, shard_job, super_chunk_job
 from snakemesh.plan.label_lists import label_files, read_lists, write_lists
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan, make_plan

@@ -15,6 +15,9 @@ from snakemesh.plan import compile_first
 SCRIPTS = Path(kernel_files.__file__).parents[1]
 # What jobs call: tiles with and without seams, bodies that collapse, every type of labels.
 PROGRAM = """
+import tempfile
+from pathlib import Path
+
 import numpy as np
 from numba.core import event
 
@@ -31,9 +34,13 @@ event.register("numba:compile", Listener())
 
 from snakemesh.bodies import mapping
 from snakemesh.example.neuropil import neuropil
-from snakemesh.job_records import LabelMap
+from snakemesh.job_records import FinerBlocks, LabelMap, LevelPart, MeshBlockJob, Sharding
+from snakemesh.label_list import NO_LISTS
+from snakemesh.mesh.block import make_block
 from snakemesh.mesh.tile import Tile, mesh_tile
 from snakemesh.mesh.wanted import Lists, count_voxels
+from snakemesh.multires.container import write_container
+from snakemesh.multires.container_table import Origin
 from snakemesh.pyramid.downsample import METHODS, downsample
 
 labels = np.zeros((24, 24, 24))
@@ -48,6 +55,19 @@ for kind in ("u1", "u2", "u4", "u8", ">u2", ">u4"):
             for voxels_of_tile in (voxels, np.pad(voxels, 4)[2:, 2:, 2:]):
                 records, _, _ = mesh_tile(voxels_of_tile, (0, 0, 0), tile, 20, 0.3, 0.5)
                 assert len(records)
+path = tempfile.mkdtemp() + "/0.fragments"
+tile = Tile(0, (0, 0, 0), (2, 2, 2), (12, 12, 12), (100.0, 100.0, 300.0), ((None, None),) * 3, ENDS)
+records, blobs, _ = mesh_tile(labels.astype("u8"), (0, 0, 0), tile, 5, 0.3, 0.5)
+write_container(path, 0, records, blobs, Sharding(0, 0), Origin(b"0" * 16, b"0" * 16))
+one = (1, 1, 1)
+part = LevelPart("", None, (0, 0, 0), (12, 12, 12))
+finer = FinerBlocks((path,), (24, 24, 24), (12, 12, 12), (2, 2, 2))
+job = MeshBlockJob(
+    *(1, part, (0, 0, 0), one, one, one, (12, 12, 12), (200.0, 200.0, 600.0), (12.0,) * 3),
+    *(((False, False),) * 3, 0, 0.3, 0.5, NO_LISTS, Sharding(0, 0)),
+    finer=finer,
+)
+assert make_block(job, Path(path[:-11] + "1.fragments")).faces
 for kind in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", ">u4"):
     for method in METHODS:
         for steps in ([(2, 2, 2)], [(1, 2, 2), (2, 2, 2)]):

@@ -12,6 +12,8 @@ import numpy as np
 from snakemesh.bodies import mapping
 from snakemesh.example.neuropil import neuropil
 from snakemesh.mesh.collapsed import replace_collapsed
+from snakemesh.mesh.finer import halved
+from snakemesh.mesh.folded import without_folded
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import to_lattice
 from snakemesh.mesh.net import Nets, label_nets
@@ -20,6 +22,7 @@ from snakemesh.mesh.restore_volume import restore_volume
 from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.snapping import snap, snap_curves
+from snakemesh.mesh.specks import without_specks
 from snakemesh.mesh.surface import batch
 from snakemesh.mesh.volume_ends import volume_ends
 from snakemesh.mesh.voxel_moments import voxel_moments
@@ -90,6 +93,14 @@ def _volume() -> None:
     encode_fragments(vertices, _FACES, _OWNERS, boxes, labels, cell, n_cells, _STEP)
 
 
+def _finer() -> None:
+    widths = np.full(3, 8)
+    ends = np.stack([widths, widths], axis=1)
+    halved(_CORNERS, widths, ends)
+    without_folded(_FACES)
+    without_specks(_CORNERS, _FACES, _OWNERS, _STEP, widths, 1)
+
+
 def _bodies() -> None:
     labels, table, seen_in = np.ones(8, np.uint64), np.zeros(1024, np.uint32), np.full(512, -1)
     table, names, _, n, _ = mapping.meet(labels, table, np.zeros(512, np.uint64), seen_in, 1, 0)
@@ -111,7 +122,7 @@ def _example() -> None:
 # By part of the program: what compiles it. What takes longest comes first.
 STAGES: dict[str, tuple[Callable[[], None], ...]] = {
     "example": (_example,),
-    "mesh": (_simplify, _nets, _volume, _surface, _pieces, _curves),
+    "mesh": (_simplify, _nets, _volume, _surface, _pieces, _curves, _finer),
     "pyramid": (_vote_on_64_bits, _vote_on_32_bits),
     "bodies": (_bodies,),
 }

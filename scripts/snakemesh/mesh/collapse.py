@@ -67,6 +67,26 @@ def star(corners, first, link, u, ring, row):
     return n
 
 
+@njit(cache=True, nogil=True)
+def border_neighbours(ring, n):
+    """The vertices before and after a vertex in the border of its mesh; -1 where there is none.
+
+    ring, n: its star, in the first rows. An edge of the border has a face more on one side than on
+    the other.
+    """
+    one = two = -1
+    for j in range(n):
+        out, into = 0, 0
+        for k in range(n):
+            out += np.int64(ring[0, k] == ring[0, j]) - np.int64(ring[1, k] == ring[0, j])
+            into += np.int64(ring[1, k] == ring[1, j]) - np.int64(ring[0, k] == ring[1, j])
+        if out > 0:
+            one = ring[0, j]
+        if into > 0:
+            two = ring[1, j]
+    return one, two
+
+
 @njit(cache=True, nogil=True, forceinline=True)
 def may_collapse(points, planes, marks, mark, u, v, ring, n, n_v, other, force):
     """Whether u may collapse into its neighbour v.

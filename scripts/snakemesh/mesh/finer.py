@@ -143,8 +143,7 @@ def halved_surfaces(
     places, triangles, owner = map(np.concatenate, (points, faces, owners))
     triangles = one_in_each_place(places, triangles, owner, [(0, CELL_STEPS)] * 3)[triangles]
     is_left = without_folded(triangles)
-    halved = _halved(places, widths, ends)
-    return Surfaces(labels, halved, triangles[is_left], owner[is_left])
+    return Surfaces(labels, halved(places, widths, ends), triangles[is_left], owner[is_left])
 
 
 def one_in_each_place(
@@ -180,12 +179,12 @@ def _is_in(
 ) -> np.ndarray:
     """Whether each cell (n, 3) is an octant of a cell in a box: (n,) bool."""
     parents = cells.astype(np.int64) >> 1
-    inside: np.ndarray = (parents >= first_cell) & (parents < np.add(first_cell, n_cells))
-    return inside.all(axis=1)
+    inside = np.logical_and(parents >= first_cell, parents < np.add(first_cell, n_cells))
+    return np.asarray(inside.all(axis=1))
 
 
 @njit(cache=True, nogil=True)
-def _halved(points, widths, ends):
+def halved(points, widths, ends):
     """What `halved_surfaces` says of positions (N, 3) int32. Both sides of a plane round alike."""
     halved = np.empty_like(points)
     for v in range(len(points)):

@@ -17,7 +17,14 @@ before and after.
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.mesh.collapse import MAX_STAR, collapse, may_collapse, star, stars
+from snakemesh.mesh.collapse import (
+    MAX_STAR,
+    border_neighbours,
+    collapse,
+    may_collapse,
+    star,
+    stars,
+)
 from snakemesh.mesh.pieces import Pieces
 from snakemesh.mesh.quadrics import LEAST, bring_along, collapse_error, dense_quadrics, settle
 from snakemesh.mesh.seam_curves import DROPPED, FREE, KEPT
@@ -33,8 +40,8 @@ GROWTH = 1.6
 # So many neighbours of a vertex are tried, the best first.
 _TRIES = 3
 _NEVER = np.float32(np.inf)
-# To make room for the curves, vertices may have larger errors than others: by these factors of the
-# limit, or of this number if that is larger, the more force it takes.
+# To make room for the curves, errors may be larger by these factors of the limit, or of the number
+# below if that is larger, the more force it takes.
 _REACH = np.array([0, 1, 4, 16], dtype=np.float32)
 _LEAST_REACH = np.float32(0.25)
 # From this force on, a piece may get chords, and edges with more than two faces.
@@ -231,17 +238,7 @@ def _drop(points, corners, first, link, planes, quadrics, marks, ring, u, mark, 
     n = star(corners, first, link, u, ring, 0)
     if n == 0 or n > MAX_STAR:
         return 0, mark
-    # the neighbours in the curve: their edge has one face more on one side than on the other
-    one = two = -1
-    for j in range(n):
-        out, into = 0, 0
-        for k in range(n):
-            out += np.int64(ring[0, k] == ring[0, j]) - np.int64(ring[1, k] == ring[0, j])
-            into += np.int64(ring[1, k] == ring[1, j]) - np.int64(ring[0, k] == ring[1, j])
-        if out > 0:
-            one = ring[0, j]
-        if into > 0:
-            two = ring[1, j]
+    one, two = border_neighbours(ring, n)
     if one < 0 or two < 0:
         return 0, mark
     if collapse_error(quadrics, points, u, two) < collapse_error(quadrics, points, u, one):

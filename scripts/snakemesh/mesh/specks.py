@@ -27,9 +27,9 @@ def without_specks(
     the octant, in steps. The moments are volume and first moments about the lower corner of the
     octant; those of a cavity are negative.
     """
-    return _without_specks(
-        vertices, faces, owners, np.asarray(step, np.float64), widths, n_owners, LEAST_VOXELS
-    )
+    length = np.asarray(step, np.float64)
+    stays, gone = _without_specks(vertices, faces, owners, length, widths, n_owners, LEAST_VOXELS)
+    return stays, gone
 
 
 @njit(cache=True, nogil=True)

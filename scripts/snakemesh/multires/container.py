@@ -2,8 +2,8 @@
 
 The fragments are sorted by shard, so that a shard job reads one contiguous section of each
 container. A container consists of a header and a table (`container_table`), one record per
-fragment, one count per label and cell, and the payload: the Draco bytes in the order of the records. All
-numbers are little-endian.
+fragment, one count per label and cell, and the payload: the Draco bytes in the order of the
+records. All numbers are little-endian.
 
     header, table and checksum
     record   FRAGMENT, sorted by shard, then label, then Z-order of the cell

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from snakemesh.boxes import Box, Index, ceil_div, triple
 from snakemesh.chunk_files import ChunkFiles, Watch
 from snakemesh.job_records import (
-    FinerBlocks,
     LabelMap,
     LevelPart,
     MeshBlockJob,
@@ -22,8 +21,10 @@ from snakemesh.job_records import (
 )
 from snakemesh.label_list import NO_LISTS, LabelLists
 from snakemesh.output.folder import shard_name
+from snakemesh.plan.finer import counted_voxels, finer_job
 from snakemesh.plan.levels import Level
-from snakemesh.plan.plan import Plan, Stage
+from snakemesh.plan.plan import Plan
+from snakemesh.plan.stages import Stage
 
 
 def super_chunk_job(
@@ -109,36 +110,9 @@ def mesh_block_job(
         sharding=plan.sharding,
         watch=watch,
         label_map=label_map,
-        finer=_finer(plan, lod, containers) if plan.is_of_fragments(lod) else None,
+        finer=finer_job(plan, lod, containers),
         voxels_of_s0=counted_voxels(plan, lod),
     )
-
-
-def _finer(plan: Plan, lod: int, containers: Sequence[str]) -> FinerBlocks:
-    return FinerBlocks(
-        containers=tuple(containers),
-        shape=plan.levels[lod - 1].shape,
-        cell_voxels=plan.cell_voxels[lod - 1],
-        factor=plan.levels[lod].factor,
-    )
-
-
-def counted_voxels(plan: Plan, lod: int) -> int:
-    """Voxels of s0 for which a voxel of an LOD's level counts; 0 where nothing needs the counts."""
-    is_needed = lod == 0 or (lod + 1 < plan.num_lods and plan.is_of_fragments(lod + 1))
-    return math.prod(plan.levels[lod].factor) if is_needed else 0
-
-
-def finer_blocks(plan: Plan, lod: int, index: Index) -> list[Index]:
-    """The blocks of the LOD below that a block is made of; none where it is made of its level."""
-    if not plan.is_of_fragments(lod):
-        return []
-    block, finer = plan.block_cells[lod], plan.block_cells[lod - 1]
-    per_axis = zip(index, block, finer, plan.blocks(lod - 1), strict=True)
-    ranges = [
-        range(2 * i * b // f, min(math.ceil(2 * (i + 1) * b / f), n)) for i, b, f, n in per_axis
-    ]
-    return [triple(found) for found in itertools.product(*ranges)]
 
 
 def blocks_of_bundle(plan: Plan, lod: int, number: int) -> list[Index]:

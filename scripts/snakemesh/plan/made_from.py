@@ -17,12 +17,11 @@ from snakemesh.boxes import Box, Index, indices, triple
 from snakemesh.chunk_files import Watch, digest
 from snakemesh.job_records import RESULTS_VERSION
 from snakemesh.label_values import LABELS
+from snakemesh.plan.finer import counted_voxels, finer_blocks
 from snakemesh.plan.input_state import InputState
 from snakemesh.plan.jobs import (
     block_box,
     blocks_of_bundle,
-    counted_voxels,
-    finer_blocks,
     super_chunk_box,
 )
 from snakemesh.plan.label_cells import Tokens, cell_shape

@@ -14,19 +14,19 @@ import numpy as np
 from snakemesh.bodies.user_table import TableFacts
 from snakemesh.boxes import Shape, ceil_div, triple
 from snakemesh.errors import UserError
-from snakemesh.job_records import MAX_STAGE_FACTOR, OctreeGrid, Sharding
+from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.label_values import LabelValues
 from snakemesh.output.folder import PYRAMID
 from snakemesh.plan.blocks import (
     SPARSE_GROWTH,
     block_cells,
     tile_cells,
-    worthwhile_super_chunk,
 )
 from snakemesh.plan.bundles import blocks_per_bundle
 from snakemesh.plan.levels import NO_MISMATCHES, Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, base_of, chosen_num_lods, level_factors
 from snakemesh.plan.settings import Settings
+from snakemesh.plan.stages import Stage, built_chunks, stages_of
 from snakemesh.source.level import SourceLevel
 
 # With this many voxels, a shard of dense tissue has some gigabytes.
@@ -40,28 +40,8 @@ MAX_SHARD_BITS = 10
 MAX_CELLS = 1 << 21
 # Voxels of s0 in all: with more, shards and minishards take more bits than `Sharding` has.
 MAX_VOXELS = 1 << 57
-# Limits of the length of a chunk of the levels that are built, on each axis, in voxels
-MIN_CHUNK = 32
-MAX_CHUNK = 128
 # LOD scales are rounded to this many decimals, so that the cube roots of whole cubes are whole.
 LOD_SCALE_DECIMALS = 9
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The levels that are built in one pass over their base.
-
-    base: the number of the level that is read. targets: the numbers of the levels of the stage.
-    They follow the base without a gap, so some of them may exist already; these are not written.
-    steps: for each target its factor over the level before it. super_chunk: voxels of the base that
-    one job reads. grid: the number of super-chunks on each axis.
-    """
-
-    base: int
-    targets: tuple[int, ...]
-    steps: tuple[Shape, ...]
-    super_chunk: Shape
-    grid: Shape
 
 
 @dataclass(frozen=True)
@@ -192,11 +172,9 @@ def make_plan(
             settings, source, table, is_sparse, begin, end, levels, pyramid_path, growth
         )
         # one job for each stage and each LOD: they cannot become fewer
-        at_limit = (
-            plan.num_jobs == len(plan.needed_stages) + plan.num_lods + plan.sharding.num_shards
-        )
+        fewest = len(plan.needed_stages) + plan.num_lods + plan.sharding.num_shards
         bundles = sum(map(plan.bundles, range(plan.num_lods)))
-        if plan.num_jobs - bundles <= settings.max_jobs or at_limit:
+        if plan.num_jobs - bundles <= settings.max_jobs or plan.num_jobs == fewest:
             return plan
         growth += 1
 
@@ -251,7 +229,7 @@ def _divided(
         end=end,
         levels=levels,
         pyramid_path=pyramid_path,
-        stages=_stages(levels, built_chunks(source.chunks), grown),
+        stages=stages_of(levels, built_chunks(source.chunks), grown),
         chunks=built_chunks(source.chunks),
         cell_voxels=cell_voxels,
         n_cells=n_cells,
@@ -275,47 +253,6 @@ def _dtype(source: str, table: TableFacts | None) -> str:
     """The type of the levels: that of the source, or the smallest that all bodies fit as well."""
     largest = 0 if table is None else table.largest
     return next(d for d in (source, "uint32", "uint64") if largest <= np.iinfo(d).max)
-
-
-def built_chunks(source_chunks: Shape) -> Shape:
-    """Chunk shape of the levels that are built: the source's, clamped, a whole number of cubes."""
-    clamped = (min(max(c, 32), 128) for c in source_chunks)
-    return triple(c // MAX_STAGE_FACTOR * MAX_STAGE_FACTOR for c in clamped)
-
-
-def _stages(levels: tuple[Level, ...], chunks: Shape, grown: Shape) -> tuple[Stage, ...]:
-    """The stages that build the missing levels.
-
-    A stage ends before the level that would be more than MAX_STAGE_FACTOR times coarser than its
-    base. The last level of a stage is the base of the next one. chunks: of the levels that are
-    built. grown: how many times longer than worthwhile super-chunks are on each axis.
-    """
-    stages = []
-    base = 0
-    while base < len(levels) - 1:
-        targets = [base + 1]
-        while targets[-1] + 1 < len(levels):
-            factor = levels[targets[-1] + 1].relative_to(levels[base])
-            if max(factor) > MAX_STAGE_FACTOR:
-                break
-            targets.append(targets[-1] + 1)
-        # a stage whose levels all exist is left out
-        if any(levels[k].is_built for k in targets):
-            last = levels[targets[-1]].relative_to(levels[base])
-            least = triple(c * f for c, f in zip(chunks, last, strict=True))
-            worthwhile = worthwhile_super_chunk(least, levels[base].shape)
-            super_chunk = triple(n * g for n, g in zip(worthwhile, grown, strict=True))
-            stages.append(
-                Stage(
-                    base=base,
-                    targets=tuple(targets),
-                    steps=tuple(levels[k].relative_to(levels[k - 1]) for k in targets),
-                    super_chunk=super_chunk,
-                    grid=ceil_div(levels[base].shape, super_chunk),
-                )
-            )
-        base = targets[-1]
-    return tuple(stages)
 
 
 def _sharding(n_voxels: int) -> Sharding:

@@ -11,7 +11,8 @@ import numpy as np
 from snakemesh.job_records import halo_voxels
 from snakemesh.plan.estimates import bundle_voxels
 from snakemesh.plan.jobs import smoothing_iterations
-from snakemesh.plan.plan import VOXELS_PER_LABEL, Plan, Stage
+from snakemesh.plan.plan import VOXELS_PER_LABEL, Plan
+from snakemesh.plan.stages import Stage
 from snakemesh.reading import BYTES_WRITING, reading
 
 # Python with the libraries that a job imports takes 200 MB. Snakemake runs beside it, under Slurm

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from snakemesh.boxes import indices
 from snakemesh.errors import UserError
 from snakemesh.plan.jobs import blocks_of_bundle, mesh_block_job, super_chunk_job
-from snakemesh.plan.plan import VOXELS_PER_SHARD, built_chunks, make_plan
+from snakemesh.plan.plan import VOXELS_PER_SHARD, make_plan
+from snakemesh.plan.stages import built_chunks
 from volumes import (
     ISOTROPIC,
     all_jobs,
