@@ -186,10 +186,9 @@ class OctreeGrid:
 
 @dataclass(frozen=True)
 class FinerBlocks:
-    """The blocks of the LOD below of which a block is made: `containers` of its cells' octants.
+    """What a block is made of: `containers` of the LOD below, which hold the octants of its cells.
 
-    shape, cell_voxels: voxels of their level in the part that is meshed, and in a cell. factor: of
-    the level of this LOD over s0.
+    shape, cell_voxels: voxels of their level that are meshed, and of a cell. factor: of this LOD's.
     """
 
     containers: tuple[str, ...]

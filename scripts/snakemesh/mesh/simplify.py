@@ -8,10 +8,8 @@ for along when it collapses.
 
 Collapses are not sorted. In each of several rounds every vertex whose best collapse has an error
 below a limit is collapsed, and the limit grows from round to round. What is left is moved to where
-it fits the dense faces best.
-
-Of its border, a piece drops the vertices that `seam_curves` says, and moves none. So pieces fit
-before and after.
+it fits the dense faces best. A piece drops the vertices of its border that `seam_curves` says, and
+moves none. So pieces fit before and after.
 """
 
 import numpy as np

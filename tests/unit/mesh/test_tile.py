@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemesh.job_records import halo_voxels
-from snakemesh.mesh import tile
+from snakemesh.mesh import simplified
 from snakemesh.mesh.tile import Tile, mesh_tile
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS
@@ -112,7 +112,7 @@ def test_any_tiles_of_noise_give_closed_surfaces(parts, lod, n_iter, keep):
 
 @pytest.mark.parametrize(("labels", "n_iter"), [(NOISE, 0), (NOISE, 2), (DENSE[:24, :30, :27], 2)])
 def test_dense_surfaces_of_cells_are_those_of_the_whole_volume(labels, n_iter, monkeypatch):
-    monkeypatch.setattr(tile, "restore_volume", lambda *_: None)  # each cell has its own volume
+    monkeypatch.setattr(simplified, "restore_volume", lambda *_: None)  # each cell has its own volume
     cells = [range(-(-n // c)) for n, c in zip(labels.shape, NOISE_CELL, strict=True)]
     whole = decoded(*all_tiles(labels, NOISE_CELL, PARTITIONS["one tile"], n_iter=n_iter))
     pieces = decoded(*all_tiles(labels, NOISE_CELL, cells, n_iter=n_iter))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemesh.errors import DamagedError
@@ -42,6 +42,7 @@ def write(path, counts):
     return str(path)
 
 
+@settings(deadline=None)
 @given(st.lists(rows, max_size=4))
 def test_counts_add_up_over_blocks(tmp_path_factory, blocks):
     folder = tmp_path_factory.mktemp("blocks")
