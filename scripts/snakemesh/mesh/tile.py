@@ -10,8 +10,9 @@ where objects are left open, are its seams. The order of the work makes seams ex
 3. The curves of the cuts are thinned and rounded. What is kept of a curve, and where, follows from
    the curve alone.
 4. The pieces are simplified, and get the volume of their voxels back. Vertices on seams stay.
-5. All other positions are rounded. The pieces of each label in a cell become a fragment, and are
-   encoded.
+5. All other positions are rounded. Strips along the seams between cells give both sides the same
+   normals.
+6. The pieces of each label in a cell become a fragment, and are encoded.
 
 From the second step on, positions are steps of the lattice (see `lattice`), x y z from the lower
 corner of the tile. A cell is 65535 steps wide on each axis.
@@ -29,6 +30,7 @@ from snakemesh.mesh.lattice import nearest_step, to_lattice
 from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile, push_back
 from snakemesh.mesh.restore_volume import restore_volume
 from snakemesh.mesh.seam_curves import thin_curves
+from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.snapping import grain_of, snap, snap_curves
 from snakemesh.mesh.surface import extract_surfaces
@@ -131,6 +133,18 @@ def mesh_tile(
             vertices, faces, owners, boxes, wanted, step, upper, is_seam, planes
         )
         snap(vertices, faces, owners, boxes, tile.n_cells, planes, ends, grain)
+        vertices, faces, owners, boxes = strips_along_seams(
+            vertices,
+            faces,
+            owners,
+            boxes,
+            pieces,
+            fates,
+            planes,
+            ends,
+            tile.n_cells,
+            tile.cell_voxels,
+        )
         batch_records, batch_blobs = encode_fragments(
             vertices,
             faces,
