@@ -131,6 +131,12 @@ class Cluster:
             job.status = "USUSP"
             records.log_status(self.folder, job)
 
+    def end_for_time(self, job: Job) -> None:
+        """A running job has reached the time limit of `-W`."""
+        with self._lock:
+            processes.kill(job.process.pid)
+            self._finish(job, 128 + signal.SIGUSR2, "TERM_RUNLIMIT")
+
     def turn_away(self, times: int) -> None:
         """The next uses of bsub fail, whatever they ask for."""
         self._turn_away = times
