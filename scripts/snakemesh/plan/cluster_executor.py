@@ -7,11 +7,13 @@
 """
 
 import hashlib
+import json
 import os
 import time
 from abc import abstractmethod
 from collections.abc import Collection
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -114,6 +116,7 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
                 self._say("the cluster does not say which jobs of the run before still run")
             elif alive:
                 self._divide(before, alive)
+            self._tidy_logs()
         awaited = self._awaited.values()
         begin_submitted(self.folder.submitted, self.scheduler, self.run_uuid, awaited)
 
@@ -143,6 +146,18 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
         give_up = time.monotonic() + _ENDING_S
         while others & (self.alive_jobs() or set()) and time.monotonic() < give_up:
             time.sleep(1)
+
+    def _tidy_logs(self) -> None:
+        """Remove the cluster's logs of jobs that have neither failed nor are awaited.
+
+        The run before could not remove them any more.
+        """
+        kept = {job.log for job in self._awaited.values()}
+        with suppress(OSError):
+            failures = Path(self.folder.failures).read_text(errors="replace")
+            for path in Path(self.folder.cluster_logs(self.scheduler)).absolute().rglob("*.log"):
+                if str(path) not in kept and json.dumps(str(path)) not in failures:
+                    path.unlink()
 
     def _is_awaited(self, job: JobExecutorInterface) -> bool:
         """Take a job of the run before for this one, if it makes the same and has not failed."""

@@ -1,7 +1,8 @@
 """The jobs of a cluster that a run has submitted, kept under the output for the run after it.
 
 A run that dies leaves them queued or running. They are kept as lines of JSON: first the run, by the
-text that the names of all its jobs contain, then its jobs. A line that was cut short is no line.
+text that the names of all its jobs contain, then its jobs. A line that was cut short is no line. A
+copy of the file in another place says nothing: the jobs are of the output that was copied.
 """
 
 import json
@@ -45,7 +46,9 @@ def read_submitted(path: str) -> SubmittedRun | None:
             lines = [found for line in file if (found := _parsed(line)) is not None]
     except OSError:
         return None
-    if not lines or lines[0].keys() != {"scheduler", "name"}:
+    if not lines or lines[0].keys() != {"scheduler", "name", "path"}:
+        return None
+    if lines[0]["path"] != os.path.realpath(path):
         return None
     keys = {"external", "products", "log"}
     jobs = {line["external"]: Submitted(**line) for line in lines[1:] if line.keys() == keys}
@@ -57,7 +60,8 @@ def begin_submitted(path: str, scheduler: str, name: str, jobs: Collection[Submi
 
     Nothing is kept where nothing can be written.
     """
-    lines = [{"scheduler": scheduler, "name": name}, *map(asdict, jobs)]
+    run = {"scheduler": scheduler, "name": name, "path": os.path.realpath(path)}
+    lines = [run, *map(asdict, jobs)]
     with suppress(OSError):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with replacing(path) as temporary:

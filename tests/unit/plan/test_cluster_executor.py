@@ -1,7 +1,9 @@
 """What a run does with the jobs that a run before it has left, on a cluster that is a set."""
 
+import json
 import logging
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -215,9 +217,43 @@ def test_what_was_cut_short_is_not_kept():
         kept = read_submitted(str(path))
         jobs = text[:length].count("\n") - 1 + (text[length] == "\n")
         assert kept is None if jobs < 0 else list(kept.jobs) == ["1", "2"][:jobs]
-    for odd in ('{"scheduler": "lsf"}\n', "[]\n", '{"scheduler": 1, "name": "x"}\n', ""):
+    for odd in ('{"scheduler": "lsf"}\n', "[]\n", text.replace('"old"', "1"), ""):
         path.write_text(odd)
         assert read_submitted(str(path)) is None
+
+
+def test_a_copy_of_an_output_leaves_the_jobs_of_the_original_alone(monkeypatch):
+    a = Job("a")
+    left(a)
+    shutil.copytree("out", "copy")
+    os.symlink("out", "link")
+    assert read_submitted("link/work/submitted.jsonl").name == "old"
+    cluster = Cluster()
+    cluster.alive = {"1"}
+    monkeypatch.setattr(Executor, "folder", OutputFolder("copy"))
+    a.log = ["copy/logs/mesh_block/a.log"]
+    run = executor(cluster, [a])
+    run.run_jobs([a])
+    assert (run.new, cluster.ended, run.run_uuid) == ([a], [], "new")
+
+
+def test_logs_that_the_run_before_could_not_remove():
+    a, b = Job("a"), Job("b")
+    folder = Path("out/logs/lsf").absolute()
+    folder.mkdir(parents=True)
+    begin_submitted(Executor.folder.submitted, "lsf", "old", ())
+    for number, job in (("1", a), ("2", b)):
+        add_submitted(
+            Executor.folder.submitted, Submitted(number, products_of(job), f"{folder}/{number}.log")
+        )
+    for name in ("1.log", "2.log", "3.log", "failed.log"):
+        (folder / name).touch()
+    line = json.dumps({"log": f"{folder}/failed.log"})
+    Path(Executor.folder.failures).write_text(f"{line}\n")
+    cluster = Cluster()
+    cluster.alive = {"1"}
+    executor(cluster, [a, b]).run_jobs([b])
+    assert sorted(path.name for path in folder.iterdir()) == ["1.log", "failed.log"]
 
 
 def test_nothing_can_be_kept(monkeypatch):
