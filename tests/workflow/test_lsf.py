@@ -150,7 +150,7 @@ def short_of_memory(place: Place) -> Outcome:
     ):
         driver.wait_for(lambda: cluster.jobs)
         cluster.turn_away(2)
-        cluster.fall_silent(15)
+        cluster.fall_silent(1, uses=7)
         driver.wait_for(lambda: jobs(cluster, "group_mesh_lod0"))
         if has_gawk():
             cluster.forget(jobs(cluster, "group_mesh_lod0")[0])

@@ -260,12 +260,16 @@ def test_killed_driver(slurm, repository, config, multires, tmp_path):
     """A job of the run before is awaited, and one that is not needed as it is is ended."""
     out, options = tmp_path / "out", ("--group-components", "pyramid_stage0=8", "mesh_lod0=8")
     before = config(out, target_reduction=0.8)
+    node = ("scontrol", "update", "NodeName=localhost")
+    slurm.command(*node, "State=DRAIN", "Reason=test")  # jobs wait
     with Driver(slurm, repository, before, tmp_path / "before", *options) as driver:
         wanted = {PYRAMID, MESH.format(lod=0)}
         driver.wait_until(lambda: wanted <= {job.comment for job in slurm.jobs()})
         driver.process.kill()
         driver.process.wait()
     with Driver(slurm, repository, config(out), tmp_path / "said", *options) as driver:
+        driver.wait_until(lambda: "jobs of the run before" in driver.said.read_text())
+        slurm.command(*node, "State=RESUME")
         said = driver.finish()
     assert "jobs of the run before that still wait or run: 1 awaited, 1 ended" in said
     jobs = by_name(slurm)

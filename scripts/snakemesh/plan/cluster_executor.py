@@ -97,7 +97,7 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
         self, job_info: SubmittedJobInfo, msg: str | None = None, **facts: Any
     ) -> None:
         """Log that a job has failed. Of a group, Snakemake leaves out what the cluster says."""
-        refresh_folders(facts.get("aux_logs") or ())
+        refresh_folders([path for path in facts.get("aux_logs") or () if path])
         if job_info.job.is_group():
             facts[CLUSTER_SAYS] = msg
         super().print_job_error(job_info, msg, **facts)
