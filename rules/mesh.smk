@@ -42,8 +42,8 @@ if PLAN.bundles(0):
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=doubled(lambda wildcards: bundle_mem_mb()),
-            runtime=doubled(lambda wildcards: bundle_runtime(PLAN)),
+            mem_mb=enough(MEMORY, "mesh_bundle", lambda wildcards: bundle_mem_mb()),
+            runtime=enough(TIME, "mesh_bundle", lambda wildcards: bundle_runtime(PLAN)),
         params:
             containers=bundle,
         script:
