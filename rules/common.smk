@@ -253,10 +253,11 @@ def if_short(rule, group):
     In a large volume, a group of 8 blocks of 1.2 hours each would be a cluster job of 10 hours.
     Without a cluster there are no groups: each would be one job, and take longer to plan.
     """
-    if workflow.is_main_process and workflow.local_exec:
-        return None
 
     def group_of(wildcards):
+        # asked here, because Snakemake does not know while it reads this file
+        if workflow.is_main_process and workflow.local_exec:
+            return None
         seconds = job_work(PLAN, rule, dict(wildcards.items())).seconds
         return group.format(**wildcards) if seconds < SHORT_S else None
 
