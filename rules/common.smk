@@ -20,6 +20,7 @@ from snakemesh.plan.configuration import read_settings, typed
 from snakemesh.plan.density import is_sparse
 from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import job_work
+from snakemesh.plan.failure_reasons import MEMORY, TIME
 from snakemesh.plan.good_levels import unfit_levels
 from snakemesh.plan.input_state import kept_mismatches, look_at_input, read_state, was_sparse
 from snakemesh.plan.input_state import write_state
@@ -32,7 +33,8 @@ from snakemesh.plan.provenance import run_document, write_document
 from snakemesh.plan.quiet import SHOWN, quieted
 from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
 from snakemesh.plan.remarks import target_remarks, view_command
-from snakemesh.plan.run_start import StartHandler, refuse_read_only_folder
+from snakemesh.plan.run_start import StartHandler, make_folders, refuse_read_only_folder
+from snakemesh.plan.shortages import shortages_of
 from snakemesh.plan.summary import plan_summary
 from snakemesh.plan.watch import verify_report, watch_run
 
@@ -69,6 +71,8 @@ except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
 ENVIRONMENT = "../envs/environment.yaml"
+# What jobs of this run were short of.
+SHORTAGES = shortages_of(OUT.root)
 # Jobs that are expected to take this many seconds or more are not put into a group with others. A
 # group is one job of a cluster.
 SHORT_S = 120
@@ -104,6 +108,12 @@ def begin():
         if not lock.acquire(Path(OUT.root), say, lost):
             return True  # Snakemake reads this file once more for each `use rule ... with`
         logger.info(summary(), extra=SHOWN)
+        make_folders(
+            path
+            for job in workflow.dag.needrun_jobs(exclude_finished=False)
+            if job.jobid in left
+            for path in job.products()
+        )
         write_lists(INPUT_STATE.lists, LISTS)
         label_map.write_label_map_state(MADE_FROM, OUT)
         # the last one: where it is, the others are
@@ -117,7 +127,7 @@ def begin():
     except KeyboardInterrupt:  # while it waits to see whether another run lives, or compiles
         sys.exit(130)
     verifies = "verify_table" in rules
-    watch_run(logger, QUIET, OUT, works, lambda: end(verifies))
+    watch_run(logger, QUIET, OUT, works, SHORTAGES, lambda: end(verifies))
     return True
 
 
@@ -154,6 +164,7 @@ def end(verifies):
 
     verifies: whether the run has verified it.
     """
+    Path(OUT.submitted).unlink(missing_ok=True)  # no job is left
     if verifies:
         print(verify_report(OUT.log(f"verify_table.{MADE_FROM.verified}")), flush=True)
     facts = read_marker(OUT.documents_marker(MADE_FROM.documents))
@@ -242,10 +253,11 @@ def if_short(rule, group):
     In a large volume, a group of 8 blocks of 1.2 hours each would be a cluster job of 10 hours.
     Without a cluster there are no groups: each would be one job, and take longer to plan.
     """
-    if workflow.is_main_process and workflow.local_exec:
-        return None
 
     def group_of(wildcards):
+        # asked here, because Snakemake does not know while it reads this file
+        if workflow.is_main_process and workflow.local_exec:
+            return None
         seconds = job_work(PLAN, rule, dict(wildcards.items())).seconds
         return group.format(**wildcards) if seconds < SHORT_S else None
 
@@ -257,9 +269,9 @@ def voxels_of_block(wildcards):
     return job_work(PLAN, "mesh_block", dict(wildcards.items())).voxels
 
 
-def doubled(amount):
-    """A resource of a job: `amount(wildcards)`, doubled at each further attempt at the job."""
-    return lambda wildcards, attempt: amount(wildcards) * 2 ** (attempt - 1)
+def enough(resource, rule, amount):
+    """A resource of the jobs of a rule: `amount(wildcards)`, and more where that was too little."""
+    return lambda wildcards: amount(wildcards) * SHORTAGES.factor(rule, wildcards, resource)
 
 
 # The handler that keeps Snakemake's own messages from the terminal. None where another workflow
@@ -273,11 +285,11 @@ if workflow.is_main_process:
     if ExecutorPluginRegistry().is_installed("lsf"):
         from snakemesh.plan.lsf_executor import use_with_lsf
 
-        use_with_lsf()
+        use_with_lsf(OUT)
     if ExecutorPluginRegistry().is_installed("slurm"):
         from snakemesh.plan.slurm_executor import use_with_slurm
 
-        use_with_slurm()
+        use_with_slurm(OUT, not IS_MODULE)
     atexit.register(say_at_exit)
     shown = workflow.output_settings
     if not shown.dryrun:

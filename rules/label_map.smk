@@ -12,8 +12,8 @@ rule label_map:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: label_map_mem_mb()),
-        runtime=doubled(lambda wildcards: label_map_runtime(PLAN)),
+        mem_mb=enough(MEMORY, "label_map", lambda wildcards: label_map_mem_mb()),
+        runtime=enough(TIME, "label_map", lambda wildcards: label_map_runtime(PLAN)),
     params:
         path=sorted_table,
         table=SETTINGS.label_map,

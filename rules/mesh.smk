@@ -17,8 +17,8 @@ rule mesh_block:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: mesh_mem_mb(PLAN, int(wildcards.lod))),
-        runtime=doubled(lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod))),
+        mem_mb=enough(MEMORY, "mesh_block", lambda wildcards: mesh_mem_mb(PLAN, int(wildcards.lod))),
+        runtime=enough(TIME, "mesh_block", lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod))),
     params:
         job=block,
         level_markers=level_of_block,
@@ -42,8 +42,8 @@ if PLAN.bundles(0):
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=doubled(lambda wildcards: bundle_mem_mb()),
-            runtime=doubled(lambda wildcards: bundle_runtime(PLAN)),
+            mem_mb=enough(MEMORY, "mesh_bundle", lambda wildcards: bundle_mem_mb()),
+            runtime=enough(TIME, "mesh_bundle", lambda wildcards: bundle_runtime(PLAN)),
         params:
             containers=bundle,
         script:

@@ -14,8 +14,8 @@ rule shard:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: shard_mem_mb(PLAN)),
-        runtime=doubled(lambda wildcards: shard_runtime(PLAN)),
+        mem_mb=enough(MEMORY, "shard", lambda wildcards: shard_mem_mb(PLAN)),
+        runtime=enough(TIME, "shard", lambda wildcards: shard_runtime(PLAN)),
     params:
         job=shard_job,
         folder=OUT,
@@ -38,8 +38,8 @@ rule multires_index:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: index_mem_mb(PLAN)),
-        runtime=doubled(lambda wildcards: index_runtime(PLAN)),
+        mem_mb=enough(MEMORY, "multires_index", lambda wildcards: index_mem_mb(PLAN)),
+        runtime=enough(TIME, "multires_index", lambda wildcards: index_runtime(PLAN)),
     params:
         job=jobs.shard_job(PLAN),
         folder=OUT,

@@ -47,8 +47,8 @@ rule pyramid_super_chunk:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: pyramid_mem_mb(PLAN)),
-        runtime=doubled(lambda wildcards: pyramid_runtime(PLAN)),
+        mem_mb=enough(MEMORY, "pyramid_super_chunk", lambda wildcards: pyramid_mem_mb(PLAN)),
+        runtime=enough(TIME, "pyramid_super_chunk", lambda wildcards: pyramid_runtime(PLAN)),
     params:
         job=super_chunk,
         base_markers=earlier_stage,

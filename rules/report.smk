@@ -42,7 +42,7 @@ rule report_charts:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: 1500),
+        mem_mb=enough(MEMORY, "report_charts", lambda wildcards: 1500),
         runtime=30,
     params:
         segments=OUT.segments,
@@ -62,7 +62,7 @@ rule report_meshes:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: 3000),
+        mem_mb=enough(MEMORY, "report_meshes", lambda wildcards: 3000),
         runtime=30,
     params:
         segments=OUT.segments,
@@ -82,7 +82,7 @@ rule report_slice:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: 2000),
+        mem_mb=enough(MEMORY, "report_slice", lambda wildcards: 2000),
         runtime=30,
     params:
         segments=OUT.segments,

@@ -24,8 +24,8 @@ rule verify_voxels:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: verify_voxels_mem_mb(PLAN)),
-        runtime=doubled(lambda wildcards: verify_voxels_runtime(PLAN)),
+        mem_mb=enough(MEMORY, "verify_voxels", lambda wildcards: verify_voxels_mem_mb(PLAN)),
+        runtime=enough(TIME, "verify_voxels", lambda wildcards: verify_voxels_runtime(PLAN)),
     params:
         job=verify_job,
         box=lambda wildcards: jobs.own_box(PLAN, 0, box_index(wildcards.box)),
@@ -67,8 +67,8 @@ rule verify_shard:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: verify_mem_mb(PLAN)),
-        runtime=doubled(lambda wildcards: verify_runtime(PLAN)),
+        mem_mb=enough(MEMORY, "verify_shard", lambda wildcards: verify_mem_mb(PLAN)),
+        runtime=enough(TIME, "verify_shard", lambda wildcards: verify_runtime(PLAN)),
     params:
         job=verify_job,
         folder=OUT,
@@ -92,8 +92,8 @@ rule verify_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=doubled(lambda wildcards: index_mem_mb(PLAN)),
-        runtime=doubled(lambda wildcards: index_runtime(PLAN)),
+        mem_mb=enough(MEMORY, "verify_table", lambda wildcards: index_mem_mb(PLAN)),
+        runtime=enough(TIME, "verify_table", lambda wildcards: index_runtime(PLAN)),
     params:
         folder=OUT,
         findings=lambda wildcards: all_findings(),

@@ -1,8 +1,8 @@
 /* File systems that lack a call: preloaded (LD_PRELOAD), it refuses calls of the C library.
  *
  * REFUSED_CALLS names calls and the error of each, separated by spaces: "flock=38 symlink=1". The
- * names are flock, record_lock (fcntl), fsync_of_file, fsync_of_folder, syncfs, symlink, link. The
- * error 0 pretends to have done it: a lock that is none.
+ * names are flock, record_lock (fcntl), fsync_of_file, fsync_of_folder, syncfs, symlink, link, and
+ * mkdir_below_logs. The error 0 pretends to have done it: a lock that is none.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -108,6 +108,13 @@ int symlinkat(const char *target, int folder, const char *path)
 {
     REFUSE("symlink");
     return REAL(symlinkat)(target, folder, path);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    if (strstr(path, "/logs/"))
+        REFUSE("mkdir_below_logs");
+    return REAL(mkdir)(path, mode);
 }
 
 int link(const char *from, const char *to)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "rules", "scripts", "report", "config", "profiles", "lsf", "slurm", "envs")
+PROFILES = ("profiles", "lsf", "slurm", "sge", "pbs", "htcondor")
+PARTS = ("Snakefile", "rules", "scripts", "report", "config", "envs", *PROFILES)
 # These settings give few jobs, but still cut the test volume along two axes and into two
 # super-chunks. They keep enough faces for small bodies to have every LOD.
 SMALL = {"cell_size": 64, "num_lods": 3, "target_reduction": 0.5, "decimation_factor": 4}

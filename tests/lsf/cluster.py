@@ -43,7 +43,7 @@ class Cluster:
         self.unanswered = self.turned_away = 0
         self.most_running = self.most_waiting = 0
         self._down: set[str] = set()
-        self._silent_for, self._silent_until = 0.0, None
+        self._silent_for, self._silent_until, self._silent_uses = 0.0, None, 0
         self._turn_away = 0
         self._lock = threading.RLock()
         self._end = threading.Event()
@@ -115,9 +115,12 @@ class Cluster:
     def go_on(self, job: Job) -> None:
         processes.send(job.process.pid, signal.SIGCONT)
 
-    def fall_silent(self, seconds: float) -> None:
-        """bjobs gets no answer for some seconds, which begin with its next use."""
-        self._silent_for, self._silent_until = seconds, None
+    def fall_silent(self, seconds: float, uses: int = 0) -> None:
+        """bjobs gets no answer for some seconds, which begin with its next use.
+
+        uses: and not before it was used so often.
+        """
+        self._silent_for, self._silent_until, self._silent_uses = seconds, None, uses
 
     def limit_mb(self, job: Job) -> float | None:
         """The memory at which a job is killed, None if there is no limit."""
@@ -130,6 +133,12 @@ class Cluster:
             self.stall(job)
             job.status = "USUSP"
             records.log_status(self.folder, job)
+
+    def end_for_time(self, job: Job) -> None:
+        """A running job has reached the time limit of `-W`."""
+        with self._lock:
+            processes.kill(job.process.pid)
+            self._finish(job, 128 + signal.SIGUSR2, "TERM_RUNLIMIT")
 
     def turn_away(self, times: int) -> None:
         """The next uses of bsub fail, whatever they ask for."""
@@ -180,7 +189,7 @@ class Cluster:
         with self._lock:
             if self._silent_until is None:
                 self._silent_until = time.time() + self._silent_for
-            silent = time.time() < self._silent_until
+            silent = time.time() < self._silent_until or self.unanswered < self._silent_uses
             self.unanswered += silent
             return not silent
 

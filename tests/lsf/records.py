@@ -15,6 +15,7 @@ QUEUE = "normal"
 STATUS = {"USUSP": 16, "EXIT": 32, "DONE": 64, "UNKWN": 65536}
 REASONS = {
     "TERM_MEMLIMIT": "job killed after reaching LSF memory usage limit",
+    "TERM_RUNLIMIT": "job killed after reaching LSF run time limit",
     "TERM_OWNER": "job killed by owner",
     "TERM_EXTERNAL_SIGNAL": "job killed by a signal external to LSF",
 }

@@ -31,7 +31,7 @@ KEYS = set(yaml.safe_load((REPOSITORY / "config/config.schema.yaml").read_text()
 # in the output.
 ROOTS = {
     *(".ci", ".github", "config", "docs", "envs", "lsf", "profiles", "report", "rules", "scripts"),
-    "slurm",
+    *("slurm", "sge", "pbs", "htcondor"),
     *("tests", "Snakefile", "pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
 }
 # A file that is named without its folder

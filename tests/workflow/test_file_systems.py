@@ -268,3 +268,19 @@ def test_a_read_only_clone(repository, ours, tmp_path):
     said = process.communicate()[0]
     assert process.returncode == 0, said
     assert (ours["output_directory"] / "_intermediate_scales.zarr" / "s1").is_dir()
+
+
+def test_a_quota_that_is_reached_in_logs(repository, ours):
+    """One line instead of Snakemake's, before any job starts."""
+    line = command(ours)
+    refused = refusing(mkdir_below_logs=errno.EDQUOT)
+    done = subprocess.run(
+        line, cwd=repository, env=refused, capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert re.findall("^snakemesh: .*$", said, re.M) == [
+        f"snakemesh: config key output_directory: {ours['output_directory']} cannot be written to "
+        "(Disk quota exceeded)"
+    ]
+    assert "WorkflowError" not in said and "Traceback" not in said

@@ -6,11 +6,13 @@ then ever less often. So all scenarios that the chosen tests need run at the sam
 test looks at the outcome of one.
 """
 
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import pytest
 from lsf.cluster import Cluster
 from lsf.job import Job
 from lsf.syntax import LONGEST, SyntaxRefusedError, read_bsub
+from preloading import library
 from running import command, digests, run
 from small_blocks import copy_with_small_blocks, small_blocks
 from snakemesh.plan.configuration import read_settings
@@ -86,14 +89,16 @@ def jobs(cluster: Cluster, name: str) -> list[Job]:
 class Driver:
     """Snakemake as a user starts it on a login node. It is killed when the block is left."""
 
-    def __init__(self, place: Place, cluster: Cluster, config: dict, *arguments: str) -> None:
+    def __init__(
+        self, place: Place, cluster: Cluster, config: dict, *arguments: str, **environment: str
+    ) -> None:
         line = command(config, *LINE, *arguments)
         at = line.index("--cores")  # removed: the profile sets the cores
         self._file = open(place.folder / "said", "w+")  # noqa: SIM115
         self.process = subprocess.Popen(
             line[:at] + line[at + 2 :],
             cwd=place.repository,
-            env=cluster.environment,
+            env=cluster.environment | environment,
             stdout=self._file,
             stderr=subprocess.STDOUT,
         )
@@ -137,15 +142,15 @@ def short_of_memory(place: Place) -> Outcome:
     LSF starts and reports jobs with a delay. bjobs forgets a job, whose end is then only in the
     event log. Two jobs are refused, and LSF does not answer until the plugin has asked six times.
     """
-    little = ("--set-resources", "pyramid_super_chunk:mem_mb=250*2**(attempt-1)")
+    ask_for_too_little(place.repository)
     config = place.config(place.output)
     with (
         place.cluster({"node1": 1}, dispatch_delay=1, report_delay=2) as cluster,
-        Driver(place, cluster, config, *little, *IMPATIENT) as driver,
+        Driver(place, cluster, config, *IMPATIENT) as driver,
     ):
         driver.wait_for(lambda: cluster.jobs)
         cluster.turn_away(2)
-        cluster.fall_silent(5)
+        cluster.fall_silent(1, uses=7)
         driver.wait_for(lambda: jobs(cluster, "group_mesh_lod0"))
         if has_gawk():
             cluster.forget(jobs(cluster, "group_mesh_lod0")[0])
@@ -156,8 +161,8 @@ def short_of_memory(place: Place) -> Outcome:
 def dying_hosts(place: Place) -> Outcome:
     """Three machines die. LSF reports the death of one, and only a lost contact with two.
 
-    Before, there were results of another configuration where a job of the first machine would have
-    written its own. Also, LSF does not answer for a while.
+    One job reaches its time limit. Before, there were results of another configuration where a job
+    of the first machine would have written its own. Also, LSF does not answer for a while.
     """
     other = run(
         place.repository, place.config(place.output, downsample_method="nearest", **KEPT), "pyramid"
@@ -173,6 +178,8 @@ def dying_hosts(place: Place) -> Outcome:
         cluster.fail_host(jobs(cluster, "group_pyramid_stage0")[0].host, noticed=False)
         driver.wait_for(lambda: list(place.output.glob("work/mesh/lod0/*.fragments")))
         cluster.fail_host(jobs(cluster, "group_mesh_lod0")[0].host, noticed=True)
+        driver.wait_for(lambda: running(cluster, "group_mesh_lod1"))
+        cluster.end_for_time(jobs(cluster, "group_mesh_lod1")[0])
         driver.wait_for(lambda: running(cluster, "rule_shard"))
         cluster.fail_host(jobs(cluster, "rule_shard")[0].host, noticed=False)
         said = driver.finish()
@@ -182,8 +189,8 @@ def dying_hosts(place: Place) -> Outcome:
 def lost_job_and_killed_driver(place: Place) -> Outcome:
     """A job vanishes. Snakemake waits for it, and is killed while another job is running.
 
-    Then the same command is started again, and that other job goes on beside the jobs of the
-    second run. The jobs of a group run side by side, and the site counts in GB. A job is suspended.
+    Then the same command is started again, which awaits that other job. The jobs of a group run
+    side by side, and the site counts in GB. A job is suspended.
     """
     config, options = place.config(place.output), (*IMPATIENT, "--cores", "8")
     with place.cluster({f"node{i}": 8 for i in range(1, 5)}, unit="GB") as cluster:
@@ -198,15 +205,71 @@ def lost_job_and_killed_driver(place: Place) -> Outcome:
             is_waiting = not list(place.output.glob("work/mesh/blocks.*.done"))
             first = driver.said
         with Driver(place, cluster, config, *options) as driver:
-            driver.wait_for(lambda: len(running(cluster, "group_mesh_lod1")) == 2)
+            driver.wait_for(lambda: "1 awaited" in driver.said)
+            driver.wait_for(lambda: len(jobs(cluster, "group_mesh_lod0")) == 2)
             cluster.go_on(old)
             driver.wait_for(lambda: running(cluster, "rule_shard"))
             cluster.suspend(jobs(cluster, "rule_shard")[0])
             said = [first, driver.finish()]
-        while not old.has_ended:
-            time.sleep(0.1)
         facts = {"is_waiting": is_waiting}
         return Outcome(cluster, digests(place.output / "multires"), said, facts)
+
+
+def killed_driver_and_changed_configuration(place: Place) -> Outcome:
+    """Snakemake is killed while a super-chunk and blocks are at work, and starts with other meshes.
+
+    The super-chunk is what the second run needs too; the blocks are not.
+    """
+    options = ("--group-components", "pyramid_stage0=8", "mesh_lod0=8")
+    with place.cluster({f"node{i}": 1 for i in range(1, 5)}) as cluster:
+        other = place.config(place.output, target_reduction=0.8)
+        with Driver(place, cluster, other, *options) as driver:
+            for name in ("group_pyramid_stage0", "group_mesh_lod0"):
+                driver.wait_for(partial(running, cluster, name))
+                cluster.stall(jobs(cluster, name)[0])
+            driver.kill()
+        submitted = place.output / "work" / "submitted.jsonl"
+        with open(submitted, "a") as file:
+            file.write('{"external": "99", "prod')  # as where it was killed while it wrote
+        (pyramid,) = jobs(cluster, "group_pyramid_stage0")
+        with Driver(place, cluster, place.config(place.output), *options) as driver:
+            driver.wait_for(lambda: len(jobs(cluster, "group_mesh_lod0")) == 2)
+            cluster.go_on(pyramid)
+            said = [driver.finish()]
+        facts = {"submitted": submitted.exists()}
+        return Outcome(cluster, digests(place.output / "multires"), said, facts)
+
+
+def first_jobs(place: Place) -> Outcome:
+    """Sixteen first jobs at once, where nothing is compiled yet."""
+    kernels = place.repository / "scripts" / "snakemesh" / "__pycache__" / "kernels"
+    shutil.rmtree(kernels, ignore_errors=True)
+    single = [f"{name}=1" for name in ("pyramid_stage0", "mesh_lod0", "mesh_lod1", "mesh_lod2")]
+    config = place.config(place.output, cell_size=32)
+    options, cache = ("--group-components", *single), str(place.folder / "cache")
+    with (
+        # all that can start is submitted before the first one starts
+        place.cluster({"node1": 16}, dispatch_delay=30) as cluster,
+        Driver(place, cluster, config, *options, XDG_CACHE_HOME=cache) as driver,
+    ):
+        driver.wait_for(lambda: cluster.jobs)
+        before = {path.name: path.stat().st_mtime_ns for path in kernels.iterdir()}
+        said = driver.finish()
+        after = {path.name: path.stat().st_mtime_ns for path in kernels.iterdir()}
+        return Outcome(cluster, {}, [said], {"before": before, "after": after})
+
+
+def files_seen_late(place: Place) -> Outcome:
+    """The node of Snakemake sees the containers of blocks only when it looks into their folder.
+
+    Snakemake itself waits 3 seconds for them.
+    """
+    late = {"LATE_FILES": "/work/mesh/lod", "LATE_SECONDS": "600"}
+    late["LD_PRELOAD"] = str(library("late_files"))
+    config = place.config(place.output)
+    with place.cluster({"node1": 4}) as cluster, Driver(place, cluster, config, **late) as driver:
+        said = driver.finish()
+        return Outcome(cluster, digests(place.output / "multires"), [said], {})
 
 
 # The scenario that each test looks at
@@ -219,7 +282,16 @@ SCENARIOS = {
     "test_limit_of_jobs_side_by_side": lost_job_and_killed_driver,
     "test_suspended": lost_job_and_killed_driver,
     "test_lost_job_and_killed_driver": lost_job_and_killed_driver,
+    "test_killed_driver_and_changed_configuration": killed_driver_and_changed_configuration,
+    "test_first_jobs_compile_nothing": first_jobs,
+    "test_files_seen_late": files_seen_late,
 }
+
+
+def ask_for_too_little(repository: Path) -> None:
+    """Have the plan ask for less memory for super-chunks than Python alone takes."""
+    with open(repository / "scripts" / "snakemesh" / "plan" / "resources.py", "a") as module:
+        module.write("\n\ndef pyramid_mem_mb(plan):\n    return 250\n")
 
 
 def less_patient(module: Path) -> None:
@@ -232,17 +304,16 @@ def less_patient(module: Path) -> None:
 @pytest.fixture(scope="module")
 def outcomes(request, config, tmp_path_factory):
     """The future outcome of every scenario that a chosen test needs, all run at the same time."""
-    repository = copy_with_small_blocks(tmp_path_factory.mktemp("lsf") / "repository")
-    less_patient(repository / "scripts" / "snakemesh" / "plan" / "lsf_executor.py")
     here = [item for item in request.session.items if item.module is request.module]
     wanted = {SCENARIOS[item.name] for item in here if item.name in SCENARIOS}
     with ThreadPoolExecutor() as pool:
-        yield {
-            scenario: pool.submit(
-                scenario, Place(repository, tmp_path_factory.mktemp(scenario.__name__), config)
-            )
-            for scenario in wanted
-        }
+        places = {}
+        for scenario in wanted:
+            folder = tmp_path_factory.mktemp(scenario.__name__)
+            repository = copy_with_small_blocks(folder / "repository")
+            less_patient(repository / "scripts" / "snakemesh" / "plan" / "lsf_executor.py")
+            places[scenario] = Place(repository, folder, config)
+        yield {scenario: pool.submit(scenario, place) for scenario, place in places.items()}
 
 
 @pytest.fixture
@@ -271,12 +342,12 @@ def test_bsub_lines(outcome, config):
 
 
 def test_killed_for_memory(outcome, multires):
-    """A group that is killed for its memory is tried again with twice the memory and time."""
+    """A group that is killed for its memory is tried again with twice the memory, and no more."""
     killed, done = outcome.jobs("group_pyramid_stage0")
     assert (killed.status, killed.reason, killed.asked.mem) == ("EXIT", "TERM_MEMLIMIT", 250)
     assert (done.status, done.asked.mem) == ("DONE", 500)
     assert [outcome.cluster.limit_mb(job) for job in (killed, done)] == [250, 500]
-    assert done.asked.run_minutes == 2 * killed.asked.run_minutes
+    assert done.asked.run_minutes == killed.asked.run_minutes
     assert "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit." in outcome.said[0]
     assert outcome.multires == digests(multires)
 
@@ -324,7 +395,13 @@ def test_hosts_that_die(outcome, multires):
         ("group_mesh_lod0", "EXIT"),
         ("rule_shard", "UNKWN"),
     ):
-        assert [job.status for job in outcome.jobs(name)] == [status, "DONE"], name
+        attempts = outcome.jobs(name)
+        assert [job.status for job in attempts] == [status, "DONE"], name
+        assert len({(job.asked.mem, job.asked.run_minutes) for job in attempts}) == 1, name
+    ended, again = outcome.jobs("group_mesh_lod1")
+    assert (ended.reason, again.status) == ("TERM_RUNLIMIT", "DONE")
+    assert again.asked.run_minutes == 2 * ended.asked.run_minutes
+    assert again.asked.mem == ended.asked.mem
     assert outcome.cluster.unanswered > 0
     assert outcome.multires == digests(multires)
 
@@ -334,9 +411,51 @@ def test_lost_job_and_killed_driver(outcome, multires):
     lost, again = outcome.jobs("group_mesh_lod0")
     assert (lost.lost, again.status) == (True, "DONE")
     assert outcome.facts["is_waiting"]
-    old, new = outcome.jobs("group_mesh_lod1")
-    assert old.started < new.started < old.ended
+    (awaited,) = outcome.jobs("group_mesh_lod1")
+    assert awaited.status == "DONE"
     assert outcome.multires == digests(multires)
+
+
+def test_killed_driver_and_changed_configuration(outcome, multires):
+    """Jobs of the run before are awaited if they make what is needed, and ended if not."""
+    (pyramid,) = outcome.jobs("group_pyramid_stage0")
+    assert pyramid.status == "DONE"
+    old, new = outcome.jobs("group_mesh_lod0")
+    assert (old.reason, new.status) == ("TERM_OWNER", "DONE")
+    assert old.ended <= new.submitted
+    assert "jobs of the run before that still wait or run: 1 awaited, 1 ended" in outcome.said[0]
+    assert not outcome.facts["submitted"]
+    assert outcome.multires == digests(multires)
+
+
+def test_first_jobs_compile_nothing(outcome):
+    """All that they need is compiled before the first one is submitted."""
+    assert outcome.cluster.most_running == 16
+    assert outcome.facts["before"] and outcome.facts["after"] == outcome.facts["before"]
+    assert {job.status for job in outcome.cluster.jobs} == {"DONE"}
+
+
+def test_files_seen_late(outcome, multires):
+    """No group is run again because its files are seen late: their folders are looked into."""
+    assert {job.status for job in outcome.cluster.jobs} == {"DONE"}
+    assert len({job.name for job in outcome.cluster.jobs}) == len(outcome.cluster.jobs)
+    assert outcome.multires == digests(multires)
+
+
+@pytest.mark.parametrize("name", ["short_of_memory", "dying_hosts"])
+def test_what_lsf_writes(outcomes, name):
+    """Under the output, and only of jobs that have failed. Each log is of one attempt."""
+    scenario = globals()[name]
+    if scenario not in outcomes:
+        pytest.skip("the test of this scenario is not chosen")
+    outcome = outcomes[scenario].result()
+    logs = {job.asked.options["-o"].replace("%J", str(job.id)): job for job in outcome.cluster.jobs}
+    assert len(logs) == len(outcome.cluster.jobs)
+    (folder,) = {Path(log).parent for log in logs}
+    assert folder.parts[-3:] == ("out", "logs", "lsf")
+    for path in folder.iterdir():
+        assert logs[str(path)].status != "DONE"
+    assert not list(folder.parents[2].glob("repository/.snakemake/lsf_logs"))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Runs that are killed go on where they stopped, and end with the same bytes."""
 
+import shutil
 import time
 
 from running import digests, finish, kill_when, planned
@@ -43,6 +44,15 @@ def test_killed_again_and_again(repository, config, multires, tmp_path):
     kill_when(repository, config(output), meshed(output, 1), whole_group=False)
     assert digests(finish(repository, config(output))) == digests(multires)
     assert leftovers(output) == []
+
+
+def test_work_removed_in_the_middle(repository, config, multires, tmp_path):
+    """The run ends or recovers, and the same command completes, also where meshes are there."""
+    output = tmp_path / "out"
+    finish(repository, config(output, target_reduction=0.8))
+    kill_when(repository, config(output), meshed(output, 2), whole_group=True)
+    shutil.rmtree(output / "work")
+    assert digests(finish(repository, config(output))) == digests(multires)
 
 
 def test_nothing_changed_nothing_done(repository, config, multires):

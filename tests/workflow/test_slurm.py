@@ -128,6 +128,10 @@ def test_ten_minutes_without_an_answer_are_bridged():
     assert seconds >= 600
 
 
+def job_without_files():
+    return SimpleNamespace(is_group=lambda: False, output=[], log=[])
+
+
 def test_jobs_are_not_forgotten(monkeypatch):
     """The plugin forgets jobs that it neither yields nor reports, as when Slurm never answers."""
     plugin = pytest.importorskip("snakemake_executor_plugin_slurm", reason="NOT TESTED: no plugin")
@@ -144,8 +148,9 @@ def test_jobs_are_not_forgotten(monkeypatch):
     monkeypatch.setattr(plugin.Executor, "__post_init__", lambda self: None)
     monkeypatch.setattr(plugin.Executor, "check_active_jobs", check_active_jobs)
     executor = slurm_executor.PatientExecutor.__new__(slurm_executor.PatientExecutor)
+    executor.is_alone = False
     executor.__post_init__()
-    jobs = [SubmittedJobInfo(object(), external_jobid=str(number)) for number in range(4)]
+    jobs = [SubmittedJobInfo(job_without_files(), str(number)) for number in range(4)]
 
     async def active():
         return [job async for job in executor.check_active_jobs(jobs)]
@@ -165,6 +170,7 @@ def test_a_job_that_slurm_refuses_for_longer_has_failed(monkeypatch):
         monkeypatch.setattr(plugin.Executor, name, lambda self, job, *_: failed.append(job))
     executor = slurm_executor.PatientExecutor.__new__(slurm_executor.PatientExecutor)
     executor.logger, executor.lock, executor.active_jobs = logging.root, Lock(), []
+    executor.is_alone = False
     executor.__post_init__()
     for seconds in (60, 600):
         job = SimpleNamespace(job=object(), external_jobid=None)
@@ -235,14 +241,38 @@ def test_killed_for_memory_cancelled_and_on_a_failed_node(
         ("pyramid_super_chunk stage 0", "CANCELLED"),
         ("mesh_block lod 1", "NODE FAILURE"),
     ):
-        assert re.search(rf"^failed: {rule} \S+: .*{why}.*\n  log: .*/slurm_logs/", said, re.M), (
+        assert re.search(rf"^failed: {rule} \S+: .*{why}.*\n  log: .*/logs/slurm/", said, re.M), (
             said
         )
     assert re.search(r"^tried again: mesh_block lod 0 \S+, attempt 2, with 0.6 GB", said, re.M)
     assert [job.memory_mb for job in attempts[lod0][:2]] == [300, 600]
     assert attempts[PYRAMID][0].state == "CANCELLED"
     assert attempts[lod1][0].state == "NODE_FAIL"
-    for jobs in attempts.values():
+    for name, jobs in attempts.items():
         assert jobs[-1].state == "COMPLETED"
-        assert all(later.memory_mb == 2 * job.memory_mb for job, later in pairwise(jobs))
+        more = 2 if name == lod0 else 1  # only that one was short of memory
+        assert all(later.memory_mb == more * job.memory_mb for job, later in pairwise(jobs))
+    assert not (too_little / ".snakemake" / "slurm_logs").exists()
+    assert digests(out / "multires") == digests(multires)
+
+
+def test_killed_driver(slurm, repository, config, multires, tmp_path):
+    """A job of the run before is awaited, and one that is not needed as it is is ended."""
+    out, options = tmp_path / "out", ("--group-components", "pyramid_stage0=8", "mesh_lod0=8")
+    before = config(out, target_reduction=0.8)
+    node = ("scontrol", "update", "NodeName=localhost")
+    slurm.command(*node, "State=DRAIN", "Reason=test")  # jobs wait
+    with Driver(slurm, repository, before, tmp_path / "before", *options) as driver:
+        wanted = {PYRAMID, MESH.format(lod=0)}
+        driver.wait_until(lambda: wanted <= {job.comment for job in slurm.jobs()})
+        driver.process.kill()
+        driver.process.wait()
+    with Driver(slurm, repository, config(out), tmp_path / "said", *options) as driver:
+        driver.wait_until(lambda: "jobs of the run before" in driver.said.read_text())
+        slurm.command(*node, "State=RESUME")
+        said = driver.finish()
+    assert "jobs of the run before that still wait or run: 1 awaited, 1 ended" in said
+    jobs = by_name(slurm)
+    assert [job.state for job in jobs[PYRAMID]] == ["COMPLETED"]
+    assert [job.state for job in jobs[MESH.format(lod=0)]] == ["CANCELLED", "COMPLETED"]
     assert digests(out / "multires") == digests(multires)

@@ -68,7 +68,14 @@ def _pieces() -> None:
 def _uncut() -> Pieces:
     codes = np.zeros(8, np.int32)
     return Pieces(
-        _CORNERS.copy(), codes, _FACES, _STARTS, np.zeros(1, np.int32), np.zeros(1, int), np.ones(1)
+        _CORNERS.copy(),
+        codes,
+        _FACES,
+        _STARTS,
+        np.zeros(1, np.int32),
+        np.zeros(1, int),
+        np.ones(1),
+        np.zeros((8, 3), np.int32),
     )
 
 

@@ -8,6 +8,7 @@ Everything is x y z, except in a job.
 """
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,13 @@ from snakemesh.mesh.finer import (
 )
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.octants import octant_geometry
-from snakemesh.mesh.pieces import uncut_pieces
+from snakemesh.mesh.pieces import codes_of, uncut_pieces
+from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplified import Mesh, simplified
 from snakemesh.mesh.specks import without_specks
 from snakemesh.mesh.stats import BlockStats
+from snakemesh.mesh.tile import geometry_of
+from snakemesh.mesh.tiles import tile_of
 from snakemesh.mesh.voxel_moments import moments_of
 from snakemesh.multires.container import FRAGMENT, NO_COUNTS, write_container
 from snakemesh.multires.container_table import Origin
@@ -72,8 +76,10 @@ def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -
 
 def _mesh_octant(
     job: MeshBlockJob, finer: FinerBlocks, found: FinerFragments, octant: Cell, rows: np.ndarray
-) -> tuple[Cell, np.ndarray, Mesh]:
+) -> tuple[Cell, np.ndarray, Mesh, np.ndarray]:
     """What the fragments of an octant become: the octant, its labels, and their mesh.
+
+    Last come the normals, (N, 3) int32, as in `Pieces`, of the first vertices of the mesh.
 
     octant: a cell of the LOD below. rows: of its fragments in `found`. The vertices of the mesh are
     counted from the lower corner of the coarser cell.
@@ -89,38 +95,52 @@ def _mesh_octant(
     held = _moments(found.counts, job, finer, octant, labels) * np.append(1.0, whole.voxel)
     mesh = simplified(pieces, held - gone, whole, (1, 1, 1), job.keep, job.max_error)
     mesh.vertices[:] += (np.array(octant, np.int32) & 1) * np.int32(OCTANT_PLANE)
-    return octant, labels, mesh
+    return octant, labels, mesh, pieces.normals
 
 
 def _fragments_of_cell(
-    job: MeshBlockJob, cell: Cell, parts: list[tuple[Cell, np.ndarray, Mesh]]
+    job: MeshBlockJob, cell: Cell, parts: list[tuple[Cell, np.ndarray, Mesh, np.ndarray]]
 ) -> tuple[np.ndarray, list[bytes]]:
     """The fragments of a cell, records and Draco bytes, of the meshes of its octants."""
-    labels = np.unique(np.concatenate([labels for _, labels, _ in parts]))
-    vertices, faces, owners, boxes = [], [], [], []
+    labels = np.unique(np.concatenate([labels for _, labels, _, _ in parts]))
+    mesh, normals = _joined(labels, parts)
+    # octants share the vertices between them, so that the viewer shades across
+    shared = one_in_each_place(mesh.vertices, mesh.faces, mesh.owners, [(OCTANT_PLANE,)] * 3)
+    mesh = replace(mesh, faces=shared[mesh.faces])
+    geometry = geometry_of(tile_of(job, triple(cell[::-1]), (1, 1, 1)))
+    codes = codes_of(mesh.vertices, geometry.planes)
+    mesh = strips_along_seams(mesh, codes, normals, geometry, (1, 1, 1), job.cell_voxels[::-1])
+    return encode_fragments(
+        *(mesh.vertices, mesh.faces, mesh.owners, mesh.boxes, labels),
+        *(np.array(cell), np.ones(3, int), np.array(job.cell_nm) / CELL_STEPS),
+    )
+
+
+def _joined(
+    labels: np.ndarray, parts: list[tuple[Cell, np.ndarray, Mesh, np.ndarray]]
+) -> tuple[Mesh, np.ndarray]:
+    """The meshes of the octants of a cell as one, whose owners are rows of `labels`, its normals."""
+    vertices, faces, owners, boxes, fates, normals = [], [], [], [], [], []
     n_vertices = 0
-    for octant, of_octant, mesh in parts:
+    for octant, of_octant, mesh, sums in parts:
         number = sum((i & 1) << axis for axis, i in enumerate(octant))
         vertices.append(mesh.vertices)
         faces.append(mesh.faces + np.int32(n_vertices))
         owners.append(np.searchsorted(labels, of_octant)[mesh.owners].astype(np.int32))
         boxes.append(np.full(len(mesh.faces), number, np.int64))
+        fates.append(mesh.fates)
+        normals.append(np.pad(sums, ((0, len(mesh.vertices) - len(sums)), (0, 0))))
         n_vertices += len(mesh.vertices)
-    every, corners, owner, box = map(np.concatenate, (vertices, faces, owners, boxes))
+    owner, box = np.concatenate(owners), np.concatenate(boxes)
     order = np.lexsort((box, owner))
-    corners, owner, box = corners[order], owner[order], box[order]
-    # octants share the vertices between them, so that the viewer shades across
-    corners = one_in_each_place(every, corners, owner, [(OCTANT_PLANE,)] * 3)[corners]
-    return encode_fragments(
-        every,
-        corners,
-        owner,
-        box,
-        labels,
-        np.array(cell),
-        np.ones(3, int),
-        np.array(job.cell_nm) / CELL_STEPS,
+    joined = Mesh(
+        np.concatenate(vertices),
+        np.concatenate(faces)[order],
+        owner[order],
+        box[order],
+        np.concatenate(fates),
     )
+    return joined, np.concatenate(normals)
 
 
 def _moments(

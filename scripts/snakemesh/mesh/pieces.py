@@ -16,6 +16,7 @@ from snakemesh.boxes import triple
 from snakemesh.compiled import njit
 from snakemesh.mesh.cutting import facing, split
 from snakemesh.mesh.piece_order import sorted_by_piece
+from snakemesh.mesh.seam_normals import normals_in_planes
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
@@ -50,7 +51,8 @@ class Pieces:
     vertices: (N, 3) int32. codes: (N,) int32, where each vertex lies among the planes (`on_planes`
     reads it). faces: (M, 3) int32, rows of vertices, piece by piece. starts: (P + 1,) int64, where
     the faces of each piece begin. owners: (P,) int32. boxes: (P,) int64. dense: (P,) float64, of
-    how many dense faces a piece is made; a face that was cut counts in parts.
+    how many dense faces a piece is made; a face that was cut counts in parts. normals: (N, 3)
+    int32, of the surface at each vertex in a plane, of any length (`normals_in_planes`).
     """
 
     vertices: np.ndarray
@@ -60,6 +62,7 @@ class Pieces:
     owners: np.ndarray
     boxes: np.ndarray
     dense: np.ndarray
+    normals: np.ndarray
 
 
 def planes_of_tile(
@@ -134,6 +137,7 @@ def cut_into_pieces(
     vertices = np.concatenate([vertices, new_vertices])
     codes = np.concatenate([codes, _codes(new_vertices, *planes.positions)])
     new_found = _boxes_of(vertices, codes, new_faces, *planes.boxes)
+    normals = normals_in_planes(vertices, on_planes(codes), faces[crossing], new_faces, parents)
     shares = 1 / np.maximum(np.bincount(parents, minlength=len(crossing)), 1)
     new_starts = np.searchsorted(crossing[parents], face_starts)
     new_dense = (dense[crossing] * shares)[parents]
@@ -148,7 +152,7 @@ def cut_into_pieces(
         new_starts,
         planes.n_boxes,
     )
-    return Pieces(vertices, codes, sorted_faces, starts, owners, boxes, sums)
+    return Pieces(vertices, codes, sorted_faces, starts, owners, boxes, sums, normals)
 
 
 def uncut_pieces(
@@ -162,9 +166,17 @@ def uncut_pieces(
     changed = (np.diff(owners, prepend=-1) != 0) | (np.diff(boxes, prepend=-1) != 0)
     first = np.flatnonzero(changed)
     starts = np.append(first, len(faces))
-    codes = _codes(vertices, *planes.positions)
+    codes = codes_of(vertices, planes)
     dense = np.diff(starts).astype(np.float64)
-    return Pieces(vertices, codes, faces, starts, owners[first], boxes[first], dense)
+    each = np.arange(len(faces), dtype=np.int32)
+    normals = normals_in_planes(vertices, on_planes(codes), faces, faces, each)
+    return Pieces(vertices, codes, faces, starts, owners[first], boxes[first], dense, normals)
+
+
+def codes_of(vertices: np.ndarray, planes: Planes) -> np.ndarray:
+    """Where vertices (N, 3) int32 lie among planes, (N,) int32, as in `Pieces`."""
+    codes: np.ndarray = _codes(vertices, *planes.positions)
+    return codes
 
 
 def on_planes(codes: np.ndarray) -> np.ndarray:

@@ -50,13 +50,14 @@ class Mesh:
     """Simplified surfaces.
 
     vertices: (N, 3) int32. faces: (M, 3) int32, by owner, then box. owners: (M,) int32. boxes: (M,)
-    int64, as `Planes` numbers them.
+    int64, as `Planes` numbers them. fates: (N,) uint8, as `thin_curves` gives them.
     """
 
     vertices: np.ndarray
     faces: np.ndarray
     owners: np.ndarray
     boxes: np.ndarray
+    fates: np.ndarray
 
 
 def simplified(
@@ -90,4 +91,5 @@ def simplified(
         vertices, faces, owners, boxes, wanted, step, upper, is_seam, planes
     )
     snap(vertices, faces, owners, boxes, n_cells, planes, geometry.ends, geometry.grain)
-    return Mesh(vertices, faces, owners, boxes)
+    fates = np.pad(fates, (0, len(vertices) - len(fates)), constant_values=FREE)
+    return Mesh(vertices, faces, owners, boxes, fates)

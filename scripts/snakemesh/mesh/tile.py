@@ -7,9 +7,12 @@ where objects are left open, are its seams. The order of the work makes seams ex
    the tile so that these surfaces are those of the whole volume (`job_records.halo_voxels`).
 2. The dense surfaces are cut into pieces: at the seams, and at the planes between the cells. Both
    tiles of a seam see the same integers there, so both make the same cuts.
-3. The curves of the cuts are thinned. What is kept of a curve follows from the curve alone.
+3. The curves of the cuts are thinned and rounded. What is kept of a curve, and where, follows from
+   the curve alone.
 4. The pieces are simplified, and get the volume of their voxels back. Vertices on seams stay.
-5. The pieces of each label in a cell become a fragment, and are encoded.
+5. All other positions are rounded. Strips along the seams between cells give both sides the same
+   normals.
+6. The pieces of each label in a cell become a fragment, and are encoded.
 
 From the second step on, positions are steps of the lattice (see `lattice`), x y z from the lower
 corner of the tile. A cell is 65535 steps wide on each axis.
@@ -24,6 +27,7 @@ from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
 from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile
+from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplified import Geometry, simplified
 from snakemesh.mesh.snapping import grain_of
 from snakemesh.mesh.surface import extract_surfaces
@@ -100,15 +104,13 @@ def mesh_tile(
         )
         wanted = moments_of(surfaces.labels, ids, sums)
         mesh = simplified(pieces, wanted, geometry, tile.n_cells, keep, max_error)
+        mesh = strips_along_seams(
+            mesh, pieces.codes, pieces.normals, geometry, tile.n_cells, tile.cell_voxels
+        )
+        place = (np.array(tile.first_cell), np.array(tile.n_cells))
         found, more = encode_fragments(
-            mesh.vertices,
-            mesh.faces,
-            mesh.owners,
-            mesh.boxes,
-            surfaces.labels,
-            np.array(tile.first_cell),
-            np.array(tile.n_cells),
-            np.array(tile.cell_nm) / CELL_STEPS,
+            *(mesh.vertices, mesh.faces, mesh.owners, mesh.boxes, surfaces.labels),
+            *(*place, np.array(tile.cell_nm) / CELL_STEPS),
         )
         records.append(found)
         blobs += more

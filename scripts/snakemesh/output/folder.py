@@ -10,6 +10,7 @@ snakemesh.json                          what the latest run makes, and from what
 work/
   lock                                  held while a run writes
   lock.<n>                              who holds it, and that it lives
+  submitted.jsonl                       the jobs of a cluster that a run has submitted
   input.npz                             the input's files, as they were when the run was planned
   target_ids.npy, exclude_ids.npy       the labels that these keys list
   label_map/<hash>.npy, <hash>.index.npy  the table of bodies as jobs read it, its marker:
@@ -30,6 +31,7 @@ work/
 verify.parquet                          what the last verification found of each label
 report/<hash>/                          pictures, plots, tables and the page of the report
 logs/, benchmarks/                      a file per job, by rule
+logs/lsf/, logs/slurm/                  what the cluster says of jobs, until they have succeeded
 logs/failures.jsonl                     a line for each attempt at a job that failed
 
 <hash> stands for what a product is made from (`plan.made_from`). A product of another configuration
@@ -110,6 +112,11 @@ class OutputFolder:
     def input_state(self) -> str:
         """The input's files, as they were when the run was planned."""
         return f"{self.work}/input.npz"
+
+    @property
+    def submitted(self) -> str:
+        """The jobs of a cluster that a run has submitted (`plan.submitted_jobs`)."""
+        return f"{self.work}/submitted.jsonl"
 
     def label_list(self, key: str) -> str:
         """The labels that a key of the configuration lists."""
@@ -252,6 +259,10 @@ class OutputFolder:
     def log(self, job: str) -> str:
         """The log of a job; `job` is "rule" or "rule/box"."""
         return f"{self.root}/{LOGS}/{job}.log"
+
+    def cluster_logs(self, scheduler: str) -> str:
+        """The folder of what a cluster writes of jobs; `scheduler` is "lsf" or "slurm"."""
+        return f"{self.root}/{LOGS}/{scheduler}"
 
     @property
     def failures(self) -> str:

@@ -18,7 +18,12 @@ from snakemesh.plan.failure_reasons import (
     reason_in_exception,
     reason_in_log,
     reason_in_message,
+    short_of,
 )
+from snakemesh.plan.shortages import Shortages
+
+# What a record about a failed group has of what its executor says.
+CLUSTER_SAYS = "cluster_says"
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,20 @@ class Attempt:
     """An attempt at a job of ours. before: the state of its log when the attempt began."""
 
     rule: str
-    job: str
+    wildcards: Mapping[str, str]
     number: int
     log: str
     before: tuple[int, ...] | None
+
+    @property
+    def job(self) -> str:
+        """Which job of its rule it is, in the words of its log: "lod 0 0_0_1"."""
+        words = (
+            f"{key} {value}" if key in ("lod", "stage") else value
+            for key, value in self.wildcards.items()
+            if key != "made_from"
+        )
+        return " ".join(words)
 
     @property
     def name(self) -> str:
@@ -61,23 +76,27 @@ class Attempt:
 class FailedJobsHandler(logging.Handler):
     """Listens to Snakemake for failed jobs of ours, and appends each to the list of failures.
 
-    folder: where our jobs have their logs. say: is called with each failure. again: is called when
-    a job that failed is started again, with the attempt and the resources it asks for now.
+    folder: where our jobs have their logs. shortages: gets what each job was short of. say: is
+    called with each failure. again: is called when a job that failed is started again, with the
+    attempt and the resources it asks for now.
     """
 
     def __init__(
         self,
         folder: OutputFolder,
+        shortages: Shortages,
         say: Callable[[Failure], None],
         again: Callable[[Attempt, Mapping[str, object]], None],
     ) -> None:
         super().__init__()
         self._folder = folder
+        self._shortages = shortages
         self._say = say
         self._again = again
         self._attempts: dict[int, Attempt] = {}
         self._failed: set[int] = set()
         self._raised: dict[int | None, str] = {}
+        self._read: dict[str, int] = {}  # bytes of the logs of clusters that earlier attempts wrote
         self._is_interrupted = False
         self._append("")  # a list that is there and empty says that nothing has failed
 
@@ -109,7 +128,7 @@ class FailedJobsHandler(logging.Handler):
         before = self._attempts.get(number)
         attempt = Attempt(
             rule,
-            _job_name(facts["wildcards"]),
+            dict(facts["wildcards"].items()),
             1 if before is None else before.number + 1,
             log,
             _state(log),
@@ -136,10 +155,15 @@ class FailedJobsHandler(logging.Handler):
         if attempt is None or self._is_interrupted or is_interruption(raised):
             return
         clusters = [path for path in facts["log"] if path != attempt.log]
-        said = reason_in_message(facts["rule_msg"] or "")
-        if said is None and raised:
+        said = reason_in_message(facts["rule_msg"] or "") or ""
+        is_known = not said and bool(raised)
+        if is_known:
             said = reason_in_exception(raised)
-        reason, log = _reason(attempt, clusters, said or "nothing is known of it")
+        reasons = self._reasons(attempt, clusters)
+        otherwise = said or "nothing is known of it"
+        reason, log = _told(attempt, reasons, clusters, otherwise)
+        texts = [*(text for text, _ in reasons), *([said] if is_known else [])]
+        self._note([attempt], texts, said, clusters)
         self._add(record, facts["jobid"], attempt, reason, log)
 
     def _fail_group(self, record: logging.LogRecord) -> None:
@@ -167,9 +191,33 @@ class FailedJobsHandler(logging.Handler):
         message = f"the cluster's job {external} failed"
         if external is None:
             message = "the cluster refused its group; --verbose shows the command"
+        clusters, texts = facts["aux_logs"], []
         for number, attempt in said.items():
-            reason, log = _reason(attempt, facts["aux_logs"], message)
+            reasons = self._reasons(attempt, clusters)
+            texts += [text for text, _ in reasons]
+            reason, log = _told(attempt, reasons, clusters, message)
             self._add(record, number, attempt, reason, log)
+        # a group asks for what its largest job takes, or for that of several jobs
+        self._note(list(attempts.values()), texts, facts.get(CLUSTER_SAYS) or "", clusters)
+
+    def _reasons(self, attempt: Attempt, clusters: list[str]) -> list[tuple[str, str]]:
+        """Lines that say why an attempt failed, and their logs: of the cluster, then of the job."""
+        found = [reason_in_cluster_logs(clusters, self._read)]
+        if attempt.has_log and (reason := reason_in_log(attempt.log, attempt.name)):
+            found.append((reason, attempt.log))
+        return [line for line in found if line is not None]
+
+    def _note(
+        self, attempts: list[Attempt], texts: list[str], message: str, clusters: list[str]
+    ) -> None:
+        """Keep what the attempts, which failed together, were short of."""
+        if not texts and clusters and not any(map(os.path.exists, clusters)):
+            texts = ["the cluster could not even say that they have ended: their node is lost"]
+        for attempt in attempts:
+            self._shortages.note(attempt.rule, attempt.wildcards, short_of(texts, message))
+        for path in clusters:
+            with suppress(OSError):
+                self._read[path] = os.path.getsize(path)
 
     def _add(
         self, record: logging.LogRecord, number: int, attempt: Attempt, reason: str, log: str
@@ -187,27 +235,17 @@ class FailedJobsHandler(logging.Handler):
                 file.write(text)
 
 
-def _reason(attempt: Attempt, clusters: list[str], otherwise: str) -> tuple[str, str]:
+def _told(
+    attempt: Attempt, reasons: list[tuple[str, str]], clusters: list[str], otherwise: str
+) -> tuple[str, str]:
     """Why an attempt failed, and the path of the log that says more.
 
     The log of the job knows best; then the logs of the cluster; then what the executor says.
     """
-    if attempt.has_log and (reason := reason_in_log(attempt.log, attempt.name)):
-        return reason, attempt.log
-    if found := reason_in_cluster_logs(clusters):
-        return found
+    if reasons:
+        return reasons[-1]
     there = [path for path in clusters if os.path.exists(path)]
     return otherwise, (there or [attempt.log if attempt.has_log else ""])[0]
-
-
-def _job_name(wildcards: Mapping[str, str]) -> str:
-    """Which job of its rule it is, in the words of its log: "lod 0 0_0_1"."""
-    words = (
-        f"{key} {value}" if key in ("lod", "stage") else value
-        for key, value in wildcards.items()
-        if key != "made_from"
-    )
-    return " ".join(words)
 
 
 def _state(path: str) -> tuple[int, ...] | None:

@@ -1,9 +1,12 @@
-"""Why a job failed, in one line, from what it left behind."""
+"""Why a job failed, in one line, and what it was short of, from what it left behind."""
 
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+# The resources that a job can be short of, as Snakemake calls them.
+MEMORY = "mem_mb"
+TIME = "runtime"
 # The last line of the log of a job that succeeded (see output.job_log).
 _SUCCESS = re.compile(r"  seconds \S+  peak_mb \d+  snakemesh \S+$")
 # What clusters write into their own log of a job that they end: why, or at least that they did.
@@ -13,7 +16,23 @@ _ENDED_BY_CLUSTER = (
         re.IGNORECASE,
     ),
     re.compile(r"CANCELLED|\bKilled\b"),
+    # what Snakemake in the cluster's job says of the process of a job of ours
+    re.compile(r"died with <Signals\.|non-zero exit status 137\b"),
+    re.compile(r"Exited with exit code \d+|Exited by .*signal"),
 )
+# What each kind of text says a job was short of. The system kills with SIGKILL (9) where memory
+# runs out, and a shell makes 128 + 9 of it.
+_SHORT_OF = {
+    MEMORY: re.compile(
+        r"TERM_(MEMLIMIT|SWAP)|oom.?kill|out.of.memory|memory limit|MemoryError|bad_alloc"
+        r"|unable to allocate|cannot allocate memory|SIGKILL|(exit status|exit code) 137\b"
+        r"|\bKilled$",
+        re.IGNORECASE,
+    ),
+    TIME: re.compile(r"TERM_(RUNLIMIT|CPULIMIT)|(?i:time limit)|'(TIMEOUT|DEADLINE)'"),
+}
+# States of a job in which it has not ended by itself, and was short of nothing.
+_TAKEN_AWAY = re.compile(r"'(NODE_FAIL|BOOT_FAIL|CANCELLED|PREEMPTED|REVOKED)")
 # What remote executors add to each message.
 _ADVICE = "For further error details see the cluster/cloud log"
 # How Snakemake's message begins when a user interrupts a run.
@@ -43,15 +62,36 @@ def reason_in_log(path: str, job: str) -> str | None:
     return lines[-1].strip().removeprefix(f"{job}: ")
 
 
-def reason_in_cluster_logs(paths: Iterable[str]) -> tuple[str, str] | None:
-    """The line of the cluster's own logs that says why it ended a job, and the path of the log."""
+def reason_in_cluster_logs(
+    paths: Iterable[str], known: Mapping[str, int]
+) -> tuple[str, str] | None:
+    """The line of the cluster's own logs that says why it ended a job, and the path of the log.
+
+    known: by path, how many bytes earlier attempts had written: they say nothing of this one.
+    """
     for path in paths:
-        lines = _last_lines(path)
+        lines = _last_lines(path, known.get(path, 0))
         for pattern in _ENDED_BY_CLUSTER:
             for line in reversed(lines):
                 if pattern.search(line):
-                    return line.strip(), path
+                    is_of_process = _exit_status(line) != (None, None)
+                    return reason_in_exception(line) if is_of_process else line.strip(), path
     return None
+
+
+def short_of(reasons: Iterable[str], message: str) -> frozenset[str]:
+    """What a failed job was short of: MEMORY, TIME, or nothing; both where that is not known.
+
+    reasons: what the logs of the cluster and of the job say, the best one first. message: what the
+    executor says, "" if nothing.
+    """
+    reasons = list(reasons)
+    for text in (*reasons, message):
+        for resource, pattern in _SHORT_OF.items():
+            if pattern.search(text):
+                return frozenset({resource})
+    is_known = reasons or _TAKEN_AWAY.search(message)
+    return frozenset() if is_known else frozenset(_SHORT_OF)
 
 
 def reason_in_message(message: str) -> str | None:
@@ -86,11 +126,14 @@ def _exit_status(text: str) -> tuple[int | None, str | None]:
     return code, signal.Signals(code - 128).name if code - 128 in set(signal.Signals) else None
 
 
-def _last_lines(path: str) -> list[str]:
-    """The lines at the end of a text file that are not blank; none if it cannot be read."""
+def _last_lines(path: str, begin: int = 0) -> list[str]:
+    """The lines at the end of a text file that are not blank; none if it cannot be read.
+
+    begin: lines before this byte do not count.
+    """
     try:
         with open(path, "rb") as file:
-            file.seek(max(file.seek(0, 2) - _TAIL, 0))
+            file.seek(max(file.seek(0, 2) - _TAIL, begin))
             text = file.read().decode(errors="replace")
     except OSError:
         return []

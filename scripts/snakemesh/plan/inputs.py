@@ -13,7 +13,7 @@ from snakemesh.example.volume import (
     EXAMPLE_TRANSLATION,
     EXAMPLE_VOXEL_SIZE,
 )
-from snakemesh.output.folder import LOCK, MULTIRES, OWN_FOLDERS, PYRAMID
+from snakemesh.output.folder import LOCK, MULTIRES, OWN_FOLDERS, PYRAMID, RUN_DOCUMENT
 from snakemesh.plan.settings import Settings
 from snakemesh.source.level import SourceLevel
 from snakemesh.source.read import is_local, read_source, with_voxel_size
@@ -144,15 +144,18 @@ def _refuse_overlap(settings: Settings, is_local_source: bool) -> None:
 def _refuse_foreign_output(output: Path) -> None:
     """Raise UserError if the output has files of another program that a run would remove.
 
-    Every run of snakemesh leaves its lock file, so an output folder without one is not ours.
+    Every run of snakemesh leaves its lock file, and a document beside `work/` and one beside the
+    meshes: these stay where somebody has removed `work/`.
     """
+    ours = (LOCK, RUN_DOCUMENT, f"{MULTIRES}/{RUN_DOCUMENT}")
+    is_ours = any((output / name).is_file() for name in ours)
     for folder in (MULTIRES, PYRAMID):
         path = output / folder
         is_empty = path.is_dir() and not path.is_symlink() and not any(path.iterdir())
-        if os.path.lexists(path) and not is_empty and not (output / LOCK).exists():
+        if os.path.lexists(path) and not is_empty and not is_ours:
             raise UserError(
                 f"config key output_directory: {path} is there already and not from a run of "
-                f"snakemesh, which leaves {output / LOCK}; choose another folder"
+                f"snakemesh, which leaves {output / RUN_DOCUMENT}; choose another folder"
             )
     for path in (output / folder for folder in OWN_FOLDERS):
         # Snakemake removes the outputs of a job before it starts, even behind a link

@@ -1,4 +1,4 @@
-"""What snakemesh adds to Snakemake's plugin for LSF: memory limits, and patience.
+"""What snakemesh adds to Snakemake's plugin for LSF: memory limits, patience, and logs.
 
 **Memory limits.** The plugin reserves memory with `-R "rusage[mem=]"`. At many sites a reservation
 does not move the limit at which LSF kills a job: only `bsub -M` does. The profile asks for it in
@@ -7,11 +7,14 @@ job is submitted.
 
 **Patience.** The plugin ends a run, with all its jobs, when LSF refuses one job or does not answer
 for a minute, and takes a job whose host LSF has lost sight of for done.
+
+**Logs.** See `lsf_submission`.
 """
 
+import os
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Collection
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
@@ -21,6 +24,10 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+from snakemesh.output.folder import OutputFolder
+from snakemesh.plan import lsf_submission
+from snakemesh.plan.cluster_executor import ClusterExecutor
 
 # Stands in `lsf_extra` for the memory that this attempt at a job, or at a group, asks for, in MB.
 _MEMORY = "{mem_mb}"
@@ -38,14 +45,22 @@ _ASTRAY_S = 3600
 _UNKNOWN = "UNKWN"
 # Somebody has suspended the job. It is ended: nobody may ever resume it.
 _SUSPENDED = ("USUSP", "PSUSP")
+# States of a job that has not ended.
+_ALIVE = ("PEND", "RUN", "SSUSP", "PROV", "WAIT", "ZOMBI", _UNKNOWN, *_SUSPENDED)
+# What bjobs says instead of a list of no jobs.
+_NO_JOBS = "not found"
+# Jobs that are ended with one command, and the seconds that it may take.
+_AT_ONCE = 200
+_ENDS_S = 60
 # Characters of a message of LSF that are shown.
 _SHOWN = 200
 
 
-def use_with_lsf() -> None:
+def use_with_lsf(folder: OutputFolder) -> None:
     """Have this run submit its jobs with what is added here, if it submits them to LSF."""
     executor = executor_for(version("snakemake-executor-plugin-lsf"))
-    ExecutorPluginRegistry().get_plugin("lsf").executor = executor
+    ours = type(executor.__name__, (executor,), {"folder": folder})
+    ExecutorPluginRegistry().get_plugin("lsf").executor = ours
 
 
 def executor_for(plugin_version: str) -> type[Executor]:
@@ -62,12 +77,14 @@ class LimitedExecutor(Executor):  # type: ignore[misc]
         super().run_job(job)
 
 
-class PatientExecutor(LimitedExecutor):
+class PatientExecutor(ClusterExecutor, LimitedExecutor):
     """Goes on while LSF refuses jobs, does not answer, or has lost sight of jobs.
 
     A job that LSF refuses becomes an active job without an id. It is submitted again whenever
     Snakemake looks at its active jobs.
     """
+
+    scheduler = "lsf"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,9 +117,42 @@ class PatientExecutor(LimitedExecutor):
             self.next_seconds_between_status_checks = min(seconds, _AGAIN_S)
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
-        """End jobs. bkill fails if one of them has ended by itself."""
-        with suppress(subprocess.CalledProcessError):
-            super().cancel_jobs([job for job in active_jobs if job.external_jobid is not None])
+        """End jobs."""
+        self.end_jobs([job.external_jobid for job in active_jobs if job.external_jobid])
+
+    def report_job_success(self, job_info: SubmittedJobInfo) -> None:
+        """Tell Snakemake that a job is done. What LSF says of it is of no more use."""
+        if self.is_ours(job_info.job):
+            with suppress(OSError):
+                os.unlink(job_info.aux["lsf_logfile"])
+        super().report_job_success(job_info)
+
+    def alive_jobs(self) -> set[str] | None:
+        """The numbers of the jobs of this run that wait or run; None if LSF does not answer."""
+        line = ["bjobs", "-noheader", "-o", "jobid stat", "-aJ", f"*{self.run_uuid}*"]
+        try:
+            done = subprocess.run(
+                line, capture_output=True, text=True, timeout=_ENDS_S, check=False
+            )
+        except (subprocess.SubprocessError, OSError):
+            return None
+        if done.returncode != 0:
+            return set() if _NO_JOBS in done.stderr else None
+        rows = [row.split() for row in done.stdout.splitlines()]
+        return {row[0] for row in rows if len(row) == 2 and row[1] in _ALIVE}
+
+    def end_jobs(self, jobs: Collection[str]) -> None:
+        """End jobs. bkill fails, but goes on, if one of them has ended by itself."""
+        left = list(jobs)
+        while left:
+            with suppress(subprocess.SubprocessError, OSError):
+                line = ["bkill", *left[:_AT_ONCE]]
+                subprocess.run(line, capture_output=True, timeout=_ENDS_S, check=False)
+            del left[:_AT_ONCE]
+
+    def aux_of(self, log: str) -> dict[str, Any]:
+        """What the plugin keeps of a submitted job."""
+        return {"lsf_logfile": log}
 
     async def job_stati_bjobs(self) -> tuple[dict[str, str], float]:
         """The states of jobs by id, empty if bjobs fails; seconds that it took."""
@@ -119,7 +169,13 @@ class PatientExecutor(LimitedExecutor):
         if LSF has never taken a job, for longer than `_NEVER_TAKEN_S`.
         """
         try:
-            super().run_job(job.job)
+            if self.is_ours(job.job):
+                _fill_in_memory(job.job)
+                logs = self.folder.cluster_logs(self.scheduler)
+                number, log = lsf_submission.submit(self, job.job, logs)
+                self.report_job_submission(SubmittedJobInfo(job.job, number, self.aux_of(log)))
+            else:
+                super().run_job(job.job)
         except Exception as error:  # bsub failed, its answer has no id, a file cannot be written
             why = " ".join(str(error).split())[-_SHOWN:]
             seconds = time.monotonic() - job.aux["since"]
@@ -157,8 +213,7 @@ class PatientExecutor(LimitedExecutor):
         is_over = time.monotonic() - since > _ASTRAY_S
         if (is_over or state in _SUSPENDED) and job not in self._killed:
             self._killed.add(job)
-            with suppress(subprocess.SubprocessError, OSError):
-                subprocess.run(["bkill", job], capture_output=True, timeout=60, check=False)
+            self.end_jobs([job])
         return "EXIT" if is_over else "RUN"
 
 

@@ -6,7 +6,7 @@ first job of any run, it logs how many jobs there are.
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from snakemesh.errors import UserError
@@ -51,3 +51,13 @@ def refuse_read_only_folder(snakefile: str) -> None:
             f"{folder} cannot be written to, and Snakemake keeps its records there; go to a folder "
             f"of your own and add --snakefile {snakefile} to the same command"
         )
+
+
+def make_folders(files: Iterable[str]) -> None:
+    """Make the folders of the files that jobs write, before the first job starts.
+
+    Snakemake makes them when a job starts. If it cannot, the whole run ends with an error of many
+    lines. Raises OSError.
+    """
+    for folder in sorted({os.path.dirname(path) for path in files}):
+        os.makedirs(folder, exist_ok=True)

@@ -1,19 +1,25 @@
-"""What snakemesh adds to Snakemake's plugin for Slurm: patience.
+"""What snakemesh adds to Snakemake's plugin for Slurm: patience, and logs under the output.
 
 To the plugin, a job that `sbatch` refuses has failed. All attempts at it are used up within
 seconds while the controller is away, or refuses too many requests. And if Slurm does not answer
 for as often as `slurm-status-attempts` says, the plugin forgets its jobs, and the run never ends.
 """
 
+import subprocess
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
+from contextlib import suppress
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 from snakemake_executor_plugin_slurm import Executor
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+from snakemesh.output.folder import OutputFolder
+from snakemesh.plan.cluster_executor import ClusterExecutor
 
 # The versions of the plugin whose methods are known here. Others are used as they are.
 _KNOWN = "2.8."
@@ -21,26 +27,70 @@ _KNOWN = "2.8."
 # long as Slurm has never taken a job of the run: its settings are probably wrong.
 _REFUSED_S = 600
 _NEVER_TAKEN_S = 60
+# States of a job that has ended.
+_ENDED = {
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
+    *("PREEMPTED", "REVOKED", "TIMEOUT"),
+}
+# Jobs that are ended with one command, and the seconds that it may take.
+_AT_ONCE = 200
+_COMMAND_S = 60
 
 
-def use_with_slurm() -> None:
-    """Have this run submit its jobs with what is added here, if it submits them to Slurm."""
+def use_with_slurm(folder: OutputFolder, is_alone: bool) -> None:
+    """Have this run submit its jobs with what is added here, if it submits them to Slurm.
+
+    is_alone: no other workflow uses this one as a module. The logs of all jobs are in one folder.
+    """
     if version("snakemake-executor-plugin-slurm").startswith(_KNOWN):
-        ExecutorPluginRegistry().get_plugin("slurm").executor = PatientExecutor
+        ours = type("PatientExecutor", (PatientExecutor,), {"folder": folder, "is_alone": is_alone})
+        ExecutorPluginRegistry().get_plugin("slurm").executor = ours
 
 
-class PatientExecutor(Executor):  # type: ignore[misc]
+class PatientExecutor(ClusterExecutor, Executor):  # type: ignore[misc]
     """Goes on while Slurm refuses jobs or does not answer.
 
     A job that Slurm refuses becomes an active job without an id. It is submitted again whenever
     Snakemake looks at its active jobs.
     """
 
+    scheduler = "slurm"
+    is_alone: ClassVar[bool]
+
     def __post_init__(self) -> None:
         self._refused_since: dict[JobExecutorInterface, float] = {}
         self._has_taken_jobs = False
         self._unaccounted: dict[int, SubmittedJobInfo] = {}
         super().__post_init__()
+        if self.is_alone and self.workflow.executor_settings.logdir is None:
+            self.slurm_logdir = Path(self.folder.cluster_logs(self.scheduler)).absolute()
+
+    def alive_jobs(self) -> set[str] | None:
+        """The numbers of the jobs of this run that wait or run; None if Slurm does not answer."""
+        line = ["squeue", "--noheader", "--states=all", "--format=%i|%T", "--name", self.run_uuid]
+        try:
+            done = subprocess.run(
+                line, capture_output=True, text=True, timeout=_COMMAND_S, check=False
+            )
+        except (subprocess.SubprocessError, OSError):
+            return None
+        if done.returncode != 0:
+            return None
+        rows = [row.strip().split("|") for row in done.stdout.splitlines()]
+        return {row[0] for row in rows if len(row) == 2 and row[1] not in _ENDED}
+
+    def end_jobs(self, jobs: Collection[str]) -> None:
+        """End jobs."""
+        left = list(jobs)
+        while left:
+            with suppress(subprocess.SubprocessError, OSError):
+                line = ["scancel", *left[:_AT_ONCE]]
+                subprocess.run(line, capture_output=True, timeout=_COMMAND_S, check=False)
+            del left[:_AT_ONCE]
+
+    def aux_of(self, log: str) -> dict[str, Any]:
+        """What the plugin keeps of a submitted job."""
+        return {"slurm_logfile": Path(log)}
 
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]

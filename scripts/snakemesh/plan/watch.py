@@ -11,6 +11,7 @@ from snakemesh.plan.estimates import Work
 from snakemesh.plan.failed_jobs import Attempt, FailedJobsHandler, Failure
 from snakemesh.plan.progress import ProgressHandler
 from snakemesh.plan.quiet import SHOWN, QuietHandler
+from snakemesh.plan.shortages import Shortages
 
 # So many failures are told. After them, all that can be learned is in the list of failures.
 MOST_TOLD = 20
@@ -23,13 +24,14 @@ def watch_run(
     quiet: QuietHandler | None,
     folder: OutputFolder,
     works: Mapping[int, Work],
+    shortages: Shortages,
     end: Callable[[], None],
 ) -> None:
     """Listen to a run that begins now, and say how it goes.
 
     quiet: what lets through messages; None where all of Snakemake's own are shown, which tell of
-    failures too. works: by Snakemake's number of the job, the work of every job. end: is called
-    when all jobs are done.
+    failures too. works: by Snakemake's number of the job, the work of every job. shortages: gets
+    what failed jobs were short of. end: is called when all jobs are done.
     """
 
     def say(line: str) -> None:
@@ -41,7 +43,7 @@ def watch_run(
         say(line)
 
     failures = Failures(logger, quiet, folder)
-    failed = FailedJobsHandler(folder, failures.tell, failures.tell_of_retry)
+    failed = FailedJobsHandler(folder, shortages, failures.tell, failures.tell_of_retry)
     seconds = SECONDS_BETWEEN_LINES if quiet is None else math.inf
     progress = ProgressHandler(works, lambda: failed.count, say_in_line, end, seconds)
     logger.addHandler(failed)

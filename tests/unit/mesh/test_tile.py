@@ -112,7 +112,9 @@ def test_any_tiles_of_noise_give_closed_surfaces(parts, lod, n_iter, keep):
 
 @pytest.mark.parametrize(("labels", "n_iter"), [(NOISE, 0), (NOISE, 2), (DENSE[:24, :30, :27], 2)])
 def test_dense_surfaces_of_cells_are_those_of_the_whole_volume(labels, n_iter, monkeypatch):
-    monkeypatch.setattr(simplified, "restore_volume", lambda *_: None)  # each cell has its own volume
+    monkeypatch.setattr(
+        simplified, "restore_volume", lambda *_: None
+    )  # each cell has its own volume
     cells = [range(-(-n // c)) for n, c in zip(labels.shape, NOISE_CELL, strict=True)]
     whole = decoded(*all_tiles(labels, NOISE_CELL, PARTITIONS["one tile"], n_iter=n_iter))
     pieces = decoded(*all_tiles(labels, NOISE_CELL, cells, n_iter=n_iter))

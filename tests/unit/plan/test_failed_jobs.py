@@ -11,6 +11,8 @@ from snakemesh.errors import UserError
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.job_log import job_log
 from snakemesh.plan.failed_jobs import FailedJobsHandler
+from snakemesh.plan.failure_reasons import MEMORY, TIME
+from snakemesh.plan.shortages import Shortages
 
 FAILED = (
     'RuleException:\nCalledProcessError in file "rules/mesh.smk", line 40:\n'
@@ -26,11 +28,15 @@ class Run:
 
     def __init__(self, folder):
         self.folder = OutputFolder(str(folder))
+        self.shortages = Shortages()
         self.failures, self.again = [], []
         self.snakemake = logging.Logger("snakemake")
         self.snakemake.addHandler(
             FailedJobsHandler(
-                self.folder, self.failures.append, lambda *told: self.again.append(told)
+                self.folder,
+                self.shortages,
+                self.failures.append,
+                lambda *told: self.again.append(told),
             )
         )
 
@@ -60,14 +66,20 @@ class Run:
         facts = {"jobid": number, "log": [self.log(box), *cluster_logs], "rule_msg": message}
         self.snakemake.error("", extra={"event": "job_error", "indent": False, **facts})
 
-    def fail_group(self, boxes, cluster_logs, job="4711"):
+    def fail_group(self, boxes, cluster_logs, job="4711", says=None):
         infos = [{"jobid": number} for number in boxes]
         extra = {"event": "group_error", "job_error_info": infos, "aux_logs": cluster_logs}
+        extra["cluster_says"] = says
         external = {} if job is None else {"external_jobid": job}
         self.snakemake.error("", extra=extra | external)
         for number, box in boxes.items():
             facts = {"jobid": number, "log": [self.log(box)], "rule_msg": None, "indent": True}
             self.snakemake.error("", extra={"event": "job_error", **facts})
+
+    def factors(self, box):
+        """How many times the memory and the time of before a job asks for now."""
+        wildcards = {"lod": "0", "box": box, "made_from": "0123456789abcdef"}
+        return tuple(self.shortages.factor("mesh_block", wildcards, r) for r in (MEMORY, TIME))
 
     @property
     def listed(self):
@@ -222,3 +234,135 @@ def test_a_disk_that_is_full(run, monkeypatch):
     run.start(3, "0_0_0")
     run.fail(3, "0_0_0", raised="returned non-zero exit status 1.")
     assert len(run.failures) == 1
+
+
+MORE_MEMORY, MORE_TIME, THE_SAME, MORE_OF_BOTH = (2, 1), (1, 2), (1, 1), (2, 2)
+# What a cluster leaves in its log of a job, and what the next attempt asks for
+CLUSTER_LOGS = {
+    "LSF, memory": (
+        "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit.\nExited with exit code "
+        "137.",
+        MORE_MEMORY,
+    ),
+    "LSF, time": (
+        "TERM_RUNLIMIT: job killed after reaching LSF run time limit.\nExited with exit code 140.",
+        MORE_TIME,
+    ),
+    "LSF, by its owner": ("TERM_OWNER: job killed by owner.\nExited with exit code 137.", THE_SAME),
+    "LSF, killed for nothing known": ("Exited with exit code 137.", MORE_MEMORY),
+    "LSF, its end": ("Exited with exit code 1.", THE_SAME),
+    "a process of it is killed": (
+        "Exited with exit code 1.\nRuleException:\nCalledProcessError in file mesh.smk, line 30:\n"
+        "Command 'set -euo pipefail; python x' died with <Signals.SIGKILL: 9>.\nExiting",
+        MORE_MEMORY,
+    ),
+    "Slurm, memory": ("slurmstepd: error: Detected 1 oom_kill event in StepId=4.0", MORE_MEMORY),
+    "Slurm, time": (
+        "slurmstepd: error: *** JOB 4 ON n CANCELLED AT 2024-01-01 DUE TO TIME LIMIT ***",
+        MORE_TIME,
+    ),
+    "Slurm, its node": (
+        "slurmstepd: error: *** JOB 4 ON n CANCELLED AT 2024-01-01 DUE TO NODE FAILURE ***",
+        THE_SAME,
+    ),
+    "a quota": ("OSError: [Errno 122] Disk quota exceeded", THE_SAME),
+    "nothing": ("", MORE_OF_BOTH),
+    "no log, as the node is lost": (None, THE_SAME),
+}
+
+
+@pytest.mark.parametrize(("text", "factors"), CLUSTER_LOGS.values(), ids=CLUSTER_LOGS)
+@pytest.mark.parametrize("is_group", [False, True], ids=["job", "group"])
+def test_asks_for_more_of_what_was_short(run, tmp_path, text, factors, is_group):
+    cluster_log = tmp_path / "17.log"
+    if text is not None:
+        cluster_log.write_text(text)
+    boxes = {0: "0_0_0", 1: "0_0_1"}
+    for number, box in boxes.items():
+        run.start(number, box)
+    if is_group:
+        run.fail_group(boxes, [str(cluster_log)])
+    else:
+        message = f"LSF-job '17' failed, LSF status is: 'EXIT'{ADVICE}"
+        run.fail(0, "0_0_0", message=message, cluster_logs=[str(cluster_log)])
+    assert run.factors("0_0_0") == factors
+    assert run.factors("0_0_1") == (factors if is_group else THE_SAME)
+
+
+@pytest.mark.parametrize(
+    ("state", "factors"),
+    [
+        ("OUT_OF_MEMORY", MORE_MEMORY),
+        ("TIMEOUT", MORE_TIME),
+        ("DEADLINE", MORE_TIME),
+        ("NODE_FAIL", THE_SAME),
+        ("CANCELLED", THE_SAME),
+        ("FAILED", MORE_OF_BOTH),
+    ],
+)
+@pytest.mark.parametrize("is_group", [False, True], ids=["job", "group"])
+def test_what_slurm_says_where_its_log_is_empty(run, tmp_path, state, factors, is_group):
+    log = tmp_path / "17.log"
+    log.touch()
+    run.start(0, "0_0_0")
+    says = f"SLURM-job '17' failed, SLURM status is: '{state}'. "
+    if is_group:
+        run.fail_group({0: "0_0_0"}, [str(log)], says=says)
+    else:
+        run.fail(0, "0_0_0", message=f"{says}{ADVICE}", cluster_logs=[str(log)])
+    assert run.factors("0_0_0") == factors
+
+
+@pytest.mark.parametrize(
+    ("raised", "factors"),
+    [
+        ("died with <Signals.SIGKILL: 9>.", MORE_MEMORY),
+        ("returned non-zero exit status 137.", MORE_MEMORY),
+        ("died with <Signals.SIGTERM: 15>.", THE_SAME),
+        ("returned non-zero exit status 1.", THE_SAME),
+    ],
+)
+def test_a_local_job_that_was_short(run, raised, factors):
+    run.start(0, "0_0_0")
+    run.fail(0, "0_0_0", raised=raised)
+    assert run.factors("0_0_0") == factors
+
+
+@pytest.mark.parametrize(
+    ("error", "factors"),
+    [
+        (MemoryError(), MORE_MEMORY),
+        (ValueError("Unable to allocate 3.2 GiB for an array"), MORE_MEMORY),
+        (UserError("the volume cannot be read"), THE_SAME),
+        (FileNotFoundError(2, "No such file or directory"), THE_SAME),
+    ],
+)
+def test_a_job_that_says_what_it_was_short_of(run, tmp_path, error, factors):
+    cluster_log = tmp_path / "17.log"
+    cluster_log.write_text("Exited with exit code 1.")
+    run.start(0, "0_0_0")
+    run.write("0_0_0", error)
+    run.fail(0, "0_0_0", message="failed", cluster_logs=[str(cluster_log)])
+    assert run.factors("0_0_0") == factors
+
+
+def test_a_lost_file_asks_for_the_same(run):
+    test_a_file_that_is_missing(run)
+    assert run.factors("0_0_0") == THE_SAME
+
+
+def test_what_an_earlier_attempt_left_in_the_log_of_the_cluster(run, tmp_path):
+    cluster_log = tmp_path / "run.log"
+    message = f"LSF-job '17' failed, LSF status is: 'EXIT'{ADVICE}"
+    ends = (
+        ("TERM_MEMLIMIT: job killed.\n", "TERM_MEMLIMIT: job killed.", MORE_MEMORY),
+        ("TERM_RUNLIMIT: job killed.\n", "TERM_RUNLIMIT: job killed.", (2, 2)),
+        ("", "LSF-job '17' failed, LSF status is: 'EXIT'", (4, 4)),
+        ("Exited with exit code 9.\n", "Exited with exit code 9.", (4, 4)),
+    )
+    for text, reason, factors in ends:
+        run.start(0, "0_0_0")
+        with open(cluster_log, "a") as file:
+            file.write(text)
+        run.fail(0, "0_0_0", message=message, cluster_logs=[str(cluster_log)])
+        assert (run.failures[-1].reason, run.factors("0_0_0")) == (reason, factors)

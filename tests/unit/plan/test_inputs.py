@@ -170,6 +170,16 @@ def test_what_another_program_left_is_not_ours_to_tidy(tmp_path, folder):
     source_levels(settings)
 
 
+@pytest.mark.parametrize("left", ["snakemesh.json", "multires/snakemesh.json"])
+def test_an_output_without_its_work_is_ours(tmp_path, left):
+    """Somebody has removed `work/`: the next run makes again what is missing."""
+    shard = tmp_path / "out" / "multires" / "0.shard"
+    shard.parent.mkdir(parents=True)
+    shard.touch()
+    (tmp_path / "out" / left).write_text("{}")
+    source_levels(settings_with(input_path=EXAMPLE_PATH, output_directory=str(tmp_path / "out")))
+
+
 @pytest.mark.parametrize("folder", [*OWN_FOLDERS])
 @pytest.mark.parametrize("what", ["file", "dangling link"])
 def test_folders_of_a_run_that_are_none(tmp_path, folder, what):

@@ -9,8 +9,10 @@ import pytest
 from snakemake_executor_plugin_lsf import Executor
 from snakemake_interface_common.exceptions import WorkflowError
 
+from snakemesh.output.folder import OutputFolder
 from snakemesh.plan import lsf_executor
 from snakemesh.plan.lsf_executor import LimitedExecutor, PatientExecutor, executor_for
+from snakemesh.plan.lsf_submission import RefusedError
 
 MINUTE = 60
 
@@ -37,6 +39,10 @@ class Job:
 
     def __init__(self):
         self.resources = SimpleNamespace(get=lambda name: None)
+        self.log = ["out/logs/shard/0.log"]
+
+    def is_group(self):
+        return False
 
 
 @pytest.fixture
@@ -50,10 +56,11 @@ def clock(monkeypatch):
 def lsf(monkeypatch):
     lsf = Lsf()
 
-    def run_job(self, job):
+    def submit(executor, job, folder):
         if lsf.error is not None:
             raise lsf.error
         lsf.taken.append(job)
+        return str(len(lsf.taken)), f"{folder}/{len(lsf.taken)}.log"
 
     async def job_stati_bjobs(self):
         if isinstance(lsf.states, Exception):
@@ -65,11 +72,11 @@ def lsf(monkeypatch):
             yield job
 
     monkeypatch.setattr(Executor, "__post_init__", lambda self: None)
-    monkeypatch.setattr(Executor, "run_job", run_job)
+    monkeypatch.setattr(lsf_executor.lsf_submission, "submit", submit)
     monkeypatch.setattr(Executor, "job_stati_bjobs", job_stati_bjobs)
     monkeypatch.setattr(Executor, "check_active_jobs", check_active_jobs)
     monkeypatch.setattr(
-        lsf_executor.subprocess, "run", lambda line, **_: lsf.killed.append(line[1])
+        lsf_executor.subprocess, "run", lambda line, **_: lsf.killed.extend(line[1:])
     )
     return lsf
 
@@ -77,6 +84,8 @@ def lsf(monkeypatch):
 @pytest.fixture
 def executor(lsf, clock):
     executor = PatientExecutor.__new__(PatientExecutor)
+    executor.folder = OutputFolder("out")
+    executor.report_job_submission = lambda info: None
     executor.logger, executor.lock, executor.active_jobs = logging.root, threading.Lock(), []
     executor.workflow = SimpleNamespace(
         remote_execution_settings=SimpleNamespace(seconds_between_status_checks=180)
@@ -105,9 +114,8 @@ def states(executor):
 @pytest.mark.parametrize(
     "error",
     [
-        WorkflowError("LSF job submission failed"),
+        RefusedError("Communication time out. Job not submitted."),
         OSError(122, "Disk quota exceeded"),
-        TypeError("'NoneType' object is not subscriptable"),  # no id in the answer of bsub
     ],
 )
 def test_refused_jobs_are_tried_for_ten_minutes(executor, lsf, clock, error):
@@ -129,7 +137,7 @@ def test_refused_jobs_are_tried_for_ten_minutes(executor, lsf, clock, error):
 def test_refused_for_longer_is_a_failed_job(executor, lsf, clock):
     jobs = [Job(), Job(), Job()]
     executor.run_job(jobs[0])
-    lsf.error = WorkflowError("no such queue")
+    lsf.error = RefusedError("no such queue")
     for job in jobs[1:]:
         executor.run_job(job)
     clock.now = 10 * MINUTE + 1
@@ -140,7 +148,7 @@ def test_refused_for_longer_is_a_failed_job(executor, lsf, clock):
 
 
 def test_a_run_whose_jobs_lsf_never_takes_ends(executor, lsf, clock):
-    lsf.error = WorkflowError("no such queue")
+    lsf.error = RefusedError("no such queue")
     executor.run_job(Job())
     clock.now = MINUTE - 1
     look(executor)

@@ -12,6 +12,7 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.plan import watch
 from snakemesh.plan.estimates import Work
 from snakemesh.plan.quiet import SHOWN, quieted
+from snakemesh.plan.shortages import Shortages
 from snakemesh.plan.watch import watch_run
 
 EXIT_CODE = (
@@ -47,7 +48,8 @@ class Run:
     def start(self):
         self.event("workflow_started", **dict.fromkeys(WORKFLOW, "x"))
         works = {number: Work(1, 10**6) for number in range(50)}
-        watch_run(self.log, self.quiet, self.folder, works, lambda: self.ends.append(1))
+        end = lambda: self.ends.append(1)  # noqa: E731
+        watch_run(self.log, self.quiet, self.folder, works, Shortages(), end)
 
     def event(self, name, text="", level=logging.INFO, **facts):
         self.log.log(level, text, extra={"event": name, **facts})

@@ -1,0 +1,23 @@
+"""Submits a job to SGE, PBS or HTCondor, or says how it is: for the profiles of these clusters.
+
+queue_job.py sge submit MEMORY_MB MINUTES CORES [OPTION ...] SCRIPT
+queue_job.py sge status NUMBER
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from snakemesh.plan import queues
+
+_, queue, what, *arguments = sys.argv
+if what == "status":
+    print(queues.status(queue, arguments[0]))
+    sys.exit()
+memory_mb, minutes, cores, *options, script = arguments
+try:
+    print(queues.submit(queue, int(memory_mb), int(minutes), int(cores), options, script))
+except (RuntimeError, OSError) as error:
+    print(error, file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,117 @@
+"""Strips along the seams between cells: both sides have the same normals there.
+
+Each side of a seam draws normals from its own faces, some way off the seam: on a curved surface
+they differ by twice that, a crease across every body that the seam cuts. Both sides know the
+normals of the dense faces that the plane cuts (`seam_normals`). So the strips of both sides leave
+the seam in the same plane, and their normals agree, however wide they are.
+
+Everything is x y z, in steps of the lattice from the lower corner of the tile.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from snakemesh.mesh.pieces import Planes, on_planes
+from snakemesh.mesh.seam_curves import FREE, KEPT
+from snakemesh.mesh.simplified import Geometry, Mesh
+from snakemesh.mesh.strips import Borders, Companions, add_strips, borders_of, unit
+from snakemesh.mesh.volume_ends import VolumeEnds
+from snakemesh.multires.octree import CELL_STEPS
+
+# Width of a strip, in voxels of the level. Wider ones leave less room to the faces beside them, and
+# narrower ones round the direction: by a quarter of a degree where a voxel has 256 steps.
+WIDTH = 0.25
+
+
+def strips_along_seams(
+    mesh: Mesh,
+    codes: np.ndarray,
+    sums: np.ndarray,
+    geometry: Geometry,
+    n_cells: Sequence[int],
+    cell_voxels: Sequence[int],
+) -> Mesh:
+    """Put strips along the faces of cells, where fragments end.
+
+    codes: (C,) int32, as in `Pieces`, of the first vertices of the mesh. sums: (C, 3) int32, as in
+    `Pieces.normals`. n_cells: cells of the tile. cell_voxels: voxels of the level in a cell.
+
+    Returns a mesh in the same order, whose new vertices follow the others.
+    """
+    vertices, faces, owners, boxes = mesh.vertices, mesh.faces, mesh.owners, mesh.boxes
+    planes, ends = geometry.planes, geometry.ends
+    is_wanted = _in_one_cell_face(vertices, codes, mesh.fates)
+    rows = np.flatnonzero(is_wanted[faces].any(axis=1))
+    cells = boxes // 8
+    is_first = (np.diff(owners, prepend=-1) != 0) | (np.diff(cells, prepend=-1) != 0)
+    groups = np.cumsum(is_first)[rows]
+    borders = borders_of(faces[rows], groups, is_wanted)
+    if len(borders.vertices) == 0:
+        return mesh
+    cell_of_group = np.zeros(groups[-1] + 1, dtype=np.int64)
+    cell_of_group[groups] = cells[rows]
+    cell = np.unravel_index(cell_of_group[borders.groups], n_cells, order="F")
+    lower, upper = _slabs(vertices[borders.vertices], np.stack(cell, axis=1), planes, ends)
+    width = WIDTH * CELL_STEPS / max(cell_voxels)
+    moves, normals = _directions(vertices, borders, sums)
+    companions = Companions(width * moves, normals, lower, upper)
+    vertices, beside, strips, of = add_strips(vertices, faces[rows], groups, borders, companions)
+    faces = np.concatenate([faces, strips])
+    faces[rows] = beside
+    owners = np.concatenate([owners, owners[rows[of]]])
+    boxes = np.concatenate([boxes, boxes[rows[of]]])
+    order = np.lexsort((boxes, owners))
+    fates = np.pad(mesh.fates, (0, len(vertices) - len(mesh.fates)), constant_values=FREE)
+    return Mesh(vertices, faces[order], owners[order], boxes[order], fates)
+
+
+def _in_one_cell_face(vertices: np.ndarray, codes: np.ndarray, fates: np.ndarray) -> np.ndarray:
+    """Which vertices lie in curves on a face of a cell, and in no other plane that cuts."""
+    found = np.zeros(len(vertices), dtype=bool)
+    kept = np.flatnonzero(fates[: len(codes)] == KEPT)
+    bits = on_planes(codes[kept])
+    in_plane = np.stack([bits >> (2 * axis) & 3 != 0 for axis in range(3)], axis=1)
+    in_cell_face = in_plane & (vertices[kept] % CELL_STEPS == 0)
+    found[kept] = (in_plane.sum(axis=1) == 1) & in_cell_face.any(axis=1)
+    return found
+
+
+def _directions(
+    vertices: np.ndarray, borders: Borders, sums: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The direction across the border at each of its vertices, and the normal, (S, 3) float64 each.
+
+    sums: (N, 3), as in `Pieces.normals`. The direction of a border is that between the directions
+    of its two edges, so that it is the same seen from both sides but for its sign.
+    """
+    at, before, after = (
+        vertices[rows].astype(np.float64)
+        for rows in (borders.vertices, borders.before, borders.after)
+    )
+    along = unit(unit(after - at) + unit(at - before))
+    normal = 2 * unit(sums[borders.vertices].astype(np.float64))
+    normal += unit(sums[borders.before].astype(np.float64))
+    normal += unit(sums[borders.after].astype(np.float64))
+    normal = unit(normal - (normal * along).sum(axis=1, keepdims=True) * along)
+    return np.cross(normal, along), normal
+
+
+def _slabs(
+    points: np.ndarray, cells: np.ndarray, planes: Planes, ends: VolumeEnds
+) -> tuple[np.ndarray, np.ndarray]:
+    """What companions must lie strictly between, on each axis: lower and upper (S, 3) int64.
+
+    points: (S, 3), vertices of borders. cells: (S, 3), the cells of their faces in the tile. Planes
+    that cut bound the slab, and just beyond them the ends of the volume.
+    """
+    lower, upper = np.empty((2, *points.shape), dtype=np.int64)
+    for axis, cuts in enumerate(planes.positions):
+        at = points[:, axis]
+        bounds = np.array([ends.lower[axis] - 1, *cuts, ends.upper[axis] + 1])
+        below, above = np.searchsorted(bounds, at), np.searchsorted(bounds, at, side="right")
+        in_plane = above > below
+        is_lower_face = at == cells[:, axis] * CELL_STEPS
+        lower[:, axis] = bounds[np.where(in_plane & is_lower_face, below, below - 1)]
+        upper[:, axis] = bounds[np.where(in_plane & ~is_lower_face, below, above)]
+    return lower, upper

@@ -1,0 +1,201 @@
+"""Narrow strips of faces along borders, which decide the normals that the viewer computes there.
+
+Neuroglancer adds up the normals of the faces at a vertex, each with the same weight, fragment by
+fragment. On the border of a fragment these are faces on one side of the border, so the normal is
+that of the surface some way off. A strip that leaves the border in the direction of the surface
+itself gives the vertices of the border the normal of the surface.
+
+         \\   |     /                     \\   |     /
+          \\  |    /                      a'-------b'         strip
+           a-------b                      | \\     |
+                                          a-------b           border
+
+Each vertex a of the border gets a companion a', which takes its place in all faces of its group.
+The border itself stays, so other groups fit as before. What was a manifold is one with strips.
+
+Everything is x y z, in steps of the lattice.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Cosine of the angle by which a face may turn to make room for a strip: 60 degrees.
+_LEAST_COSINE = 0.5
+# How often a strip that would turn faces further is made half as wide, before it is left out.
+_HALVINGS = 2
+# A vertex whose drawn normal is off by less than the angle of this cosine, 3 degrees, needs no
+# strip. With every vertex in a strip, both sides of the seams of pinky40 agree within 0.3 degrees
+# instead of 1.3 (median), for twice as many faces more.
+_NEAR_COSINE = np.cos(np.radians(3.0))
+
+
+@dataclass(frozen=True)
+class Borders:
+    """The borders of groups of faces.
+
+    groups, vertices, before, after: (S,) int64. Each vertex in a border of a group, and its
+    neighbours along the border, in the direction of the faces. A vertex where borders of a group
+    meet is left out. Ascending by group, then vertex.
+
+    edges: (B, 4) int64. Each edge of a border: its group, its vertices in the direction of its
+    face, and the row of its face.
+    """
+
+    groups: np.ndarray
+    vertices: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    edges: np.ndarray
+
+
+@dataclass(frozen=True)
+class Companions:
+    """Where companions of the vertices of borders are to be, a row for each of `Borders.vertices`.
+
+    moves: (S, 3) float64, the way from the vertex to its companion. normals: (S, 3) float64, the
+    normal of the surface there, of length 1. lower, upper: (S, 3), what companions must lie
+    strictly between.
+    """
+
+    moves: np.ndarray
+    normals: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def may_be(self, places: np.ndarray) -> np.ndarray:
+        """Which of them may be at places (S, 3): (S,) bool."""
+        return np.asarray(((places > self.lower) & (places < self.upper)).all(axis=1))
+
+
+def borders_of(faces: np.ndarray, groups: np.ndarray, is_wanted: np.ndarray) -> Borders:
+    """The borders of groups of faces: edges with one face in their group.
+
+    faces: (M, 3), in each group all faces that have a corner that is wanted. groups: (M,).
+    is_wanted: (N,) bool, which vertices are looked for.
+    """
+    begin, end = faces.ravel().astype(np.int64), np.roll(faces, -1, axis=1).ravel().astype(np.int64)
+    rows = np.flatnonzero(is_wanted[begin] | is_wanted[end])
+    begin, end, of = begin[rows], end[rows], rows // 3
+    sides = np.stack([groups[of], np.minimum(begin, end), np.maximum(begin, end)])
+    order = np.lexsort(sides[::-1])
+    first = np.flatnonzero(np.append(True, np.diff(sides[:, order]).any(axis=0)))
+    alone = order[first[np.diff(first, append=len(order)) == 1]] if len(order) else order
+    edges = np.stack([groups[of[alone]], begin[alone], end[alone], of[alone]], axis=1)
+    leaving, out = _only_once(edges[:, 0] * len(is_wanted) + edges[:, 1])
+    arriving, into = _only_once(edges[:, 0] * len(is_wanted) + edges[:, 2])
+    keys, i, j = np.intersect1d(leaving, arriving, assume_unique=True, return_indices=True)
+    group, vertex = np.divmod(keys, len(is_wanted))
+    found = is_wanted[vertex]
+    before, after = edges[into[j[found]], 1], edges[out[i[found]], 2]
+    return Borders(group[found], vertex[found], before, after, edges)
+
+
+def add_strips(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    groups: np.ndarray,
+    borders: Borders,
+    companions: Companions,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Put strips along the borders of groups of faces.
+
+    vertices: (N, 3) int32. faces, groups: those that were given to `borders_of`.
+
+    Returns the vertices, with the companions behind them; the faces, in the same rows; the faces of
+    the strips; and for each of these the row of the face that it lies beside. Where a strip would
+    turn a face too far it is narrower, or left out.
+    """
+    n = len(vertices)
+    keys = borders.groups * n + borders.vertices
+    which = _rows_of(keys, groups[:, None] * n + faces)
+    points = vertices.astype(np.float64)
+    corners, at = points[faces], points[borders.vertices]
+    normals = unit(_normals(corners))
+    moves = np.rint(companions.moves)
+    is_moved = _drawn_elsewhere(normals, which, companions.normals)
+    is_moved &= companions.may_be(at + moves)
+    narrowed = 0
+    while True:
+        places = np.where(is_moved[:, None], at + moves, at)
+        turned = unit(_normals(np.where((which >= 0)[..., None], places[which], corners)))
+        is_bad = (normals * turned).sum(axis=1) < _LEAST_COSINE
+        bad = np.unique(which[is_bad])
+        bad = bad[(bad >= 0) & is_moved[bad]]
+        if len(bad) == 0:
+            break
+        if narrowed < _HALVINGS:
+            moves[bad] = np.rint(moves[bad] / 2)
+            is_moved &= companions.may_be(at + moves)
+        else:
+            is_moved[bad] = False
+        narrowed += 1
+    new = np.where(is_moved, n + np.cumsum(is_moved) - 1, borders.vertices)
+    vertices = np.concatenate([vertices, places[is_moved].astype(vertices.dtype)])
+    moved = np.where(which >= 0, new[which], faces).astype(faces.dtype)
+    strips, of = _strips(points, borders, keys, new)
+    return vertices, moved, strips.astype(faces.dtype), of
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (n, 3) at length 1; those of length 0 stay so."""
+    length = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    scaled: np.ndarray = vectors / np.where(length > 0, length, 1)
+    return scaled
+
+
+def _drawn_elsewhere(normals: np.ndarray, which: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Whether what the viewer draws at a vertex is far from the normals (S, 3) that are wanted.
+
+    normals: (M, 3), of faces, of length 1. which: (M, 3), rows of `wanted`, less than 0 for none.
+    """
+    drawn = np.zeros_like(wanted)
+    for i in range(3):
+        mine = which[:, i] >= 0
+        np.add.at(drawn, which[mine, i], normals[mine])
+    far: np.ndarray = (unit(drawn) * wanted).sum(axis=1) < _NEAR_COSINE
+    return far
+
+
+def _strips(
+    points: np.ndarray, borders: Borders, keys: np.ndarray, new: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The faces between the vertices of borders and their companions, and the faces beside them.
+
+    keys: of the vertices of borders. new: (S,), the companion of each, or itself if it has none.
+    """
+    group, u, v, of = borders.edges.T
+    rows_u, rows_v = (_rows_of(keys, group * len(points) + w) for w in (u, v))
+    new_u, new_v = np.where(rows_u >= 0, new[rows_u], u), np.where(rows_v >= 0, new[rows_v], v)
+    has_u, has_v = new_u != u, new_v != v
+    # where both have one, a face from u v to the companion of the end whose position comes last
+    turned = has_v & (~has_u | _is_before(points[u], points[v]))
+    first = np.stack([u, v, np.where(turned, new_v, new_u)], axis=1)[has_u | has_v]
+    second = np.stack([np.where(turned, u, v), new_v, new_u], axis=1)[has_u & has_v]
+    return np.concatenate([first, second]), np.concatenate([of[has_u | has_v], of[has_u & has_v]])
+
+
+def _is_before(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether positions (n, 3) come before others in the order x, y, z, so on both sides of a
+    border alike.
+    """
+    axis = (some != others).argmax(axis=1)[:, None]
+    found: np.ndarray = np.take_along_axis(some < others, axis, axis=1)[:, 0]
+    return found
+
+
+def _only_once(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The keys that occur once, ascending, and where."""
+    found, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    return found[counts == 1], first[counts == 1]
+
+
+def _rows_of(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where wanted keys are among ascending ones; -1 of those that are not."""
+    rows = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[rows] == wanted, rows, -1)
+
+
+def _normals(triangles: np.ndarray) -> np.ndarray:
+    a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
+    return np.cross(b - a, c - a)
