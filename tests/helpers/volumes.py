@@ -12,8 +12,15 @@ from snakemesh.plan.plan import make_plan
 from snakemesh.plan.settings import Settings
 from snakemesh.source.level import SourceLevel
 
-# Even a small volume has several LODs here.
-DEFAULTS = read_settings({"input_path": "/data/seg", "output_directory": "/meshes", "num_lods": 4})
+# Even a small volume has several LODs here, and each is made of its level.
+DEFAULTS = read_settings(
+    {
+        "input_path": "/data/seg",
+        "output_directory": "/meshes",
+        "num_lods": 4,
+        "multires_strategy": "downsample",
+    }
+)
 ISOTROPIC = tuple((2**k,) * 3 for k in range(9))
 
 
@@ -89,6 +96,7 @@ def plans(draw):
             cell_size=32,
             roi=draw(st.sampled_from([None, roi])),
             use_existing_scales=draw(st.booleans()),
+            multires_strategy=draw(st.sampled_from(["auto", "decimate", "downsample"])),
         )
 
 

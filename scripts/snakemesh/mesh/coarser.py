@@ -119,7 +119,7 @@ def _fragments_of_cell(
 def _joined(
     labels: np.ndarray, parts: list[tuple[Cell, np.ndarray, Mesh, np.ndarray]]
 ) -> tuple[Mesh, np.ndarray]:
-    """The meshes of the octants of a cell as one, whose owners are rows of `labels`, its normals."""
+    """The meshes of octants as one, whose owners are rows of `labels`, and its normals."""
     vertices, faces, owners, boxes, fates, normals = [], [], [], [], [], []
     n_vertices = 0
     for octant, of_octant, mesh, sums in parts:

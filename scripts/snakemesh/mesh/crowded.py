@@ -75,18 +75,20 @@ def _pairs_to_split(planes: np.ndarray, faces: np.ndarray, pieces: np.ndarray) -
     begins = np.flatnonzero((np.diff(keys, axis=1, prepend=-1) != 0).any(axis=0))
     sizes = np.diff(np.append(begins, len(order)))
     shared = planes[starts] & planes[ends]
-    is_chord = (shared != 0) & (shared & planes[thirds] == 0)
+    is_flat = shared & planes[thirds] != 0
+    is_chord = (shared != 0) & ~is_flat
     is_bad = (sizes > 2) | ((sizes == 2) & np.logical_and.reduceat(is_chord[order], begins))
     used: set[int] = set()
     pairs = []
     for begin, size in zip(begins[is_bad].tolist(), sizes[is_bad].tolist(), strict=True):
         # of more than two faces, those that lie in no plane come first
-        mine = sorted(order[begin : begin + size].tolist(), key=lambda c: not is_chord[c])
+        mine = sorted(order[begin : begin + size].tolist(), key=is_flat.__getitem__)
         ways: list[list[int]] = [[], []]
         for corner in mine:
             if corner // 3 not in used:
                 ways[int(starts[corner] < ends[corner])].append(corner)
-        if ways[0] and ways[1]:
+        # between two faces of a plane there is no room off it
+        if ways[0] and ways[1] and not (is_flat[ways[0][0]] and is_flat[ways[1][0]]):
             pairs.append((ways[0][0], ways[1][0]))
             used |= {ways[0][0] // 3, ways[1][0] // 3}
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)

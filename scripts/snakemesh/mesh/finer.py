@@ -114,7 +114,7 @@ def in_octants(finer: FinerFragments) -> Iterator[tuple[tuple[int, int, int], np
     order = np.lexsort((finer.records["label"], *(cells & 1).T, *(cells >> 1).T))
     cells = cells[order]
     first = np.flatnonzero((np.diff(cells, axis=0, prepend=-1) != 0).any(axis=1))
-    for begin, end in zip(first, [*first[1:], len(order)], strict=True):
+    for begin, end in zip(first, np.append(first[1:], len(order)), strict=False):
         x, y, z = cells[begin].tolist()
         yield (x, y, z), order[begin:end]
 

@@ -37,6 +37,7 @@ OTHER = {
     "translation_nm": ([1, 1, 1], "documents"),
     "index": ({"t": 1}, "documents"),
     "background": ([-1, 0], "group"),
+    "multires_strategy": ("auto", "blocks"),
     "downsample_method": ("binary", "group"),
     "use_existing_scales": (False, "group"),
     "delete_intermediate_scales": (False, "result"),

@@ -1,0 +1,118 @@
+"""LODs that are made of the fragments of the LOD below: whole, closed, the same in any blocks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import in_process
+from formats import Placed, write_zarr
+from snakemesh.multires.container import read_section
+from snakemesh.plan.configuration import read_settings
+from snakemesh.plan.inputs import source_levels
+from snakemesh.plan.plan import make_plan
+from snakemesh.verify.checks import edge_counts, problems, welded
+from snakemesh.verify.components import components
+from snakemesh.verify.reader import read_meshes
+from surfaces import voronoi
+
+
+def noise(shape, labels, grain, seed):
+    """Cubes of `grain` voxels, each of a random label; 0 is one of them."""
+    cubes = [-(-n // grain) for n in shape]
+    found = np.random.default_rng(seed).integers(0, labels, cubes).astype(np.uint16)
+    for axis in range(3):
+        found = found.repeat(grain, axis=axis)
+    return np.ascontiguousarray(found[tuple(map(slice, shape))])
+
+
+def tube(shape):
+    """A bent tube two voxels thick, through many cells."""
+    z, y, x = np.indices(shape)
+    middle_z, middle_y = shape[0] / 2 + 9 * np.sin(x / 11), shape[1] / 2 + 13 * np.cos(x / 17)
+    return ((z - middle_z) ** 2 + (y - middle_y) ** 2 <= 2).astype(np.uint8)
+
+
+VOLUMES = {
+    "noise of two labels": (noise((70, 96, 49), 2, 1, 0), {}),
+    "noise of three labels": (noise((96, 64, 64), 3, 1, 1), {}),
+    "coarse noise": (noise((64, 96, 64), 4, 2, 2), {}),
+    "ends in a plane between octants": (voronoi((96, 64, 32), 12, 5), {}),
+    "ends inside a voxel": (voronoi((67, 59, 45), 12, 6), {}),
+    "open": (
+        voronoi((96, 80, 70), 15, 7),
+        {"roi": [[80, 80, 80], [640, 560, 480]], "roi_boundary": "open"},
+    ),
+    "flat voxels": (voronoi((40, 70, 64), 12, 8), {"multires_strategy": "decimate"}),
+    "tube": (tube((60, 90, 130)), {}),
+}
+
+
+def ours(folder, name, **changes):
+    labels, keys = VOLUMES[name]
+    voxel = (40.0, 8.0, 8.0) if name == "flat voxels" else (8.0, 8.0, 8.0)
+    source = write_zarr(folder / "seg", [Placed(labels, voxel, (0.0,) * 3, (32,) * 3)])
+    paths = {"input_path": source, "output_directory": str(folder / "out")}
+    return paths | {"cell_size": 32, "num_lods": 3} | keys | changes
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_every_lod_is_closed_and_every_edge_has_two_faces(tmp_path, name):
+    plan = in_process.planned(ours(tmp_path, name))
+    assert all(plan.is_of_fragments(lod) for lod in range(1, 3))
+    multires = in_process.mesh(plan)
+    n_meshes = 0
+    for mesh in read_meshes(multires):
+        assert not any(problems(mesh).values())
+        for lod in range(mesh.num_lods):
+            _, faces = welded(mesh, lod)
+            opened, crowded = edge_counts(faces)
+            # at the ends of an open roi nothing is cut at the same places at each LOD
+            assert (opened == 0 or name == "open") and crowded == 0
+            n_meshes += 1
+    assert n_meshes >= 2
+
+
+def test_a_tube_is_one_piece_at_every_lod(tmp_path):
+    multires = in_process.mesh(in_process.planned(ours(tmp_path, "tube")))
+    (mesh,) = read_meshes(multires)
+    pieces = [len(np.unique(components(*welded(mesh, lod)))) for lod in range(mesh.num_lods)]
+    assert pieces == [1] * mesh.num_lods and mesh.num_lods == 3
+
+
+@pytest.mark.parametrize("name", ["coarse noise", "ends inside a voxel", "open"])
+def test_blocks_of_any_size_hold_the_same_fragments(tmp_path, name):
+    """Of the same LOD 0: how the volume of a body is restored there depends on the tile."""
+    config = ours(tmp_path, name)
+    cells, settings = in_process.planned(config), read_settings(config)
+    whole = make_plan(settings, source_levels(settings))
+    in_process.mesh(cells)
+    work = Path(config["output_directory"]) / "work"
+    of_cells = {path.name: fragments(path) for path in work.glob("lod[12]_*")}
+    assert whole.blocks(1) == whole.blocks(2) == (1, 1, 1) != cells.blocks(1)
+    for path in work.glob("lod[12]_*"):
+        path.unlink()
+    finest = [str(path) for path in work.glob("lod0_*")]
+    below = finest
+    for lod in (1, 2):
+        job = in_process.mesh_block_job(
+            whole, lod, (0, 0, 0), lists=in_process.listed(whole), containers=below
+        )
+        in_process.make_block(job, work / f"lod{lod}_0_0_0")
+        below = [str(work / f"lod{lod}_0_0_0")]
+        together = fragments(work / f"lod{lod}_0_0_0")
+        parts = [found for name, found in of_cells.items() if name.startswith(f"lod{lod}")]
+        assert together == {key: value for found in parts for key, value in found.items()}
+        assert sum(map(len, parts)) == len(together) > 0
+
+
+def fragments(path):
+    """By label and cell what a record says of a fragment, and its bytes."""
+    section, data = read_section(path, 0), Path(path).read_bytes()
+    found = {}
+    for record in section.records:
+        begin = section.payload_begin + int(record["offset"])
+        key = int(record["label"]), *record["cell"].tolist()
+        facts = (record["faces"], record["octants"], record["volume"], record["area"])
+        found[key] = (*map(float, facts), data[begin : begin + int(record["size"])])
+    return found
