@@ -33,7 +33,7 @@ from snakemesh.pyramid.downsample import downsample
 from snakemesh.report.raster import View, draw, new_canvas
 from snakemesh.report.shading import shaded
 from snakemesh.report.views import framing, turned
-from snakemesh.verify.checks import to_nm, welded
+from snakemesh.verify.checks import edges_of, to_nm, welded
 from snakemesh.verify.pieces import piece_volumes
 from snakemesh.verify.reader import read_entries, read_mesh
 
@@ -84,7 +84,7 @@ def slender(output: Path, most: int) -> list[int]:
     entries, found = read_entries(output / "multires"), []
     for label in table["label"].to_numpy()[np.argsort(-rank)].tolist():
         vertices, faces = welded(read_mesh(entries[label]), 0)
-        if len(piece_volumes(vertices.astype(float), faces)) == 1:
+        if len(piece_volumes(vertices.astype(float), faces, edges_of(faces))) == 1:
             found.append(label)
         if len(found) == most:
             break

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy import ndimage
 
 from formats import Placed, write_zarr
 from levels import averaged, first
@@ -220,6 +221,9 @@ def test_the_command(repository, copied, volume):
     assert found["label"].equals(known["label"]) and found["voxels"].equals(known["voxels"])
     assert all(found["watertight"].to_pylist()) and all(found["manifold"].to_pylist())
     assert max(map(abs, found["volume_error"].to_pylist())) < 0.1
+    around = ndimage.generate_binary_structure(3, 2)
+    pieces = [ndimage.label(volume.labels == n, around)[1] for n in found["label"].to_pylist()]
+    assert found["voxel_pieces"].to_pylist() == pieces
     assert not (output / "work" / "verify").exists()
     assert planned(repository, copied) == {}
 

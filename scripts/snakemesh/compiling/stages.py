@@ -24,6 +24,7 @@ from snakemesh.mesh.surface import batch
 from snakemesh.mesh.volume_ends import volume_ends
 from snakemesh.mesh.voxel_moments import voxel_moments
 from snakemesh.pyramid.downsample import downsample
+from snakemesh.verify.components import components
 
 _LABELS = np.pad(np.ones((1, 1, 1), np.uint64), 1)
 _STEP = np.ones(3)
@@ -115,10 +116,15 @@ def _example() -> None:
     neuropil((8, 32, 32))
 
 
+def _verify() -> None:
+    components(_LABELS, 2)
+
+
 # By part of the program: what compiles it. What takes longest comes first.
 STAGES: dict[str, tuple[Callable[[], None], ...]] = {
     "example": (_example,),
     "mesh": (_simplify, _nets, _volume, _surface, _pieces, _curves),
     "pyramid": (_vote_on_64_bits, _vote_on_32_bits),
     "bodies": (_bodies,),
+    "verify": (_verify,),
 }

@@ -226,6 +226,10 @@ class OutputFolder:
         """What was found of the input's own levels in a box of s0."""
         return f"{self.verify}/voxels/{box}.{made_from}.levels.npz"
 
+    def verify_pieces(self, box: str, made_from: str) -> str:
+        """The pieces of the labels of a box, and how they go on in its neighbours."""
+        return f"{self.verify}/voxels/{box}.{made_from}.pieces.npz"
+
     def verify_counts_marker(self, made_from: str) -> str:
         """The marker that says all of s0 is counted, and lists the counts."""
         return f"{self.verify}/voxels.{made_from}.done"

@@ -14,7 +14,12 @@ from pathlib import Path
 from snakemesh import kernel_files
 
 # The parts of the program that the jobs of a rule need (`compiling.stages`).
-PARTS = {"example": "example", "pyramid_super_chunk": "pyramid", "mesh_block": "mesh"}
+PARTS = {
+    "example": "example",
+    "pyramid_super_chunk": "pyramid",
+    "mesh_block": "mesh",
+    "verify_voxels": "verify",
+}
 # Processes on the login node of a cluster.
 _CORES_OF_LOGIN_NODE = 4
 

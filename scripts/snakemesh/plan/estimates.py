@@ -21,7 +21,7 @@ MEASURED_SHARD_VOXELS_PER_S = 5e7
 MEASURED_BUNDLE_VOXELS_PER_S = 3e8
 # Rows of a table of bodies that are sorted.
 MEASURED_ROWS_PER_S = 2e6
-MEASURED_COUNT_VOXELS_PER_S = 5e7
+MEASURED_COUNT_VOXELS_PER_S = 4e7
 MEASURED_VERIFY_VOXELS_PER_S = 2e6
 # Bytes on the disk: of a voxel of a built level, and of the fragments that a meshed voxel gives.
 LEVEL_BYTES_PER_VOXEL = 0.17
