@@ -67,6 +67,7 @@ def test_any_boxes_give_the_pieces_of_the_whole(tmp_path_factory, labels, size):
     assert pieces_of_volume(paths).tolist() == as_a_whole(labels)
 
 
+@settings(deadline=None)
 @given(
     labels=npst.arrays(np.uint64, (4, 5, 6), elements=st.sampled_from([0, 1, 2])),
     order=st.permutations(range(8)),
