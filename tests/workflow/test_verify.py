@@ -123,7 +123,17 @@ def missing_middle_level(labels):
     labels[spread(labels)[0]].lods[1] = []
 
 
+def large_scale(labels):
+    labels[spread(labels)[0]].manifest.scales[-1] *= 1000
+
+
+def scale_that_is_no_number(labels):
+    labels[spread(labels)[0]].manifest.scales[-1] = np.nan
+
+
 FAULTS = {
+    large_scale: {"tree"},
+    scale_that_is_no_number: {"tree"},
     missing_label: {"labels"},
     flipped_byte: set(),
     open_edge: {"closed"},

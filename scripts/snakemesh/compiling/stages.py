@@ -95,7 +95,7 @@ def _volume() -> None:
     boxes = np.zeros(12, int)
     replace_collapsed(vertices, _FACES, _OWNERS, boxes, _WANTED, _STEP, _UPPER, _SEAMS, _PLANES)
     labels, cell, n_cells = np.ones(1, np.uint64), np.zeros(3, int), np.ones(3, int)
-    encode_fragments(vertices, _FACES, _OWNERS, boxes, labels, cell, n_cells, _STEP)
+    encode_fragments(vertices, _FACES, _OWNERS, boxes, np.ones(12), labels, cell, n_cells, _STEP)
 
 
 def _bodies() -> None:

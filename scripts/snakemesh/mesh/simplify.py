@@ -46,7 +46,7 @@ def simplify(
     step: np.ndarray,
     keep: float,
     max_error: float,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Simplify every piece. Its topology stays, and its border is what `fates` says.
 
     fates, planes: of each vertex, as `seam_curves.thin_curves` gives them. step: (3,) length of a
@@ -54,17 +54,18 @@ def simplify(
     far the surface may move, in voxels; more faces than wanted are kept where it would move
     further.
 
-    Returns faces (K, 3) int32, rows of the vertices of `pieces`, and the piece of each, (K,) int32,
-    ascending. Raises RuntimeError if a vertex that is to be dropped is left.
+    Returns faces (K, 3) int32, rows of the vertices of `pieces`; the piece of each, (K,) int32,
+    ascending; and how far each piece has moved: the mean square over its area, in voxels, (P,).
+    Raises RuntimeError if a vertex that is to be dropped is left.
     """
     if len(pieces.faces) == 0:
-        return pieces.faces, np.zeros(0, dtype=np.int32)
+        return pieces.faces, np.zeros(0, dtype=np.int32), np.zeros(len(pieces.owners))
     local, rows, row_starts = local_meshes(len(pieces.vertices), pieces.faces, pieces.starts)
     corners = local.view(np.int32).ravel()
     is_open = np.logical_or.reduceat(fates[rows] == KEPT, row_starts[:-1])
     least = np.where(is_open, MIN_PIECE_FACES, MIN_CLOSED_FACES)
     targets = np.maximum(keep * pieces.dense, least).astype(np.int64)
-    _simplify(
+    squares = _simplify(
         pieces.vertices,
         np.asarray(step, dtype=np.float64),
         corners,
@@ -83,12 +84,16 @@ def simplify(
     kept = rows[faces[is_left] + row_starts[owners][:, None]]
     if (fates[kept] == DROPPED).any():
         raise RuntimeError("a vertex of a seam could not be dropped: the meshes would not fit")
-    return kept, owners
+    return kept, owners, squares
 
 
 @njit(cache=True, nogil=True)
 def _simplify(vertices, step, corners, starts, rows, row_starts, fates, planes, targets, max_error):
-    """Simplify all pieces. corners: (3 M,) int32, changed in place; -1 in faces that are gone."""
+    """Simplify all pieces. corners: (3 M,) int32, changed in place; -1 in faces that are gone.
+
+    Returns how far each piece has moved, as `settle`.
+    """
+    squares = np.zeros(len(starts) - 1)
     for p in range(len(starts) - 1):
         mine = rows[row_starts[p] : row_starts[p + 1]]
         points = np.empty((len(mine), 3), dtype=np.float32)
@@ -96,7 +101,7 @@ def _simplify(vertices, step, corners, starts, rows, row_starts, fates, planes, 
             for i in range(3):
                 # from a vertex of the piece, so that nothing depends on where the tile lies
                 points[v, i] = (vertices[mine[v], i] - vertices[mine[0], i]) * step[i]
-        _simplify_piece(
+        squares[p] = _simplify_piece(
             points,
             corners[3 * starts[p] : 3 * starts[p + 1]],
             fates[mine],
@@ -109,6 +114,7 @@ def _simplify(vertices, step, corners, starts, rows, row_starts, fates, planes, 
             if fates[mine[v]] == FREE:
                 for i in range(3):
                     vertices[mine[v], i] = origin[i] + int(np.floor(points[v, i] / step[i] + 0.5))
+    return squares
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -180,7 +186,7 @@ def _simplify_piece(points, corners, fates, planes, target, limit):
             if force == 4:
                 break
             force += 1
-    settle(fates == FREE, first, points, quadrics)
+    return settle(fates == FREE, first, points, quadrics)
 
 
 @njit(cache=True, nogil=True, forceinline=True)

@@ -34,6 +34,7 @@ from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.snapping import grain_of, snap, snap_curves
 from snakemesh.mesh.surface import extract_surfaces
+from snakemesh.mesh.surface_error import of_faces, squares_of_level
 from snakemesh.mesh.volume_ends import (
     VolumeEnds,
     clamp_to_volume,
@@ -123,7 +124,7 @@ def mesh_tile(
         )
         fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
         snap_curves(pieces, fates, planes, ends, grain)
-        faces, of = simplify(pieces, fates, curves, step, keep, max_error)
+        faces, of, moved = simplify(pieces, fates, curves, step, keep, max_error)
         vertices, owners, boxes = pieces.vertices, pieces.owners[of], pieces.boxes[of]
         clamp_to_volume(vertices, ends)
         wanted = moments_of(surfaces.labels, ids, sums)
@@ -145,11 +146,14 @@ def mesh_tile(
             tile.n_cells,
             tile.cell_voxels,
         )
+        squares = squares_of_level(moved, tile.lod)
+        squares = of_faces(owners, boxes, pieces.owners, pieces.boxes, squares)
         batch_records, batch_blobs = encode_fragments(
             vertices,
             faces,
             owners,
             boxes,
+            squares * voxel_nm**2,
             surfaces.labels,
             np.array(tile.first_cell),
             np.array(tile.n_cells),

@@ -36,7 +36,7 @@ ENTRY = np.dtype(
 )
 
 _MAGIC = b"snkmfrag"
-_VERSION = 5
+_VERSION = 6
 _HEADER = struct.Struct("<8sIIQQQQQQ16s16s")
 _CHECKSUM = struct.Struct("<Q")
 

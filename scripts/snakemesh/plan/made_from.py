@@ -211,6 +211,6 @@ class MadeFrom:
         levels = [(level.factor, level.shape, level.voxel_size) for level in plan.levels]
         keys = [(key, getattr(plan.settings, key)) for key in MESHING_KEYS]
         division = (plan.cell_voxels, plan.n_cells, plan.block_cells, plan.tile_cells)
-        grid = (plan.grid.lod_scales, plan.sharding, plan.begin, plan.end, plan.source.shape)
+        grid = (plan.grid.lod_voxels, plan.sharding, plan.begin, plan.end, plan.source.shape)
         lists = [None if found is None else found.digest for found in self.state.lists]
         return short_hash((RESULTS_VERSION, levels, keys, lists, division, grid))

@@ -43,8 +43,8 @@ MAX_VOXELS = 1 << 57
 # Limits of the length of a chunk of the levels that are built, on each axis, in voxels
 MIN_CHUNK = 32
 MAX_CHUNK = 128
-# LOD scales are rounded to this many decimals, so that the cube roots of whole cubes are whole.
-LOD_SCALE_DECIMALS = 9
+# Sizes of voxels are rounded to this many decimals, so that cube roots of whole cubes are whole.
+LOD_VOXEL_DECIMALS = 9
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,6 @@ class Plan:
     levels are written to. chunks: voxels of a chunk of these levels. cell_voxels: for each LOD the
     voxels of its level in a cell. n_cells: for each LOD the number of its cells on each axis.
     block_cells, tile_cells: for each LOD the cells of a block and of a tile.
-    lod_scale_multiplier: what the viewer multiplies the LOD scales of `grid` with to get nm.
     dtype: of the levels. table: the table of bodies; None if labels are meshed as they are.
     is_sparse: whether blocks are larger because there is little in them (`plan.density`).
     """
@@ -91,7 +90,6 @@ class Plan:
     block_cells: tuple[Shape, ...]
     tile_cells: tuple[Shape, ...]
     grid: OctreeGrid
-    lod_scale_multiplier: float
     sharding: Sharding
     dtype: str
     table: TableFacts | None
@@ -214,7 +212,7 @@ def _divided(
     lods = list(zip(n_cells, cell_voxels, shapes, strict=True))
     dense_blocks = [block_cells(*lod, growth) for lod in lods]
     larger = SPARSE_GROWTH if is_sparse else 0
-    scales = (round(math.prod(level.factor) ** (1 / 3), LOD_SCALE_DECIMALS) for level in levels)
+    lod_voxels = (round(math.prod(level.factor) ** (1 / 3), LOD_VOXEL_DECIMALS) for level in levels)
     corner = np.array(source.translation) + (np.array(begin) - 0.5) * source.voxel_size
     cell_nm = settings.cell_size * np.array(source.voxel_size)
     n_voxels = math.prod(e - b for b, e in zip(begin, end, strict=True))
@@ -234,10 +232,10 @@ def _divided(
         grid=OctreeGrid(
             origin_nm=triple(corner[::-1].tolist()),
             cell_nm=triple(cell_nm[::-1].tolist()),
-            lod_scales=tuple(scales),
+            lod_voxels=tuple(lod_voxels),
+            scale_nm=float(np.prod(source.voxel_size)) ** (1 / 3),
             base_nm=base_of(triple(corner[::-1].tolist()), triple(source.voxel_size[::-1])),
         ),
-        lod_scale_multiplier=float(np.prod(source.voxel_size)) ** (1 / 3),
         sharding=_sharding(n_voxels),
         dtype=_dtype(source.dtype, table),
         table=table,

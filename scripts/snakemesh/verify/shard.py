@@ -58,6 +58,9 @@ ROW = np.dtype(
 )
 # A vertex in an open side of the roi is rounded to the lattice.
 SIDE_STEPS = 0.51
+# How large the scale of an LOD may be: it is the error of the LOD, here in voxels of its level, or
+# in values of `max_error` if that is larger.
+MOST_ERROR = 4
 # How far the grid of a label may be from that of the volume, in voxels of s0.
 MOST_OFF_GRID = 0.01
 # By the name that `checks.problems` gives them, the kinds of failures.
@@ -242,9 +245,11 @@ def _centre_of(count: np.void, job: VerifyJob) -> np.ndarray:
 
 
 def _check_grid(mesh: Mesh, job: VerifyJob, failures: Failures) -> None:
-    """Cells and scales must be those of the volume. A grid may be shifted for a single cell."""
+    """Cells must be those of the volume, and scales possible ones.
+
+    A grid may be shifted for a single cell.
+    """
     scales = mesh.manifest.scales
-    known = job.grid.lod_scales[: len(scales)]
     if not np.allclose(mesh.manifest.cell_nm, job.grid.cell_nm, rtol=1e-6):
         cells = f"{mesh.manifest.cell_nm.tolist()} nm, expected {list(job.grid.cell_nm)}"
         failures.add("cells", f"label {mesh.label} has cells of {cells}")
@@ -253,9 +258,10 @@ def _check_grid(mesh: Mesh, job: VerifyJob, failures: Failures) -> None:
         if np.any(np.abs(corner - job.grid.origin_nm) > MOST_OFF_GRID * np.array(job.voxel_nm)):
             begins = f"{corner.tolist()} nm at LOD {lod}, expected {list(job.grid.origin_nm)}"
             failures.add("cells", f"label {mesh.label} has a grid that begins at {begins}")
-    if not np.allclose(scales[: len(known)], known, rtol=1e-6):
-        found = f"{scales.tolist()}, expected {list(known)}"
-        failures.add("tree", f"label {mesh.label} has LOD scales of {found}")
+    most = MOST_ERROR * max(1.0, job.max_error) * np.array(job.grid.lod_voxels)[: len(scales)]
+    found = f"label {mesh.label} has LOD scales of {scales.tolist()}"
+    if not np.all((scales[: len(most)] > 0) & (scales[: len(most)] <= most)):
+        failures.add("tree", f"{found}, expected numbers above 0 and at most {most.tolist()}")
 
 
 def _on_open_sides(edges: np.ndarray, lod: int, job: VerifyJob) -> np.ndarray:

@@ -48,7 +48,7 @@ def closed(labels, n_iter=5, step=UNIT):
 def simplified(surfaces, keep, max_error, step=UNIT):
     """Simplify what `thinned` returns: its pieces, faces, and the piece of each."""
     pieces, fates, curves = surfaces
-    return pieces, *simplify(pieces, fates, curves, step, keep, max_error)
+    return pieces, *simplify(pieces, fates, curves, step, keep, max_error)[:2]
 
 
 def grouped(faces, groups):
@@ -227,7 +227,7 @@ def test_a_piece_keeps_the_kept_vertices_of_its_border_and_no_other(labels_of, k
     volume = dense(labels_of((24, 22, 26), 9, 4), 2, VOXEL)
     pieces, fates, curves = thinned(*volume, planes_at(MANY_PLANES))
     before = grouped(pieces.faces, face_pieces(pieces))
-    kept, kept_pieces = simplify(pieces, fates, curves, UNIT, keep, max_error)
+    kept, kept_pieces, _ = simplify(pieces, fates, curves, UNIT, keep, max_error)
     assert (fates == DROPPED).sum() > 300 < (fates == KEPT).sum()
     assert not (fates[kept] == DROPPED).any()
     assert np.isin(np.flatnonzero(fates == KEPT), kept).all()
@@ -252,7 +252,7 @@ def test_only_free_vertices_move_and_not_far(labels_of, positions):
     volume = dense(labels_of((24, 22, 26), 9, 4), 2, VOXEL)
     pieces, fates, curves = thinned(*volume, planes_at(positions))
     before = pieces.vertices.copy()
-    kept, _ = simplify(pieces, fates, curves, UNIT, 0.1, FAR)
+    kept, _, _ = simplify(pieces, fates, curves, UNIT, 0.1, FAR)
     moves = np.linalg.norm(pieces.vertices - before, axis=1)
     gone = np.setdiff1d(np.arange(len(before)), kept)
     assert not moves[fates != FREE].any() and not moves[gone].any()

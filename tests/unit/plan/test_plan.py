@@ -166,13 +166,13 @@ def test_octree_lies_at_the_corner_of_the_part():
 
 def test_lod_scales_are_resolutions():
     plan = plan_of(volume(voxel_size=(8, 8, 8)), num_lods=8)
-    assert plan.grid.lod_scales == (1, 2, 4, 8, 16, 32, 64, 128)
-    assert plan.lod_scale_multiplier == pytest.approx(8)
+    assert plan.grid.lod_voxels == (1, 2, 4, 8, 16, 32, 64, 128)
+    assert plan.grid.scale_nm == pytest.approx(8)
     plan = plan_of(volume(voxel_size=(20, 8, 8)), num_lods=3)
-    assert plan.grid.lod_scales == pytest.approx((1, 4 ** (1 / 3), 32 ** (1 / 3)))
-    for level, scale in zip(plan.levels, plan.grid.lod_scales, strict=True):
+    assert plan.grid.lod_voxels == pytest.approx((1, 4 ** (1 / 3), 32 ** (1 / 3)))
+    for level, scale in zip(plan.levels, plan.grid.lod_voxels, strict=True):
         mean = math.prod(level.voxel_size) ** (1 / 3)
-        assert scale * plan.lod_scale_multiplier == pytest.approx(mean)
+        assert scale * plan.grid.scale_nm == pytest.approx(mean)
 
 
 # -- how many jobs ----------------------------------------------------------------------------
