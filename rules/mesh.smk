@@ -26,6 +26,39 @@ rule mesh_block:
         "../scripts/mesh_block.py"
 
 
+# The last LODs, where they are small: a job for each block would take longer to start than to work.
+# This is one job, so its outputs have no wildcards. Containers that are there are none of its
+# outputs: Snakemake would remove them before the job starts.
+if TOGETHER:
+    # those that are not there
+    LEFT_TOGETHER = [block for block in TOGETHER if not os.path.exists(container_of(*block))]
+
+    ruleorder: mesh_small_lods > mesh_block
+
+    rule mesh_small_lods:
+        input:
+            EXAMPLE,
+            lambda wildcards: missing(levels_together()),
+        output:
+            [container_of(*block) for block in LEFT_TOGETHER],
+        log:
+            OUT.log(f"mesh_small_lods.{MADE_FROM.together}"),
+        benchmark:
+            OUT.benchmark(f"mesh_small_lods.{MADE_FROM.together}")
+        priority: job_work(PLAN, "mesh_small_lods", {}).voxels
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=doubled(lambda wildcards: small_lods_mem_mb(PLAN)),
+            runtime=doubled(lambda wildcards: small_lods_runtime(PLAN)),
+        params:
+            jobs=lambda wildcards: [block_job(*block) for block in LEFT_TOGETHER],
+            containers=[container_of(*block) for block in LEFT_TOGETHER],
+            level_markers=lambda wildcards: levels_together(),
+        script:
+            "../scripts/mesh_small_lods.py"
+
+
 # Where there are many blocks and many shards, shards read bundles of containers instead: opening
 # every container for every shard would keep a file system busy.
 if PLAN.bundles(0):

@@ -1,11 +1,18 @@
 # What the rules of meshing wait for.
 
 from snakemesh.plan.resources import bundle_mem_mb, bundle_runtime, mesh_mem_mb, mesh_runtime
+from snakemesh.plan.resources import small_lods_mem_mb, small_lods_runtime
+
+# The blocks that one job meshes, as LOD and index.
+TOGETHER = blocks_together(PLAN)
 
 
 def level_of_block(wildcards):
     """The markers of what a block reads: super-chunks, or the bodies of the source's labels."""
-    lod, index = int(wildcards.lod), box_index(wildcards.box)
+    return level_markers(int(wildcards.lod), box_index(wildcards.box))
+
+
+def level_markers(lod, index):
     markers = super_chunk_markers(jobs.super_chunks_for_block(PLAN, lod, index))
     return [*markers, *label_map_marker(lod == 0)]
 
@@ -13,14 +20,27 @@ def level_of_block(wildcards):
 def block(wildcards):
     lod, index = int(wildcards.lod), box_index(wildcards.box)
     refuse_older_plan(wildcards, MADE_FROM.block(lod, index))
+    return block_job(lod, index)
+
+
+def block_job(lod, index):
     watch = MADE_FROM.watch(lod, jobs.block_box(PLAN, lod, index))
     mapping = label_map.label_map_of_block(MADE_FROM, OUT, lod, index)
     return jobs.mesh_block_job(PLAN, lod, index, watch, INPUT_STATE.lists, mapping)
 
 
+def container_of(lod, index):
+    return OUT.container(lod, box_name(index), MADE_FROM.block(lod, index))
+
+
+def levels_together():
+    """The markers of what the blocks that one job meshes read, each once."""
+    return list(dict.fromkeys(marker for block in TOGETHER for marker in level_markers(*block)))
+
+
 def all_containers():
     return [
-        OUT.container(lod, box_name(index), MADE_FROM.block(lod, index))
+        container_of(lod, index)
         for lod in range(PLAN.num_lods)
         for index in indices(PLAN.blocks(lod))
     ]
@@ -36,10 +56,7 @@ def all_bundles():
 
 def containers_of_bundle(wildcards):
     lod, number = int(wildcards.lod), int(wildcards.bundle)
-    return [
-        OUT.container(lod, box_name(index), MADE_FROM.block(lod, index))
-        for index in jobs.blocks_of_bundle(PLAN, lod, number)
-    ]
+    return [container_of(lod, index) for index in jobs.blocks_of_bundle(PLAN, lod, number)]
 
 
 def bundle(wildcards):

@@ -62,8 +62,7 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
     with reading_part(job.reads):
         if (earlier := _alike(job, store, mapper, container)) is not None:
             _write_met(job, mapper)
-            with replacing(container) as temporary:
-                _link(earlier, temporary)
+            take(earlier, container)
             return None
         stats, records, blobs, counts, voxels = _mesh_tiles(job, store, mapper)
     if job.watch is not None:
@@ -144,11 +143,13 @@ def _alike(
     return found.get(voxels.digest())
 
 
-def _link(path: Path, target: Path) -> None:
-    try:
-        os.link(path, target)
-    except OSError:  # a filesystem without hard links
-        shutil.copyfile(path, target)
+def take(earlier: Path, container: Path) -> None:
+    """Give an earlier container a second name, whole or not at all."""
+    with replacing(container) as temporary:
+        try:
+            os.link(earlier, temporary)
+        except OSError:  # a filesystem without hard links
+            shutil.copyfile(earlier, temporary)
 
 
 def _tiles(job: MeshBlockJob) -> Iterator[tuple[Index, Shape]]:

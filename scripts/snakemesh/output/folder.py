@@ -20,6 +20,7 @@ work/
   pyramid/levels.<hash>.done            the group is there, with empty arrays
   pyramid/stage<n>/<box>.<hash>.done    a super-chunk is filled
   mesh/lod<n>/<box>.<hash>.fragments    the container of a block
+  mesh/lod<n>/<box>.<hash>.finished     the same, while its job goes on with other blocks
   mesh/bundles/lod<n>/<number>.<hash>.fragments   the containers of many blocks as one
   mesh/blocks.<hash>.done               every block is meshed
   shards/<shard>.<hash>.done            a shard is written, and its summary:

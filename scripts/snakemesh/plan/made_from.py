@@ -22,6 +22,7 @@ from snakemesh.plan.jobs import block_box, blocks_of_bundle, super_chunk_box
 from snakemesh.plan.label_cells import Tokens, cell_shape
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan
+from snakemesh.plan.together import blocks_together
 
 # The keys of the configuration that meshes depend on, besides the levels.
 MESHING_KEYS = (
@@ -99,6 +100,11 @@ class MadeFrom:
         """The fragments of the blocks of a bundle."""
         blocks = blocks_of_bundle(self.plan, lod, number)
         return short_hash(("bundle", [self.block(lod, index) for index in blocks]))
+
+    @cached_property
+    def together(self) -> str:
+        """The fragments of all blocks that one job meshes."""
+        return short_hash([self.block(*block) for block in blocks_together(self.plan)])
 
     @cached_property
     def label_map(self) -> str:

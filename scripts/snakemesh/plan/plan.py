@@ -27,6 +27,7 @@ from snakemesh.plan.bundles import blocks_per_bundle
 from snakemesh.plan.levels import NO_MISMATCHES, Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, base_of, chosen_num_lods, level_factors
 from snakemesh.plan.settings import Settings
+from snakemesh.plan.together import blocks_together
 from snakemesh.source.level import SourceLevel
 
 # With this many voxels, a shard of dense tissue has some gigabytes.
@@ -124,8 +125,8 @@ class Plan:
     @property
     def num_jobs(self) -> int:
         """The number of jobs of a run from scratch, without the rules that have only one job."""
-        lods = range(self.num_lods)
-        meshing = sum(math.prod(self.blocks(lod)) + self.bundles(lod) for lod in lods)
+        meshing = sum(math.prod(self.blocks(k)) + self.bundles(k) for k in range(self.num_lods))
+        meshing -= max(len(blocks_together(self)) - 1, 0)
         return meshing + self.sharding.num_shards + sum(math.prod(s.grid) for s in self.stages)
 
 
@@ -166,9 +167,8 @@ def make_plan(
             settings, source, table, is_sparse, begin, end, levels, pyramid_path, growth
         )
         # one job for each stage and each LOD: they cannot become fewer
-        at_limit = plan.num_jobs == len(plan.stages) + plan.num_lods + plan.sharding.num_shards
-        bundles = sum(map(plan.bundles, range(plan.num_lods)))
-        if plan.num_jobs - bundles <= settings.max_jobs or at_limit:
+        at_limit = plan.num_jobs <= len(plan.stages) + plan.num_lods + plan.sharding.num_shards
+        if at_limit or plan.num_jobs - sum(map(plan.bundles, range(num_lods))) <= settings.max_jobs:
             return plan
         growth += 1
 
