@@ -42,15 +42,15 @@ if TOGETHER:
         output:
             [container_of(*block) for block in LEFT_TOGETHER],
         log:
-            OUT.log(f"mesh_small_lods.{MADE_FROM.together}"),
+            OUT.log("mesh_small_lods." + MADE_FROM.together),
         benchmark:
-            OUT.benchmark(f"mesh_small_lods.{MADE_FROM.together}")
+            OUT.benchmark("mesh_small_lods." + MADE_FROM.together)
         priority: job_work(PLAN, "mesh_small_lods", {}).voxels
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=doubled(lambda wildcards: small_lods_mem_mb(PLAN)),
-            runtime=doubled(lambda wildcards: small_lods_runtime(PLAN)),
+            mem_mb=enough(MEMORY, "mesh_small_lods", lambda wildcards: small_lods_mem_mb(PLAN)),
+            runtime=enough(TIME, "mesh_small_lods", lambda wildcards: small_lods_runtime(PLAN)),
         params:
             jobs=lambda wildcards: [block_job(*block) for block in LEFT_TOGETHER],
             containers=[container_of(*block) for block in LEFT_TOGETHER],

@@ -2,6 +2,7 @@
 
 from snakemesh.plan.resources import bundle_mem_mb, bundle_runtime, mesh_mem_mb, mesh_runtime
 from snakemesh.plan.resources import small_lods_mem_mb, small_lods_runtime
+from snakemesh.plan.together import blocks_together
 
 # The blocks that one job meshes, as LOD and index.
 TOGETHER = blocks_together(PLAN)
