@@ -8,6 +8,7 @@ them. The rules follow from PLAN, and their scripts call the library in scripts/
     pyramid_levels        _intermediate_scales.zarr with empty levels         volume
     pyramid_super_chunk   every missing level there, from one pass over s0    super-chunk
     mesh_block            work/mesh/lod<n>/*.fragments, its container         block of an LOD
+    mesh_small_lods       the containers of the last LODs, if these are small volume
     mesh_bundle           work/mesh/bundles/, the containers of many blocks   bundle of an LOD
     mesh_blocks_done      a marker that every block is meshed                 volume
     shard                 multires/*.shard, its marker and summary            shard

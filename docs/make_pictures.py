@@ -202,12 +202,14 @@ def figures(entry: Entry, lod: int) -> str:
     return f"{faces:,} faces, {entry.manifest.sizes[lod].sum() / 1e3:,.1f} kB"
 
 
-def pixels_of(lod: int, output: Path, view: Scene, zoom: float) -> float:
-    """The render scale, in pixels, with which the viewer takes this LOD."""
+def pixels_of(lod: int, entry: Entry, output: Path, view: Scene, zoom: float) -> float:
+    """The render scale, in pixels, with which the viewer takes this LOD of a label."""
     info = json.loads((output / "multires/info").read_text())
     voxel_nm = min(size for size, _ in view.known["dimensions"].values()) * 1e9
     pixel_nm = view.known["projectionScale"] / zoom * voxel_nm / PANEL_SIDE
-    return info["lod_scale_multiplier"] * 2**lod / pixel_nm * 1.3
+    scales = [*entry.manifest.scales, 2 * entry.manifest.scales[-1]]
+    between = np.sqrt(scales[lod] * scales[lod + 1])
+    return float(info["lod_scale_multiplier"] * between / pixel_nm)
 
 
 def dendrite(output: Path) -> int:
@@ -221,7 +223,7 @@ def lods(output: Path, zoom: float) -> None:
     entry = read_entries(output / "multires")[label]
     with scene(output, [label]) as view:
         tiles = [
-            view.meshes(460, zoom, ABOVE, meshRenderScale=pixels_of(lod, output, view, zoom))
+            view.meshes(460, zoom, ABOVE, meshRenderScale=pixels_of(lod, entry, output, view, zoom))
             for lod in range(len(entry.manifest.cells))
         ]
     save("lods", tiles, [f"LOD {lod}: {figures(entry, lod)}" for lod in range(len(tiles))])

@@ -4,7 +4,7 @@
 rule mesh_block:
     input:
         EXAMPLE,
-        lambda wildcards: missing([*level_of_block(wildcards), *finer_containers(wildcards)]),
+        lambda wildcards: missing([*level_of_block(wildcards), *finer_of_block(wildcards)]),
     output:
         OUT.container("{lod}", "{box}", "{made_from}"),
     log:
@@ -24,6 +24,39 @@ rule mesh_block:
         level_markers=level_of_block,
     script:
         "../scripts/mesh_block.py"
+
+
+# The last LODs, where they are small: a job for each block would take longer to start than to work.
+# This is one job, so its outputs have no wildcards. Containers that are there are none of its
+# outputs: Snakemake would remove them before the job starts.
+if TOGETHER:
+    # those that are not there
+    LEFT_TOGETHER = [block for block in TOGETHER if not os.path.exists(container_of(*block))]
+
+    ruleorder: mesh_small_lods > mesh_block
+
+    rule mesh_small_lods:
+        input:
+            EXAMPLE,
+            lambda wildcards: missing([*levels_together(), *finer_together()]),
+        output:
+            [container_of(*block) for block in LEFT_TOGETHER],
+        log:
+            OUT.log("mesh_small_lods." + MADE_FROM.together),
+        benchmark:
+            OUT.benchmark("mesh_small_lods." + MADE_FROM.together)
+        priority: job_work(PLAN, "mesh_small_lods", {}).voxels
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=enough(MEMORY, "mesh_small_lods", lambda wildcards: small_lods_mem_mb(PLAN)),
+            runtime=enough(TIME, "mesh_small_lods", lambda wildcards: small_lods_runtime(PLAN)),
+        params:
+            jobs=lambda wildcards: [block_job(*block) for block in LEFT_TOGETHER],
+            containers=[container_of(*block) for block in LEFT_TOGETHER],
+            level_markers=lambda wildcards: levels_together(),
+        script:
+            "../scripts/mesh_small_lods.py"
 
 
 # Where there are many blocks and many shards, shards read bundles of containers instead: opening

@@ -45,7 +45,6 @@ rule multires_index:
         folder=OUT,
         markers=lambda wildcards: all_shard_markers(),
         summaries=lambda wildcards: all_summaries(),
-        lod_scale_multiplier=PLAN.lod_scale_multiplier,
         csv=lambda wildcards: SETTINGS.segment_properties_csv,
         max_properties=lambda wildcards: SETTINGS.max_properties,
         document=lambda wildcards: served_document(MADE_FROM),

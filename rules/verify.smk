@@ -15,6 +15,7 @@ rule verify_voxels:
     output:
         counts=OUT.verify_counts("{box}", "{made_from}"),
         levels=OUT.verify_levels("{box}", "{made_from}"),
+        pieces=OUT.verify_pieces("{box}", "{made_from}"),
     log:
         OUT.log("verify_voxels/{box}.{made_from}"),
     benchmark:
@@ -98,6 +99,7 @@ rule verify_table:
         folder=OUT,
         findings=lambda wildcards: all_findings(),
         levels=lambda wildcards: all_level_findings(),
+        pieces=lambda wildcards: all_voxel_pieces(),
         marker=lambda wildcards: OUT.documents_marker(made_from("documents")),
         grid=PLAN.grid,
         max_properties=SETTINGS.max_properties,

@@ -24,6 +24,12 @@ def all_level_findings():
     return [OUT.verify_levels(box_name(index), name) for index in indices(PLAN.blocks(0))]
 
 
+def all_voxel_pieces():
+    """The pieces of all boxes, z slowest."""
+    name = made_from("verified")
+    return [OUT.verify_pieces(box_name(index), name) for index in indices(PLAN.blocks(0))]
+
+
 def all_findings():
     name = made_from("verified")
     return [OUT.verify_findings(shard, name) for shard in jobs.shard_names(PLAN)]

@@ -30,7 +30,7 @@ with job_log(snakemake.log[0], "multires_index") as log:
     write_json(folder.segment_properties, segment_properties(seen.listed, seen.count, table))
     sharding = job.sharding if job.sharded else None
     write_json(folder.served_document, params.document)
-    info = multires_info(sharding, params.lod_scale_multiplier, job.grid.base_nm)
+    info = multires_info(sharding, job.grid.scale_nm, job.grid.base_nm)
     write_json(folder.info, info)
     served = (folder.info, folder.segment_properties, folder.segments, folder.served_document)
     left_out, not_found = totals(read_marker(marker) or {} for marker in params.markers)

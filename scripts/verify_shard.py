@@ -1,6 +1,5 @@
 """Rule verify_shard: everything that can be checked of the labels of one shard."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from snakemesh.output.atomic import replacing
@@ -40,8 +39,8 @@ with job_log(snakemake.log[0], f"verify_shard {name}") as log:
         found.failures.add("files", wrong)
         # so that the next run makes it anew
         remove_markers(folder.summaries, Path(params.marker).name)
-    facts = {"labels": len(counts), "left_out": by_reason(why), "failures": asdict(found.failures)}
+    facts = {"labels": len(counts), "left_out": by_reason(why)}
     with replacing(snakemake.output[0]) as temporary:
-        save_findings(temporary, found.rows, found.lods, facts)
+        save_findings(temporary, found, facts)
     log.facts.update(labels=len(counts), meshes=len(found.rows))
     log.facts.update({f"fails_{kind}": n for kind, n in found.failures.count.items()})

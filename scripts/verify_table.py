@@ -18,6 +18,7 @@ from snakemesh.verify.levels import check_levels
 from snakemesh.verify.properties import check_properties, check_segments
 from snakemesh.verify.segments import add_verdicts
 from snakemesh.verify.table import check_manifolds, lines, write_table
+from snakemesh.verify.voxel_pieces import pieces_of_volume
 
 params = snakemake.params
 folder = params.folder
@@ -40,7 +41,7 @@ def add_to_segments(rows: np.ndarray) -> None:
 
 
 with job_log(snakemake.log[0], "verify_table") as log:
-    verdict = merged_findings(params.findings)
+    verdict = merged_findings(params.findings, pieces_of_volume(params.pieces))
     failures = verdict.failures
     files = (read_marker(params.marker) or {}).get("files", {})
     if not files:

@@ -161,34 +161,36 @@ class OctreeGrid:
     """The octree in space.
 
     origin_nm: the lower corner of cell (0, 0, 0), x y z. cell_nm: the size of a cell at LOD 0, x y
-    z. lod_scales: the resolution of each LOD, in units of the `lod_scale_multiplier` of the `info`
-    document. base_nm: what of `origin_nm` is the `transform` of that document, and not in the
-    manifests, x y z. Raises ValueError if the scales are not positive and strictly growing.
+    z. lod_voxels: the size of a voxel of each LOD's level, in voxels of s0 (geometric means of the
+    axes). base_nm: what of `origin_nm` is the `transform` of the `info` document, and not in the
+    manifests, x y z. scale_nm: the `lod_scale_multiplier` of that document, the unit of the LOD
+    scales in the manifests; the plan has the size of a voxel of s0. Raises ValueError if the sizes
+    of voxels are not positive and strictly growing.
     """
 
     origin_nm: Nanometres
     cell_nm: Nanometres
-    lod_scales: tuple[float, ...]
+    lod_voxels: tuple[float, ...]
     base_nm: tuple[int, int, int] = (0, 0, 0)
+    scale_nm: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.lod_scales or self.lod_scales[0] <= 0:
-            raise ValueError(f"expected positive LOD scales, one per LOD: {self.lod_scales}")
-        # The viewer skips an LOD whose scale is not above the scale of the LOD before it.
-        if any(b <= a for a, b in zip(self.lod_scales, self.lod_scales[1:], strict=False)):
-            raise ValueError(f"LOD scales must grow strictly: {self.lod_scales}")
+        sizes = self.lod_voxels
+        if not sizes or min(*sizes, self.scale_nm) <= 0:
+            raise ValueError(f"expected positive sizes of voxels, one per LOD: {self}")
+        if any(b <= a for a, b in zip(sizes, sizes[1:], strict=False)):
+            raise ValueError(f"the sizes of voxels must grow from LOD to LOD: {sizes}")
 
     @property
     def num_lods(self) -> int:
         """The number of LODs."""
-        return len(self.lod_scales)
+        return len(self.lod_voxels)
 
 
 @dataclass(frozen=True)
 class FinerBlocks:
-    """What a block is made of: `containers` of the LOD below, which hold the octants of its cells.
-
-    shape, cell_voxels: voxels of their level that are meshed, and of a cell. factor: of this LOD's.
+    """The containers of the LOD below that a block is made of. shape, cell_voxels: voxels of their
+    level that are meshed, and of a cell. factor: of the level of this LOD over s0.
     """
 
     containers: tuple[str, ...]

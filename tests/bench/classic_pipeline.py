@@ -25,19 +25,26 @@ def classic_mesh(
 
     inside: z y x, bool. voxel_nm: x y z. corner_nm: x y z, of the first voxel.
     """
-    import pyfqmr
-
     vertices, faces = marching_cubes(inside)
     vertices = _smoothed(vertices, faces)
+    return simplified(corner_nm + vertices * voxel_nm, faces, n_faces)
+
+
+def simplified(
+    vertices: np.ndarray, faces: np.ndarray, n_faces: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A surface, vertices (n, 3) and faces (m, 3), simplified to about `n_faces` faces."""
+    import pyfqmr
+
     simplifier = pyfqmr.Simplify()
-    simplifier.setMesh(corner_nm + vertices * voxel_nm, faces)
+    simplifier.setMesh(vertices, faces)
     simplifier.simplify_mesh(target_count=n_faces, verbose=False)
     points, kept, _ = simplifier.getMesh()
     return np.asarray(points, float), np.asarray(kept, np.int64).reshape(-1, 3)
 
 
 def marching_cubes(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (n, 3) in voxels from the corner of the array, and faces (m, 3)."""
+    """Vertices (n, 3) in voxels from the corner of the array z y x, and faces (m, 3)."""
     import zmesh
 
     mesher = zmesh.Mesher((1, 1, 1))

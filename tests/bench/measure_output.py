@@ -35,8 +35,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from check_output import read_placement
 from classic_pipeline import is_installed, marching_cubes
 from crossing_faces import crossing_faces
-from snakemesh.verify.checks import to_nm, volume_and_centroid, welded
-from snakemesh.verify.components import components, neighbours
+from snakemesh.verify.checks import edges_of, to_nm, volume_and_centroid, welded
+from snakemesh.verify.components import components
 from snakemesh.verify.pieces import piece_volumes
 from snakemesh.verify.reader import read_entries, read_mesh
 from surface_distance import distances, spread
@@ -115,7 +115,7 @@ def read_truth(path: Path, sample: int) -> Truth:
     names, counts = np.unique(labels, return_counts=True)
     voxels = dict(zip(names.tolist(), counts.tolist(), strict=True))
     voxels.pop(0, None)
-    _, owners = components(labels, neighbours(3))
+    _, owners = components(labels, 3)
     names, pieces = np.unique(owners[1:], return_counts=True)
     whole = frozenset(names[pieces == 1].tolist())
     unit_nm = float(np.prod(voxel_nm) ** (1 / 3))
@@ -148,7 +148,7 @@ def measured(output: Path, truth: Truth, with_crossing: bool) -> list[Lod]:
                 sums.crossing += int(crossing_faces(vertices, faces).sum())
             points = (to_nm(mesh, lod, vertices) - truth.corner_nm) / truth.unit_nm
             if label in truth.whole:
-                add_pieces(piece_volumes(points, faces), sums)
+                add_pieces(piece_volumes(points, faces, edges_of(faces)), sums)
             if label in truth.surfaces:
                 add_distances(points, faces, truth.surfaces[label], sums)
                 volume, _ = volume_and_centroid(points, faces)

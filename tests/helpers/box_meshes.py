@@ -63,6 +63,7 @@ def box_fragments(label, lower, upper, lod, grid: OctreeGrid, pieces=1):
         record["octants"] = np.bitwise_or.reduce(1 << octants[mine])
         record["volume"] = (corners[:, 0] * normals).sum() / 6
         record["area"] = np.linalg.norm(normals, axis=1).sum() / 2
+        record["square"] = (0.3 * 2**lod) ** 2 * (1 + cell.sum() / 7)
         record["lower"], record["upper"] = points.min(axis=0), points.max(axis=0)
         records.append(record)
         faces = faces.reshape(-1, 3).astype(np.uint32)

@@ -79,7 +79,7 @@ def mesh(plan: Plan) -> Path:
         close_volumes(summaries[-1], shard_job(plan))
     rows = np.sort(np.concatenate(summaries), order="label")
     write_json(multires / "segment_properties" / "info", segment_properties(rows, len(rows)))
-    info = multires_info(plan.sharding, plan.lod_scale_multiplier, plan.grid.base_nm)
+    info = multires_info(plan.sharding, plan.grid.scale_nm, plan.grid.base_nm)
     write_json(multires / "info", info)
     return multires
 

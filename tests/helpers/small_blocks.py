@@ -11,7 +11,8 @@ from snakemesh.plan import blocks
 _LARGE = (
     ("plan/blocks.py", "MAX_BLOCK_VOXELS = 256**3"),
     ("plan/blocks.py", "MIN_SUPER_CHUNK_VOXELS = 1 << 24"),
-    ("multires/octree.py", "MIN_FINER_BYTES = 4000"),
+    ("multires/octree.py", "MIN_FINER_BYTES = 1000"),
+    ("plan/together.py", "MAX_TOGETHER_VOXELS = 5 << 20"),
 )
 
 

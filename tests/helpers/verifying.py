@@ -1,6 +1,5 @@
 """Verifies an output in this process, as the jobs do, without Snakemake and without checksums."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from snakemesh.verify.levels import LevelChecks, check_levels
 from snakemesh.verify.properties import check_properties, check_segments
 from snakemesh.verify.shard import verify_shard
 from snakemesh.verify.table import Verdict, check_manifolds
+from snakemesh.verify.voxel_pieces import VoxelPieces, pieces_of_volume
 from snakemesh.verify.voxels import count_box, summed
 
 
@@ -28,18 +28,21 @@ def verdict(config: dict, multires: Path) -> Verdict:
     boxes = [own_box(plan, 0, index) for index in indices(plan.blocks(0))]
     path = Path(config["output_directory"])
     path.mkdir(parents=True, exist_ok=True)
-    counts, level_paths = [], []
+    counts, level_paths, piece_paths = [], [], []
     for number, box in enumerate(boxes):
         levels = LevelChecks(job)
-        counts.append(count_box(job, *box, levels.add))
+        pieces = VoxelPieces(job)
+        counts.append(count_box(job, *box, levels.add, pieces.add))
+        piece_paths.append(str(path / f"{number}.pieces.npz"))
+        pieces.save(Path(piece_paths[-1]))
         level_paths.append(str(path / f"{number}.levels.npz"))
         levels.save(Path(level_paths[-1]))
     counts = summed(np.concatenate(counts))
     why = reasons(counts, given, job.min_voxels)
     found = verify_shard(multires, 0, job, counts, why == 0)
-    facts = {"labels": len(counts), "left_out": by_reason(why), "failures": asdict(found.failures)}
-    save_findings(path / "findings.npz", found.rows, found.lods, facts)
-    merged = merged_findings([str(path / "findings.npz")])
+    facts = {"labels": len(counts), "left_out": by_reason(why)}
+    save_findings(path / "findings.npz", found, facts)
+    merged = merged_findings([str(path / "findings.npz")], pieces_of_volume(piece_paths))
     check_levels(level_paths, merged.failures)
     if (multires / "segments.parquet").exists():
         check_segments(multires / "segments.parquet", merged.rows, plan.grid, merged.failures)

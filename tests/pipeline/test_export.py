@@ -71,7 +71,7 @@ def outputs(tmp_path_factory):
             for shard in range(SHARDING.num_shards)
         ]
     rows = np.sort(np.concatenate(summaries), order="label")
-    info = multires_info(None, plan.lod_scale_multiplier, plan.grid.base_nm)
+    info = multires_info(None, plan.grid.scale_nm, plan.grid.base_nm)
     write_json(unsharded / "info", info)
     for folder in (sharded, unsharded):
         write_segments(folder / "segments.parquet", [rows], NO_TABLE)

@@ -65,7 +65,7 @@ def mesh(tmp_path_factory):
     path = multires / f"{shard_name(0, plan.sharding)}.shard"
     with small_lods():
         write_shard(path, 0, list(map(str, containers)), plan.grid, plan.sharding)
-    info = multires_info(plan.sharding, plan.lod_scale_multiplier, plan.grid.base_nm)
+    info = multires_info(plan.sharding, plan.grid.scale_nm, plan.grid.base_nm)
     write_json(multires / "info", info)
     assert not zarr.open_array(f"{plan.pyramid_path}/s1", mode="r")[:, :, 32:].any()
     return read_mesh(read_entries(multires)[5])

@@ -42,12 +42,14 @@ from snakemesh.mesh.wanted import Lists, count_voxels
 from snakemesh.multires.container import write_container
 from snakemesh.multires.container_table import Origin
 from snakemesh.pyramid.downsample import METHODS, downsample
+from snakemesh.verify.components import components
 
 labels = np.zeros((24, 24, 24))
 ENDS = ((0, 24),) * 3
 labels[2:20, 2:22, 2:12], labels[2:20, 2:22, 12:22], labels[3, 3, 22] = 1, 2, 3
 for kind in ("u1", "u2", "u4", "u8", ">u2", ">u4"):
     voxels = labels.astype(kind)
+    components(voxels, 2)
     count_voxels(voxels, (0, 0, 0), (24, 24, 24), Lists(None, None), (0, 0, 0), (32, 32, 32))
     for lod in range(2):
         for seams in (((None, None),) * 3, ((0, 24),) * 3, ((0, None), (None, 24), (0, 24))):
@@ -101,6 +103,7 @@ def test_jobs_compile_nothing():
         (["mesh_block", "mesh_blocks_done", "shard"], False, ["mesh"]),
         (["example", "pyramid_super_chunk"], False, ["example", "pyramid"]),
         (["mesh_block"], True, ["mesh", "bodies"]),
+        (["verify_voxels", "verify_shard"], False, ["verify"]),
         (["shard", "multires_index", "label_map"], True, []),
     ],
 )

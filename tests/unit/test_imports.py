@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "view": {"", "output", "multires", "view"},
     "verify": {"", "verify"},
     "report": {"", "output", "bodies", "multires", "report"},
-    "compiling": {"", "example", "bodies", "pyramid", "mesh", "compiling"},
+    "compiling": {"", "example", "bodies", "pyramid", "mesh", "verify", "compiling"},
 }
 # What verification may use of the root: the records that it is handed, the words of lists, and what
 # opens an array or compiles a function, but nothing that turns, cuts or writes voxels and meshes.

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy import ndimage
 
 from formats import Placed, write_zarr
 from levels import averaged, first
@@ -122,7 +123,17 @@ def missing_middle_level(labels):
     labels[spread(labels)[0]].lods[1] = []
 
 
+def large_scale(labels):
+    labels[spread(labels)[0]].manifest.scales[-1] *= 1000
+
+
+def scale_that_is_no_number(labels):
+    labels[spread(labels)[0]].manifest.scales[-1] = np.nan
+
+
 FAULTS = {
+    large_scale: {"tree"},
+    scale_that_is_no_number: {"tree"},
     missing_label: {"labels"},
     flipped_byte: set(),
     open_edge: {"closed"},
@@ -220,6 +231,9 @@ def test_the_command(repository, copied, volume):
     assert found["label"].equals(known["label"]) and found["voxels"].equals(known["voxels"])
     assert all(found["watertight"].to_pylist()) and all(found["manifold"].to_pylist())
     assert max(map(abs, found["volume_error"].to_pylist())) < 0.1
+    around = ndimage.generate_binary_structure(3, 2)
+    pieces = [ndimage.label(volume.labels == n, around)[1] for n in found["label"].to_pylist()]
+    assert found["voxel_pieces"].to_pylist() == pieces
     assert not (output / "work" / "verify").exists()
     assert planned(repository, copied) == {}
 

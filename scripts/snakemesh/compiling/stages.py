@@ -27,6 +27,7 @@ from snakemesh.mesh.surface import batch
 from snakemesh.mesh.volume_ends import volume_ends
 from snakemesh.mesh.voxel_moments import voxel_moments
 from snakemesh.pyramid.downsample import downsample
+from snakemesh.verify.components import components
 
 _LABELS = np.pad(np.ones((1, 1, 1), np.uint64), 1)
 _STEP = np.ones(3)
@@ -97,7 +98,7 @@ def _volume() -> None:
     boxes = np.zeros(12, int)
     replace_collapsed(vertices, _FACES, _OWNERS, boxes, _WANTED, _STEP, _UPPER, _SEAMS, _PLANES)
     labels, cell, n_cells = np.ones(1, np.uint64), np.zeros(3, int), np.ones(3, int)
-    encode_fragments(vertices, _FACES, _OWNERS, boxes, labels, cell, n_cells, _STEP)
+    encode_fragments(vertices, _FACES, _OWNERS, boxes, np.ones(12), labels, cell, n_cells, _STEP)
 
 
 def _finer() -> None:
@@ -126,10 +127,15 @@ def _example() -> None:
     neuropil((8, 32, 32))
 
 
+def _verify() -> None:
+    components(_LABELS, 2)
+
+
 # By part of the program: what compiles it. What takes longest comes first.
 STAGES: dict[str, tuple[Callable[[], None], ...]] = {
     "example": (_example,),
     "mesh": (_simplify, _nets, _volume, _surface, _pieces, _curves, _finer),
     "pyramid": (_vote_on_64_bits, _vote_on_32_bits),
     "bodies": (_bodies,),
+    "verify": (_verify,),
 }

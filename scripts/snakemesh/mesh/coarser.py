@@ -8,7 +8,7 @@ Everything is x y z, except in a job.
 """
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplified import Mesh, simplified
 from snakemesh.mesh.specks import without_specks
 from snakemesh.mesh.stats import BlockStats
+from snakemesh.mesh.surface_error import of_faces, with_simplification
 from snakemesh.mesh.tile import geometry_of
 from snakemesh.mesh.tiles import tile_of
 from snakemesh.mesh.voxel_moments import moments_of
@@ -38,6 +39,29 @@ from snakemesh.multires.container_table import Origin
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 Cell = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the fragments of an octant become.
+
+    octant: a cell of the LOD below. labels: (L,) uint64. mesh: its owners are rows of `labels`, its
+    vertices are counted from the lower corner of the coarser cell. normals: (C, 3) int32, as in
+    `Pieces`, of its first vertices. owners: (P,), of its pieces. squares: (P,) float64, their mean
+    square errors in nm^2.
+    """
+
+    octant: Cell
+    labels: np.ndarray
+    mesh: Mesh
+    normals: np.ndarray
+    owners: np.ndarray
+    squares: np.ndarray
+
+    @property
+    def number(self) -> int:
+        """The number of the octant in its cell: x + 2 y + 4 z."""
+        return sum((i & 1) << axis for axis, i in enumerate(self.octant))
 
 
 def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -> BlockStats | None:
@@ -76,14 +100,8 @@ def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -
 
 def _mesh_octant(
     job: MeshBlockJob, finer: FinerBlocks, found: FinerFragments, octant: Cell, rows: np.ndarray
-) -> tuple[Cell, np.ndarray, Mesh, np.ndarray]:
-    """What the fragments of an octant become: the octant, its labels, and their mesh.
-
-    Last come the normals, (N, 3) int32, as in `Pieces`, of the first vertices of the mesh.
-
-    octant: a cell of the LOD below. rows: of its fragments in `found`. The vertices of the mesh are
-    counted from the lower corner of the coarser cell.
-    """
+) -> Part:
+    """What the fragments of an octant become. rows: of these in `found`."""
     geometry = octant_geometry(job, finer, octant)
     whole = geometry.tile
     surfaces = halved_surfaces(found, rows, geometry.widths, geometry.ends)
@@ -95,41 +113,47 @@ def _mesh_octant(
     held = _moments(found.counts, job, finer, octant, labels) * np.append(1.0, whole.voxel)
     mesh = simplified(pieces, held - gone, whole, (1, 1, 1), job.keep, job.max_error)
     mesh.vertices[:] += (np.array(octant, np.int32) & 1) * np.int32(OCTANT_PLANE)
-    return octant, labels, mesh, pieces.normals
+    errors = found.records["square"][rows][pieces.owners] / whole.voxel_nm**2
+    squares = with_simplification(errors, mesh.moved) * whole.voxel_nm**2
+    return Part(octant, labels, mesh, pieces.normals, pieces.owners, squares)
 
 
 def _fragments_of_cell(
-    job: MeshBlockJob, cell: Cell, parts: list[tuple[Cell, np.ndarray, Mesh, np.ndarray]]
+    job: MeshBlockJob, cell: Cell, parts: list[Part]
 ) -> tuple[np.ndarray, list[bytes]]:
     """The fragments of a cell, records and Draco bytes, of the meshes of its octants."""
-    labels = np.unique(np.concatenate([labels for _, labels, _, _ in parts]))
-    mesh, normals = _joined(labels, parts)
+    labels = np.unique(np.concatenate([part.labels for part in parts]))
+    rows = [np.searchsorted(labels, part.labels).astype(np.int32) for part in parts]
+    mesh, normals = _joined(rows, parts)
     # octants share the vertices between them, so that the viewer shades across
     shared = one_in_each_place(mesh.vertices, mesh.faces, mesh.owners, [(OCTANT_PLANE,)] * 3)
     mesh = replace(mesh, faces=shared[mesh.faces])
     geometry = geometry_of(tile_of(job, triple(cell[::-1]), (1, 1, 1)))
     codes = codes_of(mesh.vertices, geometry.planes)
     mesh = strips_along_seams(mesh, codes, normals, geometry, (1, 1, 1), job.cell_voxels[::-1])
+    owners = [row[part.owners] for row, part in zip(rows, parts, strict=True)]
+    boxes = [np.full(len(part.owners), part.number) for part in parts]
+    squares = np.concatenate([part.squares for part in parts])
+    pieces = np.concatenate(owners), np.concatenate(boxes), squares
     return encode_fragments(
-        *(mesh.vertices, mesh.faces, mesh.owners, mesh.boxes, labels),
+        *(mesh.vertices, mesh.faces, mesh.owners, mesh.boxes),
+        *(of_faces(mesh.owners, mesh.boxes, *pieces), labels),
         *(np.array(cell), np.ones(3, int), np.array(job.cell_nm) / CELL_STEPS),
     )
 
 
-def _joined(
-    labels: np.ndarray, parts: list[tuple[Cell, np.ndarray, Mesh, np.ndarray]]
-) -> tuple[Mesh, np.ndarray]:
-    """The meshes of octants as one, whose owners are rows of `labels`, and its normals."""
-    vertices, faces, owners, boxes, fates, normals = [], [], [], [], [], []
+def _joined(rows: list[np.ndarray], parts: list[Part]) -> tuple[Mesh, np.ndarray]:
+    """The meshes of octants as one, and its normals. rows: of the labels of each in all labels."""
+    vertices, faces, owners, boxes, normals = [], [], [], [], []
     n_vertices = 0
-    for octant, of_octant, mesh, sums in parts:
-        number = sum((i & 1) << axis for axis, i in enumerate(octant))
+    for row, part in zip(rows, parts, strict=True):
+        mesh = part.mesh
         vertices.append(mesh.vertices)
         faces.append(mesh.faces + np.int32(n_vertices))
-        owners.append(np.searchsorted(labels, of_octant)[mesh.owners].astype(np.int32))
-        boxes.append(np.full(len(mesh.faces), number, np.int64))
-        fates.append(mesh.fates)
-        normals.append(np.pad(sums, ((0, len(mesh.vertices) - len(sums)), (0, 0))))
+        owners.append(row[mesh.owners])
+        boxes.append(np.full(len(mesh.faces), part.number, np.int64))
+        missing = len(mesh.vertices) - len(part.normals)
+        normals.append(np.pad(part.normals, ((0, missing), (0, 0))))
         n_vertices += len(mesh.vertices)
     owner, box = np.concatenate(owners), np.concatenate(boxes)
     order = np.lexsort((box, owner))
@@ -138,7 +162,8 @@ def _joined(
         np.concatenate(faces)[order],
         owner[order],
         box[order],
-        np.concatenate(fates),
+        np.concatenate([part.mesh.fates for part in parts]),
+        np.concatenate([part.mesh.moved for part in parts]),
     )
     return joined, np.concatenate(normals)
 

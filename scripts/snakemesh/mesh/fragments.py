@@ -13,6 +13,7 @@ from snakemesh.compiled import njit
 from snakemesh.mesh.folded import without_folded
 from snakemesh.mesh.places import places
 from snakemesh.mesh.submeshes import local_meshes
+from snakemesh.mesh.surface_error import mean_by_area
 from snakemesh.multires.container import FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
@@ -26,6 +27,7 @@ def encode_fragments(
     faces: np.ndarray,
     owners: np.ndarray,
     boxes: np.ndarray,
+    squares: np.ndarray,
     labels: np.ndarray,
     first_cell: np.ndarray,
     n_cells: np.ndarray,
@@ -35,7 +37,8 @@ def encode_fragments(
 
     vertices: (N, 3) int32. faces: (M, 3) int32, ordered by owner, then box. owners: (M,) int32,
     rows of labels. boxes: (M,) int64, which box of the tile each face is in, as `pieces.Planes`
-    numbers them. labels: (L,) uint64. first_cell: (3,) first cell of the tile in the octree.
+    numbers them. squares: (M,) float64, the mean square error of the surface at each face, in nm^2.
+    labels: (L,) uint64. first_cell: (3,) first cell of the tile in the octree.
     n_cells: (3,) cells of the tile. step_nm: (3,) length of a step in nm.
 
     Returns the records (dtype FRAGMENT; their `offset` is not set) and the Draco bytes of each, by
@@ -46,6 +49,7 @@ def encode_fragments(
     starts = np.append(np.flatnonzero(changed), len(faces))
     local, rows, row_starts = local_meshes(len(vertices), faces, starts)
     n = len(starts) - 1
+    means = mean_by_area(vertices, faces, starts, squares, np.asarray(step_nm, dtype=np.float64))
     records = np.zeros(n, dtype=FRAGMENT)
     blobs: list[bytes] = [b""] * n
     for i in range(n):
@@ -66,6 +70,7 @@ def encode_fragments(
         record["lower"], record["upper"] = _bounds(points, mesh)
         offset = (first_cell + cell).astype(np.float64) * CELL_STEPS
         record["volume"], record["area"] = _volume_and_area(points, mesh, offset, step_nm)
+        record["square"] = means[i]
         # points are int32: Neuroglancer's decoder takes no other integer type
         blobs[i] = DracoPy.encode(points, mesh, compression_level=DRACO_LEVEL)
         record["size"] = len(blobs[i])

@@ -58,6 +58,7 @@ def octant_geometry(
         is_seam=is_seam,
         planes=planes_of_box(upper, is_seam),
         grain=grain_of(job.cell_voxels[::-1]),
+        voxel_nm=cell.voxel_nm,
     )
     return OctantGeometry(tile, widths.astype(np.int64), np.array(ends, np.int64))
 

@@ -57,12 +57,18 @@ def collapse_error(quadrics, points, u, v):
 def _cost(quadrics, points, u, v):
     """The quadric of u at the position of v."""
     x, y, z = difference(points, u, v)
+    return quadric_at(quadrics[u], x, y, z)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def quadric_at(quadric, x, y, z):
+    """The value of a quadric, (12,), at a position relative to its vertex."""
     cost = (
-        x * (quadrics[u, 0] * x + quadrics[u, 3] * y + quadrics[u, 4] * z + 2 * quadrics[u, 6])
-        + y * (quadrics[u, 3] * x + quadrics[u, 1] * y + quadrics[u, 5] * z + 2 * quadrics[u, 7])
-        + z * (quadrics[u, 4] * x + quadrics[u, 5] * y + quadrics[u, 2] * z + 2 * quadrics[u, 8])
+        x * (quadric[0] * x + quadric[3] * y + quadric[4] * z + 2 * quadric[6])
+        + y * (quadric[3] * x + quadric[1] * y + quadric[5] * z + 2 * quadric[7])
+        + z * (quadric[4] * x + quadric[5] * y + quadric[2] * z + 2 * quadric[8])
     )
-    return max(cost + quadrics[u, 9], np.float32(0))
+    return max(cost + quadric[9], np.float32(0))
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -82,15 +88,23 @@ def bring_along(quadrics, points, u, v):
 def settle(is_free, first, points, quadrics):
     """Move each vertex that is free to the place that fits the dense faces it stands for best.
 
-    first: less than 0 where a vertex is gone.
+    first: less than 0 where a vertex is gone. Returns how far vertices then are from these faces:
+    the mean square over the faces' area, 0 if there is none.
     """
+    cost, area = 0.0, 0.0
     for v in range(len(points)):
-        if first[v] < 0 or not is_free[v]:
+        if first[v] < 0:
+            continue
+        area += quadrics[v, 10]
+        if not is_free[v]:
+            cost += quadrics[v, 9]
             continue
         x, y, z = best_move(quadrics[v], -quadrics[v, 6], -quadrics[v, 7], -quadrics[v, 8])
+        cost += quadric_at(quadrics[v], x, y, z)
         points[v, 0] += x
         points[v, 1] += y
         points[v, 2] += z
+    return cost / area if area > 0 else 0.0
 
 
 @njit(cache=True, nogil=True, forceinline=True)

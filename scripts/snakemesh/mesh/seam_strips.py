@@ -63,7 +63,7 @@ def strips_along_seams(
     boxes = np.concatenate([boxes, boxes[rows[of]]])
     order = np.lexsort((boxes, owners))
     fates = np.pad(mesh.fates, (0, len(vertices) - len(mesh.fates)), constant_values=FREE)
-    return Mesh(vertices, faces[order], owners[order], boxes[order], fates)
+    return Mesh(vertices, faces[order], owners[order], boxes[order], fates, mesh.moved)
 
 
 def _in_one_cell_face(vertices: np.ndarray, codes: np.ndarray, fates: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ class Geometry:
     axes). voxel: (3,) length of a voxel in the same measure. ends: of the volume. upper: (3,)
     int32, where the tile ends, or the volume if it ends before. is_seam: (3, 2) bool, whether the
     lower and the upper face of the tile is a seam. planes: that cut it. grain: (3,)
-    int64, of `snapping`.
+    int64, of `snapping`. voxel_nm: geometric mean of the sides of a voxel.
     """
 
     step: np.ndarray
@@ -43,6 +43,7 @@ class Geometry:
     is_seam: np.ndarray
     planes: Planes
     grain: np.ndarray
+    voxel_nm: float
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Mesh:
     """Simplified surfaces.
 
     vertices: (N, 3) int32. faces: (M, 3) int32, by owner, then box. owners: (M,) int32. boxes: (M,)
-    int64, as `Planes` numbers them. fates: (N,) uint8, as `thin_curves` gives them.
+    int64, as `Planes` numbers them. fates: (N,) uint8, as `thin_curves` gives them. moved: (P,)
+    float64, how far each piece that it was made of has moved, as `simplify` gives it.
     """
 
     vertices: np.ndarray
@@ -58,6 +60,7 @@ class Mesh:
     owners: np.ndarray
     boxes: np.ndarray
     fates: np.ndarray
+    moved: np.ndarray
 
 
 def simplified(
@@ -78,7 +81,7 @@ def simplified(
     curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
     fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
     snap_curves(pieces, fates, planes, geometry.ends, geometry.grain)
-    faces, of, is_forced = simplify(pieces, fates, curves, step, keep, max_error)
+    faces, of, moved, is_forced = simplify(pieces, fates, curves, step, keep, max_error)
     vertices, codes, faces, of = split_crowded_edges(
         pieces.vertices, pieces.codes, faces, of, is_forced, planes
     )
@@ -92,4 +95,4 @@ def simplified(
     )
     snap(vertices, faces, owners, boxes, n_cells, planes, geometry.ends, geometry.grain)
     fates = np.pad(fates, (0, len(vertices) - len(fates)), constant_values=FREE)
-    return Mesh(vertices, faces, owners, boxes, fates)
+    return Mesh(vertices, faces, owners, boxes, fates, moved)

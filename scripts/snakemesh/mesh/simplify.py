@@ -42,8 +42,7 @@ _NEVER = np.float32(np.inf)
 # below if that is larger, the more force it takes.
 _REACH = np.array([0, 1, 4, 16], dtype=np.float32)
 _LEAST_REACH = np.float32(0.25)
-# From this force on, a piece may get chords, and edges with more than two faces.
-_CROWDING_FORCE = 2
+_CROWDING_FORCE = 2  # from here on, edges may get more than two faces
 
 
 def simplify(
@@ -53,7 +52,7 @@ def simplify(
     step: np.ndarray,
     keep: float,
     max_error: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Simplify every piece. Its topology stays, and its border is what `fates` says.
 
     fates, planes: of each vertex, as `seam_curves.thin_curves` gives them. step: (3,) length of a
@@ -62,17 +61,19 @@ def simplify(
     further.
 
     Returns faces (K, 3) int32, rows of the vertices of `pieces`; the piece of each, (K,) int32,
-    ascending; and which pieces may have edges that `split_crowded_edges` splits, (P,) bool. Raises
-    RuntimeError if a vertex that is to be dropped is left.
+    ascending; how far each piece has moved: the mean square over its area, in voxels, (P,); and
+    which pieces may have edges that `split_crowded_edges` splits, (P,) bool. Raises RuntimeError if
+    a vertex that is to be dropped is left.
     """
     if len(pieces.faces) == 0:
-        return pieces.faces, np.zeros(0, dtype=np.int32), np.zeros(len(pieces.owners), dtype=bool)
+        n = len(pieces.owners)
+        return pieces.faces, np.zeros(0, dtype=np.int32), np.zeros(n), np.zeros(n, dtype=bool)
     local, rows, row_starts = local_meshes(len(pieces.vertices), pieces.faces, pieces.starts)
     corners = local.view(np.int32).ravel()
     is_open = np.logical_or.reduceat(fates[rows] == KEPT, row_starts[:-1])
     least = np.where(is_open, MIN_PIECE_FACES, MIN_CLOSED_FACES)
     targets = np.maximum(keep * pieces.dense, least).astype(np.int64)
-    forces = _simplify(
+    squares, forces = _simplify(
         pieces.vertices,
         np.asarray(step, dtype=np.float64),
         corners,
@@ -91,15 +92,16 @@ def simplify(
     kept = rows[faces[is_left] + row_starts[owners][:, None]]
     if (fates[kept] == DROPPED).any():
         raise RuntimeError("a vertex of a seam could not be dropped: the meshes would not fit")
-    return kept, owners, forces >= _CROWDING_FORCE
+    return kept, owners, squares, forces >= _CROWDING_FORCE
 
 
 @njit(cache=True, nogil=True)
 def _simplify(vertices, step, corners, starts, rows, row_starts, fates, planes, targets, max_error):
-    """Simplify all pieces, and return the force that each took, (P,) int64.
+    """Simplify all pieces. corners: (3 M,) int32, changed in place; -1 in faces that are gone.
 
-    corners: (3 M,) int32, changed in place; -1 in faces that are gone.
+    Returns how far each piece has moved, as `settle`, and the force it took, (P,) int64.
     """
+    squares = np.zeros(len(starts) - 1)
     forces = np.zeros(len(starts) - 1, dtype=np.int64)
     for p in range(len(starts) - 1):
         mine = rows[row_starts[p] : row_starts[p + 1]]
@@ -108,7 +110,7 @@ def _simplify(vertices, step, corners, starts, rows, row_starts, fates, planes, 
             for i in range(3):
                 # from a vertex of the piece, so that nothing depends on where the tile lies
                 points[v, i] = (vertices[mine[v], i] - vertices[mine[0], i]) * step[i]
-        forces[p] = _simplify_piece(
+        squares[p], forces[p] = _simplify_piece(
             points,
             corners[3 * starts[p] : 3 * starts[p + 1]],
             fates[mine],
@@ -121,14 +123,14 @@ def _simplify(vertices, step, corners, starts, rows, row_starts, fates, planes, 
             if fates[mine[v]] == FREE:
                 for i in range(3):
                     vertices[mine[v], i] = origin[i] + int(np.floor(points[v, i] / step[i] + 0.5))
-    return forces
+    return squares, forces
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _simplify_piece(points, corners, fates, planes, target, limit):
     """Simplify one piece to `target` faces, as long as the error is at most `limit`.
 
-    Returns the force that it took.
+    Returns how far it has moved, as `settle`, and the force that it took.
     The curves come first: what they have to drop is tried in every round, and at last by force.
     """
     first, link = stars(len(points), corners)
@@ -194,8 +196,7 @@ def _simplify_piece(points, corners, fates, planes, target, limit):
             if force == 4:
                 break
             force += 1
-    settle(fates == FREE, first, points, quadrics)
-    return force
+    return settle(fates == FREE, first, points, quadrics), force
 
 
 @njit(cache=True, nogil=True, forceinline=True)

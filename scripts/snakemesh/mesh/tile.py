@@ -31,6 +31,7 @@ from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplified import Geometry, simplified
 from snakemesh.mesh.snapping import grain_of
 from snakemesh.mesh.surface import extract_surfaces
+from snakemesh.mesh.surface_error import of_faces, square_of_level, with_simplification
 from snakemesh.mesh.volume_ends import (
     VolumeEnds,
     clamp_to_volume,
@@ -107,9 +108,12 @@ def mesh_tile(
         mesh = strips_along_seams(
             mesh, pieces.codes, pieces.normals, geometry, tile.n_cells, tile.cell_voxels
         )
+        squares = with_simplification(square_of_level(tile.lod), mesh.moved)
+        squares = of_faces(mesh.owners, mesh.boxes, pieces.owners, pieces.boxes, squares)
         place = (np.array(tile.first_cell), np.array(tile.n_cells))
         found, more = encode_fragments(
-            *(mesh.vertices, mesh.faces, mesh.owners, mesh.boxes, surfaces.labels),
+            *(mesh.vertices, mesh.faces, mesh.owners, mesh.boxes),
+            *(squares * geometry.voxel_nm**2, surfaces.labels),
             *(*place, np.array(tile.cell_nm) / CELL_STEPS),
         )
         records.append(found)
@@ -131,6 +135,7 @@ def geometry_of(tile: Tile) -> Geometry:
         is_seam=is_seam,
         planes=planes_of_tile(tile.n_cells, seams_in_steps(tile), tile.lod > 0, upper.tolist()),
         grain=grain_of(tile.cell_voxels),
+        voxel_nm=float(voxel_nm),
     )
 
 

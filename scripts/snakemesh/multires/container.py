@@ -40,9 +40,10 @@ from snakemesh.output.atomic import replacing
 # The record of one fragment: what one label has in one cell. Triples are x, y, z.
 # cell: its index at the container's LOD. octants: bit x + 2y + 4z is set if the viewer draws a
 # triangle of the fragment for that octant of the cell. volume (nm^3, signed), area (nm^2): the sums
-# over the fragments of a label are those of the label. lower, upper: the bounds of the vertices in
-# steps of the cell (0 = near side, 65535 = far side). offset, size: place of the Draco bytes in the
-# payload.
+# over the fragments of a label are those of the label. square: how far the fragment is from the
+# surface of the voxels of s0: the mean square over its area, nm^2 (`mesh.surface_error`). lower,
+# upper: the bounds of the vertices in steps of the cell (0 = near side, 65535 = far side). offset,
+# size: place of the Draco bytes in the payload.
 FRAGMENT = np.dtype(
     [
         ("label", "<u8"),
@@ -51,6 +52,7 @@ FRAGMENT = np.dtype(
         ("octants", "u1"),
         ("volume", "<f8"),
         ("area", "<f8"),
+        ("square", "<f8"),
         ("lower", "<u2", (3,)),
         ("upper", "<u2", (3,)),
         ("offset", "<u8"),

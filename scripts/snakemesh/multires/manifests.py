@@ -74,7 +74,12 @@ def parse_manifest(data: bytes) -> Manifest:
 
 
 def encode_manifests(
-    grid: OctreeGrid, kept: np.ndarray, nodes: Nodes, sizes: np.ndarray, shift: np.ndarray
+    grid: OctreeGrid,
+    kept: np.ndarray,
+    nodes: Nodes,
+    sizes: np.ndarray,
+    shift: np.ndarray,
+    scales: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Encode the manifests of all labels at once.
 
@@ -82,7 +87,7 @@ def encode_manifests(
     bytes of each node's fragment, shape (nodes,); it is 0 for an empty node. `shift` is how far the
     grid of each label begins beyond that of the octree, x y z in nm, shape (labels, 3): the
     vertices are shifted back. Positions are relative to `grid.base_nm`, so that they are small
-    enough for 32 bits.
+    enough for 32 bits. `scales` is that of each LOD of each label, float32 of shape (labels, lods).
     Returns `words` and `begin`. `words` holds the words of all manifests, uint32. Manifest l is
     `words[begin[l]:begin[l + 1]]`; `begin` is int64 of shape (labels + 1,).
     """
@@ -93,7 +98,7 @@ def encode_manifests(
     begin = np.zeros(len(kept) + 1, np.int64)
     np.cumsum(header + _WORDS_PER_NODE * counts.sum(axis=1), out=begin[1:])
     words = np.zeros(begin[-1], np.dtype("<u4"))
-    _put_headers(words, begin[:-1], grid, kept, counts, shift)
+    _put_headers(words, begin[:-1], grid, kept, counts, shift, scales)
 
     # A group is the nodes of one LOD of one label. The nodes are ordered by group, so a node's rank
     # in its group is its distance from the first node of the group. The words of a group follow
@@ -117,6 +122,7 @@ def _put_headers(
     kept: np.ndarray,
     counts: np.ndarray,
     shift: np.ndarray,
+    scales: np.ndarray,
 ) -> None:
     """Write all words of each manifest except those of its nodes."""
     corner = np.subtract(grid.origin_nm, grid.base_nm).astype(np.float32).astype(float)
@@ -126,10 +132,10 @@ def _put_headers(
     words[begin[:, None] + np.arange(3)] = np.array(grid.cell_nm, np.dtype("<f4")).view("<u4")
     words[begin[:, None] + np.arange(3, 6)] = origin.view("<u4")
     words[begin + 6] = kept
-    scales = np.array(grid.lod_scales, np.dtype("<f4")).view("<u4")
+    scale_words = np.ascontiguousarray(scales, np.dtype("<f4")).view("<u4")
     for lod in range(grid.num_lods):
         has = kept > lod
         at = begin[has] + _FIXED_WORDS + lod
-        words[at] = scales[lod]
+        words[at] = scale_words[has, lod]
         words[(at + kept[has] + 2 * lod)[:, None] + np.arange(3)] = offset[has]
         words[at + 4 * kept[has]] = counts[has, lod]

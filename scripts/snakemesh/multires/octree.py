@@ -15,9 +15,10 @@ CELL_STEPS = 65535
 OCTANT_PLANE = 1 << 15
 # An LOD with fewer faces than this is not worth a request of the viewer.
 MIN_LOD_FACES = 50
-# Nor is an LOD if the next finer one has fewer bytes than this. The viewer fetches all coarser LODs
-# of what it shows, so each LOD costs requests also where it is not shown.
-MIN_FINER_BYTES = 4000
+# Nor is an LOD if the next finer one has fewer bytes than this: the viewer fetches all coarser LODs
+# of what it shows, so each LOD costs requests also where it is not shown. A larger number means
+# fewer requests for views from near, and more bytes for views from afar (docs/design.md).
+MIN_FINER_BYTES = 1000
 # A Z-order key of 64 bits has room for three coordinates of 21 bits.
 MAX_CELL = (1 << 21) - 1
 

@@ -7,6 +7,7 @@ import numpy as np
 from snakemesh.job_records import OctreeGrid
 from snakemesh.multires.container import NO_COUNTS
 from snakemesh.multires.counts import centroids_of, voxels_of
+from snakemesh.multires.lod_scales import lod_errors, lod_scales
 from snakemesh.multires.manifests import WORD_BYTES, encode_manifests
 from snakemesh.multires.octree import CELL_STEPS, Nodes, kept_lods, manifest_nodes, morton
 from snakemesh.multires.sections import Sections
@@ -92,7 +93,10 @@ def lay_out(
     base, base_owner = order[lod == 0], owner[lod == 0]
     first = base[np.searchsorted(base_owner, np.arange(len(labels)))]
     shift = _centring_shifts(nodes, records[["lower", "upper"]][first], grid)
-    words, word_begin = encode_manifests(grid, kept, nodes, node_sizes, shift)
+    squares, areas = (records[name][order] for name in ("square", "area"))
+    errors = lod_errors(squares, areas, owner * lods + lod, (len(labels), lods))
+    scales = lod_scales(errors / grid.scale_nm)
+    words, word_begin = encode_manifests(grid, kept, nodes, node_sizes, shift, scales)
 
     ends = np.concatenate([[0], np.cumsum(node_sizes)])
     first_node = np.searchsorted(nodes.label, np.arange(len(labels) + 1))

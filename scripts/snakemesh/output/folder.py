@@ -20,6 +20,7 @@ work/
   pyramid/levels.<hash>.done            the group is there, with empty arrays
   pyramid/stage<n>/<box>.<hash>.done    a super-chunk is filled
   mesh/lod<n>/<box>.<hash>.fragments    the container of a block
+  mesh/lod<n>/<box>.<hash>.finished     the same, while its job goes on with other blocks
   mesh/bundles/lod<n>/<number>.<hash>.fragments   the containers of many blocks as one
   mesh/blocks.<hash>.done               every block is meshed
   shards/<shard>.<hash>.done            a shard is written, and its summary:
@@ -225,6 +226,10 @@ class OutputFolder:
     def verify_levels(self, box: str, made_from: str) -> str:
         """What was found of the input's own levels in a box of s0."""
         return f"{self.verify}/voxels/{box}.{made_from}.levels.npz"
+
+    def verify_pieces(self, box: str, made_from: str) -> str:
+        """The pieces of the labels of a box, and how they go on in its neighbours."""
+        return f"{self.verify}/voxels/{box}.{made_from}.pieces.npz"
 
     def verify_counts_marker(self, made_from: str) -> str:
         """The marker that says all of s0 is counted, and lists the counts."""

@@ -14,7 +14,13 @@ from pathlib import Path
 from snakemesh import kernel_files
 
 # The parts of the program that the jobs of a rule need (`compiling.stages`).
-PARTS = {"example": "example", "pyramid_super_chunk": "pyramid", "mesh_block": "mesh"}
+PARTS = {
+    "example": "example",
+    "pyramid_super_chunk": "pyramid",
+    "mesh_block": "mesh",
+    "verify_voxels": "verify",
+    "mesh_small_lods": "mesh",
+}
 # Processes on the login node of a cluster.
 _CORES_OF_LOGIN_NODE = 4
 
@@ -25,8 +31,8 @@ def parts_to_compile(rules: Collection[str], has_label_map: bool) -> list[str]:
     None where nothing could be kept, or this Python has no numba: jobs have an environment of
     their own then, and compile by themselves.
     """
-    needed = [part for rule, part in PARTS.items() if rule in rules]
-    if has_label_map and {"pyramid_super_chunk", "mesh_block"} & set(rules):
+    needed = sorted({part for rule, part in PARTS.items() if rule in rules})
+    if has_label_map and {"pyramid", "mesh"} & set(needed):
         needed.append("bodies")
     if importlib.util.find_spec("numba") is None or not kernel_files.can_be_kept():
         return []

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from snakemesh.boxes import Index, box_index
 from snakemesh.plan.jobs import mesh_block_job, own_box, super_chunk_box
 from snakemesh.plan.plan import Plan
+from snakemesh.plan.together import blocks_together
 
 # What every job takes to start: Snakemake, Python and the libraries that it imports.
 START_S = 2.0
@@ -21,7 +22,7 @@ MEASURED_SHARD_VOXELS_PER_S = 5e7
 MEASURED_BUNDLE_VOXELS_PER_S = 3e8
 # Rows of a table of bodies that are sorted.
 MEASURED_ROWS_PER_S = 2e6
-MEASURED_COUNT_VOXELS_PER_S = 5e7
+MEASURED_COUNT_VOXELS_PER_S = 4e7
 MEASURED_VERIFY_VOXELS_PER_S = 2e6
 # Bytes on the disk: of a voxel of a built level, and of the fragments that a meshed voxel gives.
 LEVEL_BYTES_PER_VOXEL = 0.17
@@ -47,6 +48,9 @@ def job_work(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Work:
         return _super_chunk_work(plan, int(wildcards["stage"]), box_index(wildcards["box"]))
     if rule == "mesh_block":
         return _block_work(plan, int(wildcards["lod"]), box_index(wildcards["box"]))
+    if rule == "mesh_small_lods":
+        works = [_block_work(plan, *block) for block in blocks_together(plan)]
+        return sum(works, Work(-START_S * (len(works) - 1), 0))
     if rule == "mesh_bundle":
         return _work(bundle_voxels(plan, int(wildcards["lod"])), MEASURED_BUNDLE_VOXELS_PER_S)
     if rule == "shard":

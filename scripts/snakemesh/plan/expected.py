@@ -27,12 +27,15 @@ from snakemesh.plan.resources import (
     pyramid_runtime,
     shard_mem_mb,
     shard_runtime,
+    small_lods_mem_mb,
+    small_lods_runtime,
     verify_mem_mb,
     verify_runtime,
     verify_voxels_mem_mb,
     verify_voxels_runtime,
 )
 from snakemesh.plan.summary import plan_summary
+from snakemesh.plan.together import blocks_together
 
 # Of the jobs of a step, at most so many are looked at, spread evenly.
 MOST_JOBS = 4000
@@ -62,8 +65,14 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
         steps.append(_single("label_map", made_from.label_map, plan, folder, resources))
     for number, stage in enumerate(plan.needed_stages):
         steps.append(_stage(made_from, folder, number, list(indices(stage.grid))))
+    together = blocks_together(plan)
     for lod in range(plan.num_lods):
-        steps.append(_lod(made_from, folder, lod, list(indices(plan.blocks(lod)))))
+        blocks = [index for index in indices(plan.blocks(lod)) if (lod, index) not in together]
+        if blocks:
+            steps.append(_lod(made_from, folder, lod, blocks))
+    if together:
+        resources = (small_lods_mem_mb(plan), small_lods_runtime(plan))
+        steps.append(_single("mesh_small_lods", made_from.together, plan, folder, resources))
     if plan.bundles(0):
         steps.append(_bundles(made_from, folder))
     shards = (made_from.shards, shard_mem_mb(plan), shard_runtime(plan))

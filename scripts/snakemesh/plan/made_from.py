@@ -27,6 +27,7 @@ from snakemesh.plan.jobs import (
 from snakemesh.plan.label_cells import Tokens, cell_shape
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan
+from snakemesh.plan.together import blocks_together
 
 # The keys of the configuration that meshes depend on, besides the levels.
 MESHING_KEYS = (
@@ -108,6 +109,11 @@ class MadeFrom:
         """The fragments of the blocks of a bundle."""
         blocks = blocks_of_bundle(self.plan, lod, number)
         return short_hash(("bundle", [self.block(lod, index) for index in blocks]))
+
+    @cached_property
+    def together(self) -> str:
+        """The fragments of all blocks that one job meshes."""
+        return short_hash([self.block(*block) for block in blocks_together(self.plan)])
 
     @cached_property
     def label_map(self) -> str:
@@ -226,6 +232,6 @@ class MadeFrom:
         levels = [(level.factor, level.shape, level.voxel_size) for level in plan.levels]
         keys = [(key, getattr(plan.settings, key)) for key in MESHING_KEYS]
         division = (plan.cell_voxels, plan.n_cells, plan.block_cells, plan.tile_cells)
-        grid = (plan.grid.lod_scales, plan.sharding, plan.begin, plan.end, plan.source.shape)
+        grid = (plan.grid.lod_voxels, plan.sharding, plan.begin, plan.end, plan.source.shape)
         lists = [None if found is None else found.digest for found in self.state.lists]
         return short_hash((RESULTS_VERSION, levels, keys, lists, division, grid))

@@ -27,6 +27,7 @@ from snakemesh.plan.levels import NO_MISMATCHES, Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, base_of, chosen_num_lods, level_factors
 from snakemesh.plan.settings import Settings
 from snakemesh.plan.stages import Stage, built_chunks, stages_of
+from snakemesh.plan.together import blocks_together
 from snakemesh.source.level import SourceLevel
 
 # With this many voxels, a shard of dense tissue has some gigabytes.
@@ -40,8 +41,8 @@ MAX_SHARD_BITS = 10
 MAX_CELLS = 1 << 21
 # Voxels of s0 in all: with more, shards and minishards take more bits than `Sharding` has.
 MAX_VOXELS = 1 << 57
-# LOD scales are rounded to this many decimals, so that the cube roots of whole cubes are whole.
-LOD_SCALE_DECIMALS = 9
+# Sizes of voxels are rounded to this many decimals, so that cube roots of whole cubes are whole.
+LOD_VOXEL_DECIMALS = 9
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,6 @@ class Plan:
     levels are written to. chunks: voxels of a chunk of these levels. cell_voxels: for each LOD the
     voxels of its level in a cell. n_cells: for each LOD the number of its cells on each axis.
     block_cells, tile_cells: for each LOD the cells of a block and of a tile.
-    lod_scale_multiplier: what the viewer multiplies the LOD scales of `grid` with to get nm.
     dtype: of the levels. table: the table of bodies; None if labels are meshed as they are.
     is_sparse: whether blocks are larger because there is little in them (`plan.density`).
     """
@@ -71,7 +71,6 @@ class Plan:
     block_cells: tuple[Shape, ...]
     tile_cells: tuple[Shape, ...]
     grid: OctreeGrid
-    lod_scale_multiplier: float
     sharding: Sharding
     dtype: str
     table: TableFacts | None
@@ -130,8 +129,8 @@ class Plan:
     def num_jobs(self) -> int:
         """The number of jobs of a run from scratch, without the rules that have only one job."""
         pyramid = sum(math.prod(stage.grid) for stage in self.needed_stages)
-        lods = range(self.num_lods)
-        meshing = sum(math.prod(self.blocks(lod)) + self.bundles(lod) for lod in lods)
+        meshing = sum(math.prod(self.blocks(k)) + self.bundles(k) for k in range(self.num_lods))
+        meshing -= max(len(blocks_together(self)) - 1, 0)
         return meshing + self.sharding.num_shards + pyramid
 
 
@@ -172,9 +171,10 @@ def make_plan(
             settings, source, table, is_sparse, begin, end, levels, pyramid_path, growth
         )
         # one job for each stage and each LOD: they cannot become fewer
-        fewest = len(plan.needed_stages) + plan.num_lods + plan.sharding.num_shards
-        bundles = sum(map(plan.bundles, range(plan.num_lods)))
-        if plan.num_jobs - bundles <= settings.max_jobs or plan.num_jobs == fewest:
+        at_limit = (
+            plan.num_jobs <= len(plan.needed_stages) + plan.num_lods + plan.sharding.num_shards
+        )
+        if at_limit or plan.num_jobs - sum(map(plan.bundles, range(num_lods))) <= settings.max_jobs:
             return plan
         growth += 1
 
@@ -218,7 +218,7 @@ def _divided(
     lods = list(zip(n_cells, cell_voxels, shapes, strict=True))
     dense_blocks = [block_cells(*lod, growth) for lod in lods]
     larger = SPARSE_GROWTH if is_sparse else 0
-    scales = (round(math.prod(level.factor) ** (1 / 3), LOD_SCALE_DECIMALS) for level in levels)
+    lod_voxels = (round(math.prod(level.factor) ** (1 / 3), LOD_VOXEL_DECIMALS) for level in levels)
     corner = np.array(source.translation) + (np.array(begin) - 0.5) * source.voxel_size
     cell_nm = settings.cell_size * np.array(source.voxel_size)
     n_voxels = math.prod(e - b for b, e in zip(begin, end, strict=True))
@@ -238,10 +238,10 @@ def _divided(
         grid=OctreeGrid(
             origin_nm=triple(corner[::-1].tolist()),
             cell_nm=triple(cell_nm[::-1].tolist()),
-            lod_scales=tuple(scales),
+            lod_voxels=tuple(lod_voxels),
+            scale_nm=float(np.prod(source.voxel_size)) ** (1 / 3),
             base_nm=base_of(triple(corner[::-1].tolist()), triple(source.voxel_size[::-1])),
         ),
-        lod_scale_multiplier=float(np.prod(source.voxel_size)) ** (1 / 3),
         sharding=_sharding(n_voxels),
         dtype=_dtype(source.dtype, table),
         table=table,

@@ -100,7 +100,7 @@ def view_document(plan: Plan) -> dict[str, Any]:
         "levels": [] if is_mapped or not group.linked else levels,
         "super_chunks": [math.prod(stage.grid) for stage in plan.stages],
         "sharding": asdict(plan.sharding) if plan.settings.sharded else None,
-        "lod_scale_multiplier": plan.lod_scale_multiplier,
+        "lod_scale_multiplier": plan.grid.scale_nm,
         "base_nm": plan.grid.base_nm,
         "zero_nm": plan.grid.base_nm if plan.voxels_from_zero > FAR_VOXELS else (0, 0, 0),
     }

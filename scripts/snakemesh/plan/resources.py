@@ -13,6 +13,7 @@ from snakemesh.plan.estimates import bundle_voxels
 from snakemesh.plan.jobs import smoothing_iterations
 from snakemesh.plan.plan import VOXELS_PER_LABEL, Plan
 from snakemesh.plan.stages import Stage
+from snakemesh.plan.together import blocks_together
 from snakemesh.reading import BYTES_WRITING, reading
 
 # Python with the libraries that a job imports takes 200 MB. Snakemake runs beside it, under Slurm
@@ -167,6 +168,17 @@ def bundle_runtime(plan: Plan) -> int:
     """Minutes that a mesh_bundle job asks for. It copies the fragments of its blocks."""
     voxels = max(bundle_voxels(plan, lod) for lod in range(plan.num_lods))
     return minutes(voxels, GUARANTEED_BUNDLE_VOXELS_PER_S)
+
+
+def small_lods_mem_mb(plan: Plan) -> int:
+    """MB that the mesh_small_lods job asks for: it meshes one block after another."""
+    return max(mesh_mem_mb(plan, lod) for lod, _ in blocks_together(plan))
+
+
+def small_lods_runtime(plan: Plan) -> int:
+    """Minutes that the mesh_small_lods job asks for."""
+    voxels = sum(math.prod(plan.levels[k].shape) for k in {k for k, _ in blocks_together(plan)})
+    return minutes(voxels, GUARANTEED_MESH_VOXELS_PER_S)
 
 
 def shard_runtime(plan: Plan) -> int:

@@ -15,6 +15,7 @@ from snakemesh.units import file_size, lengths
 _WORDS = {
     "pyramid_super_chunk": "super-chunk",
     "mesh_block": "block",
+    "mesh_small_lods": "job of small LODs",
     "mesh_bundle": "bundle",
     "shard": "shard",
 }

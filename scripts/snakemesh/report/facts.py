@@ -72,6 +72,8 @@ def verification(folder: OutputFolder, marker: str) -> dict[str, Any] | None:
         "read": len(watertight) - watertight.null_count,
         "watertight": int((watertight.fill_null(False).to_numpy()).sum()),
         "is_sound": Path(marker).exists(),
+        # by LOD; a table of an older version does not say it
+        "broken": json.loads(said.get("broken", "[]")),
     }
 
 

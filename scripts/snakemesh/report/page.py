@@ -153,7 +153,23 @@ def _verification(found: Mapping[str, Any] | None) -> str:
         if not found["failures"]
         else f"{found['failures']:,} checks failed (verify.parquet has more)"
     )
-    return f"<p>Verified: {read}, {found['watertight']:,} of them are watertight; {result}.</p>"
+    said = f"<p>Verified: {read}, {found['watertight']:,} of them are watertight; {result}.</p>"
+    return said + _broken(found["broken"])
+
+
+def _broken(lods: Sequence[Mapping[str, Any]]) -> str:
+    """A table of the labels that are whole in s0 and broken at an LOD."""
+    if not lods:
+        return ""
+    heads = (
+        *("LOD", "labels that are one piece in s0", "of these in several pieces"),
+        "part of their volume outside the largest piece",
+    )
+    rows = [
+        (number, f"{lod['whole']:,}", f"{lod['broken']:,}", f"{lod['outside']:.2%}")
+        for number, lod in enumerate(lods)
+    ]
+    return _table(heads, rows, (0, 1, 2, 3))
 
 
 def _left_out(facts: Mapping[str, Any]) -> str:

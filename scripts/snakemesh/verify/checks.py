@@ -4,6 +4,8 @@ The rules come from Neuroglancer's meshes.md and from what its decoder does with
 (src/mesh/draco/neuroglancer_draco.cc). Everything is x y z; lengths are nanometres.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from snakemesh.verify.reader import STEPS, Fragment, Mesh
@@ -42,38 +44,50 @@ def welded(mesh: Mesh, lod: int) -> tuple[np.ndarray, np.ndarray]:
     return vertices[rows], joined[faces]
 
 
-def edge_counts(faces: np.ndarray) -> tuple[int, int]:
-    """Number of open edges, and number of edges with more than two faces. faces: (m, 3)."""
-    return len(open_edges(faces)), crowded_edges(faces)
+@dataclass(frozen=True)
+class Edges:
+    """The sides of faces, ordered by the edges that they run along.
 
-
-def open_edges(faces: np.ndarray) -> np.ndarray:
-    """The edges (n, 2), rows of vertices, along which not equally many faces run either way."""
-    ends, starts, balance = _edges(faces)
-    found: np.ndarray = ends[starts[balance != 0]]
-    return found
-
-
-def crowded_edges(faces: np.ndarray) -> int:
-    """Number of edges with more than two faces."""
-    ends, starts, _ = _edges(faces)
-    return int(np.count_nonzero(np.diff(starts, append=len(ends)) > 2))
-
-
-def _edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The sides of all faces by their ends, (n, 2); where each edge begins among them; and how many
-    more sides run along it one way than the other.
+    ends: (k, 2), rows of vertices. faces: (k,), the face of each side. starts: (n,), the first side
+    of each edge. balance: (n,), how many more sides run along it one way than the other.
     """
+
+    ends: np.ndarray
+    faces: np.ndarray
+    starts: np.ndarray
+    balance: np.ndarray
+
+    @property
+    def open(self) -> np.ndarray:
+        """The edges (n, 2), rows of vertices, along which not equally many faces run either way."""
+        found: np.ndarray = self.ends[self.starts[self.balance != 0]]
+        return found
+
+    @property
+    def crowded(self) -> int:
+        """Number of edges with more than two faces."""
+        return int(np.count_nonzero(np.diff(self.starts, append=len(self.ends)) > 2))
+
+
+def edges_of(faces: np.ndarray) -> Edges:
+    """The edges of faces (m, 3), rows of vertices."""
     begin, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
-    begin, end = begin[begin != end], end[begin != end]
+    owner = np.flatnonzero(begin != end)
+    begin, end = begin[owner], end[owner]
     if not len(begin):
         none = np.empty(0, np.int64)
-        return none.reshape(0, 2), none, none
+        return Edges(none.reshape(0, 2), none, none, none)
     key = np.minimum(begin, end) * (int(faces.max()) + 1) + np.maximum(begin, end)
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.diff(key[order], prepend=-1))
     balance = np.add.reduceat(np.where(begin < end, 1, -1)[order], starts)
-    return np.stack([begin, end], axis=1)[order], starts, balance
+    return Edges(np.stack([begin, end], axis=1)[order], owner[order] // 3, starts, balance)
+
+
+def edge_counts(faces: np.ndarray) -> tuple[int, int]:
+    """Number of open edges, and number of edges with more than two faces. faces: (m, 3)."""
+    edges = edges_of(faces)
+    return len(edges.open), edges.crowded
 
 
 def to_nm(mesh: Mesh, lod: int, vertices: np.ndarray) -> np.ndarray:

@@ -3,33 +3,41 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from snakemesh.verify.failures import Failures
+from snakemesh.verify.shard import Findings
 from snakemesh.verify.table import Verdict
 
 
-def save_findings(path: Path, rows: np.ndarray, lods: np.ndarray, facts: Mapping[str, Any]) -> None:
+def save_findings(path: Path, found: Findings, facts: Mapping[str, Any]) -> None:
     """Write the findings of a shard.
 
-    rows, lods: shard.ROW and shard.LOD_SUMS. facts: number of its labels, how many of them each key
-    leaves out, failures.
+    facts: number of its labels, how many of them each key leaves out.
     """
+    facts = {**facts, "failures": asdict(found.failures)}
+    text = np.array(json.dumps(facts))
     with open(path, "wb") as file:
-        np.savez(file, rows=rows, lods=lods, facts=np.array(json.dumps(facts)))
+        np.savez(file, rows=found.rows, pieces=found.pieces, lods=found.lods, facts=text)
 
 
-def merged_findings(paths: Sequence[str]) -> Verdict:
-    """What all shards have found together. All rows are in memory, 138 bytes a label."""
-    rows, lods, failures = [], [], Failures()
+def merged_findings(paths: Sequence[str], in_voxels: np.ndarray) -> Verdict:
+    """What all shards have found together.
+
+    in_voxels: voxel_pieces.PIECES, by label. All rows are in memory, 162 bytes a label and 8 more
+    for each LOD.
+    """
+    rows, pieces, lods, failures = [], [], [], Failures()
     left_out: Counter[str] = Counter()
     labels = 0
     for path in paths:
         with np.load(path) as found:
             rows.append(found["rows"])
+            pieces.append(found["pieces"])
             lods.append(found["lods"])
             facts = json.loads(str(found["facts"]))
         labels += facts["labels"]
@@ -39,5 +47,13 @@ def merged_findings(paths: Sequence[str]) -> Verdict:
     sums = lods[0].copy()
     for name in sums.dtype.names:
         sums[name] = sum(part[name] for part in lods)
-    by_label = merged[np.argsort(merged["label"], kind="stable")]
-    return Verdict(labels, dict(left_out), by_label, sums, failures)
+    order = np.argsort(merged["label"], kind="stable")
+    by_label = merged[order]
+    at = np.searchsorted(in_voxels["label"], by_label["label"])
+    at[at == len(in_voxels)] = 0
+    voxel_pieces = np.zeros(len(by_label), np.uint64)
+    if len(in_voxels):
+        is_known = in_voxels["label"][at] == by_label["label"]
+        voxel_pieces[is_known] = in_voxels["pieces"][at[is_known]]
+    by_lod = np.concatenate(pieces)[order]
+    return Verdict(labels, dict(left_out), by_label, by_lod, voxel_pieces, sums, failures)

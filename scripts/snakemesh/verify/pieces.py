@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from snakemesh.verify.checks import Edges
+
 
 def groups(n: int, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """The group of each of n things, (n,) int64: the lowest number of a thing in the group.
@@ -24,26 +26,19 @@ def groups(n: int, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
             root = root[root]
 
 
-def face_groups(faces: np.ndarray) -> np.ndarray:
-    """The group of each face, (m,) int64: faces that have an edge in common hang together.
-
-    faces: (m, 3), rows of vertices that are joined. A vertex in common does not count, because two
-    surfaces may touch in a point.
-    """
-    begin, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
-    key = np.minimum(begin, end) * (int(faces.max(initial=0)) + 1) + np.maximum(begin, end)
-    order = np.argsort(key, kind="stable")
-    same = np.flatnonzero(np.diff(key[order]) == 0)
-    return groups(len(faces), order[same] // 3, order[same + 1] // 3)
-
-
-def piece_volumes(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def piece_volumes(points: np.ndarray, faces: np.ndarray, edges: Edges) -> np.ndarray:
     """The volume inside each piece of a closed surface, (n,), by the divergence theorem.
 
-    points: (k, 3). faces: (m, 3), rows of points. The surface of a cavity has a negative volume and
-    is no piece of its own: it is left out, and the piece around it counts as if it were full.
+    points: (k, 3). faces: (m, 3), rows of points. edges: of the faces. Faces with an edge in common
+    are one piece; a vertex in common does not count, because two surfaces may touch in a point. The
+    surface of a cavity has a negative volume and is no piece of its own: it is left out, and the
+    piece around it counts as if it were full.
     """
-    first, piece = np.unique(face_groups(faces), return_inverse=True)
+    goes_on = np.ones(len(edges.faces), bool)
+    goes_on[edges.starts] = False
+    after = np.flatnonzero(goes_on)
+    root = groups(len(faces), edges.faces[after - 1], edges.faces[after])
+    first, piece = np.unique(root, return_inverse=True)
     # near its own vertices, a small piece far from others is not lost in rounding
     near = points[faces[first, 0]][piece]
     a, b, c = (points[faces[:, i]] - near for i in range(3))

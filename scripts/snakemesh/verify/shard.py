@@ -8,16 +8,17 @@ import numpy as np
 
 from snakemesh.job_records import VerifyJob
 from snakemesh.verify.bodies import Body, wrong_body
+from snakemesh.verify.broken import LOD_PIECES, as_lod_pieces
 from snakemesh.verify.checks import (
     area,
-    crowded_edges,
-    open_edges,
+    edges_of,
     problems,
     to_nm,
     volume_and_centroid,
     welded,
 )
 from snakemesh.verify.failures import Failures
+from snakemesh.verify.pieces import piece_volumes
 from snakemesh.verify.reader import (
     STEPS,
     Entry,
@@ -57,6 +58,9 @@ ROW = np.dtype(
 )
 # A vertex in an open side of the roi is rounded to the lattice.
 SIDE_STEPS = 0.51
+# How large the scale of an LOD may be: it is the error of the LOD, here in voxels of its level, or
+# in values of `max_error` if that is larger.
+MOST_ERROR = 4
 # How far the grid of a label may be from that of the volume, in voxels of s0.
 MOST_OFF_GRID = 0.01
 # By the name that `checks.problems` gives them, the kinds of failures.
@@ -84,11 +88,12 @@ LOD_SUMS = np.dtype(
 class Findings:
     """What was found in a shard.
 
-    rows: ROW, of every label that has a mesh. lods: LOD_SUMS, one per LOD. failures: what is
-    wrong.
+    rows: ROW, of every label that has a mesh. pieces: LOD_PIECES, (rows, LODs). lods: LOD_SUMS, one
+    per LOD. failures: what is wrong.
     """
 
     rows: np.ndarray
+    pieces: np.ndarray
     lods: np.ndarray
     failures: Failures = field(default_factory=Failures)
 
@@ -101,7 +106,8 @@ def verify_shard(
     directory: what is served. counts: the labels of the shard as the voxels have them, COUNT by
     label. expected: which of them are to have a mesh, bool of the same shape.
     """
-    found = Findings(np.empty(0, ROW), np.zeros(job.grid.num_lods, LOD_SUMS))
+    lods = job.grid.num_lods
+    found = Findings(np.empty(0, ROW), np.empty((0, lods), LOD_PIECES), np.zeros(lods, LOD_SUMS))
     try:
         entries = _entries(directory, shard, job)
     except FormatError as error:
@@ -112,7 +118,8 @@ def verify_shard(
     rows["label"] = sorted(entries)
     rows["checked"] = sampled(rows["label"], job.fraction)
     at = {label: i for i, label in enumerate(counts["label"].tolist())}
-    for row in rows:
+    found.rows, found.pieces = rows, np.zeros((len(rows), lods), LOD_PIECES)
+    for row, pieces in zip(rows, found.pieces, strict=True):
         label = int(row["label"])
         count = counts[at[label]] if label in at else None
         if count is not None:
@@ -122,11 +129,10 @@ def verify_shard(
                 entry = entries[label]
                 if isinstance(entry, FormatError):
                     raise entry
-                _check_mesh(read_mesh(entry), count, job, row, found)
+                _check_mesh(read_mesh(entry), count, job, row, pieces, found)
             except FormatError as error:
                 found.failures.add("fragments", f"label {label}: {error}")
                 row["checked"] = False
-    found.rows = rows
     return found
 
 
@@ -173,9 +179,17 @@ def _check_labels(
 
 
 def _check_mesh(
-    mesh: Mesh, count: np.void | None, job: VerifyJob, row: np.void, found: Findings
+    mesh: Mesh,
+    count: np.void | None,
+    job: VerifyJob,
+    row: np.void,
+    pieces: np.ndarray,
+    found: Findings,
 ) -> None:
-    """Check a label, fill its row and add to the sums. count: of its voxels; None without any."""
+    """Check a label, fill its row and its pieces (LODs,), and add to the sums.
+
+    count: of its voxels; None without any.
+    """
     add = found.failures.add
     name = f"label {mesh.label}"
     lods = job.grid.num_lods
@@ -190,9 +204,10 @@ def _check_mesh(
         sums = found.lods[lod]
         vertices, faces = welded(mesh, lod)
         points = to_nm(mesh, lod, vertices)
-        loose = open_edges(faces)
+        edges = edges_of(faces)
+        loose = edges.open
         opened = int(np.count_nonzero(~_on_open_sides(points[loose], lod, job)))
-        crowded = crowded_edges(faces)
+        crowded = edges.crowded
         row["open_edges"] += opened
         row["crowded_edges"] += crowded
         sums["labels"] += 1
@@ -210,6 +225,8 @@ def _check_mesh(
             row["faces"], row["volume"], row["area"] = len(faces), volume, area(points, faces)
             row["lower"], row["upper"] = points.min(axis=0), points.max(axis=0)
             row["volume_error"] = np.nan
+        if not len(loose):
+            pieces[lod] = as_lod_pieces(piece_volumes(points, faces, edges))
         if count is not None and not len(loose):
             voxel_volume = float(count["voxels"]) * np.prod(job.voxel_nm)
             sums["volume"] += volume
@@ -228,9 +245,11 @@ def _centre_of(count: np.void, job: VerifyJob) -> np.ndarray:
 
 
 def _check_grid(mesh: Mesh, job: VerifyJob, failures: Failures) -> None:
-    """Cells and scales must be those of the volume. A grid may be shifted for a single cell."""
+    """Cells must be those of the volume, and scales possible ones.
+
+    A grid may be shifted for a single cell.
+    """
     scales = mesh.manifest.scales
-    known = job.grid.lod_scales[: len(scales)]
     if not np.allclose(mesh.manifest.cell_nm, job.grid.cell_nm, rtol=1e-6):
         cells = f"{mesh.manifest.cell_nm.tolist()} nm, expected {list(job.grid.cell_nm)}"
         failures.add("cells", f"label {mesh.label} has cells of {cells}")
@@ -239,9 +258,10 @@ def _check_grid(mesh: Mesh, job: VerifyJob, failures: Failures) -> None:
         if np.any(np.abs(corner - job.grid.origin_nm) > MOST_OFF_GRID * np.array(job.voxel_nm)):
             begins = f"{corner.tolist()} nm at LOD {lod}, expected {list(job.grid.origin_nm)}"
             failures.add("cells", f"label {mesh.label} has a grid that begins at {begins}")
-    if not np.allclose(scales[: len(known)], known, rtol=1e-6):
-        found = f"{scales.tolist()}, expected {list(known)}"
-        failures.add("tree", f"label {mesh.label} has LOD scales of {found}")
+    most = MOST_ERROR * max(1.0, job.max_error) * np.array(job.grid.lod_voxels)[: len(scales)]
+    found = f"label {mesh.label} has LOD scales of {scales.tolist()}"
+    if not np.all((scales[: len(most)] > 0) & (scales[: len(most)] <= most)):
+        failures.add("tree", f"{found}, expected numbers above 0 and at most {most.tolist()}")
 
 
 def _on_open_sides(edges: np.ndarray, lod: int, job: VerifyJob) -> np.ndarray:

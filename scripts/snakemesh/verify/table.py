@@ -1,5 +1,6 @@
 """What was found in all shards: a table for people, and one of all labels for programs."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from snakemesh.verify import broken
 from snakemesh.verify.failures import KINDS, Failures
 
 # A few labels whose surface touches itself along an edge are no failure: they are closed, and every
@@ -20,15 +22,23 @@ FEW_CROWDED = 3
 class Verdict:
     """What was found.
 
-    labels: of the volume. left_out: by key of the configuration. rows: shard.ROW, by label. lods:
+    labels: of the volume. left_out: by key of the configuration. rows: shard.ROW, by label. pieces:
+    broken.LOD_PIECES, (rows, LODs). voxel_pieces: (rows,), 0 for a label without voxels. lods:
     shard.LOD_SUMS. failures: what is wrong.
     """
 
     labels: int
     left_out: Mapping[str, int]
     rows: np.ndarray
+    pieces: np.ndarray
+    voxel_pieces: np.ndarray
     lods: np.ndarray
     failures: Failures
+
+    @property
+    def broken(self) -> np.ndarray:
+        """Labels in one piece in s0 and in several in their meshes: broken.BROKEN, one per LOD."""
+        return broken.broken_labels(self.rows["voxels"], self.voxel_pieces, self.pieces)
 
     @property
     def is_sound(self) -> bool:
@@ -71,6 +81,7 @@ def lines(verdict: Verdict, levels: np.ndarray) -> Iterator[str]:
     if len(errors := errors[np.isfinite(errors)]):
         median, most = np.median(errors), errors.max()
         yield f"  volume against voxels at LOD 0: median error {median:.2%}, largest {most:.1%}"
+    yield from broken.lines(verdict.broken)
     for sums in levels:
         wrong = f"{sums['foreign']:,} have a label that s0 does not have there"
         yield f"  level s{sums['level']} of the input: of {sums['voxels']:,} voxels {wrong}"
@@ -110,6 +121,18 @@ def verdicts(rows: np.ndarray) -> dict[str, pa.Array]:
 
 
 def write_table(path: Path, verdict: Verdict, facts: Mapping[str, str]) -> None:
-    """Write `verify.parquet`, a row per label with a mesh, by label. facts: what it is about."""
-    table = pa.table(verdicts(verdict.rows)).replace_schema_metadata(dict(facts))
+    """Write `verify.parquet`, a row per label with a mesh, by label. facts: what it is about.
+
+    Besides the columns of `verdicts`, `voxel_pieces` says in how many pieces the voxels of s0 lie,
+    and `pieces_lod0` and so on, in how many the mesh. They are null where this is not known. The
+    member `broken` of the facts sums them up (`broken.as_facts`).
+    """
+    columns = verdicts(verdict.rows)
+    unknown = verdict.voxel_pieces == 0
+    columns["voxel_pieces"] = pa.array(verdict.voxel_pieces, mask=unknown)
+    for lod in range(verdict.pieces.shape[1]):
+        pieces = verdict.pieces["pieces"][:, lod]
+        columns[f"pieces_lod{lod}"] = pa.array(pieces, mask=pieces == 0)
+    said = {**facts, "broken": json.dumps(broken.as_facts(verdict.broken))}
+    table = pa.table(columns).replace_schema_metadata(said)
     pq.write_table(table, path, compression="zstd")

@@ -28,22 +28,33 @@ def count_box(
     begin: Sequence[int],
     end: Sequence[int],
     look: Callable[[np.ndarray, Sequence[int]], None] | None = None,
+    join: Callable[[np.ndarray, Sequence[int], Sequence[int]], None] | None = None,
 ) -> np.ndarray:
     """The labels of a box of s0: COUNT, by shard and label. Background is left out.
 
     Where there is a table of bodies, they are the bodies. begin, end: in voxels of what is meshed,
-    z y x. look: is given each piece of the box that is read, and where it begins.
+    z y x. look: is given each piece of the box that is read, and where it begins. join: is given
+    each piece with one more voxel behind its upper sides where there is one, and its begin and end.
     """
     part, spec = job.reads, job.sharding
     store = opened(part)
     axes = [range(b, e, PIECE) for b, e in zip(begin, end, strict=True)]
     found = []
     for corner in itertools.product(*axes):
-        sides = zip(corner, end, strict=True)
-        labels = labels_in(store, part, [slice(c, min(c + PIECE, e)) for c, e in sides])
+        stop = [min(c + PIECE, e) for c, e in zip(corner, end, strict=True)]
+        beyond = stop
+        if join is not None:
+            beyond = [min(s + 1, n) for s, n in zip(stop, part.shape, strict=True)]
+        seen = labels_in(store, part, list(map(slice, corner, beyond)))
+        labels = np.ascontiguousarray(
+            seen[tuple(slice(s - c) for s, c in zip(stop, corner, strict=True))]
+        )
         found.append(count_piece(labels, corner))
         if look is not None:
             look(labels, corner)
+        del labels
+        if join is not None:
+            join(seen, corner, stop)
     counts = summed(np.concatenate([np.empty(0, COUNT), *found]))
     if job.label_map is not None:
         counts["label"] = bodies_of(counts["label"], job.label_map, job.keep_rest)

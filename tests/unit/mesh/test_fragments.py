@@ -90,7 +90,10 @@ def test_a_tile_that_begins_cells_later_gets_the_same_lattice(seed, cells):
 
 def encode(vertices, faces, owners, boxes=None):
     boxes = np.zeros(len(faces), np.int64) if boxes is None else boxes
-    return encode_fragments(vertices, faces, owners, boxes, LABELS, FIRST, N_CELLS, STEP_NM)
+    squares = np.arange(len(faces), dtype=float)
+    return encode_fragments(
+        vertices, faces, owners, boxes, squares, LABELS, FIRST, N_CELLS, STEP_NM
+    )
 
 
 def octant_of(corners):

@@ -62,7 +62,7 @@ def simplified(labels, keep=1 / 15):
 
 def simplified_pieces(pieces, keep):
     """Vertices, simplified faces, and their owners."""
-    faces, of, _ = simplify(pieces, *thin_curves(pieces, UNIT, 0.3, 5.0), UNIT, keep, 99.0)
+    faces, of, _, _ = simplify(pieces, *thin_curves(pieces, UNIT, 0.3, 5.0), UNIT, keep, 99.0)
     return pieces.vertices, faces, pieces.owners[of]
 
 

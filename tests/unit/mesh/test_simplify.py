@@ -227,7 +227,7 @@ def test_a_piece_keeps_the_kept_vertices_of_its_border_and_no_other(labels_of, k
     volume = dense(labels_of((24, 22, 26), 9, 4), 2, VOXEL)
     pieces, fates, curves = thinned(*volume, planes_at(MANY_PLANES))
     before = grouped(pieces.faces, face_pieces(pieces))
-    kept, kept_pieces, _ = simplify(pieces, fates, curves, UNIT, keep, max_error)
+    kept, kept_pieces, *_ = simplify(pieces, fates, curves, UNIT, keep, max_error)
     assert (fates == DROPPED).sum() > 300 < (fates == KEPT).sum()
     assert not (fates[kept] == DROPPED).any()
     assert np.isin(np.flatnonzero(fates == KEPT), kept).all()

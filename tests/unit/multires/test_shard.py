@@ -2,6 +2,7 @@ import itertools
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -97,8 +98,9 @@ def test_manifests_as_cloudvolume_reads_them():
     ]
     shift = np.array([[0, 0, 0], [8, -16, 4.5]])
     label, lod, cells, sizes = (np.array(column) for column in zip(*flat, strict=True))
+    scales = np.array([[0.1, 0.4, 0.9, 2], [0.2, 0.5, 1, 3]], np.float32)
     words, begin = encode_manifests(
-        GRID, np.array([2, 3]), Nodes(label, lod, morton(cells), label), sizes, shift
+        GRID, np.array([2, 3]), Nodes(label, lod, morton(cells), label), sizes, shift, scales
     )
     origins = [GRID.origin_nm, (-992.0, 234.0, 45.0)]
     for i, levels in enumerate(nodes):
@@ -107,7 +109,7 @@ def test_manifests_as_cloudvolume_reads_them():
         assert manifest.num_lods == len(levels)
         assert manifest.chunk_shape.tolist() == np.float32(GRID.cell_nm).tolist()
         assert manifest.grid_origin.tolist() == np.float32(origins[i]).tolist()
-        assert manifest.lod_scales.tolist() == [1, 2, 4][: len(levels)]
+        assert manifest.lod_scales.tolist() == scales[i, : len(levels)].tolist()
         assert manifest.vertex_offsets.tolist() == [(-shift[i]).tolist()] * len(levels)
         for level, positions, offsets in zip(
             levels, manifest.fragment_positions, manifest.fragment_offsets, strict=True
@@ -368,6 +370,22 @@ def test_the_order_of_containers_does_not_matter(tmp_path, containers):
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
 
 
+def test_scales_are_the_errors_of_the_records(tmp_path, sharded):
+    """In units of the grid: `scale_nm`."""
+    grid = replace(GRID, scale_nm=0.25)
+    containers = write_containers(tmp_path, BOXES)
+    for s in range(SHARDING.num_shards):
+        path = tmp_path / f"{shard_name(s, SHARDING)}.shard"
+        write_shard(path, s, containers, grid, SHARDING)
+    write_json(tmp_path / "info", multires_info(SHARDING, grid.scale_nm, GRID.base_nm))
+    for mesh, other in zip(read_meshes(tmp_path), read_meshes(sharded[0]), strict=True):
+        for lod, scale in enumerate(mesh.manifest.scales):
+            records = box_fragments(mesh.label, *BOXES[mesh.label], lod, GRID)[0]
+            error = np.sqrt(np.average(records["square"], weights=records["area"]))
+            assert scale * grid.scale_nm == pytest.approx(error, rel=1e-6)
+            assert other.manifest.scales[lod] == pytest.approx(error, rel=1e-6)
+
+
 def test_a_label_without_base_geometry_has_no_mesh(tmp_path):
     sharding = Sharding(0, 0)
     for lod, label in ((0, 7), (1, 8)):
@@ -387,7 +405,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path, containers):
     with pytest.raises(UserError, match="lod0_0.*number of LODs or shards"):
         for shard in range(4):
             write_shard(target / "0.shard", shard, other, GRID, SHARDING)
-    grid = OctreeGrid(GRID.origin_nm, GRID.cell_nm, GRID.lod_scales[:2])
+    grid = OctreeGrid(GRID.origin_nm, GRID.cell_nm, GRID.lod_voxels[:2])
     with pytest.raises(UserError, match="lod2_.*number of LODs or shards"):
         for shard in range(4):
             write_shard(target / "0.shard", shard, containers[4:], grid, SHARDING)

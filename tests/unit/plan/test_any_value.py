@@ -74,7 +74,7 @@ def plan_or_line(config) -> None:
     assert all(0 <= block.keep <= 1 for block in blocks)
     assert all(super_chunk_job(plan, stage, (0, 0, 0)).end > (0, 0, 0) for stage in plan.stages)
     assert all(math.isfinite(x) for x in (*plan.grid.origin_nm, *plan.grid.cell_nm))
-    assert 0 < plan.lod_scale_multiplier < math.inf
+    assert 0 < plan.grid.scale_nm < math.inf
 
 
 @pytest.fixture(autouse=True)

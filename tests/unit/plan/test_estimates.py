@@ -5,6 +5,7 @@ from hypothesis import given
 
 from snakemesh.boxes import indices
 from snakemesh.plan.estimates import Work, job_work, level_bytes, mesh_bytes, plan_work
+from snakemesh.plan.together import blocks_together
 from volumes import plan_of, plans, volume
 
 
@@ -13,8 +14,11 @@ def all_jobs(plan):
     for number, stage in enumerate(plan.stages):
         for index in indices(stage.grid):
             yield "pyramid_super_chunk", {"stage": str(number), "box": "_".join(map(str, index))}
+    together = blocks_together(plan)
+    if together:
+        yield "mesh_small_lods", {}
     for lod in range(plan.num_lods):
-        for index in indices(plan.blocks(lod)):
+        for index in (i for i in indices(plan.blocks(lod)) if (lod, i) not in together):
             yield "mesh_block", {"lod": str(lod), "box": "_".join(map(str, index))}
         for bundle in range(plan.bundles(lod)):
             yield "mesh_bundle", {"lod": str(lod), "bundle": str(bundle)}

@@ -39,6 +39,15 @@ def test_every_job_once(made_from):
     assert seconds == pytest.approx(plan_work(made_from.plan).seconds + START_S, rel=0.01)
 
 
+def test_small_lods_are_a_step():
+    plan = plan_of(volume((181, 155, 143)), num_lods=4, cell_size=64)
+    steps = expected_steps(MadeFrom(plan, InputState(plan, {})), FOLDER)
+    assert not [step.name for step in steps if step.name.startswith("mesh_block")]
+    (together,) = (step for step in steps if step.name == "mesh_small_lods")
+    ((path, _),) = together.jobs
+    assert path.startswith("out/benchmarks/mesh_small_lods.")
+
+
 def test_bundles_are_a_step(monkeypatch):
     monkeypatch.setattr("snakemesh.plan.bundles.MAX_SECTIONS", 0)
     monkeypatch.setattr("snakemesh.plan.bundles.BUNDLED_SECTIONS", 9)

@@ -16,6 +16,7 @@ from snakemesh.errors import UserError
 from snakemesh.plan.jobs import blocks_of_bundle, mesh_block_job, super_chunk_job
 from snakemesh.plan.plan import VOXELS_PER_SHARD, make_plan
 from snakemesh.plan.stages import built_chunks
+from snakemesh.plan.together import MAX_TOGETHER_VOXELS, blocks_together
 from volumes import (
     ISOTROPIC,
     all_jobs,
@@ -167,13 +168,13 @@ def test_octree_lies_at_the_corner_of_the_part():
 
 def test_lod_scales_are_resolutions():
     plan = plan_of(volume(voxel_size=(8, 8, 8)), num_lods=8)
-    assert plan.grid.lod_scales == (1, 2, 4, 8, 16, 32, 64, 128)
-    assert plan.lod_scale_multiplier == pytest.approx(8)
+    assert plan.grid.lod_voxels == (1, 2, 4, 8, 16, 32, 64, 128)
+    assert plan.grid.scale_nm == pytest.approx(8)
     plan = plan_of(volume(voxel_size=(20, 8, 8)), num_lods=3)
-    assert plan.grid.lod_scales == pytest.approx((1, 4 ** (1 / 3), 32 ** (1 / 3)))
-    for level, scale in zip(plan.levels, plan.grid.lod_scales, strict=True):
+    assert plan.grid.lod_voxels == pytest.approx((1, 4 ** (1 / 3), 32 ** (1 / 3)))
+    for level, scale in zip(plan.levels, plan.grid.lod_voxels, strict=True):
         mean = math.prod(level.voxel_size) ** (1 / 3)
-        assert scale * plan.lod_scale_multiplier == pytest.approx(mean)
+        assert scale * plan.grid.scale_nm == pytest.approx(mean)
 
 
 # -- how many jobs ----------------------------------------------------------------------------
@@ -185,6 +186,7 @@ def test_num_jobs_counts_jobs(plan):
     jobs = sum(len(list(indices(stage.grid))) for stage in plan.stages)
     jobs += sum(len(list(indices(plan.blocks(lod)))) for lod in range(plan.num_lods))
     bundles = sum(plan.bundles(lod) for lod in range(plan.num_lods))
+    jobs -= max(len(blocks_together(plan)) - 1, 0)
     assert plan.num_jobs == jobs + bundles + plan.sharding.num_shards
     one_each = len(plan.stages) + plan.num_lods + plan.sharding.num_shards
     assert plan.num_jobs <= max(plan.settings.max_jobs, one_each) + bundles
@@ -289,6 +291,32 @@ def test_more_than_the_octree_and_the_shards_have_room_for(shape, key):
         with pytest.raises(UserError, match=f"^config key {key}: [^\n]*$"):
             plan_of(volume(shape))
     assert time.monotonic() - start < 5
+
+
+# -- blocks of one job -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_lods", "lods"),
+    [
+        ((181, 155, 143), 4, {0, 1, 2, 3}),
+        ((181, 155, 143), 1, set()),
+        ((512, 512, 512), 4, {2, 3}),
+        ((512, 512, 512), 3, set()),
+        ((200, 200, 200), 2, set()),
+        ((8192, 8192, 8192), 4, set()),
+        ((8192, 8192, 8192), 10, {6, 7, 8, 9}),
+    ],
+    ids=str,
+)
+def test_small_lods_are_one_job(shape, num_lods, lods):
+    """Never one that has blocks for several cores, and none alone."""
+    plan = plan_of(volume(shape, chunks=(64, 64, 64)), num_lods=num_lods)
+    found = blocks_together(plan)
+    assert {lod for lod, _ in found} == lods
+    assert found == sorted(found) and len(found) != 1
+    assert {(lod, i) for lod in lods for i in indices(plan.blocks(lod))} == set(found)
+    assert sum(math.prod(plan.levels[lod].shape) for lod in lods) <= MAX_TOGETHER_VOXELS
 
 
 # -- bundles ----------------------------------------------------------------------------------

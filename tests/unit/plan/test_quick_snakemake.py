@@ -90,3 +90,14 @@ def test_the_answers_are_those_of_snakemake(asked, monkeypatch):
     for _ in range(2):
         assert snakemake.rules.get_function_params(asked) == get_function_params(asked)
     assert inspect.isfunction(snakemake.common.get_function_params)
+
+
+def test_short_jobs_form_groups_on_a_cluster(tmp_path, monkeypatch):
+    """And only there: without a cluster, a group would be one job that takes longer to plan."""
+    monkeypatch.syspath_prepend(REPOSITORY / "tests" / "bench")
+    from bench_plan import Bench
+
+    bench = Bench(tmp_path)
+    bench.environment["IDLE_JOBS"] = "3"
+    submitted = bench.submissions(4096, "--profile", "lsf")
+    assert [line["jobs"] for line in submitted] == [8] * len(submitted) != []

@@ -28,6 +28,8 @@ FACTS = {
     "versions": {"numpy": "2"},
 }
 
+VERIFIED = {"failures": 0, "read": 7, "labels": 7, "watertight": 7, "broken": []}
+
 
 class Text(HTMLParser):
     """The text of a page; tags must be closed in their order."""
@@ -85,12 +87,16 @@ def test_what_is_not_known_is_said():
             "shard 2 The latest: time rule job attempt reason log killed <9>",
         ),
         (
-            {"verification": {"failures": 3, "read": 5, "labels": 7, "watertight": 4}},
+            {"verification": VERIFIED | {"failures": 3, "read": 5, "watertight": 4}},
             "5 of 7 meshes were read back, 4 of them are watertight; 3 checks failed",
         ),
         (
-            {"verification": {"failures": 0, "read": 7, "labels": 7, "watertight": 7}},
+            {"verification": VERIFIED},
             "verified 7 of 7 meshes read back",
+        ),
+        (
+            {"verification": VERIFIED | {"broken": [{"whole": 1200, "broken": 3, "outside": 0.1}]}},
+            "outside the largest piece 0 1,200 3 10.00%",
         ),
     ],
 )

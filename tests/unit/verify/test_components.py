@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from snakemesh.verify.components import components, neighbours
+from snakemesh.verify.components import components
 
 
 def searched(labels, most_axes):
@@ -38,7 +38,7 @@ def searched(labels, most_axes):
     )
 )
 def test_components_are_those_of_a_search(most_axes, labels):
-    found, owners = components(labels, neighbours(most_axes))
+    found, owners = components(labels, most_axes)
     np.testing.assert_array_equal(found, searched(labels, most_axes))
     np.testing.assert_array_equal(owners[found], labels)
     assert len(owners) == found.max() + 1
@@ -49,12 +49,5 @@ def test_what_touches_along_an_edge_or_at_a_corner(most_axes, expected):
     labels = np.zeros((3, 3, 3), np.uint64)
     labels[0, 0, 0] = labels[0, 1, 1] = 7  # an edge in common
     labels[1, 2, 2] = labels[2, 2, 1] = 7  # the first one has a corner in common with (0, 1, 1)
-    _, owners = components(labels, neighbours(most_axes))
+    _, owners = components(labels, most_axes)
     assert owners.tolist() == [0, *[7] * expected]
-
-
-@pytest.mark.parametrize(("most_axes", "number"), [(1, 6), (2, 18), (3, 26)])
-def test_each_neighbour_is_met_once(most_axes, number):
-    found = neighbours(most_axes)
-    both = {tuple(d) for d in np.concatenate([found, -found]).tolist()}
-    assert len(both) == number == 2 * len(found)

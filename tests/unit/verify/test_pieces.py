@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemesh.verify.pieces import face_groups, groups, piece_volumes
+from snakemesh.verify.checks import edges_of
+from snakemesh.verify.pieces import groups, piece_volumes
 
 CORNERS = np.array([[x, y, z] for z in (0, 1) for y in (0, 1) for x in (0, 1)], float)
 QUADS = np.array(
@@ -43,26 +44,25 @@ def test_a_long_chain_is_one_group():
 
 def test_cubes_apart():
     points, faces = joined(((0, 0, 0), 1, False), ((5, 0, 0), 2, False))
-    assert np.round(piece_volumes(points, faces), 9).tolist() == [1, 8]
+    assert np.round(piece_volumes(points, faces, edges_of(faces)), 9).tolist() == [1, 8]
 
 
 def test_cubes_that_touch_in_a_point_are_two_pieces():
     points, faces = joined(((0, 0, 0), 1, False), ((1, 1, 1), 1, False))
     assert len(points) == 15
-    assert np.round(piece_volumes(points, faces), 9).tolist() == [1, 1]
+    assert np.round(piece_volumes(points, faces, edges_of(faces)), 9).tolist() == [1, 1]
 
 
 def test_cubes_with_an_edge_in_common_are_one_piece():
     points, faces = joined(((0, 0, 0), 1, False), ((1, 1, 0), 1, False))
-    assert np.round(piece_volumes(points, faces), 9).tolist() == [2]
+    assert np.round(piece_volumes(points, faces, edges_of(faces)), 9).tolist() == [2]
 
 
 def test_a_cavity_is_no_piece():
     points, faces = joined(((0, 0, 0), 5, False), ((1, 1, 1), 2, True), ((1.5, 1.5, 1.5), 1, False))
-    assert sorted(np.round(piece_volumes(points, faces), 9)) == [1, 125]
+    assert sorted(np.round(piece_volumes(points, faces, edges_of(faces)), 9)) == [1, 125]
 
 
 def test_no_faces():
     none = np.empty((0, 3), int)
-    assert len(face_groups(none)) == 0
-    assert len(piece_volumes(np.empty((0, 3)), none)) == 0
+    assert len(piece_volumes(np.empty((0, 3)), none, edges_of(none))) == 0

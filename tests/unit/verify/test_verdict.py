@@ -1,5 +1,6 @@
 """What is accounted for, what is a failure, and what the table says of it."""
 
+import json
 from dataclasses import asdict
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import trimesh
 
 from snakemesh.verify.bodies import Body, wrong_body
+from snakemesh.verify.broken import LOD_PIECES
 from snakemesh.verify.failures import MOST_NAMED, Failures
 from snakemesh.verify.labels import by_reason, reasons
 from snakemesh.verify.levels import SUMS
@@ -84,6 +86,42 @@ def test_a_few_labels_may_touch_themselves(labels, crowded, fails):
     assert failures.count == ({"manifold": 1} if fails else {})
 
 
+def verdict_of(rows, pieces=None, voxel_pieces=None, failures=None):
+    """A verdict with 2 LODs. pieces: (rows, 2) of (pieces, part outside the largest)."""
+    by_lod = np.zeros((len(rows), 2), LOD_PIECES)
+    if pieces is not None:
+        by_lod[:] = np.array(pieces, LOD_PIECES)
+    in_voxels = np.zeros(len(rows), np.uint64) if voxel_pieces is None else voxel_pieces
+    lods = np.zeros(2, LOD_SUMS)
+    return Verdict(
+        5, {"min_voxels": 2}, rows, by_lod, np.array(in_voxels), lods, failures or Failures()
+    )
+
+
+def test_broken_labels_are_reported_and_fail_nothing(tmp_path):
+    """One whole and broken at LOD 1, one whole, one in pieces in s0 too, one that was not read."""
+    rows = np.zeros(4, ROW)
+    rows["label"], rows["checked"], rows["voxels"] = [1, 2, 3, 4], [1, 1, 1, 0], [300, 100, 50, 9]
+    pieces = [[(1, 0), (3, 0.2)], [(1, 0), (0, 0)], [(2, 0.5), (5, 0.9)], [(0, 0), (0, 0)]]
+    verdict = verdict_of(rows, pieces, np.array([1, 1, 2, 1], np.uint64))
+    assert verdict.is_sound
+    text = [line for line in lines(verdict, np.empty(0, SUMS)) if line.startswith("  LOD ")][1:]
+    what = "labels that are one piece in s0 lie in several"
+    assert text == [
+        f"  LOD 0: 0 of 2 {what}, 0.00% of the volume is outside the largest pieces",
+        f"  LOD 1: 1 of 1 {what}, 20.00% of the volume is outside the largest pieces",
+    ]
+    write_table(tmp_path / "verify.parquet", verdict, {})
+    table = pq.read_table(tmp_path / "verify.parquet")
+    assert table["voxel_pieces"].to_pylist() == [1, 1, 2, 1]
+    assert table["pieces_lod0"].to_pylist() == [1, 1, 2, None]
+    assert table["pieces_lod1"].to_pylist() == [3, None, 5, None]
+    assert json.loads(table.schema.metadata[b"broken"]) == [
+        {"whole": 2, "broken": 0, "outside": 0},
+        {"whole": 1, "broken": 1, "outside": pytest.approx(0.2)},
+    ]
+
+
 def test_the_first_failures_are_named_and_the_rest_counted(tmp_path):
     parts = [Failures(), Failures()]
     for number in range(2 * MOST_NAMED):
@@ -96,7 +134,7 @@ def test_the_first_failures_are_named_and_the_rest_counted(tmp_path):
     rows["checked"] = True, True, False
     rows["open_edges"][1] = 4
     rows["volume_error"] = 0.01, np.nan, 0
-    verdict = Verdict(5, {"min_voxels": 2}, rows, np.zeros(2, LOD_SUMS), whole)
+    verdict = verdict_of(rows, failures=whole)
     sums = np.array([(2, 1000, 3)], SUMS)
     text = list(lines(verdict, sums))
     assert (

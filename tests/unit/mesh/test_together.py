@@ -1,0 +1,72 @@
+"""Blocks that are meshed by one job: what an attempt has finished, the next one takes."""
+
+from unittest import mock
+
+import pytest
+from test_block import plan_of
+
+from snakemesh.boxes import box_name, indices
+from snakemesh.mesh import together
+from snakemesh.mesh.block import BlockStats, mesh_block
+from snakemesh.mesh.together import mesh_together
+from snakemesh.multires.soundness import is_sound
+from snakemesh.plan.jobs import mesh_block_job
+from surfaces import voronoi
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    labels = voronoi((40, 64, 64), 12, seed=0)
+    return plan_of(tmp_path_factory.mktemp("together"), labels, labels[:, ::2, ::2])
+
+
+def blocks_of(plan, folder):
+    return [
+        (mesh_block_job(plan, lod, index), folder / f"lod{lod}" / f"{box_name(index)}.0.fragments")
+        for lod in range(plan.num_lods)
+        for index in indices(plan.blocks(lod))
+    ]
+
+
+def bytes_of(blocks):
+    return [path.read_bytes() for _, path in blocks]
+
+
+def test_the_containers_are_those_of_single_jobs(plan, tmp_path):
+    alone, blocks = blocks_of(plan, tmp_path / "alone"), blocks_of(plan, tmp_path / "together")
+    stats = sum((mesh_block(*block) for block in alone), BlockStats())
+    assert mesh_together(blocks) == stats
+    assert bytes_of(blocks) == bytes_of(alone)
+    assert all(is_sound(path) for _, path in blocks)
+    names = {path for folder in (tmp_path / "together").iterdir() for path in folder.iterdir()}
+    assert names == {path for _, path in blocks}
+
+
+@pytest.mark.parametrize("damage", [None, 7, -1], ids=["sound", "header", "payload"])
+def test_finished_blocks_are_taken_if_they_are_sound(plan, tmp_path, damage):
+    """Snakemake removes the outputs of a job that fails; what the job itself keeps stays."""
+    blocks = blocks_of(plan, tmp_path)
+    done = []
+
+    def failing(job, container):
+        if len(done) == 3:
+            raise OSError("no space")
+        done.append(container)
+        return mesh_block(job, container)
+
+    with mock.patch.object(together, "mesh_block", failing), pytest.raises(OSError, match="space"):
+        mesh_together(blocks)
+    assert len(list(tmp_path.rglob("*.fragments"))) == 3
+    for _, container in blocks:
+        container.unlink(missing_ok=True)
+    if damage is not None:
+        content = bytearray(done[1].read_bytes())
+        content[damage] ^= 1
+        done[1].write_bytes(content)
+    with mock.patch.object(together, "mesh_block", side_effect=mesh_block) as again:
+        mesh_together(blocks)
+    assert again.call_count == len(blocks) - 3 + (damage is not None)
+    alone = blocks_of(plan, tmp_path / "alone")
+    mesh_together(alone)
+    assert bytes_of(blocks) == bytes_of(alone)
+    assert not list(tmp_path.rglob("*.finished"))
