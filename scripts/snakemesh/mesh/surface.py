@@ -8,7 +8,7 @@ differences of integers, `merging` too, and how a quad becomes two triangles dep
 alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.merging import merge_vertices
 from snakemesh.mesh.net import Nets, label_nets
 from snakemesh.mesh.smoothing import corners, smooth
+from snakemesh.mesh.volume_ends import rows_at_ends
 
 # Surfaces are handed on in batches of at least so many faces, which bounds their memory.
 BATCH_FACES = 3_000_000
@@ -46,6 +47,7 @@ def extract_surfaces(
     origin: tuple[int, int, int],
     n_smoothing_iter: int,
     first_voxel: tuple[int, int, int] = (0, 0, 0),
+    ends: Sequence[tuple[int | None, int | None]] = ((None, None),) * 3,
 ) -> Iterator[Surfaces]:
     """Closed, smoothed surfaces of every label of an array, in batches of some million faces.
 
@@ -57,7 +59,9 @@ def extract_surfaces(
     labels: z y x, unsigned, background 0; what lies beyond the array is background.
     origin: z y x, a voxel of the array; positions are measured from its lower corner.
     n_smoothing_iter: sweeps of `smooth`. first_voxel: z y x, where the array begins in the volume;
-    whether these numbers are even or odd says which vertices may be merged.
+    whether these numbers are even or odd says which vertices may be merged. ends: per axis, x y z,
+    the faces of voxels at which the volume ends, from `origin`; None where it does not. What
+    smoothing has rounded there is made flat.
     """
     x, y, z = (n % 2 for n in reversed(first_voxel))
     nets = label_nets(labels, (x, y, z))
@@ -66,14 +70,21 @@ def extract_surfaces(
     while first < len(nets.labels):
         enough = nets.quad_starts[first] + (BATCH_FACES + 1) // 2
         last = min(int(np.searchsorted(nets.quad_starts, enough)), len(nets.labels))
-        yield batch(nets, first, last, shift, n_smoothing_iter)
+        yield batch(nets, first, last, shift, n_smoothing_iter, ends)
         first = last
 
 
-def batch(nets: Nets, first: int, last: int, shift: np.ndarray, n_smoothing_iter: int) -> Surfaces:
+def batch(
+    nets: Nets,
+    first: int,
+    last: int,
+    shift: np.ndarray,
+    n_smoothing_iter: int,
+    ends: Sequence[tuple[int | None, int | None]],
+) -> Surfaces:
     """The surfaces of the labels from `first` up to `last`. Works in place of their nets.
 
-    shift: (3,) int32, what to subtract from the positions.
+    shift: (3,) int32, what to subtract from the positions. ends: as for `extract_surfaces`.
     """
     vertex_starts = nets.vertex_starts[first : last + 1]
     quad_starts = nets.quad_starts[first : last + 1]
@@ -81,9 +92,12 @@ def batch(nets: Nets, first: int, last: int, shift: np.ndarray, n_smoothing_iter
     quads = nets.quads[quad_starts[0] : quad_starts[-1]]
     vertices -= shift
     quads -= np.int32(vertex_starts[0])
+    at_ends = rows_at_ends(vertices, ends)
     smooth(vertices, quads, n_smoothing_iter)
     leaders = nets.leaders[vertex_starts[0] : vertex_starts[-1]] - np.int32(vertex_starts[0])
     vertices, rows = merge_vertices(vertices, quads, leaders)
+    for axis, end, found in at_ends:
+        vertices[rows[found], axis] = end * VOXEL_STEPS
     faces = np.empty((2 * len(quads), 3), dtype=np.int32)
     quad_starts = quad_starts - quad_starts[0]
     gone = np.zeros(len(vertices), dtype=np.uint16)

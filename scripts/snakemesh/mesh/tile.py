@@ -19,6 +19,7 @@ corner of the tile. A cell is 65535 steps wide on each axis.
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
 from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile, push_back
 from snakemesh.mesh.restore_volume import restore_volume
+from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplify import simplify
@@ -37,6 +39,7 @@ from snakemesh.mesh.surface import extract_surfaces
 from snakemesh.mesh.surface_error import of_faces, squares_of_level
 from snakemesh.mesh.volume_ends import (
     VolumeEnds,
+    at_ends,
     clamp_to_volume,
     squeeze_last_voxels,
     volume_ends,
@@ -113,7 +116,7 @@ def mesh_tile(
     records, blobs, n_dense = [], [], 0
     first_voxel = np.array(tile.first_cell[::-1]) * tile.cell_voxels[::-1] - origin
     for surfaces in extract_surfaces(
-        labels, origin, n_smoothing_iter, triple(first_voxel.tolist())
+        labels, origin, n_smoothing_iter, triple(first_voxel.tolist()), _whole_ends(tile)
     ):
         n_dense += int(np.rint(surfaces.dense.sum(dtype=np.float64)))
         vertices = to_lattice(surfaces.vertices, np.array(tile.cell_voxels) * VOXEL_STEPS)
@@ -124,9 +127,12 @@ def mesh_tile(
         )
         fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
         snap_curves(pieces, fates, planes, ends, grain)
+        in_ends = at_ends(pieces.vertices, ends)
         faces, of, moved = simplify(pieces, fates, curves, step, keep, max_error)
         vertices, owners, boxes = pieces.vertices, pieces.owners[of], pieces.boxes[of]
         clamp_to_volume(vertices, ends)
+        for axis, end, rows in in_ends:
+            vertices[rows, axis] = end
         wanted = moments_of(surfaces.labels, ids, sums)
         restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
         push_back(vertices, pieces.codes, planes)
@@ -145,6 +151,10 @@ def mesh_tile(
             ends,
             tile.n_cells,
             tile.cell_voxels,
+            grain,
+        )
+        vertices, faces, owners, boxes = strips_along_rims(
+            vertices, faces, owners, boxes, planes, ends, tile.n_cells, tile.cell_voxels, grain
         )
         squares = squares_of_level(moved, tile.lod)
         squares = of_faces(owners, boxes, pieces.owners, pieces.boxes, squares)
@@ -162,6 +172,14 @@ def mesh_tile(
         records.append(batch_records)
         blobs += batch_blobs
     return np.concatenate(records) if records else np.zeros(0, FRAGMENT), blobs, n_dense
+
+
+def _whole_ends(tile: Tile) -> list[tuple[int | None, int | None]]:
+    """The ends of the volume as `Tile.ends`, but at the upper faces of the last voxels."""
+    return [
+        (None if lower is None else int(lower), None if upper is None else ceil(upper))
+        for lower, upper in tile.ends
+    ]
 
 
 def tile_shape(tile: Tile) -> tuple[int, int, int]:

@@ -18,6 +18,7 @@ from math import ceil
 
 import numpy as np
 
+from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.lattice import nearest_step
 
 # Beyond all positions: where surfaces are not closed.
@@ -55,6 +56,37 @@ def volume_ends(
             last = ceil(upper) - 1
             rows.append((low, _step(upper, cell), _step(last, cell), _step(last + 1, cell)))
     return VolumeEnds(*np.array(rows, dtype=np.int64).T)
+
+
+def rows_at_ends(
+    vertices: np.ndarray, ends: Sequence[tuple[int | None, int | None]]
+) -> list[tuple[int, int, np.ndarray]]:
+    """The vertices of nets that lie between the last voxels of the volume and nothing.
+
+    vertices: (N, 3) int32, before they are smoothed, in 1/4096 voxel. ends: per axis the faces of
+    voxels at which the volume ends, from where `vertices` are measured; None for no end. Returns
+    for each end its axis, its place, and the rows of vertices. These are less than half a voxel
+    from it: a vertex of a net lies in the cell between the middles of eight voxels.
+    """
+    half = VOXEL_STEPS // 2
+    return [
+        (axis, end, np.flatnonzero(np.abs(vertices[:, axis] - end * VOXEL_STEPS) < half))
+        for axis, pair in enumerate(ends)
+        for end in pair
+        if end is not None
+    ]
+
+
+def at_ends(vertices: np.ndarray, ends: VolumeEnds) -> list[tuple[int, int, np.ndarray]]:
+    """For each end of the volume its axis, its place, and the rows of the vertices that lie in it.
+
+    vertices: (N, 3) int32.
+    """
+    return [
+        (axis, int(end[axis]), np.flatnonzero(vertices[:, axis] == end[axis]))
+        for end in (ends.lower, ends.upper)
+        for axis in range(3)
+    ]
 
 
 def squeeze_last_voxels(vertices: np.ndarray, ends: VolumeEnds) -> None:
