@@ -17,6 +17,7 @@ from snakemesh.mesh.lattice import to_lattice
 from snakemesh.mesh.net import Nets, label_nets
 from snakemesh.mesh.pieces import Pieces, cut_into_pieces, planes_of_tile, push_back
 from snakemesh.mesh.restore_volume import restore_volume
+from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.snapping import snap, snap_curves
@@ -81,7 +82,9 @@ def _curves() -> None:
     thin_curves(_uncut(), _STEP, 1.0, 1.0)
     ends, steps = volume_ends(((0, 8),) * 3, (8,) * 3), np.ones(3, int)
     snap_curves(_uncut(), np.zeros(8, np.uint8), _PLANES, ends, steps)
-    snap(_CORNERS.copy(), _FACES, _OWNERS, np.zeros(12, int), (1, 1, 1), _PLANES, ends, steps)
+    boxes, cells = np.zeros(12, int), (1, 1, 1)
+    snap(_CORNERS.copy(), _FACES, _OWNERS, boxes, cells, _PLANES, ends, steps)
+    strips_along_rims(_CORNERS, _FACES, _OWNERS, boxes, _PLANES, ends, cells, (8, 8, 8), steps)
 
 
 def _simplify() -> None:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from snakemesh.compiled import njit
 from snakemesh.mesh.pieces import Planes
 from snakemesh.mesh.seam_strips import slabs
-from snakemesh.mesh.strips import Companions, add_strips, borders_of, unit
-from snakemesh.mesh.volume_ends import VolumeEnds, at_ends
+from snakemesh.mesh.strips import Companions, add_strips, borders_of, unit, with_faces
+from snakemesh.mesh.volume_ends import VolumeEnds
 from snakemesh.multires.octree import CELL_STEPS
 
 # Width of a strip, in voxels of the level: what is seen of the rim on the flat cut.
@@ -37,17 +38,19 @@ def strips_along_rims(
     Arguments and what is returned: as for `strips_along_seams`.
     """
     width = WIDTH * CELL_STEPS / max(cell_voxels)
-    for axis, end, rows in at_ends(vertices, ends):
-        in_end = np.zeros(len(vertices), dtype=bool)
-        in_end[rows] = True
-        is_flat = in_end[faces].all(axis=1)
-        is_wanted = np.zeros(len(vertices), dtype=bool)
-        is_wanted[faces[~is_flat]] = True
-        is_wanted &= in_end
+    ends_of, others = _ends_of(vertices, faces, ends.lower, ends.upper)
+    new_faces, new_of = [], []
+    for number in range(6):
+        axis, bit = number % 3, 1 << number
+        flat = np.flatnonzero(ends_of & bit)
+        corners = faces[flat].ravel()
+        corners = corners[others[corners] & bit > 0]
         for other, cuts in enumerate(planes.positions):
             if other != axis:
-                is_wanted[rows] &= ~np.isin(vertices[rows, other], cuts)
-        flat = np.flatnonzero(is_flat & is_wanted[faces].any(axis=1))
+                corners = corners[~np.isin(vertices[corners, other], cuts)]
+        is_wanted = np.zeros(len(vertices), dtype=bool)
+        is_wanted[corners] = True
+        flat = flat[is_wanted[faces[flat]].any(axis=1)]
         if len(flat) == 0:
             continue
         cells = boxes[flat] // 8
@@ -66,17 +69,34 @@ def strips_along_rims(
         )
         along = unit(unit(after - at) + unit(at - before))
         normal = np.zeros(3)
-        normal[axis] = 1 if end == ends.upper[axis] else -1
+        normal[axis] = 1 if number > 2 else -1
         moves = width * np.cross(normal, along)
         is_needed = np.ones(len(at), dtype=bool)
         companions = Companions(moves, is_needed, lower, upper, grain)
         vertices, beside, strips, of = add_strips(
             vertices, faces[flat], groups, borders, companions
         )
-        faces = np.concatenate([faces, strips])
         faces[flat] = beside
-        owners = np.concatenate([owners, owners[flat[of]]])
-        boxes = np.concatenate([boxes, boxes[flat[of]]])
-        order = np.lexsort((boxes, owners))
-        faces, owners, boxes = faces[order], owners[order], boxes[order]
-    return vertices, faces, owners, boxes
+        new_faces.append(strips)
+        new_of.append(flat[of])
+    return vertices, *with_faces(faces, owners, boxes, new_faces, new_of)
+
+
+@njit(cache=True, nogil=True)
+def _ends_of(vertices, faces, lower, upper):
+    """The ends of the volume that hold each face, (M,) uint8, and for each vertex the ends that
+    hold it but not all of its faces, (N,) uint8. Bits 0 to 2 are the lower ends, 3 to 5 the upper.
+    """
+    ends_of = np.zeros(len(faces), dtype=np.uint8)
+    others = np.zeros(len(vertices), dtype=np.uint8)
+    bits = np.zeros(3, dtype=np.uint8)
+    for f in range(len(faces)):
+        for i in range(3):
+            bits[i] = 0
+            for axis in range(3):
+                at = vertices[faces[f, i], axis]
+                bits[i] |= (at == lower[axis]) << axis | (at == upper[axis]) << (axis + 3)
+        ends_of[f] = bits[0] & bits[1] & bits[2]
+        for i in range(3):
+            others[faces[f, i]] |= bits[i] & ~ends_of[f]
+    return ends_of, others

@@ -14,7 +14,15 @@ import numpy as np
 
 from snakemesh.mesh.pieces import Pieces, Planes, on_planes
 from snakemesh.mesh.seam_curves import KEPT
-from snakemesh.mesh.strips import Borders, Companions, add_strips, borders_of, drawn_normals, unit
+from snakemesh.mesh.strips import (
+    Borders,
+    Companions,
+    add_strips,
+    borders_of,
+    drawn_normals,
+    unit,
+    with_faces,
+)
 from snakemesh.mesh.volume_ends import VolumeEnds
 from snakemesh.multires.octree import CELL_STEPS
 
@@ -50,6 +58,7 @@ def strips_along_seams(
     `snapping.grain_of`.
 
     Returns vertices, faces, owners and boxes in the same order; new vertices follow the others.
+    Changes `faces`.
     """
     is_wanted = _in_one_cell_face(vertices, pieces, fates)
     rows = np.flatnonzero(is_wanted[faces].any(axis=1))
@@ -69,12 +78,8 @@ def strips_along_seams(
     is_needed = (drawn * normals).sum(axis=1) < np.cos(np.radians(NEAR))
     companions = Companions(width * moves, is_needed, lower, upper, (grain + 3) // 4)
     vertices, beside, strips, of = add_strips(vertices, faces[rows], groups, borders, companions)
-    faces = np.concatenate([faces, strips])
     faces[rows] = beside
-    owners = np.concatenate([owners, owners[rows[of]]])
-    boxes = np.concatenate([boxes, boxes[rows[of]]])
-    order = np.lexsort((boxes, owners))
-    return vertices, faces[order], owners[order], boxes[order]
+    return vertices, *with_faces(faces, owners, boxes, [strips], [rows[of]])
 
 
 def _in_one_cell_face(vertices: np.ndarray, pieces: Pieces, fates: np.ndarray) -> np.ndarray:

@@ -137,6 +137,25 @@ def add_strips(
     return vertices, moved, strips.astype(faces.dtype), of
 
 
+def with_faces(
+    faces: np.ndarray,
+    owners: np.ndarray,
+    boxes: np.ndarray,
+    strips: list[np.ndarray],
+    beside: list[np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Faces, owners and boxes with the faces of strips, ordered by owner, then box.
+
+    strips: (K, 3) each. beside: (K,) each, the rows of the faces that they lie beside.
+    """
+    of = np.concatenate([np.arange(len(faces)), *beside])
+    faces = np.concatenate([faces, *strips])
+    owners, boxes = owners[of], boxes[of]
+    # what is nearly in order is sorted fast
+    order = np.argsort(owners * (boxes.max(initial=0) + 1) + boxes, kind="stable")
+    return faces[order], owners[order], boxes[order]
+
+
 def drawn_normals(
     vertices: np.ndarray, faces: np.ndarray, groups: np.ndarray, borders: Borders
 ) -> np.ndarray:

@@ -51,8 +51,8 @@ def flat_cuts(records, blobs, shape):
 
 @pytest.mark.parametrize(("lod", "missing"), [(0, 0.05), (1, 0.2)])
 def test_the_ends_of_a_rod_are_drawn_flat(lod, missing):
-    """Simplification takes a part of the rim. Smoothed as elsewhere, 70 % of the ends are flat at LOD
-    0, and the mean of the angles there is 4 degrees.
+    """Simplification takes a part of the rim. Smoothed as elsewhere, 70 % of the ends are flat at
+    LOD 0, and the mean of the angles there is 4 degrees.
     """
     labels = rod()
     records, blobs = meshed(labels, lod, 5 >> lod)
