@@ -9,10 +9,11 @@ import numpy as np
 import trimesh
 from numba import njit
 
-from known_bodies import Distance, true_normals
+from known_bodies import Distance, true_normals, true_points
 from snakemesh.verify.checks import volume_and_centroid
+from surface_distance import distances
 
-SAMPLES = 100_000
+SAMPLES, TRUE_SAMPLES = 100_000, 5_000
 # Vertices along a line, times the distance between neighbours, where equilateral triangles cover a
 # surface with one vertex per unit of area: the square root of sqrt(3) / 2.
 ALONG_A_LINE = 0.9306
@@ -32,7 +33,8 @@ class Seen:
     """A label at an LOD: what the viewer draws, and what is true.
 
     parts: the fragments. joined: all of them, with vertices at equal positions joined. cell: (3,)
-    size of a cell, in any measure. distance, volume: of the true body.
+    size of a cell, in any measure. distance, volume: of the true body. half: half its extent, (3,).
+    pieces: before the mesh was simplified, None where they are those of the joined mesh.
     """
 
     parts: list[Surface]
@@ -40,6 +42,8 @@ class Seen:
     cell: np.ndarray
     distance: Distance
     volume: float
+    half: np.ndarray
+    pieces: int | None = None
 
 
 def figures(labels: list[Seen]) -> dict:
@@ -51,14 +55,16 @@ def figures(labels: list[Seen]) -> dict:
     samples = [sampled(label) for label in labels]
     distances = np.concatenate([s[0] for s in samples]) if samples else None
     angles = np.concatenate([s[1] for s in samples]) if samples else None
+    missing = [missed(s) for s in labels]
     volumes = [volume_and_centroid(s.joined.vertices, s.joined.faces)[0] for s in labels]
     return {
         "distance_rms": None if distances is None else float(np.sqrt(np.mean(distances**2))),
         "distance_95": None if distances is None else float(np.quantile(np.abs(distances), 0.95)),
+        "missing_rms": float(np.sqrt(np.mean(np.square(missing)))) if labels else None,
         "normals": None if angles is None else float(angles.mean()),
         "volume": sum(volumes) / sum(s.volume for s in labels) if labels else None,
         "faces": sum(len(s.joined.faces) for s in labels),
-        "pieces": sum(pieces(s.joined) for s in labels),
+        "pieces": sum(s.pieces or pieces(s.joined.faces) for s in labels),
         "watertight": sum(is_watertight(s.joined) for s in labels),
     }
 
@@ -138,10 +144,16 @@ def angle(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 
 
-def pieces(surface: Surface) -> int:
-    """Number of pieces of a surface that share no vertex."""
-    begin, end = surface.faces.ravel(), np.roll(surface.faces, -1, axis=1).ravel()
-    return len(np.unique(begin)) - joins(begin, end, len(surface.vertices))
+def missed(label: Seen) -> np.ndarray:
+    """Distances from points of a label's true surface to its mesh: what is missing counts."""
+    points = true_points(label.distance, label.half, TRUE_SAMPLES)
+    return distances(points, label.joined.vertices, label.joined.faces)
+
+
+def pieces(faces: np.ndarray) -> int:
+    """Number of pieces of a surface that share no vertex. faces: (m, 3), rows of vertices."""
+    begin, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    return len(np.unique(begin)) - joins(begin, end, int(faces.max(initial=-1)) + 1)
 
 
 def voxel_pieces(labels: np.ndarray) -> int:
