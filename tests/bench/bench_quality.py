@@ -15,7 +15,7 @@ mean of their axes); and from points of the true surface to the mesh, so that wh
 counts. normals: angle at these points between the true normal and the one that the
 viewer draws, interpolated between vertices. volume: by that of the formula. pieces: that hang
 together after vertices at equal positions are joined; of the classic mesh before it is simplified,
-which deletes small ones; of voxels, by their faces. watertight: labels
+which deletes small ones; of voxels, by faces or edges. watertight: labels
 that are so by trimesh, joined as well. The last lines compare vertices on the faces between cells
 with all others.
 

@@ -4,6 +4,7 @@ Positions are x y z, in the units of `known_bodies`.
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import trimesh
@@ -157,17 +158,25 @@ def pieces(faces: np.ndarray) -> int:
 
 
 def voxel_pieces(labels: np.ndarray) -> int:
-    """Number of pieces of all labels, in which voxels hang together where they have a face in
-    common. labels: any order of the axes, background 0.
+    """Number of pieces of all labels, in which voxels hang together where they have a face or an
+    edge in common. labels: any order of the axes, background 0.
     """
     rows = np.arange(labels.size).reshape(labels.shape)
     total = np.count_nonzero(labels)
     begin, end = [], []
-    for axis in range(labels.ndim):
-        low, high = (np.moveaxis(labels, axis, 0)[part] for part in (slice(-1), slice(1, None)))
-        same = (low == high) & (low > 0)
-        begin.append(np.moveaxis(rows, axis, 0)[:-1][same])
-        end.append(np.moveaxis(rows, axis, 0)[1:][same])
+    # one of each two opposite steps over a face or an edge
+    for step in product((-1, 0, 1), repeat=3):
+        if step > (0, 0, 0) and np.count_nonzero(step) < 3:
+            sides = [
+                slice(max(-s, 0), n - max(s, 0)) for s, n in zip(step, labels.shape, strict=True)
+            ]
+            beyond = [
+                slice(max(s, 0), n - max(-s, 0)) for s, n in zip(step, labels.shape, strict=True)
+            ]
+            low, high = tuple(sides), tuple(beyond)
+            same = (labels[low] == labels[high]) & (labels[low] > 0)
+            begin.append(rows[low][same])
+            end.append(rows[high][same])
     return int(total - joins(np.concatenate(begin), np.concatenate(end), labels.size))
 
 

@@ -136,6 +136,39 @@ def touching(triangles, begin, end):
     return triangles[((high >= begin) & (low <= end)).all(axis=1)]
 
 
+def needed_halo(labels, begin, end):
+    """The least halo with which the box from begin to end has its surface, without smoothing."""
+
+    def box_of(margin):
+        box = tuple(slice(b - margin, e + margin) for b, e in zip(begin, end, strict=True))
+        part = np.ascontiguousarray(labels[box])
+        (found,) = extract_surfaces(part, (margin,) * 3, 0, tuple((begin - margin).tolist()))
+        triangles = found.vertices[found.faces]
+        starts = zip(found.labels.tolist(), found.face_starts, found.face_starts[1:], strict=False)
+        return {
+            label: canonical(touching(triangles[first:last], [0, 0, 0], (end - begin)[::-1]))
+            for label, first, last in starts
+        }
+
+    expected = box_of(8)
+    for margin in range(7, 0, -1):
+        found = box_of(margin)
+        if any(
+            not np.array_equal(found.get(label, ()), t) for label, t in expected.items() if len(t)
+        ):
+            return margin + 1
+    return 1
+
+
+def test_without_smoothing_a_halo_of_five_voxels_is_needed_and_enough():
+    needed = []
+    for seed in range(12):
+        labels = np.kron(noise((11, 11, 11), [1, 2, 6][seed % 3], seed), np.ones((2, 2, 2), int))
+        begin = 8 + np.array([seed & 1, seed >> 1 & 1, seed >> 2 & 1])
+        needed.append(needed_halo(labels.astype(np.uint32), begin, begin + 4))
+    assert max(needed) == 5 == halo_voxels(0) - 2
+
+
 @pytest.mark.parametrize("n_iter", [0, 1, 5])
 @pytest.mark.parametrize("labels_of", [noise, voronoi])
 def test_arrays_that_overlap_give_the_same_integers(labels_of, n_iter):
