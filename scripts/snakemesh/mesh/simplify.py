@@ -227,15 +227,15 @@ def _drop(points, corners, first, link, planes, quadrics, marks, ring, u, mark, 
     n = star(corners, first, link, u, ring, 0)
     if n == 0 or n > MAX_STAR:
         return 0, mark
-    one = two = -1  # the neighbours in the curve: those with one face
+    one = two = -1  # the neighbours in the curve: their edges have one face more one way
     for j in range(n):
-        is_one = is_two = True
+        out, into = 0, 0
         for k in range(n):
-            is_one &= ring[1, k] != ring[0, j]
-            is_two &= ring[0, k] != ring[1, j]
-        if is_one:
+            out += np.int64(ring[0, k] == ring[0, j]) - np.int64(ring[1, k] == ring[0, j])
+            into += np.int64(ring[1, k] == ring[1, j]) - np.int64(ring[0, k] == ring[1, j])
+        if out > 0:
             one = ring[0, j]
-        if is_two:
+        if into > 0:
             two = ring[1, j]
     if one < 0 or two < 0:
         return 0, mark
