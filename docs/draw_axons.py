@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Draw axons at every LOD: of finished outputs, and next to marching cubes.
 
-usage: python docs/draw_axons.py S0 PICTURE --output NAME=FOLDER [...] [--labels LABEL ...]
+usage: python docs/draw_axons.py S0 --output NAME=FOLDER [...] [--name axons] [--labels LABEL ...]
+
+This makes docs/pictures/axons.png, or another picture there with --name.
 
 Each row of the picture shows the same axons at LOD 0 to 3:
 
 - marching cubes (zmesh) in the voxels of the level, which a vote makes;
 - marching cubes in s0, simplified (pyfqmr) to as many faces as the last output has at the LOD:
   this is how igneous makes LODs;
-- the outputs, in the order that they are given.
+- the outputs, in the order that they are given. The first one says which labels are axons.
 
 A label without an LOD is drawn at its coarsest one, as the viewer does. S0 is the zarr array that
 the outputs were made from. Nothing here needs a browser. It needs: pip install zmesh pyfqmr.
@@ -37,6 +39,7 @@ from snakemesh.verify.checks import edges_of, to_nm, welded
 from snakemesh.verify.pieces import piece_volumes
 from snakemesh.verify.reader import read_entries, read_mesh
 
+PICTURES = Path(__file__).resolve().parent / "pictures"
 LODS = 4
 TILE = (250, 250)
 GAP, LINE = 6, 18
@@ -56,13 +59,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("s0", type=Path)
-    parser.add_argument("picture", type=Path)
+    parser.add_argument("--name", default="axons", help="of the picture")
     parser.add_argument("--output", nargs="+", required=True, help="NAME=FOLDER, oldest first")
     parser.add_argument("--labels", nargs="+", type=int)
     options = parser.parse_args()
     outputs = dict(entry.rsplit("=", 1) for entry in options.output)
-    *_, newest = outputs.values()
-    labels = options.labels or slender(Path(newest), len(COLOURS))
+    labels = options.labels or slender(Path(next(iter(outputs.values()))), len(COLOURS))
     rows = {name: of_output(Path(folder), labels) for name, folder in outputs.items()}
     voxels = zarr.open_array(options.s0, mode="r")[:]
     placement = read_placement(options.s0)
@@ -71,7 +73,7 @@ def main() -> None:
         "marching cubes of the level": of_levels(voxels, placement, labels),
         "marching cubes of s0, simplified": list(of_s0(voxels, placement, labels, counts)),
     }
-    write(options.picture, classic | rows)
+    write(PICTURES / f"{options.name}.png", classic | rows)
 
 
 def slender(output: Path, most: int) -> list[int]:
@@ -159,7 +161,6 @@ def write(path: Path, rows: dict[str, Sequence[Sequence[Mesh]]]) -> None:
             faces = sum(len(faces) for _, faces in meshes)
             pen.text((left, top + LINE), f"LOD {lod}: {faces:,} faces", "#606060", font)
         pen.text((0, top + 2), name, "#202020", font)
-    path.parent.mkdir(parents=True, exist_ok=True)
     sheet.quantize(COLOURS_OF_A_FILE, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path}  {path.stat().st_size / 1e3:.0f} kB")
 

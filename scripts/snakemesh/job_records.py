@@ -203,17 +203,17 @@ class FinerBlocks:
 class MeshBlockJob:
     """One block of whole cells of an LOD, to be meshed tile by tile.
 
-    reads: the level that is meshed. finer: the blocks that the block is made of instead; None if it
-    is made of voxels. voxels_of_s0: in a voxel of the level, where another LOD is made of this one;
-    0 where none is. first_cell: the index of the block's first cell. n_cells: the
-    number of its cells on each axis. tile_cells: cells of a tile. grid_cells: cells of the whole
-    octree at this LOD. cell_voxels: voxels of the level in a cell. cell_nm: the size of a cell of
-    this LOD, x y z. ends: where the part that is meshed ends, in voxels of the level; not whole
-    where s0 ends inside one. open_sides: for each axis whether objects are left open at the lower
-    and at the upper end of the part that is meshed. n_smoothing_iter: sweeps of smoothing. keep:
-    fraction of the dense faces to keep, 0 to 1. max_error: how far simplification may move a
-    surface, in voxels of the level (the geometric mean of the three axes). label_lists: which
-    labels are meshed. watch, label_map: as for a super-chunk.
+    reads: the level that is meshed. finer: what the block is made of instead, None for voxels.
+    voxels_of_s0: in a voxel of the level, where another LOD is made of this one; otherwise 0.
+    first_cell: the index of the block's first cell. n_cells: the number of its cells on each axis.
+    tile_cells: cells of a tile. grid_cells: cells of the whole octree at this LOD. cell_voxels:
+    voxels of the level in a cell. cell_nm: the size of a cell of this LOD, x y z. ends: where the
+    part that is meshed ends, in voxels of the level; not whole where s0 ends inside one.
+    open_sides: for each axis whether objects are left open at the lower and at the upper end of the
+    part that is meshed. n_smoothing_iter: sweeps of smoothing. keep: fraction of the dense faces to
+    keep, 0 to 1. max_error: how far simplification may move a surface, in voxels of the level (the
+    geometric mean of the three axes). label_lists: which labels are meshed. watch, label_map: as
+    for a super-chunk.
     """
 
     lod: int
@@ -294,9 +294,12 @@ def halo_voxels(n_smoothing_iter: int) -> int:
     """The width of the halo, in voxels.
 
     With a halo of this width, a tile gets exactly the surface that it has in the whole volume.
-    A face that reaches into the tile ends in an octet (`octets`) up to four voxels outside it, and
-    whether its vertices are merged depends on quads that go on for one more. Each of the two passes
-    of a sweep of smoothing looks one voxel further. A vertex there lies between two voxels, and
-    whether it is one vertex or two can depend on the voxel beyond (`cell_cases`).
+    Number the cells outside the tile from 0, which is centred on its border, and so half inside. A
+    face that reaches into the tile has a vertex in cell 0, or merged with one there, in an octet of
+    the cells 0 and 1 (`octets`). Its other vertices are then in the octet of the cells 2 and 3.
+    Whether these are merged depends on quads that end in cell 4, and a vertex of cell 4 on the
+    fifth voxel. The vertex of a neck (`necks`) depends on cells next to those of its quad alone,
+    cell 4 at most. Each of the two passes of a sweep of smoothing looks one voxel further. Two more
+    voxels are for vertices that smoothing moves by more than a voxel.
     """
     return 2 * n_smoothing_iter + 7

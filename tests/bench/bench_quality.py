@@ -2,7 +2,7 @@
 """How near meshes come to surfaces that are known, next to the classic pipeline.
 
 usage: python tests/bench/bench_quality.py [--bodies NAME ...] [--anisotropy 1 5] [--lods 4]
-       [--cell-size 64] [--json FILE] [key=value ...]
+       [--cell-size 64] [--json FILE] [--tissue [VOLUME]] [key=value ...]
 
 Bodies whose surface is a formula are put into voxels and meshed as the workflow does, with its
 defaults but for the key `cell_size` and the keys that are given. Every LOD is compared with the
@@ -11,18 +11,23 @@ simplification of the same level's voxels, with the same number of faces. To com
 run the script of each with --json.
 
 distance: from points spread evenly over the mesh to the true surface, in voxels of s0 (geometric
-mean of their axes). normals: angle at these points between the true normal and the one that the
+mean of their axes); and from points of the true surface to the mesh, so that what is missing
+counts. normals: angle at these points between the true normal and the one that the
 viewer draws, interpolated between vertices. volume: by that of the formula. pieces: that hang
-together after vertices at equal positions are joined; of voxels, by their faces. watertight: labels
+together after vertices at equal positions are joined; of the classic mesh before it is simplified,
+which deletes small ones; of voxels, by faces or edges. watertight: labels
 that are so by trimesh, joined as well. The last lines compare vertices on the faces between cells
 with all others.
+
+With --tissue, a real segmentation is meshed instead, an OME-Zarr group with s0, or the example
+volume. measure_output.py says what is printed.
 """
 
 import argparse
 import json
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +42,13 @@ from known_bodies import BODIES, Body, Volume, volume_of
 from snakemesh.plan.plan import Plan
 from snakemesh.verify.checks import to_nm, welded
 from snakemesh.verify.reader import STEPS, Mesh, read_meshes
-from surface_figures import Seen, Surface, figures, seam_figures, voxel_pieces
+from surface_figures import Seen, Surface, figures, pieces, seam_figures, voxel_pieces
+from tissue import show_tissue
 
 ROWS = {
     "distance_rms": ("distance, rms", "{:.3f}"),
     "distance_95": ("distance, 95 %", "{:.3f}"),
+    "missing_rms": ("  from the true surface, rms", "{:.3f}"),
     "normals": ("normals, mean °", "{:.1f}"),
     "volume": ("volume / true", "{:.3f}"),
     "voxel_volume": ("  of the level's voxels", "{:.3f}"),
@@ -72,6 +79,9 @@ def main() -> None:
     )
     parser.add_argument("--bodies", nargs="+", choices=BODIES, default=list(BODIES))
     parser.add_argument("--anisotropy", nargs="+", type=float, default=[1, 5])
+    parser.add_argument(
+        "--tissue", type=Path, nargs="?", const=Path(), help="a volume; the example without a value"
+    )
     parser.add_argument("--lods", type=int, default=4)
     parser.add_argument("--cell-size", type=int, default=64)
     parser.add_argument("--json", type=Path, help="write all figures to this file too")
@@ -84,6 +94,9 @@ def main() -> None:
     with_classic = is_installed()
     if not with_classic:
         print(HOW_TO_INSTALL)
+    if arguments.tissue is not None:
+        show_tissue(arguments.tissue if arguments.tissue.name else None, config)
+        return
     results = {}
     for name in arguments.bodies:
         for anisotropy in arguments.anisotropy:
@@ -149,9 +162,10 @@ def classic(run: Run, lod: int, seen: dict[int, Seen]) -> list[Seen]:
     corner = np.array(level.translation[::-1]) - voxel_nm / 2
     found = []
     for label, mine in seen.items():
-        points, faces = classic_mesh(labels == label, voxel_nm, corner, len(mine.joined.faces))
+        n_faces = len(mine.joined.faces)
+        points, faces, dense = classic_mesh(labels == label, voxel_nm, corner, n_faces)
         whole = Surface(in_units(run, points), faces, np.zeros(points.shape, bool))
-        found.append(seen_as(run, label, [whole], whole, mine.cell))
+        found.append(replace(seen_as(run, label, [whole], whole, mine.cell), pieces=pieces(dense)))
     return found
 
 
@@ -169,7 +183,8 @@ def voxel_figures(run: Run, lod: int) -> dict:
 
 
 def seen_as(run: Run, label: int, parts: list[Surface], joined: Surface, cell: np.ndarray) -> Seen:
-    return Seen(parts, joined, cell, run.body.distances[label - 1], run.body.volumes[label - 1])
+    distance, volume = run.body.distances[label - 1], run.body.volumes[label - 1]
+    return Seen(parts, joined, cell, distance, volume, run.body.half)
 
 
 def in_units(run: Run, points_nm: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ It needs zmesh and pyfqmr, which nothing else does. Positions are x y z.
 """
 
 import importlib.util
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,14 +21,15 @@ def is_installed() -> bool:
 
 def classic_mesh(
     inside: np.ndarray, voxel_nm: np.ndarray, corner_nm: np.ndarray, n_faces: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices (n, 3) in nm and faces (m, 3) of a body, simplified to about `n_faces` faces.
 
-    inside: z y x, bool. voxel_nm: x y z. corner_nm: x y z, of the first voxel.
+    The third array has the faces before this, because pyfqmr deletes small pieces. inside: z y x,
+    bool. voxel_nm: x y z. corner_nm: x y z, of the first voxel.
     """
     vertices, faces = marching_cubes(inside)
     vertices = _smoothed(vertices, faces)
-    return simplified(corner_nm + vertices * voxel_nm, faces, n_faces)
+    return *simplified(corner_nm + vertices * voxel_nm, faces, n_faces), faces
 
 
 def simplified(
@@ -45,13 +47,20 @@ def simplified(
 
 def marching_cubes(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (n, 3) in voxels from the corner of the array z y x, and faces (m, 3)."""
+    ((_, vertices, faces),) = marching_cubes_of_all(inside.astype(np.uint32))
+    return vertices, faces
+
+
+def marching_cubes_of_all(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Each label of an array z y x, with its vertices and faces as of `marching_cubes`."""
     import zmesh
 
     mesher = zmesh.Mesher((1, 1, 1))
-    mesher.mesh(np.pad(inside, 1).astype(np.uint32))
-    mesh = mesher.get_mesh(1, normals=False)
-    # for zmesh the middle of the first voxel, which is padding, is at 0
-    return mesh.vertices.astype(float) - 0.5, mesh.faces.astype(np.int64)
+    mesher.mesh(np.pad(labels, 1))
+    for label in mesher.ids():
+        mesh = mesher.get_mesh(label, normals=False)
+        # for zmesh the middle of the first voxel, which is padding, is at 0
+        yield int(label), mesh.vertices.astype(float) - 0.5, mesh.faces.astype(np.int64)
 
 
 def _smoothed(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

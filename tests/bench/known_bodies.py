@@ -15,6 +15,7 @@ Distance = Callable[[np.ndarray], np.ndarray]
 
 MARGIN = 8.0  # background around a body
 XY_NM = 8.0  # width of a voxel in x and y
+SHELL = 0.25  # half the width of the shell that points of a true surface are taken from
 STEP = 1e-3  # of the differences that give the normals
 # Where a body's middle is in its volume. No body lies symmetrically in the voxels.
 OFFSET = np.array([0.31, -0.17, 0.23])
@@ -71,6 +72,23 @@ def true_normals(distance: Distance, points: np.ndarray) -> np.ndarray:
     for axis, step in enumerate(np.eye(3) * STEP):
         gradient[:, axis] = distance(points + step) - distance(points - step)
     return gradient / np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1e-12)
+
+
+def true_points(distance: Distance, half: np.ndarray, number: int) -> np.ndarray:
+    """Points (about `number`, 3) spread evenly over a true surface, the same ones in every run.
+
+    half: of the body. Points of a thin shell around the surface are moved onto it along the
+    gradient of the distance.
+    """
+    random = np.random.default_rng(0)
+    found: list[np.ndarray] = []
+    while sum(map(len, found)) < number:
+        points = random.uniform(-half - SHELL, half + SHELL, (200_000, 3))
+        found.append(points[np.abs(distance(points)) < SHELL])
+    points = np.concatenate(found)[:number]
+    for _ in range(3):
+        points = points - distance(points)[:, None] * true_normals(distance, points)
+    return points
 
 
 def sphere(radius: float) -> Body:

@@ -4,15 +4,17 @@ Positions are x y z, in the units of `known_bodies`.
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import trimesh
 from numba import njit
 
-from known_bodies import Distance, true_normals
+from known_bodies import Distance, true_normals, true_points
 from snakemesh.verify.checks import volume_and_centroid
+from surface_distance import distances
 
-SAMPLES = 100_000
+SAMPLES, TRUE_SAMPLES = 100_000, 5_000
 # Vertices along a line, times the distance between neighbours, where equilateral triangles cover a
 # surface with one vertex per unit of area: the square root of sqrt(3) / 2.
 ALONG_A_LINE = 0.9306
@@ -32,7 +34,8 @@ class Seen:
     """A label at an LOD: what the viewer draws, and what is true.
 
     parts: the fragments. joined: all of them, with vertices at equal positions joined. cell: (3,)
-    size of a cell, in any measure. distance, volume: of the true body.
+    size of a cell, in any measure. distance, volume: of the true body. half: half its extent, (3,).
+    pieces: before the mesh was simplified, None where they are those of the joined mesh.
     """
 
     parts: list[Surface]
@@ -40,6 +43,8 @@ class Seen:
     cell: np.ndarray
     distance: Distance
     volume: float
+    half: np.ndarray
+    pieces: int | None = None
 
 
 def figures(labels: list[Seen]) -> dict:
@@ -51,14 +56,16 @@ def figures(labels: list[Seen]) -> dict:
     samples = [sampled(label) for label in labels]
     distances = np.concatenate([s[0] for s in samples]) if samples else None
     angles = np.concatenate([s[1] for s in samples]) if samples else None
+    missing = [missed(s) for s in labels]
     volumes = [volume_and_centroid(s.joined.vertices, s.joined.faces)[0] for s in labels]
     return {
         "distance_rms": None if distances is None else float(np.sqrt(np.mean(distances**2))),
         "distance_95": None if distances is None else float(np.quantile(np.abs(distances), 0.95)),
+        "missing_rms": float(np.sqrt(np.mean(np.square(missing)))) if labels else None,
         "normals": None if angles is None else float(angles.mean()),
         "volume": sum(volumes) / sum(s.volume for s in labels) if labels else None,
         "faces": sum(len(s.joined.faces) for s in labels),
-        "pieces": sum(pieces(s.joined) for s in labels),
+        "pieces": sum(s.pieces or pieces(s.joined.faces) for s in labels),
         "watertight": sum(is_watertight(s.joined) for s in labels),
     }
 
@@ -138,24 +145,38 @@ def angle(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 
 
-def pieces(surface: Surface) -> int:
-    """Number of pieces of a surface that share no vertex."""
-    begin, end = surface.faces.ravel(), np.roll(surface.faces, -1, axis=1).ravel()
-    return len(np.unique(begin)) - joins(begin, end, len(surface.vertices))
+def missed(label: Seen) -> np.ndarray:
+    """Distances from points of a label's true surface to its mesh: what is missing counts."""
+    points = true_points(label.distance, label.half, TRUE_SAMPLES)
+    return distances(points, label.joined.vertices, label.joined.faces)
+
+
+def pieces(faces: np.ndarray) -> int:
+    """Number of pieces of a surface that share no vertex. faces: (m, 3), rows of vertices."""
+    begin, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    return len(np.unique(begin)) - joins(begin, end, int(faces.max(initial=-1)) + 1)
 
 
 def voxel_pieces(labels: np.ndarray) -> int:
-    """Number of pieces of all labels, in which voxels hang together where they have a face in
-    common. labels: any order of the axes, background 0.
+    """Number of pieces of all labels, in which voxels hang together where they have a face or an
+    edge in common. labels: any order of the axes, background 0.
     """
     rows = np.arange(labels.size).reshape(labels.shape)
     total = np.count_nonzero(labels)
     begin, end = [], []
-    for axis in range(labels.ndim):
-        low, high = (np.moveaxis(labels, axis, 0)[part] for part in (slice(-1), slice(1, None)))
-        same = (low == high) & (low > 0)
-        begin.append(np.moveaxis(rows, axis, 0)[:-1][same])
-        end.append(np.moveaxis(rows, axis, 0)[1:][same])
+    # one of each two opposite steps over a face or an edge
+    for step in product((-1, 0, 1), repeat=3):
+        if step > (0, 0, 0) and np.count_nonzero(step) < 3:
+            sides = [
+                slice(max(-s, 0), n - max(s, 0)) for s, n in zip(step, labels.shape, strict=True)
+            ]
+            beyond = [
+                slice(max(s, 0), n - max(-s, 0)) for s, n in zip(step, labels.shape, strict=True)
+            ]
+            low, high = tuple(sides), tuple(beyond)
+            same = (labels[low] == labels[high]) & (labels[low] > 0)
+            begin.append(rows[low][same])
+            end.append(rows[high][same])
     return int(total - joins(np.concatenate(begin), np.concatenate(end), labels.size))
 
 

@@ -34,11 +34,11 @@ def components(n, pairs):
 def assert_manifold(faces):
     """Assert that polygons are a closed, oriented surface without singular edges or vertices.
 
-    faces: (M, k), rows of vertices. Every edge has two faces, which run along it in opposite
-    directions, and the faces around a vertex form one fan.
+    faces: (M, k), rows of vertices, or a list of such rows of any length. Every edge has two faces,
+    which run along it in opposite directions, and the faces around a vertex form one fan.
     """
     edge_faces, at_vertex = {}, {}
-    for f, face in enumerate(faces.tolist()):
+    for f, face in enumerate(faces.tolist() if isinstance(faces, np.ndarray) else faces):
         assert len(set(face)) == len(face)
         for a, b in zip(face, face[1:] + face[:1], strict=True):
             assert (a, b) not in edge_faces

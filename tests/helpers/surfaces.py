@@ -7,6 +7,7 @@ import trimesh
 from snakemesh.job_records import halo_voxels
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.lattice import to_lattice
+from snakemesh.mesh.necks import neck_vertices
 from snakemesh.mesh.net import label_nets
 from snakemesh.mesh.pieces import Planes, cut_into_pieces, planes_of_tile
 from snakemesh.mesh.smoothing import smooth
@@ -49,12 +50,38 @@ def dense(labels, n_iter, voxel):
     """
     nets = label_nets(labels)
     smooth(nets.vertices, nets.quads, n_iter)
+    places, at_necks, on_sides = neck_vertices(nets.vertices, nets.quads, nets.necks)
+    vertices = np.concatenate([nets.vertices, places])
     a, b, c, d = nets.vertices[nets.quads.T].astype(np.int64)
     turn = ((a - c) ** 2).sum(axis=1) > ((b - d) ** 2).sum(axis=1)
     quads = np.where(turn[:, None], np.roll(nets.quads, -1, axis=1), nets.quads)
-    faces = quads[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3)
-    owners = np.repeat(np.arange(len(nets.labels)), 2 * np.diff(nets.quad_starts))
-    return nets.vertices // (VOXEL_STEPS // voxel), faces, owners.astype(np.int32)
+    owners = np.repeat(np.arange(len(nets.labels)), np.diff(nets.quad_starts))
+    plain = np.delete(quads, at_necks, axis=0)[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3)
+    fans = [
+        (owners[row], [polygon[0], *pair])
+        for row, polygon in zip(
+            at_necks, with_necks(nets.quads[at_necks], on_sides, len(nets.vertices)), strict=True
+        )
+        for pair in zip(polygon[1:], polygon[2:], strict=False)
+    ]
+    faces = np.concatenate([plain, np.array([face for _, face in fans], int).reshape(-1, 3)])
+    owners = np.repeat(np.delete(owners, at_necks), 2).tolist() + [owner for owner, _ in fans]
+    return vertices // (VOXEL_STEPS // voxel), faces, np.array(owners, np.int32)
+
+
+def with_necks(quads, on_sides, n_vertices):
+    """Quads with the vertices of necks on their sides, as lists that begin with one of these.
+
+    quads: (Q, 4). on_sides: (Q, 4), from `neck_vertices`; vertices of necks come after n_vertices.
+    """
+    polygons = []
+    for quad, sides in zip(quads.tolist(), on_sides.tolist(), strict=True):
+        ring = []
+        for corner, side in zip(quad, sides, strict=True):
+            ring += [corner] if side < 0 else [corner, n_vertices + side]
+        first = next(i for i, vertex in enumerate(ring) if vertex >= n_vertices)
+        polygons.append(ring[first:] + ring[:first])
+    return polygons
 
 
 def planes_at(positions, seams=((False, False),) * 3):

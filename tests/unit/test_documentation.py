@@ -179,12 +179,12 @@ def test_the_quick_start_is_three_commands_which_ci_runs():
 def test_every_picture_is_small_and_shown_and_made_by_the_project():
     shown = {Path(link).name for document in DOCUMENTS for link in links(text_of(document))}
     pictures = sorted((REPOSITORY / "docs/pictures").iterdir())
-    script = text_of("docs/make_pictures.py")
+    scripts = text_of("docs/make_pictures.py") + text_of("docs/draw_axons.py")
     assert pictures
     for picture in pictures:
         assert picture.name in shown
         assert picture.stat().st_size < 300_000
-        assert f'"{picture.stem}"' in script
+        assert f'"{picture.stem}"' in scripts
 
 
 def quoted_messages() -> list[str]:

@@ -19,7 +19,9 @@ from snakemesh.mesh.lattice import to_lattice
 from snakemesh.mesh.net import Nets, label_nets
 from snakemesh.mesh.pieces import Pieces, cut_into_pieces, planes_of_tile, push_back
 from snakemesh.mesh.restore_volume import restore_volume
+from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.seam_curves import thin_curves
+from snakemesh.mesh.simplified import Geometry, Mesh
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.snapping import snap, snap_curves
 from snakemesh.mesh.specks import without_specks
@@ -52,9 +54,9 @@ def _nets() -> None:
 
 def _surface() -> None:
     leaders = np.arange(8, dtype=np.int32)
-    labels, vertex_starts = np.ones(1, np.uint64), np.array([0, 8])
-    nets = Nets(labels, _CORNERS.copy(), _QUADS.copy(), vertex_starts, np.array([0, 6]), leaders)
-    batch(nets, 0, 1, np.zeros(3, np.int32), 1)
+    labels, starts, necks = np.ones(1, np.uint64), np.array([[0, 8], [0, 6]]), _QUADS[:0]
+    nets = Nets(labels, _CORNERS.copy(), _QUADS.copy(), starts[0], starts[1], leaders, necks)
+    batch(nets, 0, 1, np.zeros(3, np.int32), 1, ((None, None),) * 3)
     to_lattice(_CORNERS, np.full(3, 8))
 
 
@@ -84,7 +86,11 @@ def _curves() -> None:
     thin_curves(_uncut(), _STEP, 1.0, 1.0)
     ends, steps = volume_ends(((0, 8),) * 3, (8,) * 3), np.ones(3, int)
     snap_curves(_uncut(), np.zeros(8, np.uint8), _PLANES, ends, steps)
-    snap(_CORNERS.copy(), _FACES, _OWNERS, np.zeros(12, int), (1, 1, 1), _PLANES, ends, steps)
+    boxes, cells = np.zeros(12, int), (1, 1, 1)
+    snap(_CORNERS.copy(), _FACES, _OWNERS, boxes, cells, _PLANES, ends, steps)
+    mesh = Mesh(_CORNERS, _FACES, _OWNERS, boxes, np.zeros(8, np.uint8), np.zeros(1))
+    geometry = Geometry(_STEP, _STEP, ends, _UPPER, _SEAMS, _PLANES, steps, 1.0)
+    strips_along_rims(mesh, geometry, cells, (8, 8, 8))
 
 
 def _simplify() -> None:

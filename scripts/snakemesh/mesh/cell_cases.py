@@ -6,13 +6,15 @@ the surface crosses it if just one of them is of the label. The crossed edges fo
 marching cubes with a consistent table, and each cycle is one vertex of the net (Nielson 2004, "Dual
 marching cubes"). The net is the dual of that surface, so it is a manifold like it.
 
-On a face of a cell whose diagonals differ, each voxel of the label is cut off by itself: voxels
-that touch along an edge or in a corner alone are not joined. One thing is left that would not be a
-manifold: two cells with such a face between them, and in both cells all four of its edges in one
-cycle. The net would have an edge with four faces there. Such a face is *turned*: it cuts off the
-other two voxels instead, which splits the cycle in both cells (compare Wenger 2013, "Isosurfaces",
-on manifold dual contouring). The two voxels of the label are then joined across the face; both
-cells join them anyway. A case has at most one such *risky* face, so turned faces never meet.
+A face of a cell is *ambiguous* if the two voxels of one diagonal are of the label and the other two
+are not. The surface joins the two voxels of the label there, as marching cubes does: it cuts off
+each of the other two by itself. So voxels that share a face or an edge are joined, and voxels that
+share a corner alone are not.
+
+Two net edges cross an ambiguous face. They have the same two ends if in both cells of the face all
+four edges of the face are in one cycle. The net would have an edge with four quads there. Such a
+face is a *neck*, and a vertex on each of the two net edges keeps them apart (`necks`). A case has
+at most one face that can be a neck.
 """
 
 from typing import NamedTuple
@@ -33,11 +35,12 @@ _WEIGHT = (4, 2, 1)
 
 
 class CellCases(NamedTuple):
-    """The tables of C cases: the 256 with no face turned, then those with their risky face turned.
+    """The tables of the 256 cases.
 
-    risky: (256,) int8, the face whose four edges are in one cycle, or -1.
-    turned: (256,) int16, the case in which this face is turned.
-    cycle_starts: (C + 1,) int32, the first cycle of each case. offsets: (cycles, 3) int32, x y z,
+    neck_faces: (256,) int8, the ambiguous face whose four edges are in one cycle, or -1.
+    neck_items: (256, 4) uint8, the items of these edges: two around one voxel that is not of the
+    label, two around the other; NO_ITEM if there is no such face.
+    cycle_starts: (257,) int32, the first cycle of each case. offsets: (cycles, 3) int32, x y z,
     the mean of the middles of a cycle's edges, from the centre of the cell in 1/4096 voxel.
     items: (cycles, 12) uint8, the crossed edges of each cycle as 2 edge + side, where side 0 means
     that the lower voxel is of the label; the last one is repeated to fill the row.
@@ -47,8 +50,8 @@ class CellCases(NamedTuple):
     has; then NO_ITEM. n_new_items: (256,) uint8, how many there are.
     """
 
-    risky: np.ndarray
-    turned: np.ndarray
+    neck_faces: np.ndarray
+    neck_items: np.ndarray
     cycle_starts: np.ndarray
     offsets: np.ndarray
     items: np.ndarray
@@ -84,30 +87,33 @@ def _around(face: int) -> list[int]:
 _RINGS = [_around(face) for face in range(N_FACES)]
 
 
-def _next_edges(case: int, turned: int | None) -> dict[int, int]:
+def _next_edges(case: int) -> dict[int, int]:
     """By crossed edge, the one that follows it in its cycle.
 
     Around a face, an edge enters the label or leaves it, and on the two faces of an edge it does
-    one each. A face joins each edge that enters to the next that leaves, which cuts off the voxels
-    of the label between them. The turned one joins it to the last that left.
+    one each. A face joins each edge that enters to the last that left, which cuts off the voxels
+    between them, none of which is of the label.
     """
     follows = {}
-    for face, ring in enumerate(_RINGS):
+    for ring in _RINGS:
         inside = [case >> voxel & 1 for voxel in ring]
-        step = -1 if face == turned else 1
         for i in range(4):
-            if inside[i] < inside[(i + 1) % 4]:
-                j = (i + step) % 4
-                while not inside[j] > inside[(j + 1) % 4]:
-                    j = (j + step) % 4
-                enters, leaves = (frozenset((ring[k], ring[(k + 1) % 4])) for k in (i, j))
-                follows[_EDGE_OF[enters]] = _EDGE_OF[leaves]
+            if inside[i - 1] < inside[i]:
+                j = i - 1
+                while not inside[j - 1] > inside[j]:
+                    j -= 1
+                follows[_edge_before(ring, i)] = _edge_before(ring, j)
     return follows
 
 
-def cycles_of(case: int, turned: int | None) -> list[list[int]]:
-    """The cycles of crossed edges of a case, with one face turned or none."""
-    follows = _next_edges(case, turned)
+def _edge_before(ring: list[int], i: int) -> int:
+    """The edge between a voxel of a ring and the one before it."""
+    return _EDGE_OF[frozenset((ring[i - 1], ring[i]))]
+
+
+def cycles_of(case: int) -> list[list[int]]:
+    """The cycles of crossed edges of a case."""
+    follows = _next_edges(case)
     cycles = []
     while follows:
         cycle = [next(iter(follows))]
@@ -117,13 +123,17 @@ def cycles_of(case: int, turned: int | None) -> list[list[int]]:
     return cycles
 
 
-def _risky_face(cycles: list[list[int]]) -> int:
-    """The face whose four edges are in one cycle, or -1. There is at most one."""
+def _neck(case: int, cycles: list[list[int]]) -> tuple[int, list[int]]:
+    """The face whose four edges are in one cycle and their items, or -1 and NO_ITEM four times.
+
+    There is at most one. Its edges are in pairs, each pair around a voxel that is not of the label.
+    """
     for face, ring in enumerate(_RINGS):
-        edges = {_EDGE_OF[frozenset((ring[i - 1], ring[i]))] for i in range(4)}
-        if any(edges <= set(cycle) for cycle in cycles):
-            return face
-    return -1
+        outside = case >> ring[0] & 1  # 0 if the first voxel is outside, or else the second is
+        edges = [_edge_before(ring, (i + outside) % 4) for i in range(4)]
+        if any(set(edges) <= set(cycle) for cycle in cycles):
+            return face, [_item(case, edge) for edge in edges]
+    return -1, [NO_ITEM] * 4
 
 
 def _offset(cycle: list[int]) -> list[int]:
@@ -154,25 +164,20 @@ def _corner(item: int) -> int:
 
 def make_cases() -> CellCases:
     """Compute the tables."""
-    plain = [cycles_of(case, None) for case in range(256)]
-    risky = [_risky_face(cycles) for cycles in plain]
-    risky_cases = [case for case in range(256) if risky[case] >= 0]
-    turned = np.zeros(256, dtype=np.int16)
-    turned[risky_cases] = 256 + np.arange(len(risky_cases))
-    all_cases = [*enumerate(plain), *((case, cycles_of(case, risky[case])) for case in risky_cases)]
+    cases = [cycles_of(case) for case in range(256)]
+    necks = [_neck(case, cycles) for case, cycles in enumerate(cases)]
     cycle_starts = [0]
     offsets, items, new_items = [], [], []
-    for case, cycles in all_cases:
+    for case, cycles in enumerate(cases):
         for cycle in cycles:
             offsets.append(_offset(cycle))
             items.append([_item(case, edge) for edge in cycle])
         cycle_starts.append(len(offsets))
-    for case, cycles in enumerate(plain):
         crossed = {edge for cycle in cycles for edge in cycle}
         new_items.append([_item(case, edge) for edge in _LAST_EDGES if edge in crossed])
     return CellCases(
-        risky=np.array(risky, dtype=np.int8),
-        turned=turned,
+        neck_faces=np.array([face for face, _ in necks], dtype=np.int8),
+        neck_items=np.array([own for _, own in necks], dtype=np.uint8),
         cycle_starts=np.array(cycle_starts, dtype=np.int32),
         offsets=np.array(offsets, dtype=np.int32),
         items=np.array([own + own[-1:] * (N_EDGES - len(own)) for own in items], dtype=np.uint8),

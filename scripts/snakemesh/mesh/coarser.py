@@ -26,6 +26,7 @@ from snakemesh.mesh.finer import (
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.octants import octant_geometry
 from snakemesh.mesh.pieces import codes_of, uncut_pieces
+from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplified import Mesh, simplified
 from snakemesh.mesh.specks import without_specks
@@ -131,6 +132,7 @@ def _fragments_of_cell(
     geometry = geometry_of(tile_of(job, triple(cell[::-1]), (1, 1, 1)))
     codes = codes_of(mesh.vertices, geometry.planes)
     mesh = strips_along_seams(mesh, codes, normals, geometry, (1, 1, 1), job.cell_voxels[::-1])
+    mesh = strips_along_rims(mesh, geometry, (1, 1, 1), job.cell_voxels[::-1])
     owners = [row[part.owners] for row, part in zip(rows, parts, strict=True)]
     boxes = [np.full(len(part.owners), part.number) for part in parts]
     squares = np.concatenate([part.squares for part in parts])

@@ -124,11 +124,11 @@ def halved_surfaces(
 ) -> Surfaces:
     """The surfaces of the labels in one octant, of its fragments' `rows`, by label.
 
-    widths: (3,) int32, of the octant, in steps of the lattice of the coarser cell. ends: (3, 2)
-    int32, where surfaces are left open inside the octant: on the lattice of the LOD below, and
-    where this is on the coarser one; CELL_STEPS and the width where they are not.
+    widths: (3,) int64, of the octant, in steps of the lattice of the coarser cell. ends: (3, 2)
+    int64, where the volume ends in the octant: on the lattice of the LOD below, and on the coarser
+    one; CELL_STEPS and the width where it goes on.
 
-    A vertex in a face of the octant or in an open end stays there, and no other comes to lie there.
+    A vertex in a face of the octant or in an end stays there, and no other comes to lie there.
     """
     points, faces, owners = [], [], []
     n_points = 0

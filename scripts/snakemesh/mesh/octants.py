@@ -12,7 +12,7 @@ from snakemesh.mesh.simplified import Geometry
 from snakemesh.mesh.snapping import grain_of
 from snakemesh.mesh.tile import geometry_of
 from snakemesh.mesh.tiles import tile_of
-from snakemesh.mesh.volume_ends import VolumeEnds
+from snakemesh.mesh.volume_ends import VolumeEnds, step_at
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 
@@ -20,7 +20,8 @@ from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 class OctantGeometry:
     """An octant on the lattice of its cell.
 
-    tile: the octant as a tile. widths, ends: as `finer.halved_surfaces` takes them.
+    tile: the octant as a tile. widths, ends: as `finer.halved_surfaces` takes them, where the
+    volume ends too.
     """
 
     tile: Geometry
@@ -44,9 +45,7 @@ def octant_geometry(
         end = (CELL_STEPS, widths[axis])
         if is_last:
             upper[axis] = min(widths[axis], cell.upper[axis] - corner[axis])
-        if is_last and upper_open:
-            voxels = finer.cell_voxels[zyx]
-            end = int(nearest_step(finer.shape[zyx] - index * voxels, voxels)), upper[axis]
+            end = _finer_end(job, finer, zyx, index), upper[axis]
         ends.append(end)
         seams.append((index > 0 or lower_open, not is_last or upper_open))
     is_seam = np.array(seams)
@@ -61,6 +60,18 @@ def octant_geometry(
         voxel_nm=cell.voxel_nm,
     )
     return OctantGeometry(tile, widths.astype(np.int64), np.array(ends, np.int64))
+
+
+def _finer_end(job: MeshBlockJob, finer: FinerBlocks, axis: int, index: int) -> int:
+    """Where the volume ends in the last octant on an axis (z y x), on the lattice of the LOD below.
+
+    index: of the octant on this axis.
+    """
+    voxels = finer.cell_voxels[axis]
+    if job.open_sides[axis][1]:
+        return int(nearest_step(finer.shape[axis] - index * voxels, voxels))
+    end = 2 * job.ends[axis] / job.cell_voxels[axis] - index
+    return min(step_at(end * voxels, voxels), CELL_STEPS)
 
 
 def _bounds(ends: VolumeEnds) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -13,15 +13,28 @@ from collections.abc import Sequence
 import numpy as np
 
 from snakemesh.mesh.pieces import Planes, on_planes
-from snakemesh.mesh.seam_curves import FREE, KEPT
-from snakemesh.mesh.simplified import Geometry, Mesh
-from snakemesh.mesh.strips import Borders, Companions, add_strips, borders_of, unit
+from snakemesh.mesh.seam_curves import KEPT
+from snakemesh.mesh.simplified import Geometry, Mesh, with_strips
+from snakemesh.mesh.strips import (
+    Borders,
+    Companions,
+    add_strips,
+    borders_of,
+    drawn_normals,
+    unit,
+)
 from snakemesh.mesh.volume_ends import VolumeEnds
 from snakemesh.multires.octree import CELL_STEPS
 
-# Width of a strip, in voxels of the level. Wider ones leave less room to the faces beside them, and
-# narrower ones round the direction: by a quarter of a degree where a voxel has 256 steps.
-WIDTH = 0.25
+# Width of a strip, in voxels of the level. Wider ones leave less room to the faces beside them.
+# Positions are too coarse for narrower ones: they are rounded to a quarter of the grain of others,
+# 1/64 voxel. At half of the grain, one vertex in ten on a seam of pinky40 has normals that are 8.3
+# degrees apart, for 2 % fewer bytes. Without rounding it is 6.9 degrees, for 3 % more.
+WIDTH = 0.3
+# A vertex gets no strip where its drawn normal is off by less than this, in degrees. With strips at
+# all vertices of pinky40 with cells of 64, both sides of a seam are within 0.3 degrees instead of
+# 1.3 (median), for a third more new faces.
+NEAR = 3.0
 
 
 def strips_along_seams(
@@ -37,7 +50,7 @@ def strips_along_seams(
     codes: (C,) int32, as in `Pieces`, of the first vertices of the mesh. sums: (C, 3) int32, as in
     `Pieces.normals`. n_cells: cells of the tile. cell_voxels: voxels of the level in a cell.
 
-    Returns a mesh in the same order, whose new vertices follow the others.
+    Returns a mesh in the same order, whose new vertices follow the others. Changes `mesh.faces`.
     """
     vertices, faces, owners, boxes = mesh.vertices, mesh.faces, mesh.owners, mesh.boxes
     planes, ends = geometry.planes, geometry.ends
@@ -52,18 +65,15 @@ def strips_along_seams(
     cell_of_group = np.zeros(groups[-1] + 1, dtype=np.int64)
     cell_of_group[groups] = cells[rows]
     cell = np.unravel_index(cell_of_group[borders.groups], n_cells, order="F")
-    lower, upper = _slabs(vertices[borders.vertices], np.stack(cell, axis=1), planes, ends)
+    lower, upper = slabs(vertices[borders.vertices], np.stack(cell, axis=1), planes, ends)
     width = WIDTH * CELL_STEPS / max(cell_voxels)
     moves, normals = _directions(vertices, borders, sums)
-    companions = Companions(width * moves, normals, lower, upper)
+    drawn = drawn_normals(vertices, faces[rows], groups, borders)
+    is_needed = (drawn * normals).sum(axis=1) < np.cos(np.radians(NEAR))
+    companions = Companions(width * moves, is_needed, lower, upper, (geometry.grain + 3) // 4)
     vertices, beside, strips, of = add_strips(vertices, faces[rows], groups, borders, companions)
-    faces = np.concatenate([faces, strips])
     faces[rows] = beside
-    owners = np.concatenate([owners, owners[rows[of]]])
-    boxes = np.concatenate([boxes, boxes[rows[of]]])
-    order = np.lexsort((boxes, owners))
-    fates = np.pad(mesh.fates, (0, len(vertices) - len(mesh.fates)), constant_values=FREE)
-    return Mesh(vertices, faces[order], owners[order], boxes[order], fates, mesh.moved)
+    return with_strips(mesh, vertices, [strips], [rows[of]])
 
 
 def _in_one_cell_face(vertices: np.ndarray, codes: np.ndarray, fates: np.ndarray) -> np.ndarray:
@@ -97,7 +107,7 @@ def _directions(
     return np.cross(normal, along), normal
 
 
-def _slabs(
+def slabs(
     points: np.ndarray, cells: np.ndarray, planes: Planes, ends: VolumeEnds
 ) -> tuple[np.ndarray, np.ndarray]:
     """What companions must lie strictly between, on each axis: lower and upper (S, 3) int64.

@@ -14,7 +14,8 @@ from snakemesh.mesh.restore_volume import restore_volume
 from snakemesh.mesh.seam_curves import FREE, thin_curves
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.snapping import snap, snap_curves
-from snakemesh.mesh.volume_ends import VolumeEnds, clamp_to_volume
+from snakemesh.mesh.strips import with_faces
+from snakemesh.mesh.volume_ends import VolumeEnds, at_ends, clamp_to_volume
 
 # How far thinning may move the curves in which planes cut a surface, and how far apart the vertices
 # of a curve may be, in voxels of the level, where all faces are kept. With fewer faces both grow,
@@ -63,6 +64,19 @@ class Mesh:
     moved: np.ndarray
 
 
+def with_strips(
+    mesh: Mesh, vertices: np.ndarray, strips: list[np.ndarray], rows: list[np.ndarray]
+) -> Mesh:
+    """A mesh with more faces, in the same order.
+
+    vertices: those of the mesh, and new ones after them. strips: faces. rows: for each of these a
+    face of the mesh, of whose owner and box it is.
+    """
+    faces = with_faces(mesh.faces, mesh.owners, mesh.boxes, strips, rows)
+    fates = np.pad(mesh.fates, (0, len(vertices) - len(mesh.fates)), constant_values=FREE)
+    return Mesh(vertices, *faces, fates, mesh.moved)
+
+
 def simplified(
     pieces: Pieces,
     wanted: np.ndarray,
@@ -81,6 +95,7 @@ def simplified(
     curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
     fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
     snap_curves(pieces, fates, planes, geometry.ends, geometry.grain)
+    in_ends = at_ends(pieces.vertices, geometry.ends)
     faces, of, moved, is_forced = simplify(pieces, fates, curves, step, keep, max_error)
     vertices, codes, faces, of = split_crowded_edges(
         pieces.vertices, pieces.codes, faces, of, is_forced, planes
@@ -88,6 +103,8 @@ def simplified(
     fates = np.pad(fates, (0, len(vertices) - len(fates)), constant_values=FREE)
     owners, boxes = pieces.owners[of], pieces.boxes[of]
     clamp_to_volume(vertices, geometry.ends)
+    for axis, end, rows in in_ends:
+        vertices[rows, axis] = end
     restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
     push_back(vertices, codes, planes)
     vertices, faces, owners, boxes = replace_collapsed(

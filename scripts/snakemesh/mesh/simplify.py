@@ -38,8 +38,7 @@ GROWTH = 1.6
 # So many neighbours of a vertex are tried, the best first.
 _TRIES = 3
 _NEVER = np.float32(np.inf)
-# To make room for the curves, errors may be larger by these factors of the limit, or of the number
-# below if that is larger, the more force it takes.
+# Errors of collapses that make room, by force: these factors of the limit, or of _LEAST_REACH.
 _REACH = np.array([0, 1, 4, 16], dtype=np.float32)
 _LEAST_REACH = np.float32(0.25)
 _CROWDING_FORCE = 2  # from here on, edges may get more than two faces

@@ -24,10 +24,6 @@ import numpy as np
 _LEAST_COSINE = 0.5
 # How often a strip that would turn faces further is made half as wide, before it is left out.
 _HALVINGS = 2
-# A vertex whose drawn normal is off by less than the angle of this cosine, 3 degrees, needs no
-# strip. With every vertex in a strip, both sides of the seams of pinky40 agree within 0.3 degrees
-# instead of 1.3 (median), for twice as many faces more.
-_NEAR_COSINE = np.cos(np.radians(3.0))
 
 
 @dataclass(frozen=True)
@@ -53,15 +49,20 @@ class Borders:
 class Companions:
     """Where companions of the vertices of borders are to be, a row for each of `Borders.vertices`.
 
-    moves: (S, 3) float64, the way from the vertex to its companion. normals: (S, 3) float64, the
-    normal of the surface there, of length 1. lower, upper: (S, 3), what companions must lie
-    strictly between.
+    moves: (S, 3) float64, the way from the vertex to its companion. is_needed: (S,) bool, of which
+    vertices. lower, upper: (S, 3), what companions must lie strictly between. grain: (3,) int64,
+    moves become multiples of it on each axis.
     """
 
     moves: np.ndarray
-    normals: np.ndarray
+    is_needed: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+    grain: np.ndarray
+
+    def rounded(self, moves: np.ndarray) -> np.ndarray:
+        """Moves (n, 3) as multiples of the grain."""
+        return np.asarray(np.rint(moves / self.grain) * self.grain)
 
     def may_be(self, places: np.ndarray) -> np.ndarray:
         """Which of them may be at places (S, 3): (S,) bool."""
@@ -112,9 +113,8 @@ def add_strips(
     points = vertices.astype(np.float64)
     corners, at = points[faces], points[borders.vertices]
     normals = unit(_normals(corners))
-    moves = np.rint(companions.moves)
-    is_moved = _drawn_elsewhere(normals, which, companions.normals)
-    is_moved &= companions.may_be(at + moves)
+    moves = companions.rounded(companions.moves)
+    is_moved = companions.is_needed & companions.may_be(at + moves)
     narrowed = 0
     while True:
         places = np.where(is_moved[:, None], at + moves, at)
@@ -125,7 +125,7 @@ def add_strips(
         if len(bad) == 0:
             break
         if narrowed < _HALVINGS:
-            moves[bad] = np.rint(moves[bad] / 2)
+            moves[bad] = companions.rounded(moves[bad] / 2)
             is_moved &= companions.may_be(at + moves)
         else:
             is_moved[bad] = False
@@ -137,24 +137,44 @@ def add_strips(
     return vertices, moved, strips.astype(faces.dtype), of
 
 
+def with_faces(
+    faces: np.ndarray,
+    owners: np.ndarray,
+    boxes: np.ndarray,
+    strips: list[np.ndarray],
+    beside: list[np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Faces, owners and boxes with the faces of strips, ordered by owner, then box.
+
+    strips: (K, 3) each. beside: (K,) each, the rows of the faces that they lie beside.
+    """
+    of = np.concatenate([np.arange(len(faces)), *beside])
+    faces = np.concatenate([faces, *strips])
+    owners, boxes = owners[of], boxes[of]
+    # what is nearly in order is sorted fast
+    order = np.argsort(owners * (boxes.max(initial=0) + 1) + boxes, kind="stable")
+    return faces[order], owners[order], boxes[order]
+
+
+def drawn_normals(
+    vertices: np.ndarray, faces: np.ndarray, groups: np.ndarray, borders: Borders
+) -> np.ndarray:
+    """The normals that the viewer computes at vertices of borders from their groups, (S, 3)."""
+    keys = borders.groups * len(vertices) + borders.vertices
+    which = _rows_of(keys, groups[:, None] * len(vertices) + faces)
+    normals = unit(_normals(vertices[faces].astype(np.float64)))
+    drawn = np.zeros((len(keys), 3))
+    for i in range(3):
+        mine = which[:, i] >= 0
+        np.add.at(drawn, which[mine, i], normals[mine])
+    return unit(drawn)
+
+
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors (n, 3) at length 1; those of length 0 stay so."""
     length = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
     scaled: np.ndarray = vectors / np.where(length > 0, length, 1)
     return scaled
-
-
-def _drawn_elsewhere(normals: np.ndarray, which: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Whether what the viewer draws at a vertex is far from the normals (S, 3) that are wanted.
-
-    normals: (M, 3), of faces, of length 1. which: (M, 3), rows of `wanted`, less than 0 for none.
-    """
-    drawn = np.zeros_like(wanted)
-    for i in range(3):
-        mine = which[:, i] >= 0
-        np.add.at(drawn, which[mine, i], normals[mine])
-    far: np.ndarray = (unit(drawn) * wanted).sum(axis=1) < _NEAR_COSINE
-    return far
 
 
 def _strips(

@@ -4,11 +4,11 @@ Positions are int32, x y z, from the lower corner of the tile, in 1/4096 of a vo
 
 Two arrays that overlap give the same integers, wherever both see enough of the surroundings
 (`job_records.halo_voxels`): a vertex of a net lies at a fixed place in its cell, smoothing works on
-differences of integers, `merging` too, and how a quad becomes two triangles depends on its corners
-alone.
+differences of integers, `merging` and `necks` too, and how a quad becomes triangles depends on its
+corners alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,10 @@ import numpy as np
 from snakemesh.compiled import njit
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.merging import merge_vertices
+from snakemesh.mesh.necks import neck_vertices
 from snakemesh.mesh.net import Nets, label_nets
 from snakemesh.mesh.smoothing import corners, smooth
+from snakemesh.mesh.volume_ends import rows_at_ends
 
 # Surfaces are handed on in batches of at least so many faces, which bounds their memory.
 BATCH_FACES = 3_000_000
@@ -28,15 +30,14 @@ class Surfaces:
     """Surfaces of L labels, one after another.
 
     vertices: (N, 3) int32, x y z, in 1/4096 voxel. faces: (M, 3) int32, rows of `vertices`.
-    labels: (L,) uint64, ascending. vertex_starts, face_starts: (L + 1,) int64; label i has the
-    vertices and the faces from its own start up to the next one. dense: (M,) float32, how many
-    faces of the dense surface each face stands for: two for each quad of the net in all.
+    labels: (L,) uint64, ascending. face_starts: (L + 1,) int64; label i has the faces from its own
+    start up to the next one. dense: (M,) float32, how many faces of the dense surface each face
+    stands for: two for each quad of the net in all, and four for each neck.
     """
 
     vertices: np.ndarray
     faces: np.ndarray
     labels: np.ndarray
-    vertex_starts: np.ndarray
     face_starts: np.ndarray
     dense: np.ndarray
 
@@ -46,18 +47,21 @@ def extract_surfaces(
     origin: tuple[int, int, int],
     n_smoothing_iter: int,
     first_voxel: tuple[int, int, int] = (0, 0, 0),
+    ends: Sequence[tuple[int | None, int | None]] = ((None, None),) * 3,
 ) -> Iterator[Surfaces]:
     """Closed, smoothed surfaces of every label of an array, in batches of some million faces.
 
     Where they are flat, vertices have been merged (`merging`).
 
     Every edge has two faces, and the faces around a vertex form one fan. Voxels of a label that
-    touch along an edge or in a corner alone are not joined (`cell_cases` has the one exception).
+    share a face or an edge are joined, those that share a corner alone are not (`cell_cases`).
 
     labels: z y x, unsigned, background 0; what lies beyond the array is background.
     origin: z y x, a voxel of the array; positions are measured from its lower corner.
     n_smoothing_iter: sweeps of `smooth`. first_voxel: z y x, where the array begins in the volume;
-    whether these numbers are even or odd says which vertices may be merged.
+    whether these numbers are even or odd says which vertices may be merged. ends: per axis, x y z,
+    the faces of voxels at which the volume ends, from `origin`; None where it does not. What
+    smoothing has rounded there is made flat.
     """
     x, y, z = (n % 2 for n in reversed(first_voxel))
     nets = label_nets(labels, (x, y, z))
@@ -66,14 +70,21 @@ def extract_surfaces(
     while first < len(nets.labels):
         enough = nets.quad_starts[first] + (BATCH_FACES + 1) // 2
         last = min(int(np.searchsorted(nets.quad_starts, enough)), len(nets.labels))
-        yield batch(nets, first, last, shift, n_smoothing_iter)
+        yield batch(nets, first, last, shift, n_smoothing_iter, ends)
         first = last
 
 
-def batch(nets: Nets, first: int, last: int, shift: np.ndarray, n_smoothing_iter: int) -> Surfaces:
+def batch(
+    nets: Nets,
+    first: int,
+    last: int,
+    shift: np.ndarray,
+    n_smoothing_iter: int,
+    ends: Sequence[tuple[int | None, int | None]],
+) -> Surfaces:
     """The surfaces of the labels from `first` up to `last`. Works in place of their nets.
 
-    shift: (3,) int32, what to subtract from the positions.
+    shift: (3,) int32, what to subtract from the positions. ends: as for `extract_surfaces`.
     """
     vertex_starts = nets.vertex_starts[first : last + 1]
     quad_starts = nets.quad_starts[first : last + 1]
@@ -81,41 +92,49 @@ def batch(nets: Nets, first: int, last: int, shift: np.ndarray, n_smoothing_iter
     quads = nets.quads[quad_starts[0] : quad_starts[-1]]
     vertices -= shift
     quads -= np.int32(vertex_starts[0])
+    at_ends = rows_at_ends(vertices, ends)
     smooth(vertices, quads, n_smoothing_iter)
+    first_neck, end_neck = np.searchsorted(nets.necks[:, 0], quad_starts[[0, -1]])
+    necks = nets.necks[first_neck:end_neck] - np.int32(quad_starts[0])
+    places, at_necks, on_sides = neck_vertices(vertices, quads, necks)
     leaders = nets.leaders[vertex_starts[0] : vertex_starts[-1]] - np.int32(vertex_starts[0])
     vertices, rows = merge_vertices(vertices, quads, leaders)
-    faces = np.empty((2 * len(quads), 3), dtype=np.int32)
+    for axis, end, found in at_ends:
+        vertices[rows[found], axis] = end * VOXEL_STEPS
+    on_sides[on_sides >= 0] += np.int32(len(vertices))
+    if len(places):
+        vertices = np.concatenate([vertices, places])
+    faces = np.empty((2 * len(quads) + 4 * len(necks), 3), dtype=np.int32)
     quad_starts = quad_starts - quad_starts[0]
     gone = np.zeros(len(vertices), dtype=np.uint16)
-    face_starts = _split(vertices, quads, rows, quad_starts, faces, gone)
+    face_starts = _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, gone)
     faces = faces[: face_starts[-1]]
-    # the first vertex of a label is never merged into another
-    firsts = rows[vertex_starts[:-1] - vertex_starts[0]]
     return Surfaces(
-        vertices,
-        faces,
-        nets.labels[first:last],
-        np.append(firsts, len(vertices)).astype(np.int64),
-        face_starts,
-        _dense_faces(faces, gone),
+        vertices, faces, nets.labels[first:last], face_starts, _dense_faces(faces, gone)
     )
 
 
 @njit(cache=True, nogil=True)
-def _split(vertices, quads, rows, quad_starts, faces, gone):
+def _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, gone):
     """Split every quad along its shorter diagonal; of two equal ones, along the first.
 
     vertices: (N, 3) int32. quads: (M, 4) int32, vertices of the net. rows: the vertex that each of
-    those became. quad_starts: (L + 1,) int64. For the answer: faces (2 M, 3) int32; gone (N,)
-    uint16, zero, how many faces of a quad are gone because two corners have become this vertex.
-    Returns where the faces of each label begin and the last ones end, (L + 1,) int64.
+    those became. quad_starts: (L + 1,) int64. at_necks, on_sides: the quads that are split by
+    `_fan`, and the vertices of necks on their sides (`necks.neck_vertices`). For the answer: faces
+    (2 M + 4 K, 3) int32, for K necks; gone (N,) uint16, zero, how many faces of a quad are gone
+    because two corners have become this vertex. Returns where the faces of each label begin and the
+    last ones end, (L + 1,) int64.
     """
     face_starts = np.zeros(len(quad_starts), dtype=np.int64)
-    n = 0
+    n = neck = 0
     for label in range(len(quad_starts) - 1):
         for q in range(quad_starts[label], quad_starts[label + 1]):
             a, b, c, d = corners(quads, q)
             a, b, c, d = rows[a], rows[b], rows[c], rows[d]
+            if neck < len(at_necks) and q == at_necks[neck]:
+                n = _fan((a, b, c, d), on_sides[neck], faces, n, gone)
+                neck += 1
+                continue
             if a == b or b == c or c == d or d == a:
                 # d == a if no other two are the same
                 same = a if a == b else (b if b == c else (c if c == d else a))
@@ -139,6 +158,31 @@ def _split(vertices, quads, rows, quad_starts, faces, gone):
             n += 2
         face_starts[label + 1] = n
     return face_starts
+
+
+@njit(cache=True, nogil=True)
+def _fan(corners, on_sides, faces, n, gone):
+    """Split a quad that has vertices of necks on its sides into triangles around the first one.
+
+    corners: of the quad. on_sides: (4,) int32, the vertex on the side from each corner to the next,
+    or -1. faces, gone: as in `_split`. n: the number of faces so far. Returns the new number.
+    """
+    first = 0
+    while on_sides[first] < 0:
+        first += 1
+    hub, last = on_sides[first], -1
+    for i in range(1, 5):
+        side = (first + i) % 4
+        for vertex in (corners[side], on_sides[side]):
+            if vertex < 0 or vertex == hub:
+                continue
+            if vertex == last:
+                gone[vertex] += 1
+            elif last >= 0:
+                faces[n, 0], faces[n, 1], faces[n, 2] = hub, last, vertex
+                n += 1
+            last = vertex
+    return n
 
 
 @njit(cache=True, nogil=True)

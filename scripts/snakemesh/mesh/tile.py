@@ -19,6 +19,7 @@ corner of the tile. A cell is 65535 steps wide on each axis.
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
 from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile
+from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplified import Geometry, simplified
 from snakemesh.mesh.snapping import grain_of
@@ -94,7 +96,7 @@ def mesh_tile(
     records, blobs, n_dense = [np.zeros(0, FRAGMENT)], [], 0
     first_voxel = np.array(tile.first_cell[::-1]) * tile.cell_voxels[::-1] - origin
     for surfaces in extract_surfaces(
-        labels, origin, n_smoothing_iter, triple(first_voxel.tolist())
+        labels, origin, n_smoothing_iter, triple(first_voxel.tolist()), _whole_ends(tile)
     ):
         n_dense += int(np.rint(surfaces.dense.sum(dtype=np.float64)))
         vertices = to_lattice(surfaces.vertices, np.array(tile.cell_voxels) * VOXEL_STEPS)
@@ -108,6 +110,7 @@ def mesh_tile(
         mesh = strips_along_seams(
             mesh, pieces.codes, pieces.normals, geometry, tile.n_cells, tile.cell_voxels
         )
+        mesh = strips_along_rims(mesh, geometry, tile.n_cells, tile.cell_voxels)
         squares = with_simplification(square_of_level(tile.lod), mesh.moved)
         squares = of_faces(mesh.owners, mesh.boxes, pieces.owners, pieces.boxes, squares)
         place = (np.array(tile.first_cell), np.array(tile.n_cells))
@@ -137,6 +140,14 @@ def geometry_of(tile: Tile) -> Geometry:
         grain=grain_of(tile.cell_voxels),
         voxel_nm=float(voxel_nm),
     )
+
+
+def _whole_ends(tile: Tile) -> list[tuple[int | None, int | None]]:
+    """The ends of the volume as `Tile.ends`, but at the upper faces of the last voxels."""
+    return [
+        (None if lower is None else int(lower), None if upper is None else ceil(upper))
+        for lower, upper in tile.ends
+    ]
 
 
 def tile_shape(tile: Tile) -> tuple[int, int, int]:

@@ -18,6 +18,7 @@ from math import ceil
 
 import numpy as np
 
+from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.lattice import nearest_step
 
 # Beyond all positions: where surfaces are not closed.
@@ -48,13 +49,44 @@ def volume_ends(
     """
     rows = []
     for (lower, upper), cell in zip(ends, cell_voxels, strict=True):
-        low = -_FAR if lower is None else _step(lower, cell)
+        low = -_FAR if lower is None else step_at(lower, cell)
         if upper is None:
             rows.append((low, _FAR, _FAR, _FAR))
         else:
             last = ceil(upper) - 1
-            rows.append((low, _step(upper, cell), _step(last, cell), _step(last + 1, cell)))
+            rows.append((low, step_at(upper, cell), step_at(last, cell), step_at(last + 1, cell)))
     return VolumeEnds(*np.array(rows, dtype=np.int64).T)
+
+
+def rows_at_ends(
+    vertices: np.ndarray, ends: Sequence[tuple[int | None, int | None]]
+) -> list[tuple[int, int, np.ndarray]]:
+    """The vertices of nets that lie between the last voxels of the volume and nothing.
+
+    vertices: (N, 3) int32, before they are smoothed, in 1/4096 voxel. ends: per axis the faces of
+    voxels at which the volume ends, from where `vertices` are measured; None for no end. Returns
+    for each end its axis, its place, and the rows of vertices. These are less than half a voxel
+    from it: a vertex of a net lies in the cell between the middles of eight voxels.
+    """
+    half = VOXEL_STEPS // 2
+    return [
+        (axis, end, np.flatnonzero(np.abs(vertices[:, axis] - end * VOXEL_STEPS) < half))
+        for axis, pair in enumerate(ends)
+        for end in pair
+        if end is not None
+    ]
+
+
+def at_ends(vertices: np.ndarray, ends: VolumeEnds) -> list[tuple[int, int, np.ndarray]]:
+    """For each end of the volume its axis, its place, and the rows of the vertices that lie in it.
+
+    vertices: (N, 3) int32.
+    """
+    return [
+        (axis, int(end[axis]), np.flatnonzero(vertices[:, axis] == end[axis]))
+        for end in (ends.lower, ends.upper)
+        for axis in range(3)
+    ]
 
 
 def squeeze_last_voxels(vertices: np.ndarray, ends: VolumeEnds) -> None:
@@ -76,7 +108,7 @@ def clamp_to_volume(vertices: np.ndarray, ends: VolumeEnds) -> None:
     np.clip(vertices, ends.lower, ends.upper, out=vertices, casting="unsafe")
 
 
-def _step(position: float, cell: int) -> int:
+def step_at(position: float, cell: int) -> int:
     """The step of the lattice that is nearest to a position in voxels; a tie goes up.
 
     A position is a multiple of a power of 1/2, so that no float is rounded here.

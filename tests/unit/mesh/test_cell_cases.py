@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from manifold import voxel_pieces
-from snakemesh.mesh.cell_cases import VOXEL_STEPS, cycles_of, make_cases
+from snakemesh.mesh.cell_cases import NO_ITEM, VOXEL_STEPS, cycles_of, make_cases
 from snakemesh.mesh.smoothing import _N_QUADS
 
 CASES = make_cases()
@@ -27,42 +27,58 @@ def crossed(case):
     return {e for e, (low, high) in enumerate(EDGES) if inside[*low] != inside[*high]}
 
 
+def face_edges(face):
+    """The edges of a face of the cell: 2 axis + side."""
+    axis, side = divmod(face, 2)
+    return {e for e, ends in enumerate(EDGES) if all(end[axis] == side for end in ends)}
+
+
 @pytest.mark.parametrize("case", range(256))
 def test_every_crossed_edge_is_in_one_cycle(case):
-    turns = [None] if CASES.risky[case] < 0 else [None, CASES.risky[case]]
-    for turned in turns:
-        edges = [edge for cycle in cycles_of(case, turned) for edge in cycle]
-        assert len(edges) == len(set(edges)) and set(edges) == crossed(case)
+    edges = [edge for cycle in cycles_of(case) for edge in cycle]
+    assert len(edges) == len(set(edges)) and set(edges) == crossed(case)
 
 
 @pytest.mark.parametrize("case", range(256))
-def test_a_cycle_has_one_piece_of_the_label(case):
-    # pieces of voxels that share faces; several cycles can have the same one
-    pieces = voxel_pieces(filled(case), 1)
-    inner = [
-        {int(max(pieces[*low], pieces[*high])) for low, high in map(EDGES.__getitem__, cycle)}
-        for cycle in cycles_of(case, None)
-    ]
-    assert all(len(piece) == 1 for piece in inner)
+def test_a_cycle_lies_between_one_piece_of_the_label_and_one_of_the_rest(case):
+    # voxels of the label that share an edge are one piece, others only if they share a face
+    inner, outer = voxel_pieces(filled(case), 2), voxel_pieces(~filled(case), 1)
+    seen = {"inner": set(), "outer": set()}
+    for cycle in cycles_of(case):
+        for name, pieces in (("inner", inner), ("outer", outer)):
+            at = {
+                int(max(pieces[*low], pieces[*high])) for low, high in map(EDGES.__getitem__, cycle)
+            }
+            assert len(at) == 1
+            seen[name] |= at
     if 0 < case < 255:
-        assert set().union(*inner) == set(range(pieces.max() + 1))
+        assert seen["inner"] == set(range(inner.max() + 1))
+        assert seen["outer"] == set(range(outer.max() + 1))
 
 
-def test_turning_a_risky_face_splits_its_cycle():
-    risky = np.flatnonzero(CASES.risky >= 0).tolist()
-    assert len(risky) == 36
-    for case in risky:
-        axis, side = divmod(int(CASES.risky[case]), 2)
-        face = {e for e, ends in enumerate(EDGES) if all(end[axis] == side for end in ends)}
-        assert len(face & crossed(case)) == 4
-        cycles = cycles_of(case, None)
-        (whole,) = [cycle for cycle in cycles if face <= set(cycle)]
-        parts = cycles_of(case, int(CASES.risky[case]))
-        assert len(parts) == len(cycles) + 1
-        assert sorted(len(face & set(part)) for part in parts if face & set(part)) == [2, 2]
-        assert len(whole) == sum(len(part) for part in parts if face & set(part))
-        row = CASES.turned[case]
-        assert CASES.cycle_starts[row + 1] - CASES.cycle_starts[row] == len(parts)
+def test_a_neck_face_has_its_four_edges_in_one_cycle():
+    n_cases = 0
+    for case in range(256):
+        cycles = [set(cycle) for cycle in cycles_of(case)]
+        faces = [f for f in range(6) if any(face_edges(f) <= cycle for cycle in cycles)]
+        assert CASES.neck_faces[case] == (faces[0] if faces else -1)
+        assert len(faces) <= 1
+        n_cases += len(faces)
+        items = CASES.neck_items[case].tolist()
+        if not faces:
+            assert items == [NO_ITEM] * 4
+            continue
+        assert {item // 2 for item in items} == face_edges(faces[0])
+        (row,) = [
+            r
+            for r in range(*CASES.cycle_starts[case : case + 2])
+            if set(items) <= set(CASES.items[r, : CASES.n_items[r]].tolist())
+        ]
+        assert CASES.n_items[row] >= 6
+        # an item names the end that is of the label; the other end is common to a pair
+        ends = [EDGES[item // 2][1 - item % 2] for item in items]
+        assert ends[0] == ends[1] != ends[2] == ends[3]
+    assert n_cases == 36
 
 
 def test_a_cycle_has_three_to_seven_edges():
@@ -73,7 +89,7 @@ def test_a_cycle_has_three_to_seven_edges():
 @pytest.mark.parametrize("case", range(256))
 def test_a_vertex_is_the_mean_of_the_middles_of_its_edges(case):
     first, last = CASES.cycle_starts[case : case + 2]
-    for cycle, row in zip(cycles_of(case, None), range(first, last), strict=True):
+    for cycle, row in zip(cycles_of(case), range(first, last), strict=True):
         middles = np.array([EDGES[edge] for edge in cycle]).mean(axis=1) - 0.5
         exact = middles.mean(axis=0)[::-1] * VOXEL_STEPS
         assert np.abs(CASES.offsets[row] - exact).max() < 0.5

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from manifold import assert_manifold, components, voxel_pieces
-from snakemesh.mesh import net
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.necks import neck_vertices
 from snakemesh.mesh.net import label_nets
-from surfaces import noise, voronoi
+from surfaces import noise, voronoi, with_necks
 
 
 def net_of(nets, label):
@@ -21,17 +21,33 @@ def net_of(nets, label):
     return vertices, quads
 
 
+def polygons_of(nets, label):
+    """The quads of a label, numbered from 0, with the vertices of necks on their sides."""
+    vertices, quads = net_of(nets, label)
+    (i,) = np.flatnonzero(nets.labels == label)
+    first, last = nets.quad_starts[i : i + 2]
+    mine = (nets.necks[:, 0] >= first) & (nets.necks[:, 0] < last)
+    _, at_necks, on_sides = neck_vertices(vertices, quads, nets.necks[mine] - first)
+    polygons = quads.tolist()
+    for row, polygon in zip(
+        at_necks, with_necks(quads[at_necks], on_sides, len(vertices)), strict=True
+    ):
+        polygons[row] = polygon
+    return polygons
+
+
 def assert_sound(labels):
     """Assert all that holds for the nets of any volume.
 
     They are manifolds. Their quads are the faces of voxels between a label and another. A piece of
-    a surface is around one piece of voxels that share faces, and every piece has one.
+    a surface lies between one piece of voxels of the label, which share faces or edges, and one
+    piece of the rest, whose voxels share faces. Every piece of the label has one.
     """
     nets = label_nets(labels)
     assert nets.labels.tolist() == [label for label in np.unique(labels).tolist() if label]
     for label in nets.labels.tolist():
         vertices, quads = net_of(nets, label)
-        assert_manifold(quads)
+        assert_manifold(polygons_of(nets, label))
         inside = np.pad(labels == label, 1)
         assert len(quads) == sum(np.diff(inside, axis=axis).sum() for axis in range(3))
 
@@ -49,18 +65,16 @@ def assert_sound(labels):
         beyond = voxels + up
         assert inside[tuple(voxels.T[::-1])].all() and not inside[tuple(beyond.T[::-1])].any()
 
-        pieces = voxel_pieces(inside, 1)
+        inner, outer = voxel_pieces(inside, 2), voxel_pieces(~inside, 1)
         edges = [(a, b) for quad in quads.tolist() for a, b in zip(quad, quad[1:], strict=False)]
         surface = components(len(vertices), edges)
-        around = {
-            (int(surface[quad[0]]), int(pieces[tuple(voxel[::-1])]))
-            for quad, voxel in zip(quads, voxels, strict=True)
+        between = {
+            (int(surface[quad[0]]), int(inner[tuple(voxel[::-1])]), int(outer[tuple(other[::-1])]))
+            for quad, voxel, other in zip(quads, voxels, beyond, strict=True)
         }
-        assert len(around) == surface.max() + 1
-        assert {piece for _, piece in around} == set(range(pieces.max() + 1))
-        # a surface more for every hollow, where voxels that share an edge are one
-        n_outside = voxel_pieces(~inside, 2).max() + 1
-        assert surface.max() + 1 >= pieces.max() + n_outside
+        # n closed surfaces that do not touch divide space into n + 1 parts
+        assert len(between) == surface.max() + 1 == inner.max() + outer.max() + 1
+        assert {piece for _, piece, _ in between} == set(range(inner.max() + 1))
 
 
 def test_every_cell():
@@ -70,12 +84,21 @@ def test_every_cell():
         assert_sound(np.pad(1 + labels, 1, constant_values=1))
 
 
-def test_every_pair_of_cells_with_a_face_of_crossing_diagonals_between_them():
+def test_every_pair_of_cells():
+    for filling in range(1, 1 << 12):
+        labels = np.array([filling >> voxel & 1 for voxel in range(12)], np.uint8)
+        assert_sound(labels.reshape(3, 2, 2))
+
+
+def test_every_pair_of_cells_with_an_ambiguous_face_between_them():
     nodes = list(product((0, 1), repeat=4))
     for low, high in product(nodes, nodes):
         labels = np.array([*low, 1, 0, 0, 1, *high], np.uint8).reshape(3, 2, 2)
-        for axis in range(3):
-            assert_sound(np.ascontiguousarray(np.moveaxis(labels, 0, axis)))
+        for axis in (1, 2):
+            turned = np.ascontiguousarray(np.moveaxis(labels, 0, axis))
+            assert_sound(turned)
+            # a hollow in a larger body
+            assert_sound(np.pad(1 - turned, 1, constant_values=1))
 
 
 @pytest.mark.parametrize("size", [3, 4])
@@ -89,26 +112,22 @@ def test_noise(size, n_labels):
         assert_sound(np.where(rare, labels, 0) + (labels.max() + 1) * ~rare * np.uint32(seed % 2))
 
 
-def test_a_ring_whose_hole_is_an_edge(monkeypatch):
-    # both cells at the edge join its two voxels
-    labels = np.array([[[1, 1], [0, 1]], [[1, 0], [0, 1]], [[1, 1], [0, 1]]], np.uint8)
-    assert_sound(labels)
-    vertices, quads = net_of(label_nets(labels), 1)
-    # V - E + F of a sphere: the hole is closed
-    assert len(vertices) - len(quads) == 2
-    # without turning the face between the cells, the net has an edge with four faces
-    straight = net._CASES._replace(risky=np.full(256, -1, np.int8))
-    monkeypatch.setattr(net, "_CASES", straight)
-    with pytest.raises(AssertionError):
-        assert_manifold(net_of(label_nets(labels), 1)[1])
-
-
-def test_voxels_that_touch_in_an_edge_or_a_corner_are_apart():
-    for other in ((2, 2, 1), (2, 2, 2)):
+def test_voxels_that_share_an_edge_are_joined_and_those_that_share_a_corner_are_apart():
+    for other, n_vertices in (((2, 2, 1), 14), ((2, 2, 2), 16)):
         labels = np.zeros((4, 4, 4), np.uint8)
         labels[1, 1, 1] = labels[other] = 1
         vertices, quads = net_of(label_nets(labels), 1)
-        assert (len(vertices), len(quads)) == (16, 12)
+        assert (len(vertices), len(quads)) == (n_vertices, 12)
+
+
+def test_two_labels_that_cross_are_both_joined():
+    labels = np.kron([[1, 2], [2, 1]], np.ones((2, 2), np.uint8))[None].repeat(3, axis=0)
+    assert_sound(labels)
+    nets = label_nets(labels)
+    for label in (1, 2):
+        quads = net_of(nets, label)[1].tolist()
+        edges = [(a, b) for quad in quads for a, b in zip(quad, quad[1:], strict=False)]
+        assert components(len(net_of(nets, label)[0]), edges).max() == 0
 
 
 def test_a_voxel_has_the_net_of_a_cube():

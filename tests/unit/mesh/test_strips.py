@@ -34,7 +34,11 @@ def stripped(vertices, faces, width, is_wanted, far=10**9):
     limit = np.full((len(at), 3), far)
     moves = width * np.cross(up, along)
     return borders, add_strips(
-        vertices, faces, groups, borders, Companions(moves, up, -limit, limit)
+        vertices,
+        faces,
+        groups,
+        borders,
+        Companions(moves, np.ones(len(at), bool), -limit, limit, np.ones(3, int)),
     )
 
 
