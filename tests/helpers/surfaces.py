@@ -4,7 +4,7 @@ import DracoPy
 import numpy as np
 import trimesh
 
-from snakemesh.job_records import halo_voxels
+from snakemesh.halo import halo_voxels
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.lattice import to_lattice
 from snakemesh.mesh.necks import neck_vertices

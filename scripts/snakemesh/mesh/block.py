@@ -12,7 +12,8 @@ from xxhash import xxh3_128
 from snakemesh.bodies.mapping import Mapper
 from snakemesh.bodies.met import write_record
 from snakemesh.boxes import Index, Shape, slices, triple
-from snakemesh.job_records import MeshBlockJob, halo_voxels
+from snakemesh.halo import halo_voxels
+from snakemesh.job_records import MeshBlockJob
 from snakemesh.label_values import as_labels, one_body
 from snakemesh.mesh.coarser import mesh_coarser_block
 from snakemesh.mesh.earlier import containers_alike, how_made, take

@@ -3,7 +3,7 @@
 Positions are int32, x y z, from the lower corner of the tile, in 1/4096 of a voxel (`VOXEL_STEPS`).
 
 Two arrays that overlap give the same integers, wherever both see enough of the surroundings
-(`job_records.halo_voxels`): a vertex of a net lies at a fixed place in its cell, smoothing works on
+(`halo.halo_voxels`): a vertex of a net lies at a fixed place in its cell, smoothing works on
 differences of integers, `merging` and `necks` too, and how a quad becomes triangles depends on its
 corners alone.
 """

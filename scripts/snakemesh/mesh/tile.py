@@ -4,7 +4,7 @@ A tile is a box of whole cells that is meshed at once. The planes where it meets
 where objects are left open, are its seams. The order of the work makes seams exact:
 
 1. The labels of the tile and its halo become dense surfaces. The halo is what must be seen around
-   the tile so that these surfaces are those of the whole volume (`job_records.halo_voxels`).
+   the tile so that these surfaces are those of the whole volume (`halo.halo_voxels`).
 2. The dense surfaces are cut into pieces: at the seams, and at the planes between the cells. Both
    tiles of a seam see the same integers there, so both make the same cuts.
 3. The curves of the cuts are thinned and rounded. What is kept of a curve, and where, follows from

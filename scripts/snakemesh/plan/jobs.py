@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from snakemesh.boxes import Box, Index, ceil_div, triple
 from snakemesh.chunk_files import ChunkFiles, Watch
+from snakemesh.halo import halo_voxels
 from snakemesh.job_records import (
     LabelMap,
     LevelPart,
@@ -17,7 +18,6 @@ from snakemesh.job_records import (
     ShardJob,
     SuperChunkJob,
     VerifyJob,
-    halo_voxels,
 )
 from snakemesh.label_list import NO_LISTS, LabelLists
 from snakemesh.output.folder import shard_name

@@ -93,7 +93,7 @@ def aligned_roi(
 
     mode: the value of the config key `pyramid_alignment_mode`. `halo` moves the roi outward to
     multiples of the factor, `snap` moves it inward. This `halo` is only the name of the mode: it is
-    not the halo of a tile, the margin that `job_records.halo_voxels` computes.
+    not the halo of a tile, the margin that `halo.halo_voxels` computes.
 
     The result is cut at the end of the volume. Raises UserError if no voxel is left.
     """

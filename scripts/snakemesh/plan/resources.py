@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 
-from snakemesh.job_records import halo_voxels
+from snakemesh.halo import halo_voxels
 from snakemesh.plan.estimates import bundle_voxels
 from snakemesh.plan.jobs import smoothing_iterations
 from snakemesh.plan.plan import VOXELS_PER_LABEL, Plan

@@ -9,7 +9,7 @@ from in_process import listed
 from small_blocks import small_blocks
 from snakemesh.boxes import box_name, indices
 from snakemesh.errors import UserError
-from snakemesh.job_records import halo_voxels
+from snakemesh.halo import halo_voxels
 from snakemesh.mesh.block import mesh_block
 from snakemesh.multires.container import read_section
 from snakemesh.multires.octree import CELL_STEPS

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from snakemesh.job_records import halo_voxels
+from snakemesh.halo import halo_voxels
 from snakemesh.mesh.pieces import on_planes
 from snakemesh.mesh.tile import Tile, mesh_tile
 from snakemesh.multires.octree import CELL_STEPS

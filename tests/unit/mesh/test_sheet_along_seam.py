@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from snakemesh.job_records import halo_voxels
+from snakemesh.halo import halo_voxels
 from snakemesh.mesh import tile as tile_module
 from snakemesh.mesh.tile import Tile, mesh_tile
 

@@ -3,7 +3,7 @@ import pytest
 import trimesh
 
 from manifold import assert_manifold
-from snakemesh.job_records import halo_voxels
+from snakemesh.halo import halo_voxels
 from snakemesh.mesh import surface
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.net import label_nets

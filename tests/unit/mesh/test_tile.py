@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snakemesh.job_records import halo_voxels
+from snakemesh.halo import halo_voxels
 from snakemesh.mesh import simplified
 from snakemesh.mesh.tile import Tile, mesh_tile
 from snakemesh.multires.container import FRAGMENT

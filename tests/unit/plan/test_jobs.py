@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from small_blocks import small_blocks
 from snakemesh.boxes import indices
-from snakemesh.job_records import BuiltLevel, LevelPart, LinkedLevel, halo_voxels
+from snakemesh.halo import halo_voxels
+from snakemesh.job_records import BuiltLevel, LevelPart, LinkedLevel
 from snakemesh.mesh.block import _tiles
 from snakemesh.plan import jobs
 from snakemesh.plan.levels_group import pyramid_group

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemesh.errors import UserError
-from snakemesh.job_records import halo_voxels
+from snakemesh.halo import halo_voxels
 from snakemesh.plan.placement import (
     CORNER_TOLERANCE,
     NEAR_VOXELS,
