@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from snakemesh.halo import halo_voxels
-from snakemesh.mesh import tile as tile_module
+from snakemesh.mesh import simplified
 from snakemesh.mesh.tile import Tile, mesh_tile
 
 N, SWEEPS = 64, 5
@@ -39,6 +39,6 @@ def test_no_part_of_it_is_lost_for_the_curves_in_the_seam(seed, monkeypatch):
         across = np.cross(b - a, c - a)[:, 0] / 2
         ratios.append(((a + b + c)[:, 0] / 3 * across).sum() / wanted[0, 0])
 
-    monkeypatch.setattr(tile_module, "restore_volume", enclosed)
+    monkeypatch.setattr(simplified, "restore_volume", enclosed)
     mesh_tile(labels, (halo_voxels(SWEEPS), 0, 0), tile, SWEEPS, 0.067, 0.75)
-    assert len(ratios) == 1 and 0.94 < ratios[0] < 1
+    assert len(ratios) == 1 and 0.94 < ratios[0] < 1.02

@@ -7,7 +7,7 @@ from test_block import plan_of
 
 from snakemesh.boxes import box_name, indices
 from snakemesh.mesh import together
-from snakemesh.mesh.block import BlockStats, mesh_block
+from snakemesh.mesh.block import BlockStats, make_block
 from snakemesh.mesh.together import mesh_together
 from snakemesh.multires.soundness import is_sound
 from snakemesh.plan.jobs import mesh_block_job
@@ -34,7 +34,7 @@ def bytes_of(blocks):
 
 def test_the_containers_are_those_of_single_jobs(plan, tmp_path):
     alone, blocks = blocks_of(plan, tmp_path / "alone"), blocks_of(plan, tmp_path / "together")
-    stats = sum((mesh_block(*block) for block in alone), BlockStats())
+    stats = sum((make_block(*block) for block in alone), BlockStats())
     assert mesh_together(blocks) == stats
     assert bytes_of(blocks) == bytes_of(alone)
     assert all(is_sound(path) for _, path in blocks)
@@ -52,9 +52,9 @@ def test_finished_blocks_are_taken_if_they_are_sound(plan, tmp_path, damage):
         if len(done) == 3:
             raise OSError("no space")
         done.append(container)
-        return mesh_block(job, container)
+        return make_block(job, container)
 
-    with mock.patch.object(together, "mesh_block", failing), pytest.raises(OSError, match="space"):
+    with mock.patch.object(together, "make_block", failing), pytest.raises(OSError, match="space"):
         mesh_together(blocks)
     assert len(list(tmp_path.rglob("*.fragments"))) == 3
     for _, container in blocks:
@@ -63,7 +63,7 @@ def test_finished_blocks_are_taken_if_they_are_sound(plan, tmp_path, damage):
         content = bytearray(done[1].read_bytes())
         content[damage] ^= 1
         done[1].write_bytes(content)
-    with mock.patch.object(together, "mesh_block", side_effect=mesh_block) as again:
+    with mock.patch.object(together, "make_block", side_effect=make_block) as again:
         mesh_together(blocks)
     assert again.call_count == len(blocks) - 3 + (damage is not None)
     alone = blocks_of(plan, tmp_path / "alone")

@@ -11,7 +11,7 @@ from volumes import plan_of, plans, volume
 
 def all_jobs(plan):
     """Rule and wildcards of every job of the rules that have more than one."""
-    for number, stage in enumerate(plan.stages):
+    for number, stage in enumerate(plan.needed_stages):
         for index in indices(stage.grid):
             yield "pyramid_super_chunk", {"stage": str(number), "box": "_".join(map(str, index))}
     together = blocks_together(plan)

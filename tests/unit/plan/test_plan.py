@@ -183,12 +183,12 @@ def test_lod_scales_are_resolutions():
 @settings(deadline=None, max_examples=60)
 @given(plans())
 def test_num_jobs_counts_jobs(plan):
-    jobs = sum(len(list(indices(stage.grid))) for stage in plan.stages)
+    jobs = sum(len(list(indices(stage.grid))) for stage in plan.needed_stages)
     jobs += sum(len(list(indices(plan.blocks(lod)))) for lod in range(plan.num_lods))
     bundles = sum(plan.bundles(lod) for lod in range(plan.num_lods))
     jobs -= max(len(blocks_together(plan)) - 1, 0)
     assert plan.num_jobs == jobs + bundles + plan.sharding.num_shards
-    one_each = len(plan.stages) + plan.num_lods + plan.sharding.num_shards
+    one_each = len(plan.needed_stages) + plan.num_lods + plan.sharding.num_shards
     assert plan.num_jobs <= max(plan.settings.max_jobs, one_each) + bundles
 
 
