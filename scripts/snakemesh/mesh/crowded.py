@@ -28,14 +28,14 @@ def split_crowded_edges(
     """Split faces until no edge of a piece has more than two of them, and no chord is left.
 
     vertices: (N, 3) int32. codes: (N,) int32, as in `Pieces`. faces: (K, 3) int32. pieces: (K,)
-    int32, the piece of each, ascending. may_be: (P,) bool, which pieces are looked at. planes: that
-    cut.
+    int32, the piece of each, ascending. may_be: (P,) bool, of which pieces all edges are looked at;
+    of the others, those in planes are. planes: that cut.
 
     Returns the first four, with new vertices after the others, and faces still by piece.
     """
-    if not may_be.any():
+    mine = may_be[pieces] | _has_edge_in_plane(on_planes(codes), faces)
+    if not mine.any():
         return vertices, codes, faces, pieces
-    mine = may_be[pieces]
     others, of_others = faces[~mine], pieces[~mine]
     faces, pieces = faces[mine], pieces[mine]
     for _ in range(_ROUNDS):
@@ -60,6 +60,13 @@ def split_crowded_edges(
     pieces = np.concatenate([of_others, pieces])
     order = np.argsort(pieces, kind="stable")
     return vertices, codes, np.concatenate([others, faces])[order], pieces[order]
+
+
+def _has_edge_in_plane(planes: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Whether two corners of a face lie in one plane: (K,) bool. planes: of each vertex, as bits."""
+    a, b, c = (planes[faces[:, i]] for i in range(3))
+    found: np.ndarray = ((a & b) | (b & c) | (c & a)) != 0
+    return found
 
 
 def _pairs_to_split(planes: np.ndarray, faces: np.ndarray, pieces: np.ndarray) -> np.ndarray:
