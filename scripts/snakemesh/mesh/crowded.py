@@ -63,7 +63,7 @@ def split_crowded_edges(
 
 
 def _has_edge_in_plane(planes: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Whether two corners of a face lie in one plane: (K,) bool. planes: of each vertex, as bits."""
+    """Whether two corners of a face lie in one plane: (K,) bool. planes: of each vertex."""
     a, b, c = (planes[faces[:, i]] for i in range(3))
     found: np.ndarray = ((a & b) | (b & c) | (c & a)) != 0
     return found
