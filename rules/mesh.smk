@@ -42,9 +42,9 @@ if TOGETHER:
         output:
             [container_of(*block) for block in LEFT_TOGETHER],
         log:
-            OUT.log("mesh_small_lods." + MADE_FROM.together),
+            OUT.log(f"mesh_small_lods.{MADE_FROM.together}"),
         benchmark:
-            OUT.benchmark("mesh_small_lods." + MADE_FROM.together)
+            OUT.benchmark(f"mesh_small_lods.{MADE_FROM.together}")
         priority: job_work(PLAN, "mesh_small_lods", {}).voxels
         conda:
             ENVIRONMENT
