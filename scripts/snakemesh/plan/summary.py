@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from snakemesh.boxes import triple
 from snakemesh.plan.estimates import Work, level_bytes, mesh_bytes, plan_work
 from snakemesh.plan.placement import COARSEST_VOXELS, MAX_LODS, USUAL_LODS, allowed_lods
 from snakemesh.plan.plan import Plan
@@ -36,6 +35,7 @@ def plan_summary(
         *_levels(plan),
         *_stages(plan),
         *_lods(plan),
+        *_unread(plan),
         *_choice(plan),
         f"  shards   {plan.sharding.num_shards:,}{_bundles(plan)}",
         f"  in all   {plan.num_jobs:,} jobs, about {_cpu_time(plan_work(plan).seconds)}; the "
@@ -87,25 +87,26 @@ def _stages(plan: Plan) -> Iterable[str]:
 
 def _lods(plan: Plan) -> Iterable[str]:
     for lod in range(plan.num_lods):
-        what, voxels = f"voxels of s{lod}", plan.cell_voxels[lod]
+        cell = f"{_size(plan.cell_voxels[lod])} voxels of s{lod}"
         if plan.is_of_fragments(lod):
-            what, voxels = (
-                "voxels of s0, made of",
-                triple(plan.settings.cell_size * 2**lod for _ in range(3)),
-            )
-            what += f" LOD {lod - 1}"
+            side = plan.settings.cell_size * 2**lod
+            cell = f"{_size((side,) * 3)} voxels of s0, made of LOD {lod - 1}"
         yield (
-            f"  LOD {lod}    {_count(plan.n_cells[lod], 'cell')} of {_size(voxels)} {what}, in "
+            f"  LOD {lod}    {_count(plan.n_cells[lod], 'cell')} of {cell}, in "
             f"{_count(plan.blocks(lod), 'block')}"
         )
+
+
+def _unread(plan: Plan) -> Iterable[str]:
+    """What the user has or asks for that has no effect, as LODs are made of one another."""
     unread = [k for k in range(plan.num_lods) if k not in plan.needed_levels]
     own = [f"s{k}" for k in unread if not plan.levels[k].is_built]
-    method = plan.settings.downsample_method
     if own:
         yield (
             f"           {', '.join(own)} of the input {'is' if len(own) == 1 else 'are'} not "
             "meshed; multires_strategy: downsample does it"
         )
+    method = plan.settings.downsample_method
     if unread and method in ("mode_suppress_zero", "nearest"):
         yield (
             f"           downsample_method {method} changes no mesh where an LOD is made of "
@@ -158,7 +159,8 @@ def _kept(plan: Plan) -> int:
 
 def _peak_mb(plan: Plan) -> int:
     meshing = (mesh_mem_mb(plan, lod) for lod in range(plan.num_lods))
-    return max(pyramid_mem_mb(plan), shard_mem_mb(plan), index_mem_mb(plan), *meshing)
+    pyramid = pyramid_mem_mb(plan) if plan.needed_stages else 0
+    return max(pyramid, shard_mem_mb(plan), index_mem_mb(plan), *meshing)
 
 
 def _size(numbers: Iterable[int]) -> str:
