@@ -99,7 +99,7 @@ WRONG = {
 
 def plan_of(path, output, **config):
     keys = {"input_path": path, "output_directory": str(output), "num_lods": 3, "cell_size": 32}
-    return planned(keys | config)
+    return planned(keys | {"multires_strategy": "downsample"} | config)
 
 
 def check(plan, is_built):

@@ -75,6 +75,7 @@ def test_a_level_of_the_input_that_is_not_of_its_s0(tmp_path, wrong):
     ]
     config = {"input_path": write_zarr(tmp_path / "seg", placed), "cell_size": 32, "num_lods": 2}
     config |= {"output_directory": str(tmp_path / "out"), "use_existing_scales": "trust"}
+    config["multires_strategy"] = "downsample"
     multires = mesh(planned(config))
     verified = config | {"output_directory": str(tmp_path / "verified")}
     failures = verdict(verified, multires).failures

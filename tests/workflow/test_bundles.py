@@ -91,7 +91,9 @@ def test_a_bundle_that_is_damaged_before_its_containers_are_removed(
 
 def test_a_damaged_container_is_found_by_its_bundle(bundling, config, multires, tmp_path):
     configuration = config(tmp_path / "out")
-    stop_after(bundling, configuration, "mesh_block")
+    # --until mesh_block would end in a bug of Snakemake, as blocks wait for blocks
+    done = run(bundling, configuration, "--omit-from", "mesh_bundle")
+    assert done.returncode == 0, done.stdout + done.stderr
     (container,) = tmp_path.glob("out/work/mesh/lod0/0_0_0.*.fragments")
     container.write_bytes(container.read_bytes()[:-9] + b"\0" * 9)
     done = run(bundling, configuration)

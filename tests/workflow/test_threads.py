@@ -39,6 +39,7 @@ def test_a_job_computes_on_one_thread(repository, tmp_path):
         "output_directory": tmp_path / "out",
         "cell_size": 128,
         "num_lods": 2,
+        "multires_strategy": "downsample",
     }
     told = tmp_path / "told"
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "TOLD": str(told)}

@@ -298,6 +298,7 @@ def test_levels_of_the_input(repository, tmp_path):
         level = maker(labels, (n, n, n))
         placed.append(Placed(level, (8.0 * n,) * 3, (0, 0, 0), (16, 16, 16)))
     keys = {"input_path": write_zarr(tmp_path / "seg", placed), "cell_size": 64, "num_lods": 3}
+    keys["multires_strategy"] = "downsample"
     done = run(repository, keys | {"output_directory": tmp_path / "out", "verify": True})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "seg/s1 is not used: it has label" in done.stdout + done.stderr

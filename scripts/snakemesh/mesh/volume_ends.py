@@ -55,7 +55,7 @@ def volume_ends(
         else:
             last = ceil(upper) - 1
             rows.append((low, step_at(upper, cell), step_at(last, cell), step_at(last + 1, cell)))
-    return VolumeEnds(*np.array(rows, dtype=np.int64).T)
+    return VolumeEnds(*np.array(rows, dtype=np.int64).T.copy())
 
 
 def rows_at_ends(

@@ -17,6 +17,7 @@ from snakemesh import job_records
 from snakemesh.boxes import indices, slices
 from snakemesh.chunk_files import ChunkFiles
 from snakemesh.plan import made_from as module
+from snakemesh.plan.finer import finer_blocks
 from snakemesh.plan.input_state import InputState
 from snakemesh.plan.jobs import block_box, mesh_block_job, super_chunk_box
 from snakemesh.plan.label_lists import label_files, read_lists
@@ -224,15 +225,19 @@ def test_a_chunk_that_changes_renames_what_hangs_on_it_alone(plan, data):
         ("block", lod, i): (lod, block_box(plan, lod, i))
         for lod in range(plan.num_lods)
         for i in indices(plan.blocks(lod))
+        if not plan.is_of_fragments(lod)
     } | {
         ("super-chunk", n, i): (stage.base, super_chunk_box(plan, stage, i))
         for n, stage in enumerate(plan.stages)
         for i in indices(stage.grid)
     }
     new, old = product_names(after), product_names(before)
-    assert {name for name in old if new[name] != old[name]} == {
-        name for name, (k, box) in boxes.items() if masks[k][slices(*box)].any()
-    }
+    expected = {name for name, (k, box) in boxes.items() if masks[k][slices(*box)].any()}
+    for lod in filter(plan.is_of_fragments, range(plan.num_lods)):
+        for i in indices(plan.blocks(lod)):
+            if any(("block", lod - 1, finer) in expected for finer in finer_blocks(plan, lod, i)):
+                expected.add(("block", lod, i))
+    assert {name for name in old if new[name] != old[name]} == expected
     assert before.group == after.group
     assert len(set(old.values())) == len(old)
 

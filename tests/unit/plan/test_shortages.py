@@ -31,5 +31,5 @@ def test_each_rule_asks_for_itself():
             n_asked += 1
             name = re.match(r"\w+", text)[0]
             assert asked <= {("MEMORY", name), ("TIME", name)}
-            assert re.search(rf'OUT\.log\("{name}[./"]', text), name
+            assert re.search(rf'OUT\.log\(f?"{name}[./"]', text), name
     assert n_asked > 8
