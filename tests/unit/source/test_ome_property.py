@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from by_hand import ABSENT, json_file, ome_group, sequence, zarr2_document, zarr3_document
 from ngff_oracle import LENGTHS, Refusal, placement
 from snakemesh.errors import UserError
+from snakemesh.source.bounds import MAX_POSITION_NM
 from source_reading import read_source
 
 # Of time and of nothing: no such unit is a length.
@@ -192,6 +193,13 @@ def test_a_volume_lies_where_the_specification_says(tmp_path_factory, volume):
             expected.append(judged(own))
         except Refusal:  # a voxel of more than a metre: a level that is not used, and says why
             expected.append(None)
+    if any(
+        max(map(abs, right.centre_nm)) > MAX_POSITION_NM for right in expected if right is not None
+    ):
+        event("refused: a coarser level is too far away")
+        with pytest.raises(UserError, match="^config key translation_nm: [^\n]*$"):
+            read_source(str(group), **options)
+        return
     found = read_source(str(group), **options)
     assert [os.path.normpath(level.path) for level in found] == [
         os.path.normpath(group / path) for path, _ in datasets
