@@ -48,20 +48,12 @@ def test_a_run_with_bundles(bundling, config, multires, tmp_path):
     assert planned(bundling, configuration) == {}
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda path: os.truncate(path, path.stat().st_size // 2),
-        lambda path: path.write_bytes(path.read_bytes()[:-9] + b"\0" * 9),
-    ],
-    ids=["cut", "garbled"],
-)
-def test_a_damaged_bundle(bundling, config, multires, tmp_path, damage):
+def test_a_damaged_bundle(bundling, config, multires, tmp_path):
     """A job that reads it names it; the same command then makes its blocks again."""
     configuration = config(tmp_path / "out")
     stop_after(bundling, configuration, "mesh_blocks_done")
     (bundle,) = (tmp_path / "out" / "work" / "mesh" / "bundles" / "lod0").glob("0.*")
-    damage(bundle)
+    bundle.write_bytes(bundle.read_bytes()[:-9] + b"\0" * 9)
     done = run(bundling, configuration)
     said = done.stdout + done.stderr
     assert done.returncode != 0 and "Traceback" not in said
