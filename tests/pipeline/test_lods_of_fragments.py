@@ -1,5 +1,6 @@
 """LODs that are made of the fragments of the LOD below: whole, closed, the same in any blocks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,14 @@ import pytest
 
 import in_process
 from formats import Placed, write_zarr
+from snakemesh.boxes import box_name
+from snakemesh.errors import DamagedError
+from snakemesh.mesh.block import make_block
 from snakemesh.multires.container import read_section
 from snakemesh.plan.configuration import read_settings
+from snakemesh.plan.finer import finer_blocks
 from snakemesh.plan.inputs import source_levels
+from snakemesh.plan.jobs import mesh_block_job
 from snakemesh.plan.plan import make_plan
 from snakemesh.verify.checks import edge_counts, edges_of, problems, welded
 from snakemesh.verify.pieces import piece_volumes
@@ -121,3 +127,26 @@ def fragments(path):
         facts = (record["faces"], record["octants"], record["volume"], record["area"])
         found[key] = (*map(float, facts), data[begin : begin + int(record["size"])])
     return found
+
+
+def test_fragments_are_checked_and_not_worked_on_twice(tmp_path):
+    plan = in_process.planned(ours(tmp_path, "coarse noise"))
+    in_process.mesh(plan)
+    work = tmp_path / "out" / "work"
+    finer = [str(work / f"lod0_{box_name(i)}") for i in finer_blocks(plan, 1, (0, 0, 0))]
+    assert len(finer) == 8
+    lists = in_process.listed(plan)
+    job = mesh_block_job(plan, 1, (0, 0, 0), lists=lists, containers=finer)
+    earlier, container = (tmp_path / f"0_0_0.{name}.fragments" for name in ("one", "two"))
+    assert make_block(job, earlier).faces > 0
+    assert make_block(job, container) is None
+    assert container.read_bytes() == earlier.read_bytes() == (work / "lod1_0_0_0").read_bytes()
+    other = replace(job, keep=0.9)
+    assert make_block(other, tmp_path / "0_0_0.three.fragments").faces > 0
+    damaged = Path(finer[3])
+    damaged.write_bytes(damaged.read_bytes()[:-9] + bytes(9))
+    with pytest.raises(DamagedError, match=f"{damaged.name} has damaged fragments"):
+        make_block(job, container)
+    damaged.unlink()
+    with pytest.raises(DamagedError, match=f"{damaged.name} is gone"):
+        make_block(job, container)
