@@ -41,6 +41,22 @@ def split(
     )
 
 
+@njit(cache=True, nogil=True, forceinline=True)
+def first_not_below(positions, at):
+    """The number of the first plane that does not lie below a position; how many there are if none.
+
+    positions: (n,) int64, of the planes of an axis, ascending.
+    """
+    low, high = 0, len(positions)
+    while low < high:
+        middle = (low + high) // 2
+        if positions[middle] < at:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 @njit(cache=True, nogil=True)
 def facing(vertices, face, axis):
     """Which way a face looks along an axis: twice the signed area of its projection, int64.

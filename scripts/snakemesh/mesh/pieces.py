@@ -14,7 +14,7 @@ import numpy as np
 
 from snakemesh.boxes import triple
 from snakemesh.compiled import njit
-from snakemesh.mesh.cutting import facing, split
+from snakemesh.mesh.cutting import facing, first_not_below, split
 from snakemesh.mesh.piece_order import sorted_by_piece
 from snakemesh.mesh.seam_normals import normals_in_planes
 from snakemesh.mesh.submeshes import local_meshes
@@ -248,13 +248,7 @@ def _codes(vertices, xs, ys, zs):
     for axis, positions in enumerate((xs, ys, zs)):
         for v in range(len(vertices)):
             at = vertices[v, axis]
-            low, high = 0, len(positions)
-            while low < high:
-                middle = (low + high) // 2
-                if positions[middle] < at:
-                    low = middle + 1
-                else:
-                    high = middle
+            low = first_not_below(positions, at)
             code = 2 * low
             if low < len(positions) and positions[low] == at:
                 code += 1

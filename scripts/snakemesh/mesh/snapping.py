@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from snakemesh.compiled import njit
+from snakemesh.mesh.cutting import first_not_below
 from snakemesh.mesh.lattice import nearest_step
 from snakemesh.mesh.pieces import Pieces, Planes
 from snakemesh.mesh.places import places
@@ -118,13 +119,7 @@ def _slab(at, cuts, lower, upper):
     """What a position lies between, of planes that cut and ends of the volume, and whether it lies
     in a plane. cuts: (n,) int64, ascending.
     """
-    low, high = 0, len(cuts)
-    while low < high:
-        middle = (low + high) // 2
-        if cuts[middle] < at:
-            low = middle + 1
-        else:
-            high = middle
+    low = first_not_below(cuts, at)
     above = cuts[low] if low < len(cuts) else upper
     below = cuts[low - 1] if low > 0 else lower
     return max(below, lower), min(above, upper), low < len(cuts) and above == at
