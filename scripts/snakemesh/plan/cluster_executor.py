@@ -9,6 +9,7 @@
 import hashlib
 import json
 import os
+import subprocess
 import time
 from abc import abstractmethod
 from collections.abc import Collection
@@ -38,6 +39,9 @@ _ASK_AGAIN_S = 10
 _FRESH_S = 30
 # Seconds that a run waits until the jobs that it ends have ended.
 _ENDING_S = 60
+# Seconds that a command of a cluster may take, and jobs that are ended with one.
+COMMAND_S = 60
+_AT_ONCE = 200
 
 
 class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
@@ -185,6 +189,16 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
 
     def _say(self, line: str) -> None:
         self.logger.warning(f"snakemesh: {line}", extra=SHOWN)
+
+
+def end_with(command: str, jobs: Collection[str]) -> None:
+    """End jobs of a cluster by a command that takes their numbers. That it fails is no error."""
+    left = list(jobs)
+    while left:
+        with suppress(subprocess.SubprocessError, OSError):
+            line = [command, *left[:_AT_ONCE]]
+            subprocess.run(line, capture_output=True, timeout=COMMAND_S, check=False)
+        del left[:_AT_ONCE]
 
 
 def files_of(job: JobExecutorInterface) -> list[str]:

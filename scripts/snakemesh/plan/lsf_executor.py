@@ -27,7 +27,7 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan import lsf_submission
-from snakemesh.plan.cluster_executor import ClusterExecutor
+from snakemesh.plan.cluster_executor import COMMAND_S, ClusterExecutor, end_with
 
 # Stands in `lsf_extra` for the memory that this attempt at a job, or at a group, asks for, in MB.
 _MEMORY = "{mem_mb}"
@@ -49,9 +49,6 @@ _SUSPENDED = ("USUSP", "PSUSP")
 _ALIVE = ("PEND", "RUN", "SSUSP", "PROV", "WAIT", "ZOMBI", _UNKNOWN, *_SUSPENDED)
 # What bjobs says instead of a list of no jobs.
 _NO_JOBS = "not found"
-# Jobs that are ended with one command, and the seconds that it may take.
-_AT_ONCE = 200
-_ENDS_S = 60
 # Characters of a message of LSF that are shown.
 _SHOWN = 200
 
@@ -132,7 +129,7 @@ class PatientExecutor(ClusterExecutor, LimitedExecutor):
         line = ["bjobs", "-noheader", "-o", "jobid stat", "-aJ", f"*{self.run_uuid}*"]
         try:
             done = subprocess.run(
-                line, capture_output=True, text=True, timeout=_ENDS_S, check=False
+                line, capture_output=True, text=True, timeout=COMMAND_S, check=False
             )
         except (subprocess.SubprocessError, OSError):
             return None
@@ -143,12 +140,7 @@ class PatientExecutor(ClusterExecutor, LimitedExecutor):
 
     def end_jobs(self, jobs: Collection[str]) -> None:
         """End jobs. bkill fails, but goes on, if one of them has ended by itself."""
-        left = list(jobs)
-        while left:
-            with suppress(subprocess.SubprocessError, OSError):
-                line = ["bkill", *left[:_AT_ONCE]]
-                subprocess.run(line, capture_output=True, timeout=_ENDS_S, check=False)
-            del left[:_AT_ONCE]
+        end_with("bkill", jobs)
 
     def aux_of(self, log: str) -> dict[str, Any]:
         """What the plugin keeps of a submitted job."""

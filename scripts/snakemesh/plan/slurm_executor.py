@@ -8,7 +8,6 @@ for as often as `slurm-status-attempts` says, the plugin forgets its jobs, and t
 import subprocess
 import time
 from collections.abc import AsyncGenerator, Collection
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +18,7 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from snakemesh.output.folder import OutputFolder
-from snakemesh.plan.cluster_executor import ClusterExecutor
+from snakemesh.plan.cluster_executor import COMMAND_S, ClusterExecutor, end_with
 
 # The versions of the plugin whose methods are known here. Others are used as they are.
 _KNOWN = "2.8."
@@ -32,9 +31,6 @@ _ENDED = {
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
     *("PREEMPTED", "REVOKED", "TIMEOUT"),
 }
-# Jobs that are ended with one command, and the seconds that it may take.
-_AT_ONCE = 200
-_COMMAND_S = 60
 
 
 def use_with_slurm(folder: OutputFolder, is_alone: bool) -> None:
@@ -70,7 +66,7 @@ class PatientExecutor(ClusterExecutor, Executor):  # type: ignore[misc]
         line = ["squeue", "--noheader", "--states=all", "--format=%i|%T", "--name", self.run_uuid]
         try:
             done = subprocess.run(
-                line, capture_output=True, text=True, timeout=_COMMAND_S, check=False
+                line, capture_output=True, text=True, timeout=COMMAND_S, check=False
             )
         except (subprocess.SubprocessError, OSError):
             return None
@@ -81,12 +77,7 @@ class PatientExecutor(ClusterExecutor, Executor):  # type: ignore[misc]
 
     def end_jobs(self, jobs: Collection[str]) -> None:
         """End jobs."""
-        left = list(jobs)
-        while left:
-            with suppress(subprocess.SubprocessError, OSError):
-                line = ["scancel", *left[:_AT_ONCE]]
-                subprocess.run(line, capture_output=True, timeout=_COMMAND_S, check=False)
-            del left[:_AT_ONCE]
+        end_with("scancel", jobs)
 
     def aux_of(self, log: str) -> dict[str, Any]:
         """What the plugin keeps of a submitted job."""
