@@ -25,9 +25,14 @@ def fingerprint(function: Dispatcher, also: str) -> str:
     """
     reached = [function]
     for each in reached:
-        reached += [called for called in _own(each)[1] if called not in reached]
+        reached += [called for called in called_by(each) if called not in reached]
     text = "\n".join([also, *(_own(each)[0] for each in reached)])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def called_by(function: Dispatcher) -> tuple[Dispatcher, ...]:
+    """The compiled functions that a compiled function refers to."""
+    return _own(function)[1]
 
 
 @cache

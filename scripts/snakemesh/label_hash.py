@@ -19,7 +19,7 @@ def layers(labels: np.ndarray) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(layer, dtype=np.uint64)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def look_up(table, names, label, n_names):
     """The number of a label; a new label gets `n_names`.
 

@@ -108,7 +108,7 @@ def meet(labels, table, names, seen_in, n, cell):
     return table, names, seen_in, n, numbers[:n_numbers].copy()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def replace(labels, table, names, bodies, n, out):
     """Write the body of every label."""
     last = body = np.uint64(0)

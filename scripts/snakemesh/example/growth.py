@@ -23,14 +23,14 @@ _DRIFT = 640  # weight of the heading at the start, if the present direction has
 _REACH = 80 * NM  # a process is followed this far outside the volume
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _direction(z, y, x):
     """The vector scaled to the length DIRECTION, or a little less because of rounding."""
     length = int(math.sqrt(z * z + y * y + x * x)) + 1
     return z * DIRECTION // length, y * DIRECTION // length, x * DIRECTION // length
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _bounds(centre, radius, voxel, n):
     """The first voxel on an axis within `radius` of `centre`, and the one after the last.
 
@@ -39,7 +39,7 @@ def _bounds(centre, radius, voxel, n):
     return max(-((radius - centre) // voxel), 0), min((centre + radius) // voxel + 1, n)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _is_clear(owner, label, centre, radius):
     """Whether no process of another label has a voxel in the ball."""
     z0, z1 = _bounds(centre[0], radius, _VZ, owner.shape[0])
@@ -55,7 +55,7 @@ def _is_clear(owner, label, centre, radius):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _paint(owner, rough, label, centre, radius):
     """Give the free voxels of a ball to `label`. The noise `rough` makes its surface uneven."""
     outer = radius + radius // 4
@@ -71,13 +71,13 @@ def _paint(owner, rough, label, centre, radius):
                     owner[z, y, x] = label
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _jitter(words, cursor, amplitude):
     """A random number from -1024 * amplitude to 1023 * amplitude."""
     return (int(words[cursor % len(words)] & np.uint64(2047)) - 1024) * amplitude
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _turn(owner, cells, margin, label, here, going, heading, radius, words, cursor):
     """The next direction, or zeros if no direction is free of other processes.
 

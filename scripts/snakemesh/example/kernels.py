@@ -21,7 +21,7 @@ _VZ, _VY, _VX = VOXEL
 _MARGIN_SHIFT = 16  # with this scale, a margin of 255 is about 90 nm from the border
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _interpolated(lattice, z, y, i):
     """The noise, times 32, where the row of voxels `z y` enters and where it leaves block `i`.
 
@@ -36,7 +36,7 @@ def _interpolated(lattice, z, y, i):
     return enter, leave
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _distance(z, y, x, to):
     """The distance of two points, a float."""
     return math.sqrt((z - to[0]) ** 2 + (y - to[1]) ** 2 + (x - to[2]) ** 2)
@@ -76,7 +76,7 @@ def _candidates(seeds, weights, warp, begin, end, among):
     return found[:count]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _two_nearest(seeds, weights, cell_of, near, z, y, x):
     """The cell that owns a point, and its lead: how much nearer it is than the next cell.
 
@@ -94,7 +94,7 @@ def _two_nearest(seeds, weights, cell_of, near, z, y, x):
     return owner, second - best
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _fill_block(seeds, weights, cell_of, near, lattices, block, cells, margin, rough):
     """Do the work of `partition` for one block. near: the seeds that can own a voxel of it."""
     k, j, i = block
@@ -156,7 +156,7 @@ def partition(seeds, weights, cell_of, lattices, cells, margin, rough):
                             )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _gives_way(owner, cells, z, y, x):
     """Whether a voxel of a cell touches a process of another label or a cell of a larger number."""
     label = cells[z, y, x]
@@ -173,7 +173,7 @@ def _gives_way(owner, cells, z, y, x):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def merge(owner, cells, rough, gap_above, out):
     """Write the processes over the cells, into `out`, with gaps between some of them.
 
@@ -191,7 +191,7 @@ def merge(owner, cells, rough, gap_above, out):
                     out[z, y, x] = cells[z, y, x]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _join(parent, a, b):
     """Join the trees of `a` and `b`. The smaller root stays: it is the first voxel of its piece."""
     while parent[a] != a:

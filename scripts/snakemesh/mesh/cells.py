@@ -11,7 +11,7 @@ from snakemesh.compiled import njit
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def mixed_cells(flat, first, row, slab, n, buffer, found):
     """The cells of a row that have more than one label: their places in it, ascending.
 
@@ -38,7 +38,7 @@ def mixed_cells(flat, first, row, slab, n, buffer, found):
     return n_found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def has_neck(flat, first, row, slab, number, face, neck_faces):
     """Whether the face of a cell that can be a neck is one, and is a lower face of the cell.
 
@@ -55,7 +55,7 @@ def has_neck(flat, first, row, slab, number, face, neck_faces):
     return neck_faces[case] == face + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def cell_labels(flat, first, row, slab, numbers, cases):
     """The labels of a cell and their cases, without the background.
 
@@ -97,7 +97,7 @@ def cell_labels(flat, first, row, slab, numbers, cases):
     return n, n_with_background
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def middle_of(flat, first, row, slab):
     """The mean of the middles of all edges of a cell between two labels.
 
@@ -117,7 +117,7 @@ def middle_of(flat, first, row, slab):
     return _nearest(x, n), _nearest(y, n), _nearest(z, n)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _nearest(halves, n):
     """`halves` halves of a voxel, divided by n, in 1/4096 voxel, rounded."""
     return (halves * VOXEL_STEPS + n) // (2 * n)

@@ -32,13 +32,13 @@ def stars(n_vertices, corners):
     return first, link
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, inline="always", allocates=False)
 def after(c):
     """The corner after c in its face."""
     return c + 1 if c % 3 < 2 else c - 2
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def star(corners, first, link, u, ring, row):
     """Find the faces of u. Returns how many there are, or MAX_STAR + 1 if there are more.
 
@@ -67,7 +67,7 @@ def star(corners, first, link, u, ring, row):
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def border_neighbours(ring, n):
     """The vertices before and after a vertex in the border of its mesh; -1 where there is none.
 
@@ -87,7 +87,7 @@ def border_neighbours(ring, n):
     return one, two
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def may_collapse(points, planes, marks, mark, u, v, ring, n, n_v, other, force):
     """Whether u may collapse into its neighbour v.
 
@@ -128,7 +128,7 @@ def may_collapse(points, planes, marks, mark, u, v, ring, n, n_v, other, force):
     return common == 2 and not (n == 3 and _is_tetrahedron(v, ring, n, n_v))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _is_tetrahedron(v, ring, n, n_v):
     """Whether the face that would be left of three has the corners of another face of v."""
     for j in range(n):
@@ -141,7 +141,7 @@ def _is_tetrahedron(v, ring, n, n_v):
     return False
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _turned(points, u, v, a, b):
     """Whether the face u a b would turn too far, or lose its area, with v in place of u."""
     ex, ey, ez = difference(points, a, b)
@@ -154,13 +154,13 @@ def _turned(points, u, v, a, b):
     return dot <= 0 or dot * dot <= _MIN_COSINE * _MIN_COSINE * lengths
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def difference(points, u, v):
     """The way from u to v."""
     return points[v, 0] - points[u, 0], points[v, 1] - points[u, 1], points[v, 2] - points[u, 2]
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def collapse(corners, first, link, u, v, ring, n):
     """Collapse u into v: returns the number of faces that are gone. ring, n: the star of u."""
     gone = 0

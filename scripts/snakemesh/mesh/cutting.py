@@ -41,7 +41,7 @@ def split(
     )
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def first_not_below(positions, at):
     """The number of the first plane that does not lie below a position; how many there are if none.
 
@@ -57,7 +57,7 @@ def first_not_below(positions, at):
     return low
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def facing(vertices, face, axis):
     """Which way a face looks along an axis: twice the signed area of its projection, int64.
 
@@ -88,7 +88,7 @@ def _crossing(vertices, faces, axis, plane):
     return found[:n].copy()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _cut_vertex(table, rows, vertices, new_vertices, n_new, u, v, axis, plane):
     """The row of the vertex where edge u-v meets the plane, and the number of new vertices.
 

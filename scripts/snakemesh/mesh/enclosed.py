@@ -46,7 +46,7 @@ def enclosed_moments(
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _add_enclosed(total, vertices, faces, owners, step, upper, is_seam):
     """Add to `total` (O, 4) what all tetrahedra count."""
     for f in range(len(faces)):
@@ -65,7 +65,7 @@ def _add_enclosed(total, vertices, faces, owners, step, upper, is_seam):
                     _add_cap(row, c, a, step, upper, is_seam, axis)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _before(a, b, upper, is_seam, axis):
     """Whether an edge lies in the upper seam of an axis before this one, too."""
     found = False
@@ -74,7 +74,7 @@ def _before(a, b, upper, is_seam, axis):
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _add_cap(row, a, b, step, upper, is_seam, axis):
     """Add what the edge from a to b of a face counts for the cap in the upper seam of an axis."""
     _add_tetrahedron(row, _corner(upper, step, axis, axis), _at(b, step), _at(a, step), 1.0)
@@ -82,7 +82,7 @@ def _add_cap(row, a, b, step, upper, is_seam, axis):
     _add_end(row, b, step, upper, is_seam, axis, 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _add_end(row, v, step, upper, is_seam, axis, sign):
     """Add what an end of an edge of a cap counts, if it lies on an edge of the tile.
 
@@ -102,7 +102,7 @@ def _add_end(row, v, step, upper, is_seam, axis, sign):
         _add_tetrahedron(row, p, q, _at(v, step), sign)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _add_tetrahedron(row, a, b, c, sign):
     """Add the volume and the moments of the tetrahedron of the origin and a, b, c to `row`."""
     volume = a[0] * (b[1] * c[2] - b[2] * c[1])
@@ -114,7 +114,7 @@ def _add_tetrahedron(row, a, b, c, sign):
         row[1 + i] += volume * (a[i] + b[i] + c[i]) / 4.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _corner(upper, step, i, j):
     """The corner of the tile that is at its upper end on the axes i and j, else at its lower."""
     return (
@@ -124,7 +124,7 @@ def _corner(upper, step, i, j):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _at(v, step):
     """Position of a vertex."""
     return v[0] * step[0], v[1] * step[1], v[2] * step[2]

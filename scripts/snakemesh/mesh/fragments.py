@@ -78,7 +78,7 @@ def encode_fragments(
     return records[kept], [b for b in blobs if b]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _octants(points, faces):
     """Which octants of the cell hold a face: bit x + 2 y + 4 z for octant x y z.
 
@@ -109,7 +109,7 @@ def _bounds(points, faces):
     return lower, upper
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _volume_and_area(points, faces, offset, step_nm):
     """Signed volume under the faces in nm^3, and their area in nm^2.
 
@@ -132,7 +132,7 @@ def _volume_and_area(points, faces, offset, step_nm):
     return volume, area
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _at(points, v, offset, step_nm):
     """Position of vertex v in nm, from the origin of the octree."""
     return (

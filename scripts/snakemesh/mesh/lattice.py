@@ -21,7 +21,7 @@ def to_lattice(vertices: np.ndarray, per_cell: np.ndarray) -> np.ndarray:
     return lattice
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def nearest_step(position, per_cell):
     """The step of the lattice that is nearest to a position; of two equally near, the upper one.
 

@@ -77,7 +77,7 @@ def _groups(vertices, leaders):
     return groups, first, means
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _add_quads(vertices, quads, groups, first, quadrics):
     """Add every quad to the quadrics of its corners' octets, about their first vertices.
 
@@ -117,7 +117,7 @@ def _add_quads(vertices, quads, groups, first, quadrics):
                 quadrics[g, 9] += area * e * e
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _difference(vertices, u, v):
     """The way from u to v in voxels: exact, as both are near to each other."""
     return (

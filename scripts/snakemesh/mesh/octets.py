@@ -70,7 +70,7 @@ def leaders(voxels, numbers, vertices, starts, parity):
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _octet_of(flat, first, row, slab, number):
     """The 27 voxels of a label around an octet, as bits. first: the lowest of them."""
     bits = 0
@@ -82,7 +82,7 @@ def _octet_of(flat, first, row, slab, number):
     return bits
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def is_simple(bits):
     """Whether the surface in an octet may become one vertex.
 
@@ -111,13 +111,13 @@ def is_simple(bits):
     return (bad | differs & 1) == 0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, inline="always", allocates=False)
 def _across_face(bits, p, q):
     """The first voxels of faces of which those across are alike, and the other two differ."""
     return (bits ^ bits >> p) & (bits ^ bits >> q) & ~(bits ^ bits >> (p + q))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, inline="always", allocates=False)
 def _across_cell(bits, step):
     """The first voxels of cells in which a voxel is like that across, and unlike all next to it.
 

@@ -5,7 +5,7 @@ import numpy as np
 from snakemesh.compiled import njit
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _insert(box, met, n):
     """Insert a box into the first n of `met`, which are ascending. Returns n + 1."""
     i = n

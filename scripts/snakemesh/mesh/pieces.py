@@ -211,7 +211,7 @@ def push_back(vertices: np.ndarray, codes: np.ndarray, planes: Planes) -> None:
     _push_back(vertices, codes, *planes.positions)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _push_back(vertices, codes, xs, ys, zs):
     for axis, positions in enumerate((xs, ys, zs)):
         for v in range(len(vertices)):

@@ -46,21 +46,21 @@ def dense_quadrics(points, corners):
     return quadrics
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def collapse_error(quadrics, points, u, v):
     """The error of a collapse of u into v: a mean square distance."""
     area = min(quadrics[u, 10], MOST_AREA)
     return _cost(quadrics, points, u, v) / area if area > 0 else np.float32(0)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _cost(quadrics, points, u, v):
     """The quadric of u at the position of v."""
     x, y, z = difference(points, u, v)
     return quadric_at(quadrics[u], x, y, z)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def quadric_at(quadric, x, y, z):
     """The value of a quadric, (12,), at a position relative to its vertex."""
     cost = (
@@ -71,7 +71,7 @@ def quadric_at(quadric, x, y, z):
     return max(cost + quadric[9], np.float32(0))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def bring_along(quadrics, points, u, v):
     """Add the quadric of u to that of v."""
     x, y, z = difference(points, u, v)
@@ -84,7 +84,7 @@ def bring_along(quadrics, points, u, v):
     quadrics[v, 10] += quadrics[u, 10]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def settle(is_free, first, points, quadrics):
     """Move each vertex that is free to the place that fits the dense faces it stands for best.
 
@@ -107,7 +107,7 @@ def settle(is_free, first, points, quadrics):
     return cost / area if area > 0 else 0.0
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def best_move(quadric, p, q, r):
     """The move x that makes x^T A x - 2 (p, q, r)^T x least: (0, 0, 0) if nothing holds it.
 

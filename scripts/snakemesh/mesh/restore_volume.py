@@ -120,7 +120,7 @@ def _limits(vertices, faces, owners, n_owners, upper, seams):
     return limit
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _free_weight(gradient, vertex, upper, seams, fate):
     """Length of the gradient of a vertex, (3,), after what the faces of the tile do not allow.
 
@@ -204,7 +204,7 @@ def _affine_push(vertices, weight, owner_of, found, wanted, step):
     return middle, slope
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _even_push(volume, missing, area):
     """How far to push all of a surface, so that `missing` is added to its volume.
 
@@ -219,7 +219,7 @@ def _even_push(volume, missing, area):
     return volume / area * growth / (1 + growth / 3)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _solved(m, d):
     """The solution x of m x = d for a symmetric m (3, 3).
 
@@ -239,7 +239,7 @@ def _solved(m, d):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _edge(vertices, a, b, step):
     """The edge from vertex a to vertex b, in voxels."""
     return (

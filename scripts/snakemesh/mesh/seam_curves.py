@@ -141,7 +141,7 @@ def _smoothed(points, starts, neighbours, is_node):
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _walk(u, v, starts, neighbours, is_node, is_met, path):
     """Follow a curve from u over v to the next node, or back to u. Returns the vertices in path."""
     path[0], path[1] = u, v
@@ -156,7 +156,7 @@ def _walk(u, v, starts, neighbours, is_node, is_met, path):
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _is_before(points, u, v):
     """Whether the position of u comes before that of v, in the order x, y, z."""
     for i in range(3):
@@ -259,7 +259,7 @@ def _divide(curve, begin, end, limits, found):
                 todo.append((where, j))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _farthest(curve, begin, end):
     """The first place between two ends that is farthest from the line between them, and the square
     of its distance.

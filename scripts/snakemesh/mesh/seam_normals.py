@@ -37,19 +37,19 @@ def normals_in_planes(
     return normals
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _add_normals(normals, vertices, planes, faces, parts, parents):
     for f in range(len(parts)):
         _add_normal(normals, vertices, planes, parts[f], faces[parents[f]])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _is_in_one(bits):
     """Whether planes, given as bits, are those of one axis."""
     return ((bits & 3) != 0) + ((bits & 12) != 0) + ((bits & 48) != 0) == 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _add_normal(normals, vertices, planes, part, face):
     """Add the normal of a face at the edges of a part of it that lie in planes."""
     a, b, c = planes[part[0]], planes[part[1]], planes[part[2]]
@@ -75,7 +75,7 @@ def _add_normal(normals, vertices, planes, part, face):
                 normals[w, 2] += int(np.floor(z * weight / 16 + 0.5))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _edge(vertices, a, b):
     """The edge from vertex a to vertex b."""
     return (

@@ -198,7 +198,7 @@ def _simplify_piece(points, corners, fates, planes, target, limit):
     return settle(fates == FREE, first, points, quadrics), force
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _collapse_best(points, corners, first, link, planes, quadrics, marks, ring, u, error, mark):
     """Collapse u into the neighbour that it fits best: faces that are gone, 0 if none, and mark."""
     n = star(corners, first, link, u, ring, 0)
@@ -229,7 +229,7 @@ def _collapse_best(points, corners, first, link, planes, quadrics, marks, ring, 
     return 0, mark
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _drop(points, corners, first, link, planes, quadrics, marks, ring, u, mark, force):
     """Collapse u, which is in a curve, along it: faces that are gone, 0 if none, and mark."""
     quadrics[u, LEAST] = _NEVER  # until its surroundings change
@@ -285,7 +285,7 @@ def _clear(
     return 0, mark
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _collapse(points, corners, first, link, quadrics, ring, u, v, n):
     """Collapse u into v, and have all around looked at again. Returns the faces that are gone."""
     bring_along(quadrics, points, u, v)

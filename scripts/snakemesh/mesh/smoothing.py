@@ -48,7 +48,7 @@ def weights(step: float) -> tuple[int, ...]:
     return tuple(round(step * 2.0**WEIGHT_BITS / (3 * n)) for n in _N_QUADS)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def corners(quads, q):
     """The corners of a quad, as uint32: numba looks whether an index with a sign is negative."""
     quad = quads[q]
@@ -78,7 +78,7 @@ def _smooth(vertices, quads, n_iter, shrink, expand, packed, totals):
         vertices[v, 2] += z
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _smoothing_pass(packed, totals, quads, counts, weights):
     """Move every vertex by the weighted sum of its differences, in place.
 
@@ -107,12 +107,12 @@ def _smoothing_pass(packed, totals, quads, counts, weights):
         )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _packed(x, y, z):
     return np.int64(x) + (np.int64(y) << _Y) + (np.int64(z) << _Z)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _unpacked(difference):
     """The x, y and z of a difference of packed positions, each from -2^20 up to 2^20."""
     x = difference << (64 - _Y) >> (64 - _Y)

@@ -114,7 +114,7 @@ def _rounded_all(points, xs, ys, zs, lower, upper, grain):
     return targets
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _slab(at, cuts, lower, upper):
     """What a position lies between, of planes that cut and ends of the volume, and whether it lies
     in a plane. cuts: (n,) int64, ascending.
@@ -125,7 +125,7 @@ def _slab(at, cuts, lower, upper):
     return max(below, lower), min(above, upper), low < len(cuts) and above == at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _rounded(at, corner, cuts, lower, upper, grain):
     """A position on an axis, rounded from the corner of its cell; the same if it may not move."""
     below, above, is_in_plane = _slab(at, cuts, lower, upper)

@@ -58,7 +58,7 @@ def _without_specks(vertices, faces, owners, step, widths, n_owners, least):
     return stays, gone
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _root(root, v):
     """The number of the component of a vertex: its smallest vertex."""
     while root[v] != v:
@@ -67,7 +67,7 @@ def _root(root, v):
     return v
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _add(total, vertices, face, step):
     """Add volume and first moments of the tetrahedron of a face and the lower corner."""
     ax, ay, az = _at(vertices, face[0], step)
@@ -81,7 +81,7 @@ def _add(total, vertices, face, step):
     total[3] += volume * (az + bz + cz) / 4.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _at(vertices, v, step):
     """The position of a vertex, in voxels."""
     return vertices[v, 0] * step[0], vertices[v, 1] * step[1], vertices[v, 2] * step[2]

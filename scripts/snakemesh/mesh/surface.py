@@ -160,7 +160,7 @@ def _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, gone):
     return face_starts
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _fan(corners, on_sides, faces, n, gone):
     """Split a quad that has vertices of necks on its sides into triangles around the first one.
 

@@ -76,7 +76,7 @@ def mean_by_area(vertices, faces, starts, squares, step_nm):
     return means
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _edge(vertices, a, b, step_nm):
     """The way from vertex a to vertex b, in nm."""
     return (

@@ -42,7 +42,7 @@ class Levels(NamedTuple):
     starts: np.ndarray  # (levels + 1,) int64: level k is starts[k - 1] : starts[k] of the output
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _winner(a0, a1, a2, a3, a4, a5, a6, a7, w0, w1, w2, w3, w4, w5, w6, w7):
     """The heaviest of eight weighted labels and its weight; of equally heavy ones the smallest.
 
@@ -68,14 +68,14 @@ def _winner(a0, a1, a2, a3, a4, a5, a6, a7, w0, w1, w2, w3, w4, w5, w6, w7):
     return _better(label, votes, a7, w7)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _better(a, n, b, m):
     """The winner of label a with n votes and label b with m votes, and its votes."""
     second = (m > n) | ((m == n) & (b < a))  # no short circuit: a select, not a branch
     return b if second else a, m if second else n
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _first_row(r0, r1, r2, r3, s1, s2, s3, step, has_next, zero, n, out):
     """Vote on a row of n nodes of the first level, from four rows of voxels.
 
@@ -102,7 +102,7 @@ def _first_row(r0, r1, r2, r3, s1, s2, s3, step, has_next, zero, n, out):
         out[2 * SPAN + x] = w0 + w1 + w2 + w3 + w4 + w5 + w6 + w7
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _next_row(r0, r1, r2, r3, s1, s2, s3, step, has_next, n, out):
     """Vote on a row of n nodes of a higher level, from four rows of scratch of the level below.
 
@@ -135,7 +135,7 @@ def _next_row(r0, r1, r2, r3, s1, s2, s3, step, has_next, n, out):
         )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _count(block, box, label):
     """How many voxels of a box (z0, z1, y0, y1, x0, x1) of the block hold a label."""
     z0, z1, y0, y1, x0, x1 = box
@@ -155,7 +155,7 @@ def _count(block, box, label):
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _recount(block, box, guess, cast, zero, left):
     """The mode of a box of the block and its votes, exactly.
 
@@ -183,7 +183,7 @@ def _recount(block, box, guess, cast, zero, left):
     return label, votes
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _recount_row(block, corner, factor, zero, n, row, left):
     """Recount the nodes of a row of scratch whose winner is not sure of more than half the votes.
 

@@ -76,7 +76,7 @@ def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.asarray(normals / np.maximum(lengths, 1e-30))
 
 
-@njit(cache=True)
+@njit(cache=True, allocates=False)
 def _fill(owners, nearness, normal, edge, owner, points, normals, faces):
     """Fill the pixels whose centres lie in a triangle that is nearer than what is there."""
     height, width = owners.shape

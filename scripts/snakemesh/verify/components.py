@@ -42,7 +42,7 @@ def components(labels: np.ndarray, most_axes: int) -> tuple[np.ndarray, np.ndarr
     return np.repeat(numbers, ends - starts).reshape(labels.shape), kinds
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _join(roots, owners, starts, ends, rows, ny, dz, dy, reach, nx):
     """Join the runs of a label in each row with those in the row (dz, dy) before it that they meet.
 
@@ -74,7 +74,7 @@ def _join(roots, owners, starts, ends, rows, ny, dz, dy, reach, nx):
                 k += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, allocates=False)
 def _number(roots, owners):
     """Replace what `_join` has made of roots by the numbers of components, from 1 on."""
     count = 0
