@@ -293,6 +293,10 @@ if workflow.is_main_process:
     atexit.register(say_at_exit)
     shown = workflow.output_settings
     if not shown.dryrun:
+        if not IS_MODULE:
+            from snakemesh.plan.interrupted_start import end_starting_jobs_silently
+
+            end_starting_jobs_silently()
         if not (IS_MODULE or shown.verbose or shown.quiet):
             QUIET = quieted(logger)
         logger.addHandler(StartHandler(begin, OUT))

@@ -11,6 +11,13 @@ from running import command, meshes, run
 from terminal import run_on_terminal, seen
 
 JOB = "mesh_block lod 0 0_0_0"
+# Python runs this before a script: a job that has only just started, for as long as a test needs
+SLOW_START = """
+import time
+with open("/proc/self/cmdline") as file:
+    if ".snakemake/scripts" in file.read():
+        time.sleep(3)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +79,26 @@ def test_a_line_that_moves(with_a_failure):
     assert "jobid" not in text and "Building DAG" not in text
 
 
-def test_ctrl_c(repository, with_a_failure, output):
+@pytest.mark.parametrize("is_starting", [True, False], ids=["starting", "any moment"])
+def test_ctrl_c(repository, with_a_failure, output, tmp_path, is_starting):
     """No half line stays, nothing has failed, and the same command goes on."""
     ours, _, _ = with_a_failure
     before = (output / "logs" / "failures.jsonl").read_text()
+    environment = {}
+    if is_starting:
+        (tmp_path / "sitecustomize.py").write_text(SLOW_START)
+        environment["PYTHONPATH"] = str(tmp_path)
     code, text = run_on_terminal(
-        command(ours), repository, moment=lambda so_far: re.search(r"[12] jobs? running", so_far)
+        command(ours),
+        repository,
+        moment=lambda so_far: re.search(r"[12] jobs? running", so_far),
+        environment=environment,
     )
     assert code == 1
     rows = seen(text)
     assert any("Terminating processes on user request, this might take" in row for row in rows)
-    assert not any("% of the work" in row or row.startswith("failed: ") for row in rows)
+    assert not any("% of the work" in row or row.startswith("failed: ") for row in rows), text
+    assert not any("Traceback" in row or "KeyboardInterrupt" in row for row in rows), text
     assert rows[-2:] == ["At least one job did not complete successfully.", ""]
     assert (output / "logs" / "failures.jsonl").read_text() == before
 

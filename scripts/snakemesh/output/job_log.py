@@ -57,7 +57,8 @@ def _logged(path: str, job: str) -> Iterator[JobLog]:
     log = JobLog()
     with open(path, "w", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
         try:
-            yield log
+            with _raising_on_ctrl_c():
+                yield log
         except UserError as error:
             print(f"{job}: {error}", flush=True)
             sys.exit(1)
@@ -77,6 +78,22 @@ def _logged(path: str, job: str) -> Iterator[JobLog]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # Linux counts in KiB
         measured = f"seconds {seconds:.2f}  peak_mb {peak}"
         print(f"{job}  {facts}  {measured}  snakemesh {__version__}", flush=True)
+
+
+@contextmanager
+def _raising_on_ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt in a job that a run has started.
+
+    Before and after, Ctrl-C ends such a job silently (`plan.interrupted_start`).
+    """
+    if signal.getsignal(signal.SIGINT) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _is_disk_full(error: Exception) -> bool:

@@ -1,8 +1,10 @@
 import errno
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,22 @@ def test_a_log_on_the_full_disk():
     with pytest.raises(SystemExit) as ended, job_log("/dev/full", "job"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert str(ended.value).startswith("job: the disk of config key output_directory is full")
+
+
+def test_ctrl_c_while_a_job_works(tmp_path):
+    """A job starts with the system's default, gets it back, and says in its log what ended it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as ended, job_log(str(tmp_path / "job.log"), "job"):
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as after a shell's `&`
+        with job_log(str(tmp_path / "other.log"), "job"):
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 130
+    assert (tmp_path / "job.log").read_text() == "job: interrupted\n"
+    assert (tmp_path / "other.log").read_text().startswith("job    seconds ")
