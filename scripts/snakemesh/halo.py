@@ -1,5 +1,7 @@
 """How much around a tile a job reads."""
 
+from snakemesh.smoothing_passes import pass_steps
+
 
 def halo_voxels(n_smoothing_iter: int) -> int:
     """The width of the halo, in voxels.
@@ -10,7 +12,7 @@ def halo_voxels(n_smoothing_iter: int) -> int:
     the cells 0 and 1 (`octets`). Its other vertices are then in the octet of the cells 2 and 3.
     Whether these are merged depends on quads that end in cell 4, and a vertex of cell 4 on the
     fifth voxel. The vertex of a neck (`necks`) depends on cells next to those of its quad alone,
-    cell 4 at most. Each of the two passes of a sweep of smoothing looks one voxel further. Two more
+    cell 4 at most. Each pass of smoothing looks one voxel further. Two more
     voxels are for vertices that smoothing moves by more than a voxel.
     """
-    return 2 * n_smoothing_iter + 7
+    return len(pass_steps(n_smoothing_iter)) + 7

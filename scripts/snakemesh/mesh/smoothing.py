@@ -12,12 +12,8 @@ they are below 2^20 on every axis, which is 256 voxels; a quad is a voxel or two
 import numpy as np
 
 from snakemesh.compiled import njit
+from snakemesh.smoothing_passes import pass_steps
 
-# Taubin's filter (Taubin 1995, "A signal processing approach to fair surface design"): a pass that
-# shrinks, then one that expands a little more, with 1 / SHRINK + 1 / EXPAND = PASS_BAND.
-PASS_BAND = 0.1
-SHRINK = 0.63
-EXPAND = 1.0 / (PASS_BAND - 1.0 / SHRINK)
 # Weights are integers, in steps of 2^-32.
 WEIGHT_BITS = 32
 # A vertex of a net is in so many quads, one for each edge of its cycle (`cell_cases`).
@@ -25,25 +21,26 @@ _N_QUADS = (3, 4, 5, 6, 7)
 _Y, _Z = 21, 42
 
 
-def smooth(vertices: np.ndarray, quads: np.ndarray, n_iter: int) -> None:
-    """Smooth closed surfaces in place by Taubin's filter: `n_iter` times shrink, then expand.
+def smooth(vertices: np.ndarray, quads: np.ndarray, n_sweeps: int) -> None:
+    """Smooth closed surfaces in place by the passes of `n_sweeps` sweeps of Taubin's filter.
 
     vertices: (N, 3) int32, each in 3 to 7 quads. quads: (M, 4) int32. Each pass sums the
     differences corner - self over the quads of a vertex, which is exact in integers, and rounds
     once. So the result does not depend on where the coordinates start.
     """
-    if n_iter == 0:
+    if n_sweeps == 0:
         return
+    passes = np.array([weights(step) for step in pass_steps(n_sweeps)])
     # numpy asks the system for large pages, which numba does not: a fifth of the time to touch them
     packed = np.empty(len(vertices), dtype=np.int64)
     totals = np.zeros(len(vertices), dtype=np.int64)
-    _smooth(vertices, quads, n_iter, weights(SHRINK), weights(EXPAND), packed, totals)
+    _smooth(vertices, quads, passes, packed, totals)
 
 
 def weights(step: float) -> tuple[int, ...]:
     """What a sum of differences is multiplied by, for a vertex in 3, 4, 5, 6 and 7 quads.
 
-    step: how far to move, in mean differences: SHRINK or EXPAND.
+    step: how far to move, in mean differences (`pass_steps`).
     """
     return tuple(round(step * 2.0**WEIGHT_BITS / (3 * n)) for n in _N_QUADS)
 
@@ -56,8 +53,11 @@ def corners(quads, q):
 
 
 @njit(cache=True, nogil=True)
-def _smooth(vertices, quads, n_iter, shrink, expand, packed, totals):
-    """Do what `smooth` says. packed, totals: (N,) int64, memory to work in, `totals` zero."""
+def _smooth(vertices, quads, passes, packed, totals):
+    """Do what `smooth` says. passes: the weights of each, (P, 5) int64.
+
+    packed, totals: (N,) int64, memory to work in, `totals` zero.
+    """
     for v in range(len(vertices)):
         packed[v] = _packed(vertices[v, 0], vertices[v, 1], vertices[v, 2])
     counts = np.zeros(len(vertices), dtype=np.uint8)
@@ -67,9 +67,8 @@ def _smooth(vertices, quads, n_iter, shrink, expand, packed, totals):
         counts[b] += 1
         counts[c] += 1
         counts[d] += 1
-    for _ in range(n_iter):
-        _smoothing_pass(packed, totals, quads, counts, shrink)
-        _smoothing_pass(packed, totals, quads, counts, expand)
+    for weights in passes:
+        _smoothing_pass(packed, totals, quads, counts, weights)
     for v in range(len(vertices)):
         before = _packed(vertices[v, 0], vertices[v, 1], vertices[v, 2])
         x, y, z = _unpacked(packed[v] - before)
@@ -83,7 +82,7 @@ def _smoothing_pass(packed, totals, quads, counts, weights):
     """Move every vertex by the weighted sum of its differences, in place.
 
     packed: (N,) int64. totals: (N,) int64, zero, and zero again afterwards. counts: (N,) uint8, the
-    number of quads. weights: from `weights`.
+    number of quads. weights: (5,) int64, from `weights`.
     """
     for q in range(len(quads)):
         a, b, c, d = corners(quads, q)
@@ -92,7 +91,7 @@ def _smoothing_pass(packed, totals, quads, counts, weights):
         totals[b] += total
         totals[c] += total
         totals[d] += total
-    w3, w4, w5, w6, w7 = weights
+    w3, w4, w5, w6, w7 = weights[0], weights[1], weights[2], weights[3], weights[4]
     half = 1 << (WEIGHT_BITS - 1)
     for v in range(len(packed)):
         n = np.int64(counts[v])

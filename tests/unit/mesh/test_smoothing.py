@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from snakemesh.mesh.net import label_nets
-from snakemesh.mesh.smoothing import EXPAND, SHRINK, WEIGHT_BITS, smooth
+from snakemesh.mesh.smoothing import WEIGHT_BITS, smooth
+from snakemesh.smoothing_passes import EXPAND, PASS_BAND, SHRINK, pass_steps
 from surfaces import noise, voronoi
 
 
@@ -13,7 +14,7 @@ def smoothed_twin(vertices, quads, n_iter):
         for corner in quad:
             around[corner] += [other for other in quad if other != corner]
     at = vertices.tolist()
-    for step in (SHRINK, EXPAND) * n_iter:
+    for step in pass_steps(n_iter):
         moved = []
         for own, near in zip(at, around, strict=True):
             weight = round(step * 2**WEIGHT_BITS / len(near))
@@ -26,13 +27,30 @@ def smoothed_twin(vertices, quads, n_iter):
     return np.array(at)
 
 
+def left_of_waves(steps):
+    """What passes leave of waves whose mean difference to their neighbours is 0 to 1.5."""
+    waves = np.linspace(0, 1.5, 301)
+    return np.prod([1 - step * waves for step in steps], axis=0)
+
+
+@pytest.mark.parametrize(("n_sweeps", "n_passes"), [(2, 3), (5, 4)])
+def test_fewer_passes_leave_the_same_of_every_wave(n_sweeps, n_passes):
+    assert pytest.approx(PASS_BAND) == 1 / SHRINK + 1 / EXPAND
+    steps = pass_steps(n_sweeps)
+    assert len(steps) == n_passes
+    expected = left_of_waves((SHRINK, EXPAND) * n_sweeps)
+    np.testing.assert_allclose(left_of_waves(steps), expected, atol=0.02)
+    for n in range(1, n_passes):  # nothing grows much in between
+        assert np.abs(left_of_waves(steps[:n])).max() < 1.7
+
+
 def quads_of(labels):
     """The vertices and quads of all nets of a volume, as they are before smoothing."""
     nets = label_nets(labels)
     return nets.vertices, nets.quads
 
 
-@pytest.mark.parametrize("n_iter", [1, 3])
+@pytest.mark.parametrize("n_iter", [1, 2, 3, 5])
 @pytest.mark.parametrize("labels", [noise((7, 8, 9), 2, seed=1), voronoi((12, 12, 12), 5, seed=1)])
 def test_smoothing_against_its_definition(labels, n_iter):
     vertices, quads = quads_of(labels)

@@ -262,8 +262,8 @@ def test_roi_of_nothing_is_refused(begin, end, mode, expected):
 # -- small things -----------------------------------------------------------------------------
 
 
-def test_halo_is_two_voxels_a_sweep_and_seven():
-    assert [halo_voxels(n) for n in (0, 1, 5)] == [7, 9, 17]
+def test_halo_is_a_voxel_a_pass_and_seven():
+    assert [halo_voxels(n) for n in (0, 1, 2, 5, 10)] == [7, 9, 10, 11, 27]
 
 
 # -- what positions are relative to -----------------------------------------------------------
