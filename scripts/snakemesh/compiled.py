@@ -18,8 +18,10 @@ import numpy as np
 from numba.core import caching, compiler, serialize
 from numba.core import config as numba_config
 from numba.core import types as numba_types
+from numba.core.runtime import nrt
 
 from snakemesh import kernel_files
+from snakemesh.callees import callee, compile_callees_as_parts
 from snakemesh.fingerprint import fingerprint
 
 __all__ = ["njit"]
@@ -57,7 +59,9 @@ def njit(
         # nobody takes the address of a function, for which numba would wrap it once more
         dispatcher: Any = compiling(no_cfunc_wrapper=True, **options)(function)
         if dispatcher is not function:  # which it is with NUMBA_DISABLE_JIT
-            dispatcher.get_call_template = _widening(dispatcher.get_call_template)
+            called = callee(function, dispatcher, options)
+            dispatcher.get_call_template = _widening(called.get_call_template)
+            dispatcher.get_overload = called.get_overload
             if cache:
                 # numba has no setting for that; its own cache is one more class like this
                 dispatcher._cache = _Kept(dispatcher)
@@ -78,9 +82,11 @@ class _Kept(caching._Cache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """What was compiled for a signature, or None."""
-        target_context.refresh()
+        # what machine code calls; the rest of `refresh`, a third of a second, is for compiling
+        nrt.rtsys.initialize(target_context)
         kept = kernel_files.read(self._name(sig, target_context))
         if kept is None:
+            compile_callees_as_parts()
             return None
         return compiler.CompileResult._rebuild(target_context, *pickle.loads(kept))
 

@@ -12,7 +12,7 @@ import pytest
 import snakemesh.compiled
 
 LIBRARY = Path(snakemesh.compiled.__file__).parent
-PARTS = ("compiled", "fingerprint", "kernel_files")
+PARTS = ("callees", "compiled", "fingerprint", "kernel_files")
 CONSTANTS = """
 from typing import NamedTuple
 
@@ -142,7 +142,20 @@ def test_settings_of_the_compiler_count(clone, flags):
 def test_constants_and_narrow_integers_need_no_version_of_their_own(tmp_path):
     program = """
 import numpy as np
+from numba.core import event
 from snakemesh.compiled import njit
+
+compiled = []
+
+class Listener(event.Listener):
+    def on_start(self, event):
+        if event.data["dispatcher"].py_func is inner.py_func:
+            compiled.append([str(t) for t in event.data["args"]])
+
+    def on_end(self, event):
+        pass
+
+event.register("numba:compile", Listener())
 
 @njit(cache=True)
 def inner(x):
@@ -153,14 +166,65 @@ def outer(values):
     return inner(values[0]) + inner(3) + inner(values.size) + inner(np.int8(-1))
 
 assert outer(np.array([4], np.int32)) == 11
-print([[str(t) for t in signature] for signature in inner.signatures])
+print(compiled)
 """
-    write_package(tmp_path)
-    env = os.environ | {"PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
-    (tmp_path / "program.py").write_text(program)
-    line = [sys.executable, str(tmp_path / "program.py")]
-    done = subprocess.run(line, env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[['int64']]"
+    assert run_twice(tmp_path, program) == ("[['int64']]", "[]")
+
+
+def test_machine_code_is_only_made_of_what_python_calls(tmp_path):
+    """A function that Python and others call, and that calls itself; exceptions and constants."""
+    program = """
+import numpy as np
+from numba.core.codegen import JitEngine
+from snakemesh.compiled import njit
+
+names, add_module = [], JitEngine.add_module
+
+def added(engine, module):
+    names.append(module.name)
+    return add_module(engine, module)
+
+JitEngine.add_module = added
+NAMES = ("few", "many")
+
+@njit(cache=True)
+def sum_up_to(n):
+    return n + sum_up_to(n - 1) if n > 0 else 0
+
+@njit(cache=True)
+def checked(values, n):
+    if values.size < n:
+        raise ValueError("too short", n)
+    return NAMES[int(n > 2)], sum_up_to(n), np.full(n, 2).sum()
+
+@njit(cache=True)
+def outer(n):
+    return checked(np.zeros(4, np.uint8), n)
+
+assert outer(3) == ("many", 6, 6) and outer(1) == ("few", 1, 2)
+assert checked(np.zeros(2, np.uint8), 2) == ("few", 3, 4) and sum_up_to(5) == 15
+for raising in (lambda: outer(7), lambda: checked(np.zeros(2, np.uint8), 7)):
+    try:
+        raising()
+    except ValueError as error:
+        assert error.args == ("too short", 7)
+    else:
+        raise AssertionError("nothing raised")
+print(*sorted(names))
+"""
+    first, _ = run_twice(tmp_path, program)
+    assert first == "checked nrt outer sum_up_to"
+
+
+def run_twice(folder: Path, program: str) -> tuple[str, str]:
+    """What a program prints that has compiled nothing yet, and what it then prints again."""
+    write_package(folder)
+    env = os.environ | {"PYTHONPATH": str(folder), "XDG_CACHE_HOME": str(folder)}
+    (folder / "program.py").write_text(program)
+    line = [sys.executable, str(folder / "program.py")]
+    runs = [subprocess.run(line, env=env, capture_output=True, text=True) for _ in range(2)]
+    assert all(done.returncode == 0 for done in runs), runs[0].stderr + runs[1].stderr
+    return runs[0].stdout.strip(), runs[1].stdout.strip()
 
 
 def test_what_cannot_be_described_is_refused(tmp_path):
