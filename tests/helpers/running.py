@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from snakemake_server import run_snakemake
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILES = ("profiles", "lsf", "slurm", "sge", "pbs", "htcondor")
 PARTS = ("Snakefile", "rules", "scripts", "report", "config", "envs", *PROFILES)
@@ -50,7 +52,7 @@ def run(
 ) -> subprocess.CompletedProcess:
     """Run the workflow to its end, whether it succeeds or fails."""
     line = command(config, *arguments, cores=cores)
-    return subprocess.run(line, cwd=repository, capture_output=True, text=True, check=False)
+    return run_snakemake(line[3:], repository)  # without `python -m snakemake`
 
 
 def finish(repository: Path, config: dict, cores: int = 2) -> Path:
