@@ -1,6 +1,7 @@
 """What the tests of whole runs share: the test volume, and the runs that many of them look at."""
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,18 +133,39 @@ def ours(volume, config, place):
 
 @pytest.fixture(scope="session")
 def made(repository, tmp_path_factory):
-    """Runs a configuration for a volume that is not edited; a second time the output is copied."""
+    """Runs a configuration; a second time, for the same input, the output is copied."""
     outputs: dict[str, Path] = {}
 
     def make(configuration) -> Path:
-        output = Path(configuration["output_directory"])
-        key = json.dumps(configuration | {"output_directory": None}, default=str)
+        output, source = (Path(configuration[k]) for k in ("output_directory", "input_path"))
+        dates = [path.stat().st_mtime_ns for path in sorted(source.rglob("*")) if path.is_file()]
+        keys = configuration | {"output_directory": None, "input": [digests(source), dates]}
+        key = json.dumps(keys, default=str)
         if key in outputs:
-            shutil.copytree(outputs[key], output)
+            shutil.copytree(outputs[key], output, symlinks=True)
         else:
             finish(repository, configuration)
             outputs[key] = tmp_path_factory.mktemp("made") / "out"
-            shutil.copytree(output, outputs[key])
+            shutil.copytree(output, outputs[key], symlinks=True)
         return output / "multires"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def edit():
+    """Edits the input of a configuration: other labels in a box, and a new date of its chunks.
+
+    The date is the same for every test, so that tests of the same edit share what is `made` of it.
+    """
+
+    def make(configuration, box=np.s_[0:6, 0:6, 0:6]) -> None:
+        path = Path(configuration["input_path"]) / "s0"
+        before = {chunk: chunk.stat().st_mtime_ns for chunk in path.iterdir()}
+        array = zarr.open_array(path, mode="r+")
+        array[box] = array[box] + np.uint64(1)
+        for chunk, date in before.items():
+            if chunk.stat().st_mtime_ns != date:
+                os.utime(chunk, ns=(date, date + 10**9))
 
     return make

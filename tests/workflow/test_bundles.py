@@ -1,10 +1,9 @@
 """Shards made from bundles are those made from containers, whatever is killed or damaged."""
 
 import os
+import shutil
 
-import numpy as np
 import pytest
-import zarr
 
 from running import digests, dry_run, finish, jobs_in, kill_when, planned, run
 from small_blocks import copy_with_bundles
@@ -26,20 +25,35 @@ def bundles(output):
     return sorted(output.glob("work/mesh/bundles/lod*/*.fragments"))
 
 
-def stop_after(repository, configuration, rule):
-    done = run(repository, configuration, "--until", rule)
-    assert done.returncode == 0, done.stdout + done.stderr
+# Where a run is stopped, and the options that stop it there. --until mesh_block would end in a bug
+# of Snakemake, as blocks wait for blocks.
+STOPS = {
+    "blocks": ("--omit-from", "mesh_bundle"),
+    "bundles": ("--until", "mesh_bundle"),
+    "no containers": ("--until", "mesh_blocks_done"),
+}
 
 
-def test_a_run_with_bundles(bundling, config, multires, tmp_path):
+@pytest.fixture(scope="module")
+def stopped(bundling, config, tmp_path_factory):
+    """A function that copies the output of a run that was stopped at one of STOPS."""
+    folder = tmp_path_factory.mktemp("stopped")
+    for stop, options in STOPS.items():
+        done = run(bundling, config(folder / "out"), *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        shutil.copytree(folder / "out", folder / stop, symlinks=True)
+    return lambda stop, output: shutil.copytree(folder / stop, output, symlinks=True)
+
+
+def test_a_run_with_bundles(bundling, config, multires, stopped, tmp_path):
     """Its containers are gone when bundles hold them; only results are left in the end."""
     configuration, output = config(tmp_path / "out"), tmp_path / "out"
     said = dry_run(bundling, configuration)
     assert jobs_in(said).items() >= ({"mesh_block": 6} | BUNDLES).items()
     assert "  shards   1, from 4 bundles of 3 blocks" in said
-    stop_after(bundling, configuration, "mesh_bundle")
-    assert len(containers(output)) == 4 and len(bundles(output)) == 4
-    stop_after(bundling, configuration, "mesh_blocks_done")
+    stopped("bundles", tmp_path / "earlier")
+    assert len(containers(tmp_path / "earlier")) == len(bundles(tmp_path / "earlier")) == 4
+    stopped("no containers", output)
     assert containers(output) == set() and len(bundles(output)) == 4
     left = {rule: n for rule, n in BUNDLES.items() if rule in ("shard", "multires_index")}
     assert planned(bundling, configuration) == left | {"cleanup": 1}
@@ -48,10 +62,10 @@ def test_a_run_with_bundles(bundling, config, multires, tmp_path):
     assert planned(bundling, configuration) == {}
 
 
-def test_a_damaged_bundle(bundling, config, multires, tmp_path):
+def test_a_damaged_bundle(bundling, config, multires, stopped, tmp_path):
     """A job that reads it names it; the same command then makes its blocks again."""
     configuration = config(tmp_path / "out")
-    stop_after(bundling, configuration, "mesh_blocks_done")
+    stopped("no containers", tmp_path / "out")
     (bundle,) = (tmp_path / "out" / "work" / "mesh" / "bundles" / "lod0").glob("0.*")
     bundle.write_bytes(bundle.read_bytes()[:-9] + b"\0" * 9)
     done = run(bundling, configuration)
@@ -66,11 +80,11 @@ def test_a_damaged_bundle(bundling, config, multires, tmp_path):
 
 
 def test_a_bundle_that_is_damaged_before_its_containers_are_removed(
-    bundling, config, multires, tmp_path
+    bundling, config, multires, stopped, tmp_path
 ):
     """They are kept, and no block is meshed again."""
     configuration = config(tmp_path / "out")
-    stop_after(bundling, configuration, "mesh_bundle")
+    stopped("bundles", tmp_path / "out")
     bundle = bundles(tmp_path / "out")[0]
     os.truncate(bundle, 100)
     done = run(bundling, configuration)
@@ -81,11 +95,9 @@ def test_a_bundle_that_is_damaged_before_its_containers_are_removed(
     assert digests(finish(bundling, configuration)) == digests(multires)
 
 
-def test_a_damaged_container_is_found_by_its_bundle(bundling, config, multires, tmp_path):
+def test_a_damaged_container_is_found_by_its_bundle(bundling, config, multires, stopped, tmp_path):
     configuration = config(tmp_path / "out")
-    # --until mesh_block would end in a bug of Snakemake, as blocks wait for blocks
-    done = run(bundling, configuration, "--omit-from", "mesh_bundle")
-    assert done.returncode == 0, done.stdout + done.stderr
+    stopped("blocks", tmp_path / "out")
     (container,) = tmp_path.glob("out/work/mesh/lod0/0_0_0.*.fragments")
     container.write_bytes(container.read_bytes()[:-9] + b"\0" * 9)
     done = run(bundling, configuration)
@@ -96,20 +108,20 @@ def test_a_damaged_container_is_found_by_its_bundle(bundling, config, multires, 
     assert digests(finish(bundling, configuration)) == digests(multires)
 
 
-def test_killed_while_bundles_are_made(bundling, config, multires, tmp_path):
+def test_killed_while_bundles_are_made(bundling, config, multires, stopped, tmp_path):
     configuration, output = config(tmp_path / "out"), tmp_path / "out"
+    stopped("blocks", output)
     kill_when(bundling, configuration, lambda: len(bundles(output)) >= 1, whole_group=True)
     assert digests(finish(bundling, configuration)) == digests(multires)
 
 
-def test_an_edit_of_kept_fragments(bundling, repository, ours):
+def test_an_edit_of_kept_fragments(bundling, ours, made, edit):
     """Containers are kept, not bundles. Blocks that the edit does not touch are not made again."""
     configuration = ours(keep_fragments=True, delete_intermediate_scales=False)
     output = finish(bundling, configuration).parent
     assert len(containers(output)) == 4 and bundles(output) == []
-    array = zarr.open_array(configuration["input_path"] / "s0", mode="r+")
-    array[0:6, 0:6, 0:6] += np.uint64(1)
+    edit(configuration)
     again = planned(bundling, configuration)
     assert again["mesh_block"] == 3 and again["mesh_bundle"] == 4
-    assert digests(finish(bundling, configuration)) == digests(finish(repository, ours("fresh")))
+    assert digests(finish(bundling, configuration)) == digests(made(ours("fresh")))
     assert planned(bundling, configuration) == {}

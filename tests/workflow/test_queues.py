@@ -24,6 +24,8 @@ PROGRAMS = {
 # Shorter waits, where these would only slow the tests down
 SHORTER = {"_AGAIN_S = 20": "_AGAIN_S = 0.5", "_LATE_S = 60": "_LATE_S = 2"}
 OPTIONS = ("--seconds-between-status-checks", "1", "--latency-wait", "3")
+# Four blocks, which take no levels, and a shard
+FEW_JOBS = {"num_lods": 1}
 # Memory that jobs of the first attempt ask for is less, and of the second one more
 LIMIT_MB = 1000
 
@@ -41,7 +43,7 @@ def impatient(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("profile", KINDS)
-def test_killed_for_memory_and_refused(profile, impatient, config, multires, tmp_path):
+def test_killed_for_memory_and_refused(profile, impatient, config, made, tmp_path):
     """Jobs that ask for too little are killed without a word, and ask for more the next time.
 
     For a while, all commands fail. Then nothing is left but logs of what failed.
@@ -55,7 +57,7 @@ def test_killed_for_memory_and_refused(profile, impatient, config, multires, tmp
     programs = Path(__file__).parents[1] / "queues" / "bin"
     environment = os.environ | {"QUEUE_FOLDER": str(cluster), "QUEUE_KIND": KINDS[profile]}
     environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    line = command(config(tmp_path / "out"), "--profile", profile, *OPTIONS)
+    line = command(config(tmp_path / "out", **FEW_JOBS), "--profile", profile, *OPTIONS)
     at = line.index("--cores")  # removed: the profile sets the cores
     with open(tmp_path / "said", "w+") as said:
         run = subprocess.Popen(
@@ -82,6 +84,7 @@ def test_killed_for_memory_and_refused(profile, impatient, config, multires, tmp
         first, *more = sorted(asked)
         assert more == ([2 * first] if first < LIMIT_MB else [])
     assert any(len(asked) == 2 for asked in by_script.values())
-    assert digests(tmp_path / "out" / "multires") == digests(multires)
+    undisturbed = made(config(tmp_path / "undisturbed", **FEW_JOBS))
+    assert digests(tmp_path / "out" / "multires") == digests(undisturbed)
     left = {path.suffix for path in (impatient / ".snakemake" / "queue").iterdir()}
     assert left <= {".log"}
