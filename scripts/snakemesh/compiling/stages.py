@@ -26,6 +26,7 @@ from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.snapping import snap, snap_curves
 from snakemesh.mesh.specks import without_specks
 from snakemesh.mesh.surface import batch
+from snakemesh.mesh.untangling import untangle
 from snakemesh.mesh.volume_ends import volume_ends
 from snakemesh.mesh.voxel_moments import voxel_moments
 from snakemesh.pyramid.downsample import downsample
@@ -88,6 +89,7 @@ def _curves() -> None:
     snap_curves(_uncut(), np.zeros(8, np.uint8), _PLANES, ends, steps)
     boxes, cells = np.zeros(12, int), (1, 1, 1)
     snap(_CORNERS.copy(), _FACES, _OWNERS, boxes, cells, _PLANES, ends, steps)
+    untangle(_CORNERS.copy(), _FACES, _OWNERS, boxes, _PLANES, ends, steps)
     mesh = Mesh(_CORNERS, _FACES, _OWNERS, boxes, np.zeros(8, np.uint8), np.zeros(1))
     geometry = Geometry(_STEP, _STEP, ends, _UPPER, _SEAMS, _PLANES, steps, 1.0)
     strips_along_rims(mesh, geometry, cells, (8, 8, 8))

@@ -15,6 +15,7 @@ from snakemesh.mesh.seam_curves import FREE, thin_curves
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.snapping import snap, snap_curves
 from snakemesh.mesh.strips import with_faces
+from snakemesh.mesh.untangling import untangle
 from snakemesh.mesh.volume_ends import VolumeEnds, at_ends, clamp_to_volume
 
 # How far thinning may move the curves in which planes cut a surface, and how far apart the vertices
@@ -111,5 +112,6 @@ def simplified(
         vertices, faces, owners, boxes, wanted, step, upper, is_seam, planes
     )
     snap(vertices, faces, owners, boxes, n_cells, planes, geometry.ends, geometry.grain)
+    untangle(vertices, faces, owners, boxes, planes, geometry.ends, geometry.grain)
     fates = np.pad(fates, (0, len(vertices) - len(fates)), constant_values=FREE)
     return Mesh(vertices, faces, owners, boxes, fates, moved)

@@ -104,7 +104,7 @@ def _rounded_all(points, xs, ys, zs, lower, upper, grain):
     for v in range(len(points)):
         n_axes = 0
         for axis, cuts in enumerate((xs, ys, zs)):
-            n_axes += _slab(points[v, axis], cuts, lower[axis], upper[axis])[2]
+            n_axes += slab(points[v, axis], cuts, lower[axis], upper[axis])[2]
         if n_axes > 1:
             continue
         for axis, cuts in enumerate((xs, ys, zs)):
@@ -115,7 +115,7 @@ def _rounded_all(points, xs, ys, zs, lower, upper, grain):
 
 
 @njit(cache=True, nogil=True, allocates=False)
-def _slab(at, cuts, lower, upper):
+def slab(at, cuts, lower, upper):
     """What a position lies between, of planes that cut and ends of the volume, and whether it lies
     in a plane. cuts: (n,) int64, ascending.
     """
@@ -128,7 +128,7 @@ def _slab(at, cuts, lower, upper):
 @njit(cache=True, nogil=True, allocates=False)
 def _rounded(at, corner, cuts, lower, upper, grain):
     """A position on an axis, rounded from the corner of its cell; the same if it may not move."""
-    below, above, is_in_plane = _slab(at, cuts, lower, upper)
+    below, above, is_in_plane = slab(at, cuts, lower, upper)
     if is_in_plane or not below < at < above:
         return at
     multiple = (2 * (at - corner) + grain) // (2 * grain)
@@ -160,7 +160,7 @@ def _snap(vertices, faces, starts, corners, xs, ys, zs, lower, upper, grain):
             v = rows[k]
             is_in_plane = False
             for axis, cuts in enumerate((xs, ys, zs)):
-                is_in_plane |= _slab(vertices[v, axis], cuts, lower[axis], upper[axis])[2]
+                is_in_plane |= slab(vertices[v, axis], cuts, lower[axis], upper[axis])[2]
             for axis, cuts in enumerate((xs, ys, zs)):
                 at = np.int64(vertices[v, axis])
                 if not is_in_plane:
