@@ -173,12 +173,10 @@ def test_a_truncated_file(served):
     assert {"files", "fragments"} & set(verify().failures.count)
 
 
-def test_a_stale_shard(served, repository, config, tmp_path_factory):
+def test_a_stale_shard(served, made, config, tmp_path):
     """Meshes of another configuration: sound by themselves, but not what the tables say."""
     verify, folder = served
-    other = tmp_path_factory.mktemp("stale") / "out"
-    is_sharded = (folder / "0.shard").exists()
-    old = finish(repository, config(other, target_reduction=0.7, sharded=is_sharded))
+    old = made(config(tmp_path / "old", target_reduction=0.7))
     write_labels(folder, read_labels(old))
     assert set(verify().failures.count) == {"properties"}
 
