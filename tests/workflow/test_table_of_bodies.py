@@ -5,6 +5,7 @@ that knew nothing of the ones before.
 """
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -57,15 +58,31 @@ def bodies(repository, config, tmp_path_factory):
     return output
 
 
-@pytest.fixture
-def cut_config(volume, config, tmp_path):
-    """Makes the configuration of a volume that is cut, and the path and the rows of its table."""
+@pytest.fixture(scope="module")
+def cut_volumes(volume, tmp_path_factory):
+    """Writes the volume that is cut by a method, once. Returns its path, its labels, its table."""
+    folder = tmp_path_factory.mktemp("cut")
 
-    def make(method, suffix=".csv"):
+    @cache
+    def written(method):
         supervoxels, table = cut(volume.labels, method)
         centre = [c + n / 2 for c, n in zip(volume.corner_nm, volume.voxel_nm, strict=True)]
-        path, table_path = tmp_path / "cut.zarr", tmp_path / f"table{suffix}"
-        write_volume(path, supervoxels, volume.voxel_nm, centre, (32, 24, 16))
+        write_volume(folder / method, supervoxels, volume.voxel_nm, centre, (32, 24, 16))
+        return folder / method, supervoxels, table
+
+    return written
+
+
+@pytest.fixture
+def cut_config(cut_volumes, config, tmp_path):
+    """Makes the configuration of a volume that is cut, and the path and the rows of its table.
+
+    The table has the same path and the same rows at the beginning of every test.
+    """
+
+    def make(method, suffix=".csv"):
+        path, supervoxels, table = cut_volumes(method)
+        table_path = path.with_name(f"{method}{suffix}")
         if suffix == ".csv":
             write_csv(table_path, table)
         else:
@@ -91,10 +108,10 @@ def test_parts_by_hash_give_what_their_bodies_give(repository, cut_config, bodie
     assert not (output / "_intermediate_scales.zarr" / "s0").exists()
 
 
-def test_a_changed_table_redoes_what_it_touches(repository, cut_config, bodies):
+def test_a_changed_table_redoes_what_it_touches(repository, made, cut_config, bodies):
     """Blocks of supervoxels: one lies in one super-chunk, one block of LOD 0 and those above."""
     configuration, supervoxels, path, table = cut_config("blocks")
-    output = finish(repository, configuration()).parent
+    output = made(configuration()).parent
     assert meshes(output / "multires") == meshes(bodies / "multires")
     assert levels(output) == levels(bodies)
     assert planned(repository, configuration()) == {}
@@ -130,9 +147,10 @@ def test_a_changed_table_redoes_what_it_touches(repository, cut_config, bodies):
 
 def test_what_is_not_in_the_table(repository, volume, config, tmp_path):
     """Labels that are not in it stay or become background, in a type that all bodies fit."""
-    first, second, third = np.unique(volume.labels)[1:4]
-    small = np.searchsorted([0, first, second, third], volume.labels).astype(np.uint8)
-    small[volume.labels > third] = 0
+    labels = volume.labels[:60, :60]  # one block for each LOD
+    first, second, third = np.unique(labels)[1:4]
+    small = np.searchsorted([0, first, second, third], labels).astype(np.uint8)
+    small[labels > third] = 0
     centre = [c + n / 2 for c, n in zip(volume.corner_nm, volume.voxel_nm, strict=True)]
     write_volume(tmp_path / "small.zarr", small, volume.voxel_nm, centre, (32, 24, 16))
     (tmp_path / "table.csv").write_text("1,70000\n2,0\n")
@@ -218,9 +236,9 @@ def test_lists_counts_and_the_table_of_segments_are_those_of_bodies(
     assert others["mesh_block"] and "label_map" not in others
 
 
-def test_a_garbled_table_of_an_earlier_run(repository, cut_config):
+def test_a_garbled_table_of_an_earlier_run(repository, made, cut_config):
     configuration, *_ = cut_config("blocks")
-    output = finish(repository, configuration()).parent
+    output = made(configuration()).parent
     (table,) = (p for p in output.glob("work/label_map/*.npy") if ".index" not in p.name)
     table.write_bytes(table.read_bytes()[:200] + b"\1" * (table.stat().st_size - 200))
     changed = configuration(target_reduction=0.8)
