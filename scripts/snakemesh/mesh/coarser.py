@@ -28,7 +28,7 @@ from snakemesh.mesh.octants import octant_geometry
 from snakemesh.mesh.pieces import codes_of, uncut_pieces
 from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.seam_strips import strips_along_seams
-from snakemesh.mesh.simplified import Mesh, simplified
+from snakemesh.mesh.simplified import Curves, Mesh, simplified
 from snakemesh.mesh.specks import without_specks
 from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.surface_error import of_faces, with_simplification
@@ -112,7 +112,8 @@ def _mesh_octant(
     boxes = np.zeros(int(stays.sum()), np.int64)
     pieces = uncut_pieces(surfaces.vertices, faces[stays], owners[stays], boxes, whole.planes)
     held = _moments(found.counts, job, finer, octant, labels) * np.append(1.0, whole.voxel)
-    mesh = simplified(pieces, held - gone, whole, (1, 1, 1), job.keep, job.max_error)
+    curves = Curves.of_fragments(job.keep)
+    mesh = simplified(pieces, held - gone, whole, (1, 1, 1), job.keep, job.max_error, curves)
     mesh.vertices[:] += (np.array(octant, np.int32) & 1) * np.int32(OCTANT_PLANE)
     errors = found.records["square"][rows][pieces.owners] / whole.voxel_nm**2
     squares = with_simplification(errors, mesh.moved) * whole.voxel_nm**2

@@ -17,6 +17,7 @@ from xxhash import xxh3_128
 from snakemesh.compiled import njit
 from snakemesh.errors import DamagedError
 from snakemesh.mesh.folded import without_folded
+from snakemesh.mesh.places import places
 from snakemesh.multires.container import (
     COUNT,
     FRAGMENT,
@@ -135,15 +136,27 @@ def halved_surfaces(
     labels = finer.records["label"][rows]
     for number, row in enumerate(rows.tolist()):
         mesh = DracoPy.decode(finer.blobs[row])
-        corners = np.asarray(mesh.faces, np.int32).reshape(-1, 3)
-        points.append(np.rint(mesh.points).astype(np.int32))
+        found = np.rint(mesh.points).astype(np.int32)
+        corners = _first_in_place(found)[np.asarray(mesh.faces, np.int32).reshape(-1, 3)]
+        points.append(found)
         faces.append(corners + np.int32(n_points))
         owners.append(np.full(len(corners), number, np.int32))
         n_points += len(points[-1])
-    places, triangles, owner = map(np.concatenate, (points, faces, owners))
-    triangles = one_in_each_place(places, triangles, owner, [(0, CELL_STEPS)] * 3)[triangles]
+    every, triangles, owner = map(np.concatenate, (points, faces, owners))
     is_left = without_folded(triangles)
-    return Surfaces(labels, halved(places, widths, ends), triangles[is_left], owner[is_left])
+    return Surfaces(labels, halved(every, widths, ends), triangles[is_left], owner[is_left])
+
+
+def _first_in_place(points: np.ndarray) -> np.ndarray:
+    """For each vertex of a fragment the first one in its place, (N,) int32. points: (N, 3) int32.
+
+    What lies on both sides of a plane must find the same vertices in it. And where an edge has four
+    faces, Draco gives some of them vertices of their own: the surface would open between them.
+    """
+    number = places(points)
+    first = np.zeros(len(points) + 1, np.int32)
+    first[number[::-1]] = np.arange(len(points) - 1, -1, -1, dtype=np.int32)
+    return np.asarray(first[number])
 
 
 def one_in_each_place(

@@ -27,13 +27,13 @@ MIN_LOOP = 4
 
 
 def thin_curves(
-    pieces: Pieces, step: np.ndarray, tolerance: float, spacing: float
+    pieces: Pieces, step: np.ndarray, tolerance: float, spacing: float, is_smoothed: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """What becomes of each vertex, (N,) uint8, and the planes that hold it if it is in a curve.
 
     step: (3,) length of a step on each axis, in any measure. tolerance: how far a curve may move,
-    in that measure. What is kept is moved a little: `pieces.vertices` change. The planes are bits
-    as those of `on_planes`, (N,) uint8.
+    in that measure. is_smoothed: what is kept is moved a little: `pieces.vertices` change. The
+    planes are bits as those of `on_planes`, (N,) uint8.
     """
     planes = on_planes(pieces.codes)
     fates = np.zeros(len(planes), dtype=np.uint8)
@@ -47,7 +47,8 @@ def thin_curves(
     points = pieces.vertices[vertices].astype(np.int64)
     kept = _kept(points, starts, neighbours, is_node, step, (tolerance**2, spacing))
     fates[vertices] = np.where(kept, KEPT, DROPPED)
-    pieces.vertices[vertices[kept]] = _smoothed(points, starts, neighbours, is_node)[kept]
+    if is_smoothed:
+        pieces.vertices[vertices[kept]] = _smoothed(points, starts, neighbours, is_node)[kept]
     is_held = (fates == FREE) & (planes > 0)
     fates[is_held] = HELD
     planes[is_held] = 0

@@ -25,6 +25,12 @@ from snakemesh.mesh.volume_ends import VolumeEnds, at_ends, clamp_to_volume
 CURVE_ERROR = 0.08
 MAX_CURVE_ERROR = 0.3
 CURVE_SPACING = 1.8
+# How far thinning may move the curves of an LOD that is made of the LOD below, in voxels of the
+# level, with however few faces. Where the viewer draws cells of both LODs side by side, a crack is
+# as wide as their curves are apart. Such an LOD appears where a pixel covers about 0.29 voxel of
+# its level, so this is at most a sixth of a pixel. Twice as much leaves half as many crack pixels
+# again and saves a third of the bytes that the curves take (docs/quality.md).
+SHARED_CURVE_ERROR = 0.05
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,33 @@ class Geometry:
     planes: Planes
     grain: np.ndarray
     voxel_nm: float
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What may become of the curves in which planes cut a surface.
+
+    error: how far thinning may move them. spacing: how far apart the vertices that stay may be.
+    Both in voxels of the level. may_move: these vertices are smoothed and rounded.
+    """
+
+    error: float
+    spacing: float
+    may_move: bool
+
+    @classmethod
+    def of_voxels(cls, keep: float) -> "Curves":
+        """Those of a surface of voxels. keep: fraction of its faces to keep, 0 to 1."""
+        root = keep**0.5
+        return cls(min(CURVE_ERROR / root, MAX_CURVE_ERROR), CURVE_SPACING / root, True)
+
+    @classmethod
+    def of_fragments(cls, keep: float) -> "Curves":
+        """Those of a surface of fragments. They stay those of the LOD below, so that no cracks are
+        seen between the two LODs. keep: as above.
+        """
+        root = keep**0.5
+        return cls(min(CURVE_ERROR / root, SHARED_CURVE_ERROR), CURVE_SPACING / root, False)
 
 
 @dataclass(frozen=True)
@@ -85,19 +118,21 @@ def simplified(
     n_cells: tuple[int, int, int],
     keep: float,
     max_error: float,
+    curves: Curves,
 ) -> Mesh:
     """Simplify pieces, and give their owners the volume that they should have.
 
     pieces: they change. wanted: (O, 4) float64, the moments that each owner should enclose.
     n_cells: of the tile. keep: fraction of the dense faces to keep, 0 to 1. max_error: how far
     simplification may move a surface, in voxels of the level (the geometric mean of their axes).
+    curves: what may become of those in the planes of `geometry`.
     """
     step, upper, is_seam, planes = geometry.step, geometry.upper, geometry.is_seam, geometry.planes
-    curve_error = min(CURVE_ERROR / keep**0.5, MAX_CURVE_ERROR)
-    fates, curves = thin_curves(pieces, step, curve_error, CURVE_SPACING / keep**0.5)
-    snap_curves(pieces, fates, planes, geometry.ends, geometry.grain)
+    fates, held = thin_curves(pieces, step, curves.error, curves.spacing, curves.may_move)
+    if curves.may_move:
+        snap_curves(pieces, fates, planes, geometry.ends, geometry.grain)
     in_ends = at_ends(pieces.vertices, geometry.ends)
-    faces, of, moved, is_forced = simplify(pieces, fates, curves, step, keep, max_error)
+    faces, of, moved, is_forced = simplify(pieces, fates, held, step, keep, max_error)
     vertices, codes, faces, of = split_crowded_edges(
         pieces.vertices, pieces.codes, faces, of, is_forced, planes
     )

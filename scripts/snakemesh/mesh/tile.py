@@ -30,7 +30,7 @@ from snakemesh.mesh.lattice import nearest_step, to_lattice
 from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile
 from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.seam_strips import strips_along_seams
-from snakemesh.mesh.simplified import Geometry, simplified
+from snakemesh.mesh.simplified import Curves, Geometry, simplified
 from snakemesh.mesh.snapping import grain_of
 from snakemesh.mesh.surface import extract_surfaces
 from snakemesh.mesh.surface_error import of_faces, square_of_level, with_simplification
@@ -90,7 +90,7 @@ def mesh_tile(
     Returns the records of the fragments (dtype FRAGMENT), their Draco bytes in the same order, and
     the number of dense faces.
     """
-    geometry = geometry_of(tile)
+    geometry, curves = geometry_of(tile), Curves.of_voxels(keep)
     ids, sums = moments_up_to(labels, origin, _existing_voxels(tile))
     sums *= np.append(1.0, geometry.voxel)
     records, blobs, n_dense = [np.zeros(0, FRAGMENT)], [], 0
@@ -106,7 +106,7 @@ def mesh_tile(
             vertices, surfaces.faces, surfaces.face_starts, surfaces.dense, geometry.planes
         )
         wanted = moments_of(surfaces.labels, ids, sums)
-        mesh = simplified(pieces, wanted, geometry, tile.n_cells, keep, max_error)
+        mesh = simplified(pieces, wanted, geometry, tile.n_cells, keep, max_error, curves)
         mesh = strips_along_seams(
             mesh, pieces.codes, pieces.normals, geometry, tile.n_cells, tile.cell_voxels
         )

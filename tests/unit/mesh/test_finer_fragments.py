@@ -1,10 +1,12 @@
 """Fragments of the LOD below, on the lattice of the coarser cell. Everything is x y z."""
 
+import DracoPy
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemesh.mesh.finer import halved, one_in_each_place
+from snakemesh.mesh.finer import FinerFragments, halved, halved_surfaces, one_in_each_place
+from snakemesh.multires.container import COUNT, FRAGMENT
 from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 WIDTHS = {0: OCTANT_PLANE, 1: CELL_STEPS - OCTANT_PLANE}
@@ -45,3 +47,19 @@ def test_vertices_in_a_plane_are_one_if_they_are_in_one_place_and_of_one_label()
     owners = np.array([0, 0, 1], np.int32)
     found = one_in_each_place(points, faces, owners, [(5,), (), ()])
     assert found.tolist() == [0, 0, 2, 3, 4, 5]
+
+
+def test_faces_at_an_edge_of_four_faces_share_its_vertices():
+    """Draco gives them vertices of their own."""
+    points = np.array([[0, 0, 0], [9, 0, 0], [0, 5, 0], [0, 0, 5], [0, -5, 0], [0, 0, -5]]) + 100
+    solids = [(0, 1, 2, 3), (0, 1, 4, 5)]
+    faces = [f for a, b, c, d in solids for f in ((a, c, b), (a, b, d), (b, c, d), (c, a, d))]
+    blob = DracoPy.encode(points.astype(np.int32), np.array(faces), compression_level=7)
+    assert len(DracoPy.decode(blob).points) > len(points)
+    records = np.zeros(1, FRAGMENT)
+    finer = FinerFragments(records, [blob], np.zeros(0, COUNT), b"")
+    widths = np.full(3, WIDTHS[0])
+    ends = np.stack([np.full(3, CELL_STEPS), widths], axis=1)
+    found = halved_surfaces(finer, np.array([0]), widths, ends).faces
+    assert len(found) == len(faces)
+    assert len(np.unique(found)) == len(points)
