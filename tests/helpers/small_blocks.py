@@ -13,6 +13,7 @@ _LARGE = (
     ("plan/blocks.py", "MIN_SUPER_CHUNK_VOXELS = 1 << 24"),
     ("multires/octree.py", "MIN_FINER_BYTES = 1000"),
     ("plan/together.py", "MAX_TOGETHER_VOXELS = 5 << 20"),
+    ("plan/together.py", "MAX_CHAIN_VOXELS = 5 << 22"),
 )
 
 

@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 # The LODs that are meshed by one job have at most this many voxels together. An LOD of more than
 # 4.2 million voxels has several blocks (`plan.blocks`), and all coarser LODs a seventh as many.
 MAX_TOGETHER_VOXELS = 5 << 20
+# If each of these LODs is one block, made of the block below it, they have at most this many: a
+# block of 256^3 voxels and all that is made of it. They wait for each other anyway.
+MAX_CHAIN_VOXELS = 5 << 22
 
 
 def blocks_together(plan: "Plan") -> list[tuple[int, Index]]:
     """LOD and index of the blocks that one job meshes, finer ones first; none or at least two."""
-    lod, voxels = plan.num_lods, 0
+    lod, voxels, is_chain = plan.num_lods, 0, True
     while lod > 0:
         voxels += math.prod(plan.levels[lod - 1].shape)
-        if voxels > MAX_TOGETHER_VOXELS:
+        waits = lod == plan.num_lods or plan.is_of_fragments(lod)
+        is_chain = is_chain and waits and math.prod(plan.blocks(lod - 1)) == 1
+        if voxels > (MAX_CHAIN_VOXELS if is_chain else MAX_TOGETHER_VOXELS):
             break
         lod -= 1
     found = [(k, i) for k in range(lod, plan.num_lods) for i in indices(plan.blocks(k))]

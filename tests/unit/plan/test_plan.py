@@ -16,7 +16,7 @@ from snakemesh.errors import UserError
 from snakemesh.plan.jobs import blocks_of_bundle, mesh_block_job, super_chunk_job
 from snakemesh.plan.plan import VOXELS_PER_SHARD, make_plan
 from snakemesh.plan.stages import built_chunks
-from snakemesh.plan.together import MAX_TOGETHER_VOXELS, blocks_together
+from snakemesh.plan.together import MAX_CHAIN_VOXELS, MAX_TOGETHER_VOXELS, blocks_together
 from volumes import (
     ISOTROPIC,
     all_jobs,
@@ -295,28 +295,36 @@ def test_more_than_the_octree_and_the_shards_have_room_for(shape, key):
 
 # -- blocks of one job -------------------------------------------------------------------------
 
+AUTO = {"multires_strategy": "auto"}
+
 
 @pytest.mark.parametrize(
-    ("shape", "num_lods", "lods"),
+    ("shape", "changes", "lods"),
     [
-        ((181, 155, 143), 4, {0, 1, 2, 3}),
-        ((181, 155, 143), 1, set()),
-        ((512, 512, 512), 4, {2, 3}),
-        ((512, 512, 512), 3, set()),
-        ((200, 200, 200), 2, set()),
-        ((8192, 8192, 8192), 4, set()),
-        ((8192, 8192, 8192), 10, {6, 7, 8, 9}),
+        ((181, 155, 143), {"num_lods": 4}, {0, 1, 2, 3}),
+        ((181, 155, 143), {"num_lods": 1}, set()),
+        ((512, 512, 512), {"num_lods": 4}, {2, 3}),
+        ((512, 512, 512), {"num_lods": 3}, set()),
+        ((200, 200, 200), {"num_lods": 2}, set()),
+        ((200, 200, 200), {"num_lods": 2} | AUTO, {0, 1}),
+        ((256, 256, 256), {"num_lods": 3} | AUTO, {0, 1, 2}),
+        ((512, 512, 512), {"num_lods": 3, "cell_size": 512} | AUTO, {1, 2}),
+        ((300, 300, 300), {"num_lods": 2, "cell_size": 512} | AUTO, set()),
+        ((8192, 8192, 8192), {"num_lods": 4}, set()),
+        ((8192, 8192, 8192), {"num_lods": 10}, {6, 7, 8, 9}),
     ],
     ids=str,
 )
-def test_small_lods_are_one_job(shape, num_lods, lods):
-    """Never one that has blocks for several cores, and none alone."""
-    plan = plan_of(volume(shape, chunks=(64, 64, 64)), num_lods=num_lods)
+def test_small_lods_are_one_job(shape, changes, lods):
+    """Never one that has blocks for several cores, unless they are small, and none alone."""
+    plan = plan_of(volume(shape, chunks=(64, 64, 64)), **changes)
     found = blocks_together(plan)
     assert {lod for lod, _ in found} == lods
     assert found == sorted(found) and len(found) != 1
     assert {(lod, i) for lod in lods for i in indices(plan.blocks(lod))} == set(found)
-    assert sum(math.prod(plan.levels[lod].shape) for lod in lods) <= MAX_TOGETHER_VOXELS
+    voxels = sum(math.prod(plan.levels[lod].shape) for lod in lods)
+    is_chain = len(found) == len(lods) and all(map(plan.is_of_fragments, sorted(lods)[1:]))
+    assert voxels <= (MAX_CHAIN_VOXELS if is_chain else MAX_TOGETHER_VOXELS)
 
 
 # -- bundles ----------------------------------------------------------------------------------
