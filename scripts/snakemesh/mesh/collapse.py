@@ -1,17 +1,14 @@
-"""Collapsing edges of a triangle mesh so that it stays the surface that it was.
+"""Which edges of a triangle mesh may collapse, so that it stays the surface that it was.
 
-A mesh is a flat array of corners: `corners[3 f + i]` is the vertex at corner i of face f, or -1 if
-the face is gone. `first[v]` is a corner of vertex v, and `link[c]` is the next corner of the same
-vertex, -1 after the last. Corners of faces that are gone are taken out when they are met.
-
-To collapse u into v, every face of u that does not hold v gets v in place of u. The faces that hold
-both are gone. The surface stays a manifold if u and v have no common neighbours but those that face
-their edge (the link condition: Dey et al. 1999, "Topology preserving edge contraction").
+To collapse u into v, every face of u that does not hold v gets v in place of u (`stars`). The faces
+that hold both are gone. The surface stays a manifold if u and v have no common neighbours but those
+that face their edge (the link condition: Dey et al. 1999, "Topology preserving edge contraction").
 """
 
 import numpy as np
 
 from snakemesh.compiled import njit
+from snakemesh.mesh.stars import NOBODY, SIZE, are_neighbours, block_of, is_among
 
 # A vertex with more faces than this is not collapsed, and no collapse makes one; one that is not
 # forced makes none with more than the second number.
@@ -19,160 +16,136 @@ MAX_STAR = 64
 MOST_FACES = 24
 # A face may turn by less than the angle of this cosine, 75 degrees.
 _MIN_COSINE = np.float32(0.25)
-
-
-@njit(cache=True, nogil=True)
-def stars(n_vertices, corners):
-    """The lists of corners of all vertices: first (N,) and link (3 M,), int32."""
-    first = np.full(n_vertices, -1, dtype=np.int32)
-    link = np.empty(len(corners), dtype=np.int32)
-    for c in range(len(corners)):
-        link[c] = first[corners[c]]
-        first[corners[c]] = c
-    return first, link
-
-
-@njit(cache=True, nogil=True, inline="always", allocates=False)
-def after(c):
-    """The corner after c in its face."""
-    return c + 1 if c % 3 < 2 else c - 2
+# What a collapse may do that is not forced, and what it may do besides with more and more force.
+UNFORCED = 0
+TURNING = 1  # turn faces further than that
+CROWDING = 2  # give the piece beyond a plane the same edge: the edge then has four faces
 
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
-def star(corners, first, link, u, ring, row):
-    """Find the faces of u. Returns how many there are, or MAX_STAR + 1 if there are more.
+def may_collapse(points, planes, stars, u, v, other, force):
+    """Whether u may collapse into its neighbour v.
 
-    ring: (6, MAX_STAR + 1) int32; for each face, its row `row` gets the vertex that follows u, the
-    next row the one that precedes u, and the one after that the corner of u.
+    points: (N, 3) float32. planes: (N,) uint8, the planes that hold each vertex of a curve, and so
+    of a border; 0 of all others. other: of an edge with one face, the neighbour of u on the other
+    side in the border; NOBODY of all other edges. force: what it may do. The piece itself stays a
+    manifold all the same.
     """
-    n = 0
-    before = -1
-    c = first[u]
-    while c >= 0:
-        following = link[c]
-        if corners[c] < 0:
-            if before < 0:
-                first[u] = following
-            else:
-                link[before] = following
-        else:
-            if n <= MAX_STAR:
-                d = after(c)
-                ring[row, n] = corners[d]
-                ring[row + 1, n] = corners[after(d)]
-                ring[row + 2, n] = c
-                n += 1
-            before = c
-        c = following
-    return n
+    n, n_v = np.uint64(stars.blocks[u, SIZE]), np.uint64(stars.blocks[v, SIZE])
+    is_inside = other == NOBODY
+    left = n + n_v - np.uint64(4 if is_inside else 2)
+    if n_v > MAX_STAR or left > (MOST_FACES if force == UNFORCED else MAX_STAR):
+        return False
+    if force < CROWDING and planes[v] and _joins_curves(planes, stars, u, v, other):
+        return False
+    if not _is_alone_with_its_edge(planes, stars, u, v, other):
+        return False
+    if force == UNFORCED and _turns_a_face(points, stars, u, v):
+        return False
+    return not (is_inside and n == 3 and _is_tetrahedron(stars, u, v))
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _joins_curves(planes, stars, u, v, other):
+    """Whether v, in planes, would get an edge or a face in one of them that it has not.
+
+    The piece beyond the plane may have the same.
+    """
+    pool = stars.pool
+    begin, size, room = block_of(stars, u)
+    for j in range(size):
+        a, b = pool[begin + j], pool[begin + room + j]
+        shared = planes[a] & planes[v]
+        if not shared or a == v or b == v:
+            continue
+        if shared & planes[b] or (a != other and not are_neighbours(stars, v, a)):
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _is_alone_with_its_edge(planes, stars, u, v, other):
+    """The link condition: u and v have as many common neighbours as their edge has faces."""
+    pool = stars.pool
+    begin, size, room = block_of(stars, u)
+    begin_v, _, room_v = block_of(stars, v)
+    # around a vertex that is not in a border, each neighbour is after it in one face
+    end_v = begin_v + (np.uint64(2) * room_v if planes[v] else room_v)
+    common = 0
+    for j in range(size):
+        common += is_among(pool, begin_v, end_v, pool[begin + j])
+    if other == NOBODY:
+        return common == 2
+    # in a border, one neighbour is not after u in any face, but before it
+    for j in range(size):
+        b = pool[begin + room + j]
+        if not is_among(pool, begin, begin + room, b):
+            common += is_among(pool, begin_v, end_v, b)
+    return common == 1
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _turns_a_face(points, stars, u, v):
+    """Whether a face would turn too far, or lose its area, with v in place of u."""
+    pool = stars.pool
+    begin, size, room = block_of(stars, u)
+    qx, qy, qz = difference(points, u, v)
+    found = False
+    for j in range(size):
+        a, b = pool[begin + j], pool[begin + room + j]
+        ax, ay, az = difference(points, u, a)
+        bx, by, bz = difference(points, u, b)
+        ox, oy, oz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+        # what moving u by q takes away from the normal
+        ex, ey, ez = bx - ax, by - ay, bz - az
+        nx, ny, nz = ox - (qy * ez - qz * ey), oy - (qz * ex - qx * ez), oz - (qx * ey - qy * ex)
+        dot = ox * nx + oy * ny + oz * nz
+        lengths = (ox * ox + oy * oy + oz * oz) * (nx * nx + ny * ny + nz * nz)
+        turns = (dot <= 0) | (dot * dot <= _MIN_COSINE * _MIN_COSINE * lengths)
+        found |= turns & (a != v) & (b != v)
+    return found
 
 
 @njit(cache=True, nogil=True, allocates=False)
-def border_neighbours(ring, n):
-    """The vertices before and after a vertex in the border of its mesh; -1 where there is none.
-
-    ring, n: its star, in the first rows. An edge of the border has a face more on one side than on
-    the other.
-    """
-    one = two = -1
-    for j in range(n):
-        out, into = 0, 0
-        for k in range(n):
-            out += np.int64(ring[0, k] == ring[0, j]) - np.int64(ring[1, k] == ring[0, j])
-            into += np.int64(ring[1, k] == ring[1, j]) - np.int64(ring[0, k] == ring[1, j])
-        if out > 0:
-            one = ring[0, j]
-        if into > 0:
-            two = ring[1, j]
-    return one, two
-
-
-@njit(cache=True, nogil=True, forceinline=True, allocates=False)
-def may_collapse(points, planes, marks, mark, u, v, ring, n, n_v, other, force):
-    """Whether u may collapse into its neighbour v.
-
-    points: (N, 3) float32. planes: (N,) uint8, the planes that hold each vertex of a curve. marks:
-    (N,) int32, scratch; mark: a number that it does not hold. ring: the star of u, n faces, in its
-    first rows, and that of v, n_v faces, in the next. other: of an edge with one face, the
-    neighbour of u on the other side in the border; -1 of all other edges. force: with 1, faces may
-    turn, and with 2 the piece beyond a plane may get the same edge; the piece itself stays a
-    manifold all the same.
-    """
-    left = n + n_v - (4 if other < 0 else 2)
-    if n_v > MAX_STAR or left > (MOST_FACES if force == 0 else MAX_STAR):
-        return False
-    for j in range(n_v):
-        marks[ring[3, j]] = mark
-        marks[ring[4, j]] = mark
-    marks[u] = 0
-    if force < 2:
-        for j in range(n):
-            a, b = ring[0, j], ring[1, j]
-            if a == v or b == v:
-                continue
-            # the piece beyond a plane may have the same edge, or the same face
-            shared = planes[a] & planes[v]
-            if shared and ((marks[a] != mark and a != other) or shared & planes[b]):
-                return False
-            if force == 0 and _turned(points, u, v, a, b):
-                return False
-    common = 0
-    for j in range(n):
-        for i in range(2):
-            w = ring[i, j]
-            if w != v and marks[w] == mark:
-                marks[w] = 0
-                common += 1
-    if other >= 0:
-        return common == 1
-    return common == 2 and not (n == 3 and _is_tetrahedron(v, ring, n, n_v))
-
-
-@njit(cache=True, nogil=True, forceinline=True, allocates=False)
-def _is_tetrahedron(v, ring, n, n_v):
+def _is_tetrahedron(stars, u, v):
     """Whether the face that would be left of three has the corners of another face of v."""
-    for j in range(n):
-        a, b = ring[0, j], ring[1, j]
+    pool = stars.pool
+    begin, size, room = block_of(stars, u)
+    begin_v, size_v, room_v = block_of(stars, v)
+    for j in range(size):
+        a, b = pool[begin + j], pool[begin + room + j]
         if a != v and b != v:
-            for k in range(n_v):
-                c, d = ring[3, k], ring[4, k]
+            for k in range(size_v):
+                c, d = pool[begin_v + k], pool[begin_v + room_v + k]
                 if (c == b and d == a) or (c == a and d == b):
                     return True
     return False
 
 
-@njit(cache=True, nogil=True, forceinline=True, allocates=False)
-def _turned(points, u, v, a, b):
-    """Whether the face u a b would turn too far, or lose its area, with v in place of u."""
-    ex, ey, ez = difference(points, a, b)
-    px, py, pz = difference(points, a, u)
-    qx, qy, qz = difference(points, a, v)
-    ox, oy, oz = ey * pz - ez * py, ez * px - ex * pz, ex * py - ey * px
-    nx, ny, nz = ey * qz - ez * qy, ez * qx - ex * qz, ex * qy - ey * qx
-    dot = ox * nx + oy * ny + oz * nz
-    lengths = (ox * ox + oy * oy + oz * oz) * (nx * nx + ny * ny + nz * nz)
-    return dot <= 0 or dot * dot <= _MIN_COSINE * _MIN_COSINE * lengths
+@njit(cache=True, nogil=True, allocates=False)
+def border_neighbours(stars, u):
+    """The vertices before and after u in the border of its mesh; NOBODY where there is none.
+
+    An edge of the border has a face more on one side than on the other.
+    """
+    pool = stars.pool
+    begin, size, room = block_of(stars, u)
+    one = two = NOBODY
+    for j in range(size):
+        a, b = pool[begin + j], pool[begin + room + j]
+        out, into = 0, 0
+        for k in range(size):
+            c, d = pool[begin + k], pool[begin + room + k]
+            out += np.int64(c == a) - np.int64(d == a)
+            into += np.int64(d == b) - np.int64(c == b)
+        if out > 0:
+            one = a
+        if into > 0:
+            two = b
+    return one, two
 
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def difference(points, u, v):
     """The way from u to v."""
     return points[v, 0] - points[u, 0], points[v, 1] - points[u, 1], points[v, 2] - points[u, 2]
-
-
-@njit(cache=True, nogil=True, forceinline=True, allocates=False)
-def collapse(corners, first, link, u, v, ring, n):
-    """Collapse u into v: returns the number of faces that are gone. ring, n: the star of u."""
-    gone = 0
-    for j in range(n):
-        c = ring[2, j]
-        if ring[0, j] == v or ring[1, j] == v:
-            d = after(c)
-            corners[c] = corners[d] = corners[after(d)] = -1
-            gone += 1
-        else:
-            corners[c] = v
-            link[c] = first[v]
-            first[v] = c
-    first[u] = -1
-    return gone

@@ -5,17 +5,17 @@ their area times the square of the distance to their plane (Garland and Heckbert
 simplification using quadric error metrics"). It is a polynomial in the position relative to the
 vertex, x: x^T A x + 2 b^T x + c.
 
-quadrics: (N, 12) float32, for each vertex A (xx, yy, zz, xy, xz, yz), b, c, the sum of the areas,
-and the least error of a collapse when it was last looked at (LEAST). All areas are doubled. points:
-(N, 3) float32, in voxels.
+quadrics: (N, 11) float32, for each vertex A (xx, yy, zz, xy, xz, yz), b, c, and the sum of the
+areas. All areas are doubled. points: (N, 3) float32, in voxels.
 """
 
 import numpy as np
 
 from snakemesh.compiled import njit
 from snakemesh.mesh.collapse import difference
+from snakemesh.mesh.stars import NOBODY, SIZE, block_of
 
-LEAST = 11
+_TWO = np.float32(2)  # numba makes a float64 of float32 times 2
 # Beyond this (doubled) area, the area of the dense faces that a vertex stands for no longer divides
 # its error: or else a vertex of a large flat face could take an edge of the body away.
 MOST_AREA = np.float32(16)
@@ -25,32 +25,46 @@ MAX_MOVE = np.float32(0.5)
 
 
 @njit(cache=True, nogil=True)
-def dense_quadrics(points, corners):
-    """The quadrics of a dense mesh. corners: (3 M,) int32, as in `collapse`."""
-    quadrics = np.zeros((len(points), 12), dtype=np.float32)
-    for f in range(len(corners) // 3):
-        a, b, c = corners[3 * f], corners[3 * f + 1], corners[3 * f + 2]
-        ux, uy, uz = difference(points, a, b)
-        wx, wy, wz = difference(points, a, c)
-        x, y, z = uy * wz - uz * wy, uz * wx - ux * wz, ux * wy - uy * wx
+def dense_quadrics(points, stars):
+    """The quadrics of the vertices of a dense mesh."""
+    quadrics = np.zeros((len(points), 11), dtype=np.float32)
+    for u in range(len(points)):
+        _add_faces(quadrics[u], points, stars, np.uint32(u))
+    return quadrics
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _add_faces(quadric, points, stars, u):
+    """Add the faces of u to its quadric, (11,), which is zero."""
+    pool = stars.pool
+    begin, size, room = block_of(stars, u)
+    xx = yy = zz = xy = xz = yz = areas = np.float32(0)
+    for j in range(size):
+        ax, ay, az = difference(points, u, pool[begin + j])
+        bx, by, bz = difference(points, u, pool[begin + room + j])
+        x, y, z = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
         area = np.sqrt(x * x + y * y + z * z)
         if area > 0:
-            for v in (a, b, c):
-                quadrics[v, 0] += x * x / area
-                quadrics[v, 1] += y * y / area
-                quadrics[v, 2] += z * z / area
-                quadrics[v, 3] += x * y / area
-                quadrics[v, 4] += x * z / area
-                quadrics[v, 5] += y * z / area
-                quadrics[v, 10] += area
-    return quadrics
+            inverse = np.float32(1) / area
+            nx, ny, nz = x * inverse, y * inverse, z * inverse
+            xx, yy, zz = xx + x * nx, yy + y * ny, zz + z * nz
+            xy, xz, yz = xy + x * ny, xz + x * nz, yz + y * nz
+            areas += area
+    quadric[0], quadric[1], quadric[2], quadric[3], quadric[4] = xx, yy, zz, xy, xz
+    quadric[5], quadric[10] = yz, areas
 
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def collapse_error(quadrics, points, u, v):
     """The error of a collapse of u into v: a mean square distance."""
+    return _cost(quadrics, points, u, v) * _scale(quadrics, u)
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _scale(quadrics, u):
+    """What makes an error of the quadric of u."""
     area = min(quadrics[u, 10], MOST_AREA)
-    return _cost(quadrics, points, u, v) / area if area > 0 else np.float32(0)
+    return np.float32(1) / area if area > 0 else np.float32(0)
 
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
@@ -62,11 +76,11 @@ def _cost(quadrics, points, u, v):
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def quadric_at(quadric, x, y, z):
-    """The value of a quadric, (12,), at a position relative to its vertex."""
+    """The value of a quadric, (11,), at a position relative to its vertex."""
     cost = (
-        x * (quadric[0] * x + quadric[3] * y + quadric[4] * z + 2 * quadric[6])
-        + y * (quadric[3] * x + quadric[1] * y + quadric[5] * z + 2 * quadric[7])
-        + z * (quadric[4] * x + quadric[5] * y + quadric[2] * z + 2 * quadric[8])
+        x * (quadric[0] * x + _TWO * (quadric[3] * y + quadric[4] * z + quadric[6]))
+        + y * (quadric[1] * y + _TWO * (quadric[5] * z + quadric[7]))
+        + z * (quadric[2] * z + _TWO * quadric[8])
     )
     return max(cost + quadric[9], np.float32(0))
 
@@ -84,16 +98,32 @@ def bring_along(quadrics, points, u, v):
     quadrics[v, 10] += quadrics[u, 10]
 
 
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def best_neighbour(quadrics, points, stars, u, above):
+    """The neighbour that u fits best of those with an error above `above`, and that error.
+
+    NOBODY and infinity if there is none.
+    """
+    begin, size, _ = block_of(stars, u)
+    best, least, scale = NOBODY, np.float32(np.inf), _scale(quadrics, u)
+    for j in range(size):
+        v = stars.pool[begin + j]
+        error = _cost(quadrics, points, u, v) * scale
+        if above < error < least:
+            best, least = v, error
+    return best, least
+
+
 @njit(cache=True, nogil=True, allocates=False)
-def settle(is_free, first, points, quadrics):
+def settle(is_free, stars, points, quadrics):
     """Move each vertex that is free to the place that fits the dense faces it stands for best.
 
-    first: less than 0 where a vertex is gone. Returns how far vertices then are from these faces:
+    Returns how far vertices then are from these faces:
     the mean square over the faces' area, 0 if there is none.
     """
     cost, area = 0.0, 0.0
     for v in range(len(points)):
-        if first[v] < 0:
+        if stars.blocks[v, SIZE] == 0:
             continue
         area += quadrics[v, 10]
         if not is_free[v]:

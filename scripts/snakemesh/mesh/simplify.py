@@ -15,17 +15,12 @@ moves none. So pieces fit before and after.
 import numpy as np
 
 from snakemesh.compiled import njit
-from snakemesh.mesh.collapse import (
-    MAX_STAR,
-    border_neighbours,
-    collapse,
-    may_collapse,
-    star,
-    stars,
-)
+from snakemesh.mesh.collapse import CROWDING, UNFORCED
+from snakemesh.mesh.piece_state import ANYTHING, NEVER, Piece, clear, collapse_best, drop, look
 from snakemesh.mesh.pieces import Pieces
-from snakemesh.mesh.quadrics import LEAST, bring_along, collapse_error, dense_quadrics, settle
+from snakemesh.mesh.quadrics import dense_quadrics, settle
 from snakemesh.mesh.seam_curves import DROPPED, FREE, KEPT
+from snakemesh.mesh.stars import SIZE, block_of, stars_of
 from snakemesh.mesh.submeshes import local_meshes
 
 # A closed surface is not simplified below this many faces: there is nothing left to gain. A piece
@@ -35,13 +30,9 @@ MIN_CLOSED_FACES, MIN_PIECE_FACES = 32, 4
 # ones take longer: 0.01 and 1.4 a fifth more time, for 5 % better triangles on smooth bodies.
 FIRST_ERROR = 0.03
 GROWTH = 1.6
-# So many neighbours of a vertex are tried, the best first.
-_TRIES = 3
-_NEVER = np.float32(np.inf)
 # Errors of collapses that make room, by force: these factors of the limit, or of _LEAST_REACH.
 _REACH = np.array([0, 1, 4, 16], dtype=np.float32)
 _LEAST_REACH = np.float32(0.25)
-_CROWDING_FORCE = 2  # from here on, edges may get more than two faces
 
 
 def simplify(
@@ -68,14 +59,13 @@ def simplify(
         n = len(pieces.owners)
         return pieces.faces, np.zeros(0, dtype=np.int32), np.zeros(n), np.zeros(n, dtype=bool)
     local, rows, row_starts = local_meshes(len(pieces.vertices), pieces.faces, pieces.starts)
-    corners = local.view(np.int32).ravel()
     is_open = np.logical_or.reduceat(fates[rows] == KEPT, row_starts[:-1])
     least = np.where(is_open, MIN_PIECE_FACES, MIN_CLOSED_FACES)
     targets = np.maximum(keep * pieces.dense, least).astype(np.int64)
-    squares, forces = _simplify(
+    left, squares, forces = _simplify(
         pieces.vertices,
         np.asarray(step, dtype=np.float64),
-        corners,
+        local,
         pieces.starts,
         rows,
         row_starts,
@@ -84,217 +74,134 @@ def simplify(
         targets,
         max_error,
     )
-    faces = corners.reshape(-1, 3)
-    is_left = faces[:, 0] >= 0
-    owners = np.repeat(np.arange(len(pieces.owners), dtype=np.int32), np.diff(pieces.starts))
-    owners = owners[is_left]
-    kept = rows[faces[is_left] + row_starts[owners][:, None]]
+    owners = np.repeat(np.arange(len(pieces.owners), dtype=np.int32), left)
+    # from place in a piece to place in all: the first ones of each are left
+    before = np.concatenate([[0], np.cumsum(left)[:-1]])
+    places = np.arange(len(owners)) + (pieces.starts[:-1] - before)[owners]
+    kept = rows[local[places] + row_starts[owners][:, None]]
     if (fates[kept] == DROPPED).any():
         raise RuntimeError("a vertex of a seam could not be dropped: the meshes would not fit")
-    return kept, owners, squares, forces >= _CROWDING_FORCE
+    return kept, owners, squares, forces >= CROWDING
 
 
 @njit(cache=True, nogil=True)
-def _simplify(vertices, step, corners, starts, rows, row_starts, fates, planes, targets, max_error):
-    """Simplify all pieces. corners: (3 M,) int32, changed in place; -1 in faces that are gone.
+def _simplify(vertices, step, local, starts, rows, row_starts, fates, planes, targets, max_error):
+    """Simplify all pieces. local: (M, 3) uint32; the faces that are left come first in each piece.
 
-    Returns how far each piece has moved, as `settle`, and the force it took, (P,) int64.
+    Returns how many these are, how far each piece has moved, as `settle`, and the force it took.
     """
+    left = np.zeros(len(starts) - 1, dtype=np.int64)
     squares = np.zeros(len(starts) - 1)
     forces = np.zeros(len(starts) - 1, dtype=np.int64)
     for p in range(len(starts) - 1):
         mine = rows[row_starts[p] : row_starts[p + 1]]
+        faces = local[starts[p] : starts[p + 1]]
         points = np.empty((len(mine), 3), dtype=np.float32)
         for v in range(len(mine)):
             for i in range(3):
                 # from a vertex of the piece, so that nothing depends on where the tile lies
                 points[v, i] = (vertices[mine[v], i] - vertices[mine[0], i]) * step[i]
-        squares[p], forces[p] = _simplify_piece(
-            points,
-            corners[3 * starts[p] : 3 * starts[p + 1]],
-            fates[mine],
-            planes[mine],
-            targets[p],
-            np.float32(max_error * max_error),
-        )
+        stars = stars_of(len(mine), faces)
+        quadrics = dense_quadrics(points, stars)
+        least = np.empty(len(mine), dtype=np.float32)
+        piece = Piece(points, planes[mine], fates[mine], quadrics, least, stars)
+        limit = np.float32(max_error * max_error)
+        forces[p] = _simplify_piece(piece, len(faces), targets[p], limit)
+        left[p] = _faces_left(stars, faces)
+        squares[p] = settle(piece.fates == FREE, stars, points, quadrics)
         origin = vertices[mine[0]].copy()
         for v in range(len(mine)):
             if fates[mine[v]] == FREE:
                 for i in range(3):
                     vertices[mine[v], i] = origin[i] + int(np.floor(points[v, i] / step[i] + 0.5))
-    return squares, forces
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _simplify_piece(points, corners, fates, planes, target, limit):
-    """Simplify one piece to `target` faces, as long as the error is at most `limit`.
-
-    Returns how far it has moved, as `settle`, and the force that it took.
-    The curves come first: what they have to drop is tried in every round, and at last by force.
-    """
-    first, link = stars(len(points), corners)
-    quadrics = dense_quadrics(points, corners)
-    marks = np.zeros(len(points), dtype=np.int32)
-    ring = np.empty((6, MAX_STAR + 1), dtype=np.int32)
-    n_faces = len(corners) // 3
-    n_dropped = 0
-    for fate in fates:
-        n_dropped += fate == DROPPED
-    error = min(np.float32(FIRST_ERROR * FIRST_ERROR), limit)
-    mark = 0
-    force = 0
-    while True:
-        before = n_dropped, n_faces
-        for u in range(len(points)):
-            if first[u] < 0 or fates[u] == KEPT:
-                continue
-            gone = 0
-            if fates[u] == DROPPED:
-                if quadrics[u, LEAST] < _NEVER or force > 0:
-                    gone, mark = _drop(
-                        points,
-                        corners,
-                        first,
-                        link,
-                        planes,
-                        quadrics,
-                        marks,
-                        ring,
-                        u,
-                        mark,
-                        force,
-                    )
-                    n_dropped -= gone > 0
-                if gone == 0 and force > 0:
-                    gone, mark = _clear(
-                        points,
-                        corners,
-                        first,
-                        link,
-                        planes,
-                        quadrics,
-                        marks,
-                        ring,
-                        fates,
-                        u,
-                        mark,
-                        force,
-                        max(limit, _LEAST_REACH) * _REACH[min(force, 3)],
-                    )
-            elif n_faces - n_dropped > target and quadrics[u, LEAST] <= error:
-                gone, mark = _collapse_best(
-                    points, corners, first, link, planes, quadrics, marks, ring, u, error, mark
-                )
-            n_faces -= gone
-        # each vertex of a curve that is still to be dropped takes a face with it
-        if n_faces - n_dropped > target and error < limit:
-            error = min(error * np.float32(GROWTH * GROWTH), limit)
-        elif n_dropped == 0:
-            break
-        elif (n_dropped, n_faces) == before:
-            if force == 4:
-                break
-            force += 1
-    return settle(fates == FREE, first, points, quadrics), force
-
-
-@njit(cache=True, nogil=True, forceinline=True, allocates=False)
-def _collapse_best(points, corners, first, link, planes, quadrics, marks, ring, u, error, mark):
-    """Collapse u into the neighbour that it fits best: faces that are gone, 0 if none, and mark."""
-    n = star(corners, first, link, u, ring, 0)
-    if n == 0 or n > MAX_STAR:
-        quadrics[u, LEAST] = _NEVER
-        return 0, mark
-    most = _NEVER
-    least = np.float32(-1)
-    for attempt in range(_TRIES):
-        # the best neighbour after the one that was tried last
-        v = -1
-        most = _NEVER
-        for j in range(n):
-            e = collapse_error(quadrics, points, u, ring[0, j])
-            if least < e < most:
-                v, most = ring[0, j], e
-        if attempt == 0:
-            quadrics[u, LEAST] = most
-        if v < 0 or most > error:
-            break
-        mark += 1
-        n_v = star(corners, first, link, v, ring, 3)
-        if may_collapse(points, planes, marks, mark, u, v, ring, n, n_v, -1, 0):
-            return _collapse(points, corners, first, link, quadrics, ring, u, v, n), mark
-        least = most
-    if quadrics[u, LEAST] <= error:
-        quadrics[u, LEAST] = _NEVER  # until its surroundings change
-    return 0, mark
+    return left, squares, forces
 
 
 @njit(cache=True, nogil=True, allocates=False)
-def _drop(points, corners, first, link, planes, quadrics, marks, ring, u, mark, force):
-    """Collapse u, which is in a curve, along it: faces that are gone, 0 if none, and mark."""
-    quadrics[u, LEAST] = _NEVER  # until its surroundings change
-    n = star(corners, first, link, u, ring, 0)
-    if n == 0 or n > MAX_STAR:
-        return 0, mark
-    one, two = border_neighbours(ring, n)
-    if one < 0 or two < 0:
-        return 0, mark
-    if collapse_error(quadrics, points, u, two) < collapse_error(quadrics, points, u, one):
-        one, two = two, one
-    for v, other in ((one, two), (two, one)):
-        mark += 1
-        n_v = star(corners, first, link, v, ring, 3)
-        # at the very last it goes all the same: the surface is closed, if no longer a manifold
-        if force == 4 or may_collapse(
-            points, planes, marks, mark, u, v, ring, n, n_v, other, force
-        ):
-            return _collapse(points, corners, first, link, quadrics, ring, u, v, n), mark
-    return 0, mark
+def _faces_left(stars, faces):
+    """Write the faces that are left, from their first vertex on. Returns how many there are."""
+    n = 0
+    for v in range(len(stars.blocks)):
+        u = np.uint32(v)
+        begin, size, room = block_of(stars, u)
+        for j in range(size):
+            a, b = stars.pool[begin + j], stars.pool[begin + room + j]
+            if u < a and u < b:
+                faces[n, 0], faces[n, 1], faces[n, 2] = u, a, b
+                n += 1
+    return n
 
 
-@njit(cache=True, nogil=True)
-def _clear(
-    points, corners, first, link, planes, quadrics, marks, ring, fates, u, mark, force, limit
-):
-    """Collapse a vertex next to u, which cannot be dropped because of it: as `_collapse_best`.
+@njit(cache=True, nogil=True, allocates=False)
+def _simplify_piece(piece, n_faces, target, limit):
+    """Simplify one piece to `target` faces, as long as the error is at most `limit`.
 
-    Of all collapses that are allowed it takes the best, if its error is at most `limit`.
+    Returns the force that it took. The curves come first: what they have to drop is tried in every
+    round, and at last by force.
     """
-    n = min(star(corners, first, link, u, ring, 0), MAX_STAR)
-    near = ring[:2, :n].copy()
-    for least_force in range(min(force, 2) + 1):
-        best, into = -1, -1
-        least = limit
-        for w in near.flat:
-            if fates[w] == KEPT or fates[w] == DROPPED:
-                continue
-            n = star(corners, first, link, w, ring, 0)
-            for j in range(n if n <= MAX_STAR else 0):
-                v = ring[0, j]
-                e = collapse_error(quadrics, points, w, v)
-                if e <= least:
-                    mark += 1
-                    n_v = star(corners, first, link, v, ring, 3)
-                    if may_collapse(
-                        points, planes, marks, mark, w, v, ring, n, n_v, -1, least_force
-                    ):
-                        best, into, least = w, v, e
-        if best >= 0:
-            n = star(corners, first, link, best, ring, 0)
-            return _collapse(points, corners, first, link, quadrics, ring, best, into, n), mark
-    return 0, mark
+    n_dropped = _begin(piece)
+    error = min(np.float32(FIRST_ERROR * FIRST_ERROR), limit)
+    force = UNFORCED
+    while True:
+        before = n_dropped, n_faces
+        if n_dropped > 0:
+            reach = max(limit, _LEAST_REACH) * _REACH[min(force, 3)]
+            n_dropped, n_faces = _drop_all(piece, n_dropped, n_faces, force, reach)
+        # each vertex of a curve that is still to be dropped takes a face with it
+        n_faces = n_dropped + _collapse_all(piece, n_faces - n_dropped, target, error)
+        if n_faces - n_dropped > target and error < limit:
+            error = min(error * np.float32(GROWTH * GROWTH), limit)
+        elif n_dropped == 0:
+            return force
+        elif (n_dropped, n_faces) == before:
+            if force == ANYTHING:
+                return force
+            force += 1
 
 
-@njit(cache=True, nogil=True, forceinline=True, allocates=False)
-def _collapse(points, corners, first, link, quadrics, ring, u, v, n):
-    """Collapse u into v, and have all around looked at again. Returns the faces that are gone."""
-    bring_along(quadrics, points, u, v)
-    quadrics[v, LEAST] = 0
-    for j in range(n):
-        w = ring[0, j]
-        if w != v:
-            if quadrics[w, LEAST] < _NEVER:
-                quadrics[w, LEAST] = min(quadrics[w, LEAST], collapse_error(quadrics, points, w, v))
-            else:
-                quadrics[w, LEAST] = 0
-    return collapse(corners, first, link, u, v, ring, n)
+@njit(cache=True, nogil=True, allocates=False)
+def _begin(piece):
+    """Find the least error of every vertex. Returns how many are to be dropped."""
+    n_dropped = 0
+    for v in range(len(piece.points)):
+        u = np.uint32(v)
+        if piece.fates[u] == FREE:
+            look(piece, u)
+        elif piece.fates[u] == DROPPED:
+            piece.least[u] = 0
+            n_dropped += 1
+        else:
+            piece.least[u] = NEVER
+    return n_dropped
+
+
+@njit(cache=True, nogil=True, allocates=False)
+def _collapse_all(piece, n_faces, target, error):
+    """A round: collapse what costs at most `error`, down to `target`. Returns the faces left."""
+    for v in range(len(piece.points)):
+        if n_faces <= target:
+            break
+        u = np.uint32(v)
+        if piece.least[u] <= error and piece.fates[u] == FREE and piece.stars.blocks[u, SIZE]:
+            n_faces -= collapse_best(piece, u, error)
+    return n_faces
+
+
+@njit(cache=True, nogil=True, allocates=False)
+def _drop_all(piece, n_dropped, n_faces, force, reach):
+    """A round of the curves: drop what can be dropped. Returns what is left to drop, and faces.
+
+    With force, a vertex that stays in the way of one is collapsed, at an error of at most `reach`.
+    """
+    for v in range(len(piece.points)):
+        u = np.uint32(v)
+        if piece.fates[u] != DROPPED or piece.stars.blocks[u, SIZE] == 0:
+            continue
+        gone = 0
+        if piece.least[u] < NEVER or force > UNFORCED:
+            gone = drop(piece, u, force)
+            n_dropped -= gone > 0
+        if gone == 0 and force > UNFORCED:
+            gone = clear(piece, u, force, reach)
+        n_faces -= gone
+    return n_dropped, n_faces

@@ -1,10 +1,13 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifold import border, components, directed
-from snakemesh.mesh.collapse import MAX_STAR, MOST_FACES, collapse, may_collapse, star, stars
+from snakemesh.mesh.collapse import MAX_STAR, MOST_FACES, may_collapse
+from snakemesh.mesh.stars import NOBODY, block_of, collapse, stars_of
 
 # The cosine of the angle that no face may turn by, and how near to it float32 need not be right.
 COSINE, NEAR = 0.25, 1e-4
@@ -53,40 +56,28 @@ class Mesh:
 
     def __init__(self, faces, points=None):
         n = 1 + max(map(max, faces))
-        self.corners = np.array(faces, np.int32).ravel()
-        self.first, self.link = stars(n, self.corners)
+        self.stars = stars_of(n, np.array(faces, np.int32))
         self.points = np.zeros((n, 3), np.float32) if points is None else points
         self.planes = np.zeros(n, np.uint8)
-        self.marks = np.zeros(n, np.int32)
-        self.mark = 0
-        self.ring = np.zeros((6, MAX_STAR + 1), np.int32)
+        self.planes[[v for edge in border(faces) for v in edge]] = 1 << 7
+
+    def star(self, u):
+        """The faces of u, without u."""
+        begin, size, room = map(int, block_of(self.stars, u))
+        after, before = self.stars.pool[begin : begin + 2 * room].reshape(2, room).tolist()
+        assert size == 0 or set(after[size:]) | set(before[size:]) <= {int(NOBODY)}
+        return list(zip(after[:size], before[:size], strict=True))
 
     def faces(self):
-        return [tuple(t) for t in self.corners.reshape(-1, 3).tolist() if t[0] >= 0]
+        return [(u, *t) for u in range(len(self.points)) for t in self.star(u) if u < min(t)]
 
-    def star(self, u, row=0):
-        return star(self.corners, self.first, self.link, u, self.ring, row)
-
-    def allows(self, u, v, other=-1, force=2):
-        n, n_v = self.star(u), self.star(v, 3)
-        self.mark += 1
-        return may_collapse(
-            self.points,
-            self.planes,
-            self.marks,
-            self.mark,
-            u,
-            v,
-            self.ring,
-            n,
-            n_v,
-            other,
-            force,
-        )
+    def allows(self, u, v, other=None, force=2):
+        u, v = np.uint32(u), np.uint32(v)
+        other = NOBODY if other is None else np.uint32(other)
+        return may_collapse(self.points, self.planes, self.stars, u, v, other, force)
 
     def collapse(self, u, v):
-        n = self.star(u)
-        return collapse(self.corners, self.first, self.link, u, v, self.ring, n)
+        return collapse(self.stars, np.uint32(u), np.uint32(v))
 
 
 def edges_of(faces):
@@ -188,11 +179,11 @@ def test_a_vertex_gets_no_more_faces_than_the_most():
     # tips of a bipyramid have n faces, vertices of its ring have 4
     for n, may in ((MAX_STAR, True), (MAX_STAR + 1, False), (2 * MAX_STAR, False)):
         mesh = Mesh(bipyramid(n))
-        assert mesh.allows(0, n) == mesh.allows(n, 0) == may
-        assert mesh.star(n) == min(n, MAX_STAR + 1)
+        assert mesh.allows(0, n) == may
+        assert len(mesh.star(n)) == n
 
 
-# -- lists of corners ---------------------------------------------------------------------------
+# -- blocks -------------------------------------------------------------------------------------
 
 
 @settings(deadline=None)
@@ -207,17 +198,42 @@ def test_stars_stay_right(faces, random):
         n_before = len(expected)
         expected = collapsed(expected, u, v)
         assert mesh.collapse(u, v) == n_before - len(expected)
-        assert mesh.first[u] == -1
-        assert rolled(mesh.faces()) == rolled(expected)
-        for w in range(len(mesh.first)):
-            # the faces of w, each turned until w comes first
-            around = [t[t.index(w) :] + t[: t.index(w)] for t in expected if w in t]
-            n = mesh.star(w)
-            assert n == len(around)
-            assert sorted(zip(*mesh.ring[:2, :n].tolist(), strict=True)) == sorted(
-                t[1:] for t in around
-            )
-            assert (mesh.corners[mesh.ring[2, :n]] == w).all()
+        check_blocks(mesh, expected)
+        assert not mesh.star(u)
+
+
+def check_blocks(mesh, expected):
+    """All blocks are those of these faces, and none reaches into another."""
+    assert rolled(mesh.faces()) == rolled(expected)
+    used = np.zeros(len(mesh.stars.pool), int)
+    for w in range(len(mesh.points)):
+        # the faces of w, each turned until w comes first
+        around = [t[t.index(w) :] + t[: t.index(w)] for t in expected if w in t]
+        assert sorted(mesh.star(w)) == sorted(t[1:] for t in around)
+        if around:
+            begin, _, room = map(int, block_of(mesh.stars, w))
+            used[begin : begin + 2 * room] += 1
+    assert used.max() <= 1 and not used[int(mesh.stars.used[0]) :].any()
+
+
+def test_blocks_move_together_when_the_pool_is_full():
+    """A vertex takes faces, so that its block grows, in a pool that holds two of its size more."""
+    faces = torus(40, 4)
+    mesh, expected = Mesh(faces), list(faces)
+    shorter = mesh.stars.pool[: int(mesh.stars.used[0]) + 4 * (MAX_STAR + 8)].copy()
+    mesh.stars = mesh.stars._replace(pool=shorter)
+    ends = []
+    for _ in range(400):
+        edges = [e for e in edges_of(expected) if mesh.allows(*e)]
+        if not edges:
+            break
+        # the vertex with the most faces takes them, so that blocks grow often
+        most = max(edges, key=lambda e: n_faces_at(expected, e[1]))
+        expected = collapsed(expected, *most)
+        mesh.collapse(*most)
+        ends.append(int(mesh.stars.used[0]))
+        check_blocks(mesh, expected)
+    assert any(b < a for a, b in pairwise(ends)), "they never moved together"
 
 
 def rolled(faces):
@@ -295,6 +311,7 @@ def test_no_new_edge_joins_two_curves_in_a_plane_unless_forced(held, may):
     points = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
     points = np.concatenate([points, [[0.1, 0.1, 0]]]).astype(np.float32)
     mesh = Mesh([(i, (i + 1) % 6, 6) for i in range(6)], points)
+    mesh.planes[:] = 0
     mesh.planes[list(held)] = 4
     if held == (5, 1):
         mesh.planes[5] = 8  # another plane

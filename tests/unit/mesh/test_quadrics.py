@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemesh.mesh.quadrics import (
-    LEAST,
     MAX_MOVE,
     MOST_AREA,
     RIDGE,
@@ -13,6 +12,7 @@ from snakemesh.mesh.quadrics import (
     dense_quadrics,
     settle,
 )
+from snakemesh.mesh.stars import SIZE, stars_of
 
 
 def planes_at(points, faces, v):
@@ -47,7 +47,7 @@ def random_mesh(seed, n_faces):
 def quadrics_of(points, faces):
     """The points as float32, and the quadrics of their vertices."""
     single = points.astype(np.float32)
-    return single, dense_quadrics(single, np.array(faces, np.int32).ravel())
+    return single, dense_quadrics(single, stars_of(len(single), np.array(faces, np.int32)))
 
 
 def error_at(planes, place):
@@ -145,12 +145,17 @@ def noisy_plane(seed, height):
     return single, quadrics, normal, np.average(heights, weights=sizes**2)
 
 
+def only(v, n_vertices):
+    """Stars of which all but that of v are gone."""
+    stars = stars_of(n_vertices, np.zeros((0, 3), np.int32))
+    stars.blocks[v, SIZE] = 1
+    return stars
+
+
 def settled(points, quadrics, is_free=True):
     """Where vertex 0 is after `settle`; all others are gone, and stay."""
     after = points.copy()
-    first = np.full(len(points), -1, np.int32)
-    first[0] = 0
-    settle(np.full(len(points), is_free), first, after, quadrics)
+    settle(np.full(len(points), is_free), only(0, len(points)), after, quadrics)
     np.testing.assert_array_equal(after[1:], points[1:])
     return after[0].astype(np.float64)
 
@@ -191,10 +196,8 @@ def test_a_vertex_settles_where_its_quadric_and_ridge_are_least(seed, n_faces):
         heights = np.einsum("ij,ij->i", normals, on - points[u])
         move = np.linalg.solve(matrix, (areas * heights) @ normals)
         move *= min(1, MAX_MOVE / max(np.linalg.norm(move), 1e-9))
-        first = np.full(len(points), -1, np.int32)
-        first[u] = 0
         after = single.copy()
-        settle(np.ones(len(points), bool), first, after, quadrics_u)
+        settle(np.ones(len(points), bool), only(u, len(points)), after, quadrics_u)
         np.testing.assert_allclose(after[u] - points[u], move, atol=5e-3)
 
 
@@ -203,10 +206,11 @@ def test_only_vertices_that_are_free_and_left_settle():
     assert settled(points, quadrics).any()
     assert not settled(points, quadrics, is_free=False).any()
     gone = points.copy()
-    settle(np.ones(len(points), bool), np.full(len(points), -1, np.int32), gone, quadrics)
+    nobody = stars_of(len(points), np.zeros((0, 3), np.int32))
+    settle(np.ones(len(points), bool), nobody, gone, quadrics)
     np.testing.assert_array_equal(gone, points)
 
 
 def test_a_vertex_that_stands_for_nothing_stays():
     points = np.ones((2, 3), np.float32)
-    assert (settled(points, np.zeros((2, LEAST + 1), np.float32)) == 1).all()
+    assert (settled(points, np.zeros((2, 11), np.float32)) == 1).all()
