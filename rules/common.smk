@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from snakemesh.plan.damage import damaged_levels, damaged_meshes
 from snakemesh.plan.estimates import job_work
 from snakemesh.plan.failure_reasons import MEMORY, TIME
 from snakemesh.plan.good_levels import unfit_levels
-from snakemesh.plan.input_state import kept_mismatches, look_at_input, read_state, was_sparse
-from snakemesh.plan.input_state import write_state
+from snakemesh.plan.input_state import kept_mismatches, kept_sample, look_at_input
+from snakemesh.plan.input_state import read_state, was_sparse, write_state
 from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
 from snakemesh.plan.label_lists import label_files, list_remarks, read_lists, write_lists
 from snakemesh.plan.made_from import MadeFrom
@@ -34,6 +35,7 @@ from snakemesh.plan.quiet import SHOWN, quieted
 from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
 from snakemesh.plan.remarks import target_remarks, view_command
 from snakemesh.plan.run_start import StartHandler, make_folders, refuse_read_only_folder
+from snakemesh.plan.sample import sample_of
 from snakemesh.plan.shortages import shortages_of
 from snakemesh.plan.summary import plan_summary
 from snakemesh.plan.watch import verify_report, watch_run
@@ -55,6 +57,7 @@ try:
         PLAN = make_plan(SETTINGS, LEVELS, TABLE, mismatches=MISMATCHES)
         if is_sparse(PLAN):
             PLAN = make_plan(SETTINGS, LEVELS, TABLE, True, MISMATCHES)
+        PLAN = replace(PLAN, sample=sample_of(PLAN))
         LISTS = read_lists(SETTINGS, PLAN.dtype)
         INPUT_STATE = look_at_input(PLAN, label_files(PLAN, LISTS))
         TOKENS = label_map.look_at_tokens(MadeFrom(PLAN, INPUT_STATE), OUT)
@@ -62,6 +65,7 @@ try:
         TABLE = label_map.read_table_of_run(SETTINGS, OUT)
         LEVELS, MISMATCHES = source_levels(SETTINGS), kept_mismatches(OUT.input_state)
         PLAN = make_plan(SETTINGS, LEVELS, TABLE, was_sparse(OUT.input_state), MISMATCHES)
+        PLAN = replace(PLAN, sample=kept_sample(OUT.input_state))
         INPUT_STATE = read_state(OUT.input_state, PLAN)
         TOKENS = label_map.read_tokens_of_run(MadeFrom(PLAN, INPUT_STATE), OUT)
     MADE_FROM = MadeFrom(PLAN, INPUT_STATE, TOKENS)

@@ -17,7 +17,7 @@ rule mesh_block:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=enough(MEMORY, "mesh_block", lambda wildcards: mesh_mem_mb(PLAN, int(wildcards.lod))),
+        mem_mb=enough(MEMORY, "mesh_block", lambda wildcards: MESH_MB[int(wildcards.lod)]),
         runtime=enough(TIME, "mesh_block", lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod))),
     params:
         job=block,

@@ -7,6 +7,8 @@ from snakemesh.plan.together import blocks_together
 
 # The blocks that one job meshes, as LOD and index.
 TOGETHER = blocks_together(PLAN)
+# By LOD, what its jobs ask for: the same for each.
+MESH_MB = [mesh_mem_mb(PLAN, lod) for lod in range(PLAN.num_lods)]
 
 
 def level_of_block(wildcards):

@@ -1,12 +1,16 @@
-"""Peak memory of pyramid jobs against what they ask for, and times of empty jobs and of removal.
+"""Peak memory of jobs against what they ask for, and times of empty jobs and of removal.
 
 PYTHONPATH=scripts python tests/bench/bench_memory.py [--size 1024]
+PYTHONPATH=scripts python tests/bench/bench_memory.py --meshing lumps [--cell-size 64]
+PYTHONPATH=scripts python tests/bench/bench_memory.py --meshing VOLUME
 
-A job must stay below its estimate. The estimate may be three times what the job takes. On a
-cluster, Snakemake runs beside the job and counts too; under Slurm there are two Snakemakes.
+A job must stay below its estimate. The estimate of a pyramid job may be three times what the job
+takes, that of a job that meshes 1.5 times in tissue and in lumps of 3 voxels. On a cluster,
+Snakemake runs beside the job and counts too; under Slurm there are two Snakemakes.
 """
 
 import argparse
+import importlib
 import json
 import os
 import pickle
@@ -20,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import worldarray as wa
 
+from mesh_memory import DRAWN, bench_meshing, drawn
 from snakemesh.output import remove
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.jobs import super_chunk_job
@@ -27,7 +32,6 @@ from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan, make_plan
 from snakemesh.plan.resources import pyramid_mem_mb
 from snakemesh.pyramid.group import create_group
-from snakemesh.pyramid.super_chunk import build_super_chunk
 from snakemesh.source.read import read_source
 
 SNAKEMAKE_MB = 2 * 124  # memory that the two Snakemakes do not share
@@ -61,9 +65,15 @@ def plan_of(folder: Path, shape: tuple, chunks: tuple, dtype: str, empty: bool =
     return plan
 
 
-def job_in_process(plan: Plan) -> dict:
+def first_super_chunk(plan: Plan) -> dict:
     """Run the first super-chunk in a new process. Returns its peak in MB and its seconds."""
-    job = pickle.dumps(super_chunk_job(plan, plan.stages[0], (0, 0, 0)))
+    job = super_chunk_job(plan, plan.stages[0], (0, 0, 0))
+    return in_process("snakemesh.pyramid.super_chunk", "build_super_chunk", job)
+
+
+def in_process(module: str, function: str, *arguments: object) -> dict:
+    """Call a function in a new process. Returns its peak in MB and its seconds."""
+    job = pickle.dumps((module, function, arguments))
     command = [sys.executable, __file__, "--job"]
     # Snakemake sets this for a job of one thread
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -72,10 +82,11 @@ def job_in_process(plan: Plan) -> dict:
 
 
 def run_job() -> None:
-    """Run the job that the measuring process sends on standard input, and print its figures."""
-    job = pickle.load(sys.stdin.buffer)
+    """Call what the measuring process sends on standard input, and print its figures."""
+    module, function, arguments = pickle.load(sys.stdin.buffer)
+    called = getattr(importlib.import_module(module), function)
     started = time.perf_counter()
-    build_super_chunk(job)
+    called(*arguments)
     status = Path("/proc/self/status").read_text()
     peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024 / 1e6
     print(json.dumps({"peak": peak, "seconds": time.perf_counter() - started}))
@@ -96,7 +107,7 @@ def bench_memory(size: int) -> None:
     for shape, chunks, dtype in cases:
         with tempfile.TemporaryDirectory() as name:
             plan = plan_of(Path(name), shape, chunks, dtype)
-            found = job_in_process(plan)
+            found = first_super_chunk(plan)
         asked, peak = pyramid_mem_mb(plan), found["peak"] + SNAKEMAKE_MB
         print(
             f"{shape} {dtype} in {chunks}: asked {asked}, took {peak:.0f}, {asked / peak:.2f}; "
@@ -110,7 +121,7 @@ def bench_sparse() -> None:
     for shape, empty in (((4096,) * 3, True), ((512,) * 3, False)):
         with tempfile.TemporaryDirectory() as name:
             plan = plan_of(Path(name), shape, (64,) * 3, "uint64", empty)
-            seconds.append(job_in_process(plan)["seconds"])
+            seconds.append(first_super_chunk(plan)["seconds"])
     print(
         f"empty super-chunk: {seconds[0]:.2f} s, {seconds[1] / seconds[0]:.1f} times less than full"
     )
@@ -135,10 +146,21 @@ def main() -> None:
     """Measure everything. With --job, only run the job of the measuring process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=1024, help="voxels a side of the largest")
+    parser.add_argument(
+        "--meshing", metavar="WHAT", help=f"only mesh: {', '.join(DRAWN)}, or the path of a volume"
+    )
+    parser.add_argument("--side", type=int, default=256, help="voxels a side of what is meshed")
+    parser.add_argument("--cell-size", type=int, default=256)
+    parser.add_argument("--num-lods", type=int, default=1)
     parser.add_argument("--job", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.job:
         run_job()
+    elif args.meshing:
+        with tempfile.TemporaryDirectory() as name:
+            is_drawn = args.meshing in DRAWN
+            volume = drawn(Path(name), args.meshing, args.side) if is_drawn else args.meshing
+            bench_meshing(volume, args.cell_size, args.num_lods, in_process, SNAKEMAKE_MB)
     else:
         bench_removal()
         bench_sparse()

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.inputs import source_levels
 from snakemesh.plan.plan import Plan, make_plan
 from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime, shard_mem_mb, shard_runtime
+from snakemesh.plan.sample import sample_of
 
 # The profile as it is, with shorter waits where these would only slow the tests down
 LINE = ("--profile", "lsf", "--seconds-between-status-checks", "1", "--latency-wait", "3")
@@ -328,7 +329,8 @@ def outcome(request, outcomes) -> Outcome:
 def plan_of(config) -> Plan:
     settings = read_settings({key: _plain(value) for key, value in config("unused").items()})
     with small_blocks():
-        return make_plan(settings, source_levels(settings))
+        plan = make_plan(settings, source_levels(settings))
+    return replace(plan, sample=sample_of(plan))
 
 
 def test_bsub_lines(outcome, config):

@@ -27,6 +27,7 @@ from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.octants import octant_geometry
 from snakemesh.mesh.pieces import codes_of, uncut_pieces
 from snakemesh.mesh.rim_strips import strips_along_rims
+from snakemesh.mesh.seam_curves import KEPT
 from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplified import Curves, Mesh, simplified
 from snakemesh.mesh.specks import without_specks
@@ -117,7 +118,22 @@ def _mesh_octant(
     mesh.vertices[:] += (np.array(octant, np.int32) & 1) * np.int32(OCTANT_PLANE)
     errors = found.records["square"][rows][pieces.owners] / whole.voxel_nm**2
     squares = with_simplification(errors, mesh.moved) * whole.voxel_nm**2
-    return Part(octant, labels, mesh, pieces.normals, pieces.owners, squares)
+    mesh, normals = _without_dropped(mesh, pieces.normals)
+    return Part(octant, labels, mesh, normals, pieces.owners, squares)
+
+
+def _without_dropped(mesh: Mesh, normals: np.ndarray) -> tuple[Mesh, np.ndarray]:
+    """A mesh without the vertices that no face has any more, and the normals of the others.
+
+    normals: (C, 3), of the first vertices. Vertices that are kept in a plane stay, with or without
+    faces: strips along the plane go by them.
+    """
+    stays = mesh.fates == KEPT
+    stays[mesh.faces.ravel()] = True
+    rows = np.cumsum(stays, dtype=np.int32) - np.int32(1)
+    padded = np.pad(normals, ((0, len(stays) - len(normals)), (0, 0)))
+    vertices, fates = mesh.vertices[stays], mesh.fates[stays]
+    return replace(mesh, vertices=vertices, faces=rows[mesh.faces], fates=fates), padded[stays]
 
 
 def _fragments_of_cell(

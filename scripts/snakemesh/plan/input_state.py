@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from snakemesh.chunk_files import Watch, digest, stamps
 from snakemesh.errors import BAD_NPZ, UserError
 from snakemesh.label_list import LIST_KEYS, NO_LISTS, LabelLists
 from snakemesh.output.atomic import replacing
+from snakemesh.plan.box_figures import BoxFigures, Sample
 from snakemesh.plan.label_lists import label_files_of
 from snakemesh.plan.levels import NO_MISMATCHES
 from snakemesh.plan.plan import Plan
@@ -104,6 +105,8 @@ def write_state(
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {f"s{k}": found for k, found in state.stamps.items()}
     arrays["is_sparse"] = np.array(state.plan.is_sparse)
+    sample = None if state.plan.sample is None else asdict(state.plan.sample)
+    arrays["sample"] = np.array(json.dumps(sample))
     arrays["mismatches"] = np.array(json.dumps(dict(mismatches)))
     lists = zip(LIST_KEYS, state.lists, strict=True)
     arrays |= {key: np.array(found.digest) for key, found in lists if found is not None}
@@ -122,6 +125,25 @@ def kept_mismatches(path: str) -> Mapping[str, str]:
     with _kept(path) as kept:
         found: Mapping[str, str] = json.loads(str(kept["mismatches"]))
         return found
+
+
+def kept_sample(path: str) -> Sample | None:
+    """What the run that plans has counted in the volume (`plan.sample`)."""
+    with _kept(path) as kept:
+        found = json.loads(str(kept["sample"]))
+    if found is None:
+        return None
+    boxes = tuple(
+        BoxFigures(
+            faces=tuple(box["faces"]),
+            begin=tuple(box["begin"]),
+            cross=box["cross"],
+            alike=box["alike"],
+            filled=box["filled"],
+        )
+        for box in found["boxes"]
+    )
+    return Sample(boxes, found["part"], found["seen"])
 
 
 def read_state(path: str, plan: Plan) -> InputState:

@@ -93,10 +93,10 @@ def boxes_in_order(
     shape = triple(base.shape)
     candidates = list(spread(ceil_div(shape, box), _LOOKED_AT))
     boxes = [box_at(index, box, shape) for index in candidates]
-    stored = _stored(base, boxes)
+    stored = stored_parts(base, boxes)
     lack = np.zeros(len(boxes))
     for level, _, factor in levels:
-        lack = np.maximum(lack, stored - _stored(level, [level_box(b, factor) for b in boxes]))
+        lack = np.maximum(lack, stored - stored_parts(level, [level_box(b, factor) for b in boxes]))
     lacking = np.argsort(-lack, kind="stable")[: np.count_nonzero(lack)]
     queues = [
         (candidates[i] for i in lacking),
@@ -133,7 +133,7 @@ def _with_labels(level: np.ndarray | None, factor: Shape, box: Shape) -> Iterato
         yield from map(triple, (voxels * factor // box).tolist())
 
 
-def _stored(store: ts.TensorStore, boxes: Sequence[Slices]) -> np.ndarray:
+def stored_parts(store: ts.TensorStore, boxes: Sequence[Slices]) -> np.ndarray:
     """For each box, 1 if all of its chunks are stored, 0 if none is, 0.5 if some are.
 
     1 where this cannot be told cheaply.

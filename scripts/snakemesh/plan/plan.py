@@ -22,6 +22,7 @@ from snakemesh.plan.blocks import (
     block_cells,
     tile_cells,
 )
+from snakemesh.plan.box_figures import Sample
 from snakemesh.plan.bundles import blocks_per_bundle
 from snakemesh.plan.levels import NO_MISMATCHES, Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, base_of, chosen_num_lods, level_factors
@@ -56,6 +57,8 @@ class Plan:
     block_cells, tile_cells: for each LOD the cells of a block and of a tile.
     dtype: of the levels. table: the table of bodies; None if labels are meshed as they are.
     is_sparse: whether blocks are larger because there is little in them (`plan.density`).
+    sample: what was counted in a part of s0 (`plan.sample`). Only what jobs ask for depends on it;
+    None if nothing could be counted.
     """
 
     settings: Settings
@@ -75,6 +78,7 @@ class Plan:
     dtype: str
     table: TableFacts | None
     is_sparse: bool
+    sample: Sample | None = None
 
     @property
     def num_lods(self) -> int:

@@ -8,10 +8,10 @@ import os
 
 import numpy as np
 
-from snakemesh.halo import halo_voxels
+from snakemesh.plan.content import expected, number_of_labels
 from snakemesh.plan.estimates import bundle_voxels
-from snakemesh.plan.jobs import smoothing_iterations
-from snakemesh.plan.plan import VOXELS_PER_LABEL, Plan
+from snakemesh.plan.mesh_memory import CHUNKS_IN_FLIGHT, block_bytes
+from snakemesh.plan.plan import Plan
 from snakemesh.plan.stages import Stage
 from snakemesh.plan.together import blocks_together
 from snakemesh.reading import BYTES_WRITING, reading
@@ -19,16 +19,8 @@ from snakemesh.reading import BYTES_WRITING, reading
 # Python with the libraries that a job imports takes 200 MB. Snakemake runs beside it, under Slurm
 # twice, and a cluster counts 181 MB for each.
 BASE_MB = 600
-# tensorstore holds at most this many chunks of the base at a time: it decodes on as many threads as
-# the job has, and worldarray lets it read 8 files at once.
-CHUNKS_IN_FLIGHT = 8
-# The extraction and the surfaces take about 38 bytes a face. Dense tissue has up to 1.2 faces a
-# voxel.
-MESH_BYTES_PER_VOXEL = 46
-# Copies of its labels that a tile needs
-LABEL_COPIES = 2
-# Of a label of dense tissue in a shard
-FRAGMENTS_PER_LABEL = 4
+# What a mesh_block job asks for, times what it is expected to take.
+MESH_MARGIN = 1.05
 # What a shard job holds of each fragment while it lays the shard out
 SHARD_BYTES_PER_FRAGMENT = 300
 # What a bundle job holds: the tables of its containers, 64 KB each, and blocks of 16 MiB of payload
@@ -66,16 +58,8 @@ GUARANTEED_ROWS_PER_S = 7e5
 
 
 def mesh_mem_mb(plan: Plan, lod: int) -> int:
-    """MB that a mesh_block job of an LOD asks for: it holds one tile with its halo."""
-    both_halos = 2 * halo_voxels(smoothing_iterations(plan, lod))
-    voxels = math.prod(
-        min(t * c, n) + both_halos
-        for t, c, n in zip(
-            plan.tile_cells[lod], plan.cell_voxels[lod], plan.levels[lod].shape, strict=True
-        )
-    )
-    itemsize = np.dtype(plan.dtype).itemsize
-    megabytes = math.ceil(voxels * (MESH_BYTES_PER_VOXEL + LABEL_COPIES * itemsize) / 1e6)
+    """MB that a mesh_block job of an LOD asks for: it holds one tile, or what a cell is made of."""
+    megabytes = math.ceil(MESH_MARGIN * block_bytes(plan, lod) / 1e6)
     return BASE_MB + megabytes + (_mapping_mb(plan) if lod == 0 else 0)
 
 
@@ -188,8 +172,10 @@ def shard_runtime(plan: Plan) -> int:
 
 def shard_mem_mb(plan: Plan) -> int:
     """MB that a shard job asks for: it holds the records of its fragments, not the fragments."""
-    labels = _voxels(plan) / plan.sharding.num_shards / VOXELS_PER_LABEL
-    return BASE_MB + math.ceil(labels * FRAGMENTS_PER_LABEL * SHARD_BYTES_PER_FRAGMENT / 1e6)
+    voxels = math.prod(plan.levels[0].shape)
+    per_voxel = sum(expected(plan, lod, voxels).fragments for lod in range(plan.num_lods))
+    fragments = per_voxel * voxels / plan.sharding.num_shards
+    return BASE_MB + math.ceil(fragments * SHARD_BYTES_PER_FRAGMENT / 1e6)
 
 
 def verify_voxels_mem_mb(plan: Plan) -> int:
@@ -206,7 +192,7 @@ def verify_voxels_runtime(plan: Plan) -> int:
 
 def verify_mem_mb(plan: Plan) -> int:
     """MB that a verify_shard job asks for: the manifests of its labels, and one mesh at a time."""
-    labels = _labels(plan) / plan.sharding.num_shards
+    labels = number_of_labels(plan) / plan.sharding.num_shards
     return BASE_MB + VERIFY_MESH_MB + math.ceil(labels * VERIFY_BYTES_PER_LABEL / 1e6)
 
 
@@ -218,10 +204,10 @@ def verify_runtime(plan: Plan) -> int:
 def index_mem_mb(plan: Plan) -> int:
     """MB that the multires_index job asks for: it lists segments in memory, and streams the rest.
 
-    Where all segments are listed, their number is a guess.
+    Where all segments are listed, their number is an estimate.
     """
     limit, table = plan.settings.max_properties, plan.settings.segment_properties_csv
-    listed = _labels(plan) if limit is None else min(limit, _voxels(plan))
+    listed = number_of_labels(plan) if limit is None else min(limit, _voxels(plan))
     table_bytes = 0 if table is None else os.path.getsize(table)
     held = listed * INDEX_BYTES_PER_LISTED + table_bytes * INDEX_BYTES_PER_TABLE_BYTE
     return BASE_MB + INDEX_MB + math.ceil(held / 1e6)
@@ -229,12 +215,7 @@ def index_mem_mb(plan: Plan) -> int:
 
 def index_runtime(plan: Plan) -> int:
     """Minutes that the multires_index job asks for."""
-    return minutes(_labels(plan), GUARANTEED_INDEX_LABELS_PER_S)
-
-
-def _labels(plan: Plan) -> int:
-    """How many labels there are, at a guess."""
-    return math.ceil(_voxels(plan) / VOXELS_PER_LABEL)
+    return minutes(number_of_labels(plan), GUARANTEED_INDEX_LABELS_PER_S)
 
 
 def _voxels(plan: Plan) -> int:
