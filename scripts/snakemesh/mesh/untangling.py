@@ -12,10 +12,11 @@ import numpy as np
 
 from snakemesh.compiled import njit
 from snakemesh.label_hash import look_up
-from snakemesh.mesh.collapse import after, difference, stars
+from snakemesh.mesh.collapse import difference
 from snakemesh.mesh.crossing import cross
 from snakemesh.mesh.pieces import Planes
 from snakemesh.mesh.snapping import slab
+from snakemesh.mesh.stars import block_of, stars_of
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.mesh.volume_ends import VolumeEnds
 
@@ -57,18 +58,18 @@ def untangle(
     changed = (np.diff(owners, prepend=-1) != 0) | (np.diff(boxes, prepend=-1) != 0)
     starts = np.append(np.flatnonzero(changed), len(faces))
     local, rows, row_starts = local_meshes(len(vertices), faces, starts)
-    corners, cuts = local.view(np.int32).ravel(), (*planes.positions, ends.lower, ends.upper)
-    _untangle(vertices, corners, starts, rows, row_starts, _WAYS * grain, *cuts)
+    cuts = (*planes.positions, ends.lower, ends.upper)
+    _untangle(vertices, local, starts, rows, row_starts, _WAYS * grain, *cuts)
 
 
 @njit(cache=True, nogil=True)
-def _untangle(vertices, corners, starts, rows, row_starts, ways, xs, ys, zs, lower, upper):
-    """Do what `untangle` says. corners: (3 M,) int32, of `local_meshes`. ways: (W, 3) int64."""
+def _untangle(vertices, local, starts, rows, row_starts, ways, xs, ys, zs, lower, upper):
+    """Do what `untangle` says. local: (M, 3) uint32, of `local_meshes`. ways: (W, 3) int64."""
     bounds = np.empty((3, 2), dtype=np.int64)
     near = np.empty((_MOST_NEAR, 3), dtype=np.int32)
     spans = np.empty((_MOST_NEAR, 6), dtype=np.int64)
     for p in range(len(starts) - 1):
-        mine = corners[3 * starts[p] : 3 * starts[p + 1]]
+        mine = local[starts[p] : starts[p + 1]]
         row = rows[row_starts[p] : row_starts[p + 1]]
         points = np.empty((len(row), 3), dtype=np.int64)
         for v in range(len(row)):
@@ -77,29 +78,29 @@ def _untangle(vertices, corners, starts, rows, row_starts, ways, xs, ys, zs, low
         may_cross = _in_no_view(points, mine)
         if not may_cross.any():
             continue
-        first, link = stars(len(points), mine)
-        is_tangled = _tangled(points, mine, first, link, may_cross, near, spans)
+        stars = stars_of(len(points), mine)
+        is_tangled = _tangled(points, stars, may_cross, near, spans)
         taken = _taken(points, is_tangled.sum() * len(ways))
         for v in range(len(row)):
             if is_tangled[v] and _has_room(points[v], xs, ys, zs, lower, upper, bounds):
-                n = _star(mine, first, link, v, near)
-                n_near = _surroundings(mine, first, link, v, near, n)
+                n = _star(stars, v, near)
+                n_near = _surroundings(stars, v, near, n)
                 _move(points, near, spans, n, n_near, v, ways, bounds, *taken)
                 for i in range(3):
                     vertices[row[v], i] = points[v, i]
 
 
 @njit(cache=True, nogil=True)
-def _in_no_view(points, corners):
+def _in_no_view(points, faces):
     """Whether the mean normal of a vertex's faces sees one of them from behind: (N,) bool.
 
     Seen from a side from which all are seen in front, the faces of a vertex do not overlap, so none
     crosses another.
     """
-    normals = np.empty((len(corners) // 3, 3), dtype=np.float64)
+    normals = np.empty((len(faces), 3), dtype=np.float64)
     sums = np.zeros((len(points), 3), dtype=np.float64)
     for f in range(len(normals)):
-        a, b, c = corners[3 * f], corners[3 * f + 1], corners[3 * f + 2]
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
         ux, uy, uz = difference(points, a, b)
         wx, wy, wz = difference(points, a, c)
         x, y, z = float(uy * wz - uz * wy), float(uz * wx - ux * wz), float(ux * wy - uy * wx)
@@ -111,20 +112,20 @@ def _in_no_view(points, corners):
                 sums[v, 1] += y / length
                 sums[v, 2] += z / length
     found = np.zeros(len(points), dtype=np.bool_)
-    for c in range(len(corners)):
-        v, f = corners[c], c // 3
-        dot = normals[f, 0] * sums[v, 0] + normals[f, 1] * sums[v, 1] + normals[f, 2] * sums[v, 2]
-        found[v] |= dot <= 0
+    for f in range(len(faces)):
+        x, y, z = normals[f]
+        for v in faces[f]:
+            found[v] |= x * sums[v, 0] + y * sums[v, 1] + z * sums[v, 2] <= 0
     return found
 
 
 @njit(cache=True, nogil=True)
-def _tangled(points, corners, first, link, may_cross, near, spans):
+def _tangled(points, stars, may_cross, near, spans):
     """The vertices of faces that cross another of the same vertex: (N,) bool."""
     found = np.zeros(len(points), dtype=np.bool_)
     for v in range(len(points)):
         if may_cross[v]:
-            n = _star(corners, first, link, v, near)
+            n = _star(stars, v, near)
             _measure(points, near, spans, 0, n)
             for j in range(n):
                 for k in range(j + 1, n):
@@ -177,30 +178,28 @@ def _has_room(point, xs, ys, zs, lower, upper, bounds):
 
 
 @njit(cache=True, nogil=True, allocates=False)
-def _star(corners, first, link, v, near):
+def _star(stars, v, near):
     """Write the faces of v to `near`, each from v on. Returns how many there are."""
-    n = 0
-    c = first[v]
-    while c >= 0 and n < _MOST_NEAR:
-        near[n, 0], near[n, 1], near[n, 2] = v, corners[after(c)], corners[after(after(c))]
-        n += 1
-        c = link[c]
-    return n
+    begin, size, room = block_of(stars, v)
+    n = min(size, np.uint64(_MOST_NEAR))
+    for j in range(n):
+        near[j, 0] = v
+        near[j, 1], near[j, 2] = stars.pool[begin + j], stars.pool[begin + room + j]
+    return np.int64(n)
 
 
 @njit(cache=True, nogil=True, allocates=False)
-def _surroundings(corners, first, link, v, near, n):
+def _surroundings(stars, v, near, n):
     """Write the other faces of v's neighbours after the n faces of v. Returns how many are in."""
     n_near = n
     for j in range(n):
         w = near[j, 1]
-        c = first[w]
-        while c >= 0 and n_near < _MOST_NEAR:
-            a, b = corners[after(c)], corners[after(after(c))]
-            if a != v and b != v and not _is_met(near, j, a, b):
+        begin, size, room = block_of(stars, w)
+        for k in range(size):
+            a, b = np.int64(stars.pool[begin + k]), np.int64(stars.pool[begin + room + k])
+            if n_near < _MOST_NEAR and a != v and b != v and not _is_met(near, j, a, b):
                 near[n_near, 0], near[n_near, 1], near[n_near, 2] = w, a, b
                 n_near += 1
-            c = link[c]
     return n_near
 
 
