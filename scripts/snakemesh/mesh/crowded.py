@@ -23,13 +23,15 @@ def split_crowded_edges(
     faces: np.ndarray,
     pieces: np.ndarray,
     may_be: np.ndarray,
+    is_kept: np.ndarray,
     planes: Planes,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Split faces until no edge of a piece has more than two of them, and no chord is left.
 
     vertices: (N, 3) int32. codes: (N,) int32, as in `Pieces`. faces: (K, 3) int32. pieces: (K,)
     int32, the piece of each, ascending. may_be: (P,) bool, of which pieces all edges are looked at;
-    of the others, those in planes are. planes: that cut.
+    of the others, those in planes are. is_kept: (N,) bool, vertices that curves keep. planes: that
+    cut.
 
     Returns the first four, with new vertices after the others, and faces still by piece.
     """
@@ -39,7 +41,8 @@ def split_crowded_edges(
     others, of_others = faces[~mine], pieces[~mine]
     faces, pieces = faces[mine], pieces[mine]
     for _ in range(_ROUNDS):
-        pairs = _pairs_to_split(on_planes(codes), faces, pieces)
+        is_kept = np.pad(is_kept, (0, len(codes) - len(is_kept)))
+        pairs = _pairs_to_split(on_planes(codes), is_kept, faces, pieces)
         if not len(pairs):
             break
         # the faces u v w and v u x become u m w, m v w, v m x and m u x
@@ -69,7 +72,9 @@ def _has_edge_in_plane(planes: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return found
 
 
-def _pairs_to_split(planes: np.ndarray, faces: np.ndarray, pieces: np.ndarray) -> np.ndarray:
+def _pairs_to_split(
+    planes: np.ndarray, is_kept: np.ndarray, faces: np.ndarray, pieces: np.ndarray
+) -> np.ndarray:
     """Pairs of faces that share an edge to be split, (P, 2) int64; no face is in two pairs.
 
     Corner 3 f + i stands for face f and the edge that begins at its corner i.
@@ -84,7 +89,11 @@ def _pairs_to_split(planes: np.ndarray, faces: np.ndarray, pieces: np.ndarray) -
     shared = planes[starts] & planes[ends]
     is_flat = shared & planes[thirds] != 0
     is_chord = (shared != 0) & ~is_flat
-    is_bad = (sizes > 2) | ((sizes == 2) & np.logical_and.reduceat(is_chord[order], begins))
+    # beside a face in the plane, the piece beyond has the same chord only if a curve has its ends
+    is_known = (shared != 0) & is_kept[starts] & is_kept[ends]
+    is_between = np.logical_and.reduceat((is_chord | is_known)[order], begins)
+    is_between &= np.logical_or.reduceat(is_chord[order], begins)
+    is_bad = (sizes > 2) | ((sizes == 2) & is_between)
     used: set[int] = set()
     pairs = []
     for begin, size in zip(begins[is_bad].tolist(), sizes[is_bad].tolist(), strict=True):

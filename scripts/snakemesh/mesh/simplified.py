@@ -11,7 +11,7 @@ from snakemesh.mesh.collapsed import replace_collapsed
 from snakemesh.mesh.crowded import split_crowded_edges
 from snakemesh.mesh.pieces import Pieces, Planes, push_back
 from snakemesh.mesh.restore_volume import restore_volume
-from snakemesh.mesh.seam_curves import FREE, thin_curves
+from snakemesh.mesh.seam_curves import FREE, KEPT, thin_curves
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.snapping import snap, snap_curves
 from snakemesh.mesh.strips import with_faces
@@ -134,7 +134,7 @@ def simplified(
     in_ends = at_ends(pieces.vertices, geometry.ends)
     faces, of, moved, is_forced = simplify(pieces, fates, held, step, keep, max_error)
     vertices, codes, faces, of = split_crowded_edges(
-        pieces.vertices, pieces.codes, faces, of, is_forced, planes
+        pieces.vertices, pieces.codes, faces, of, is_forced, fates == KEPT, planes
     )
     fates = np.pad(fates, (0, len(vertices) - len(fates)), constant_values=FREE)
     owners, boxes = pieces.owners[of], pieces.boxes[of]
