@@ -123,6 +123,9 @@ def test_unsharded_files_that_are_gone_or_cut(repository, ours, tmp_path):
     with whole_again(path, tmp_path):
         path.unlink()
         assert planned(repository, configuration) == again
+    path.rename(served / "7.index.old")
+    assert planned(repository, configuration) == again
+    (served / "7.index.old").rename(path)
     os.truncate(path, 3)
     assert planned(repository, configuration) == again
     assert digests(finish(repository, configuration)) == before
