@@ -56,6 +56,10 @@ def strips_along_rims(
         cell_of_group[groups] = cells
         cell = np.unravel_index(cell_of_group[borders.groups], n_cells, order="F")
         lower, upper = slabs(vertices[borders.vertices], np.stack(cell, axis=1), planes, ends)
+        # in no other end: faces there may have the same edge
+        others_of = [other for other in range(3) if other != axis]
+        lower[:, others_of] = np.maximum(lower, ends.lower)[:, others_of]
+        upper[:, others_of] = np.minimum(upper, ends.upper)[:, others_of]
         at, before, after = (
             vertices[found].astype(np.float64)
             for found in (borders.vertices, borders.before, borders.after)

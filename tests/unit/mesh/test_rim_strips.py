@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from test_seam_strips import angles, unit
 
+import snakemesh.mesh.tile
+from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.tile import Tile, mesh_tile
 from snakemesh.multires.octree import CELL_STEPS
 from surfaces import assert_sound, decoded, fragments, noise, open_edges, solid, voronoi
@@ -76,6 +78,24 @@ def test_dense_tissue_fills_the_ends():
     assert n_ends == 6
     assert areas.sum() > 0.8 * 2 * (40 * 44 + 44 * 48 + 48 * 40)
     assert np.average(off, weights=areas) < 3
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_strip_reaches_into_another_end(seed, monkeypatch):
+    """Of a body in an edge of the volume, the flat cuts in both ends may have the same edge."""
+    seen = []
+
+    def strips(mesh, geometry, *more):
+        found = strips_along_rims(mesh, geometry, *more)
+        new = found.vertices[len(mesh.vertices) :]
+        ends = geometry.ends
+        seen.extend(((new == ends.lower) | (new == ends.upper)).sum(axis=1))
+        return found
+
+    monkeypatch.setattr(snakemesh.mesh.tile, "strips_along_rims", strips)
+    labels = noise((3, 40, 40), 3, seed)
+    meshed(np.repeat(np.repeat(labels, 3, axis=0), 2, axis=1).astype(np.uint8))
+    assert len(seen) > 50 and set(seen) == {1}
 
 
 @pytest.mark.parametrize("name", ["noise", "sheet", "voxels"])
