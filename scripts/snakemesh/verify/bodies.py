@@ -1,6 +1,6 @@
 """How far the mesh of a label at LOD 0 may be from its voxels, in volume and in place.
 
-Simplification may move a surface by `max_error`, 0.75 voxel by default. So the volume may be off by
+Simplification may move a surface by `max_error`, 0.82 voxel by default. So the volume may be off by
 that much times the area of the surface. Of a body that is nearly all surface this says little, so
 its volume and place have limits of their own. With a larger `max_error` than the default, all
 limits grow with it.
@@ -16,7 +16,7 @@ import numpy as np
 
 from snakemesh.verify.checks import area
 
-DEFAULT_MAX_ERROR = 0.75
+DEFAULT_MAX_ERROR = 0.82
 # How far the surface may be off on average, in voxels.
 MOST_DISTANCE = 0.75
 # From so many voxels on, a body is more than its surface.
