@@ -65,12 +65,10 @@ class Clone:
     def measure(self, volume: Path | None) -> None:
         """Keep the least of each row."""
         scratch = self.scratch
-        for name in ("cache", "results"):
-            shutil.rmtree(scratch / name, ignore_errors=True)
+        shutil.rmtree(scratch / "results", ignore_errors=True)
+        self.forget()
         self.keep("compile", self.cost("scripts/compile.py", self.cores, "example", "mesh"))
-        shutil.rmtree(self.folder / "scripts/snakemesh/__pycache__", ignore_errors=True)
-        shutil.rmtree(scratch / "cache")
-        shutil.rmtree(self.folder / "example", ignore_errors=True)
+        self.forget()
         self.keep("first run", self.run(f"output_directory={scratch}/results/first"))
         self.keep("second run", self.run(f"output_directory={scratch}/results/second"))
         dense = [volume or "example/segmentation.zarr", scratch / "results/dense"]
@@ -81,6 +79,11 @@ class Clone:
         planned = self.run(*empty, "--dry-run")
         self.keep("job", (self.run(*empty) - planned) / n_jobs)
         self.keep("planning", self.run(*self.empty(PLANNED_SIDE, "planned"), "--dry-run"))
+
+    def forget(self) -> None:
+        """Remove what is compiled, and the example's volume."""
+        for folder in ("scripts/snakemesh/__pycache__", "example", self.scratch / "cache"):
+            shutil.rmtree(self.folder / folder, ignore_errors=True)
 
     def keep(self, row: str, seconds: float) -> None:
         """Keep the seconds of a row if they are the least."""
