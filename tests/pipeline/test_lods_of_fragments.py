@@ -44,7 +44,7 @@ def tube(shape):
 VOLUMES = {
     "noise of two labels": (noise((70, 96, 49), 2, 1, 0), {}),
     "noise of three labels": (noise((96, 64, 64), 3, 1, 1), {}),
-    "noise with flat faces in planes": (noise((96, 64, 64), 3, 1, 2), {}),
+    "noise with flat faces in planes": (noise((96, 64, 64), 3, 1, 2), {"max_error": 0.75}),
     "coarse noise": (noise((64, 96, 64), 4, 2, 2), {}),
     "ends in a plane between octants": (voronoi((96, 64, 32), 12, 5), {}),
     "ends inside a voxel": (voronoi((67, 59, 45), 12, 6), {}),
@@ -79,7 +79,7 @@ def test_every_lod_is_closed_and_every_edge_has_two_faces(tmp_path, name):
             # an open roi leaves edges open at its ends
             assert opened == 0 or name == "open"
             # two parts of a body may meet along an edge, at a line in which planes meet
-            assert crowded <= (2 if name in ("noise of three labels", "coarse noise") else 0)
+            assert crowded <= (2 if name.endswith(("labels", "coarse noise")) else 0)
             n_meshes += 1
     assert n_meshes >= 2
 
