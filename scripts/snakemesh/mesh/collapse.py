@@ -16,10 +16,9 @@ MAX_STAR = 64
 MOST_FACES = 24
 # A face may turn by less than the angle of this cosine, 75 degrees.
 _MIN_COSINE = np.float32(0.25)
-# What a collapse may do that is not forced, and what it may do besides with more and more force.
-UNFORCED = 0
-TURNING = 1  # turn faces further than that
-CROWDING = 2  # give the piece beyond a plane the same edge: the edge then has four faces
+# Forces. With any, a collapse may turn faces further than that. From CROWDING on, it may give the
+# piece beyond a plane the same edge, which then has four faces.
+UNFORCED, CROWDING = 0, 2
 
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)

@@ -109,17 +109,17 @@ def clear(piece, u, force, limit):
 @njit(cache=True, nogil=True, allocates=False)
 def _collapse(piece, u, v):
     """Collapse u into v, and have all around looked at again. Returns the faces that are gone."""
-    quadrics, stars = piece.quadrics, piece.stars
-    bring_along(quadrics, piece.points, u, v)
+    least, fates, stars = piece.least, piece.fates, piece.stars
+    bring_along(piece.quadrics, piece.points, u, v)
     begin, size, _ = block_of(stars, u)
     for j in range(size):
         w = stars.pool[begin + j]
-        if piece.stars.blocks[w, BEST] == u:
-            piece.stars.blocks[w, BEST] = NOBODY
-        if piece.least[w] == NEVER and piece.fates[w] != KEPT:
-            piece.least[w] = 0
-            piece.stars.blocks[w, BEST] = NOBODY
-    piece.stars.blocks[v, BEST] = NOBODY
-    if piece.fates[v] != KEPT:
-        piece.least[v] = 0
+        if stars.blocks[w, BEST] == u:
+            stars.blocks[w, BEST] = NOBODY
+        if least[w] == NEVER and fates[w] != KEPT:
+            least[w] = 0
+            stars.blocks[w, BEST] = NOBODY
+    stars.blocks[v, BEST] = NOBODY
+    if fates[v] != KEPT:
+        least[v] = 0
     return collapse(stars, u, v)

@@ -9,8 +9,10 @@ from pathlib import Path
 from snakemesh.errors import UserError
 
 _THREADS = 16
-# The names that `folder.shard_name` and `shard.write_unsharded` give to meshes.
-_MESH_NAME = re.compile(r"[0-9a-f]+\.shard|[0-9]+(\.index)?")
+# The names that `shard.write_unsharded` gives to the files of a label.
+LABEL_FILE = re.compile(r"[0-9]+(\.index)?")
+# These, and the names that `folder.shard_name` gives to shards.
+_MESH_NAME = re.compile(rf"[0-9a-f]+\.shard|{LABEL_FILE.pattern}")
 # The names that `atomic.replacing` gives to temporary files.
 _TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
 # The names that tensorstore gives to files while it writes them. Group 1 is the final name.

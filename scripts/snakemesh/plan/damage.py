@@ -6,7 +6,6 @@ chunks of the built levels are there. Jobs check the contents of what they read.
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from snakemesh.boxes import Index, box_name, indices
 from snakemesh.chunk_files import chunk_files, sizes_digest
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
+from snakemesh.output.remove import LABEL_FILE
 from snakemesh.output.served import what_is_wrong
 from snakemesh.plan.jobs import built_files, shard_names, super_chunk_targets
 from snakemesh.plan.made_from import MadeFrom
@@ -23,8 +23,6 @@ from snakemesh.plan.plan import Plan
 
 # Threads that ask a filesystem: on a network filesystem each question waits for a server.
 _THREADS = 16
-# The names that `shard.write_unsharded` gives to the files of a label.
-_LABEL_FILE = re.compile(r"[0-9]+(\.index)?")
 
 
 def damaged_levels(made_from: MadeFrom, folder: OutputFolder) -> dict[str, str]:
@@ -109,7 +107,7 @@ def _has_all_labels(folder: OutputFolder, markers: list[str]) -> bool:
     """Whether all files of labels together are as many and as large as was written."""
     records = [_record(marker, "served") for marker in markers]
     with os.scandir(folder.multires) as entries:
-        sizes = [e.stat().st_size for e in entries if _LABEL_FILE.fullmatch(e.name)]
+        sizes = [e.stat().st_size for e in entries if LABEL_FILE.fullmatch(e.name)]
     wanted = (sum(r.get("files", -1) for r in records), sum(r.get("size", -1) for r in records))
     return (len(sizes), sum(sizes)) == wanted
 
