@@ -44,6 +44,7 @@ class Cluster:
         self.most_running = self.most_waiting = 0
         self._down: set[str] = set()
         self._silent_for, self._silent_until, self._silent_uses = 0.0, None, 0
+        self._stalled_at_start: list[str] = []
         self._turn_away = 0
         self._lock = threading.RLock()
         self._end = threading.Event()
@@ -111,6 +112,10 @@ class Cluster:
     def stall(self, job: Job) -> None:
         """Stop the processes of a job until `go_on`."""
         processes.send(job.process.pid, signal.SIGSTOP)
+
+    def stall_at_start(self, *names: str) -> None:
+        """The next jobs whose names begin like these are stopped before they do anything."""
+        self._stalled_at_start.extend(names)
 
     def go_on(self, job: Job) -> None:
         processes.send(job.process.pid, signal.SIGCONT)
@@ -260,6 +265,9 @@ class Cluster:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        for name in filter(job.name.startswith, list(self._stalled_at_start)):
+            self._stalled_at_start.remove(name)
+            self.stall(job)
         job.status, job.host, job.started = "RUN", host, time.time()
         records.log_start(self.folder, job)
 

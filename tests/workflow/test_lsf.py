@@ -83,7 +83,12 @@ class Outcome:
 
 def jobs(cluster: Cluster, name: str) -> list[Job]:
     """The cluster jobs of a rule or a group, in the order of submission."""
-    return [job for job in list(cluster.jobs) if job.name.startswith(f"Snakemake_{name}:")]
+    return [job for job in list(cluster.jobs) if job.name.startswith(named(name))]
+
+
+def named(name: str) -> str:
+    """How the names of the cluster jobs of a rule or a group begin."""
+    return f"Snakemake_{name}:"
 
 
 class Driver:
@@ -194,12 +199,12 @@ def lost_job_and_killed_driver(place: Place) -> Outcome:
     """
     config, options = place.config(place.output), (*IMPATIENT, "--cores", "8")
     with place.cluster({f"node{i}": 8 for i in range(1, 5)}, unit="GB") as cluster:
+        cluster.stall_at_start(named("group_mesh_lod1"))
         with Driver(place, cluster, config, *options) as driver:
             driver.wait_for(lambda: list(place.output.glob("work/mesh/lod0/*.fragments")))
             cluster.lose(jobs(cluster, "group_mesh_lod0")[0])
             driver.wait_for(lambda: running(cluster, "group_mesh_lod1"))
             (old,) = jobs(cluster, "group_mesh_lod1")
-            cluster.stall(old)
             driver.wait_for(lambda: "Unable to get the status of all active_jobs" in driver.said)
             driver.kill()
             is_waiting = not list(place.output.glob("work/mesh/blocks.*.done"))
@@ -223,10 +228,11 @@ def killed_driver_and_changed_configuration(place: Place) -> Outcome:
     options = ("--group-components", "pyramid_stage0=8", "mesh_lod0=8")
     with place.cluster({f"node{i}": 1 for i in range(1, 5)}) as cluster:
         other = place.config(place.output, target_reduction=0.8)
+        names = ("group_pyramid_stage0", "group_mesh_lod0")
+        cluster.stall_at_start(*map(named, names))
         with Driver(place, cluster, other, *options) as driver:
-            for name in ("group_pyramid_stage0", "group_mesh_lod0"):
+            for name in names:
                 driver.wait_for(partial(running, cluster, name))
-                cluster.stall(jobs(cluster, name)[0])
             driver.kill()
         submitted = place.output / "work" / "submitted.jsonl"
         with open(submitted, "a") as file:
