@@ -103,6 +103,5 @@ rule verify_table:
         marker=lambda wildcards: OUT.documents_marker(made_from("documents")),
         grid=PLAN.grid,
         max_properties=SETTINGS.max_properties,
-        fraction=SETTINGS.verify_fraction,
     script:
         "../scripts/verify_table.py"

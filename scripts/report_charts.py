@@ -27,9 +27,8 @@ with job_log(snakemake.log[0], "report_charts") as log:
     facts = json.loads(Path(snakemake.input.facts).read_text(encoding="utf-8"))
     costs = from_json(facts["costs"])
     segments = read_segments(snakemake.params.segments, math.prod(facts["voxel_nm"]))
-    is_open = facts["settings"]["roi_boundary"] == "open"
     save(sizes_figure(segments), output.sizes)
-    save(errors_figure(segments, is_open), output.errors)
+    save(errors_figure(segments), output.errors)
     save(detail_figure(facts["lods"]), output.detail)
     save(costs_figure(costs), output.costs)
     write_table(output.detail_table, [{"lod": k} | n for k, n in enumerate(facts["lods"] or [])])

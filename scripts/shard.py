@@ -7,7 +7,6 @@ import numpy as np
 
 from snakemesh.errors import DamagedError
 from snakemesh.multires.counts import label_counts, left_out, not_found
-from snakemesh.multires.open_surfaces import close_volumes
 from snakemesh.multires.shard import write_shard, write_unsharded
 from snakemesh.output.atomic import replacing, sync_filesystem
 from snakemesh.output.job_log import job_log
@@ -36,7 +35,6 @@ with job_log(snakemake.log[0], f"shard {name}") as log, distrusting([blocks_mark
         labels = written.summary["label"].tolist()
         files = [path for label in labels for path in folder.label_files(label)]
         served = served_labels(files)
-    close_volumes(written.summary, job)
     with replacing(output.summary) as temporary, open(temporary, "wb") as file:
         np.save(file, written.summary)
     rows = asdict(served_file(output.summary))

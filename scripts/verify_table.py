@@ -58,7 +58,7 @@ with job_log(snakemake.log[0], "verify_table") as log:
     # the run prints the table from the log
     print("\n".join(lines(verdict, levels)))
     remove_markers(folder.work, "verify.*.done")
-    facts = {"snakemesh": __version__, "verify_fraction": str(params.fraction)}
+    facts = {"snakemesh": __version__}
     with replacing(folder.verify_table) as temporary:
         write_table(temporary, verdict, facts | {"failures": str(sum(failures.count.values()))})
     if "files" not in failures.count:  # else nothing was found of what was written

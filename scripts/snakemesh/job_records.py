@@ -209,8 +209,7 @@ class MeshBlockJob:
     tile_cells: cells of a tile. grid_cells: cells of the whole octree at this LOD. cell_voxels:
     voxels of the level in a cell. cell_nm: the size of a cell of this LOD, x y z. ends: where the
     part that is meshed ends, in voxels of the level; not whole where s0 ends inside one.
-    open_sides: for each axis whether objects are left open at the lower and at the upper end of the
-    part that is meshed. n_smoothing_iter: sweeps of smoothing. keep: fraction of the dense faces to
+    n_smoothing_iter: sweeps of smoothing. keep: fraction of the dense faces to
     keep, 0 to 1. max_error: how far simplification may move a surface, in voxels of the level (the
     geometric mean of the three axes). label_lists: which labels are meshed. watch, label_map: as
     for a super-chunk.
@@ -225,7 +224,6 @@ class MeshBlockJob:
     cell_voxels: Shape
     cell_nm: Nanometres
     ends: tuple[float, float, float]
-    open_sides: tuple[tuple[bool, bool], ...]
     n_smoothing_iter: int
     keep: float
     max_error: float
@@ -242,16 +240,13 @@ class ShardJob:
     """What all shard jobs have in common.
 
     sharded: write shard files, or else two files a label. min_voxels: labels of fewer voxels of s0
-    are left out. voxel_nm: the size of a voxel of s0, x y z. open_nm: for each axis, x y z, where
-    the lower and the upper side lie at which objects are left open, None for one that closes them.
+    are left out.
     """
 
     grid: OctreeGrid
     sharding: Sharding
     sharded: bool
     min_voxels: int
-    voxel_nm: Nanometres
-    open_nm: tuple[tuple[float | None, float | None], ...]
 
 
 @dataclass(frozen=True)
@@ -269,10 +264,10 @@ class VerifyJob:
 
     reads: s0. voxel_nm: the size of a voxel of s0, x y z. grid: its origin is the corner of the
     part that is meshed. sharding: as the member `sharding` of an `info` document; without shards,
-    it says which labels a job checks. open_sides: as for a block, but x y z. max_error: as for a
-    block. label_lists, min_voxels: which labels have no mesh. fraction: of the labels, those whose
-    meshes are read. label_map, keep_rest: the sorted table of bodies, None without one, and whether
-    labels that are not in it stay what they are. own_levels: those of the input that are meshed.
+    it says which labels a job checks. max_error: as for a block.
+    label_lists, min_voxels: which labels have no mesh. label_map, keep_rest: the sorted table of
+    bodies, None without one, and whether labels that are not in it stay what they are. own_levels:
+    those of the input that are meshed.
     """
 
     reads: LevelPart
@@ -280,11 +275,9 @@ class VerifyJob:
     grid: OctreeGrid
     sharding: dict[str, Any]
     sharded: bool
-    open_sides: tuple[tuple[bool, bool], ...]
     max_error: float
     label_lists: LabelLists
     min_voxels: int
-    fraction: float
     label_map: str | None = None
     keep_rest: bool = True
     own_levels: tuple[OwnLevel, ...] = ()

@@ -11,7 +11,6 @@ from snakemesh.label_list import LabelLists
 from snakemesh.mesh.block import make_block
 from snakemesh.multires.counts import label_counts
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
-from snakemesh.multires.open_surfaces import close_volumes
 from snakemesh.multires.shard import write_shard
 from snakemesh.open_array import open_stored
 from snakemesh.output.folder import shard_name
@@ -19,7 +18,7 @@ from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.finer import finer_blocks
 from snakemesh.plan.good_levels import unfit_levels
 from snakemesh.plan.inputs import source_levels
-from snakemesh.plan.jobs import mesh_block_job, shard_job, super_chunk_job
+from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
 from snakemesh.plan.label_lists import label_files, read_lists, write_lists
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan, make_plan
@@ -76,7 +75,6 @@ def mesh(plan: Plan) -> Path:
         arguments = (plan.grid, plan.sharding, counts, plan.settings.min_voxels)
         with small_lods():
             summaries.append(write_shard(path, number, containers, *arguments).summary)
-        close_volumes(summaries[-1], shard_job(plan))
     rows = np.sort(np.concatenate(summaries), order="label")
     write_json(multires / "segment_properties" / "info", segment_properties(rows, len(rows)))
     info = multires_info(plan.sharding, plan.grid.scale_nm, plan.grid.base_nm)

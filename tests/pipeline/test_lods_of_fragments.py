@@ -48,10 +48,7 @@ VOLUMES = {
     "coarse noise": (noise((64, 96, 64), 4, 2, 2), {}),
     "ends in a plane between octants": (voronoi((96, 64, 32), 12, 5), {}),
     "ends inside a voxel": (voronoi((67, 59, 45), 12, 6), {}),
-    "open": (
-        voronoi((96, 80, 70), 15, 7),
-        {"roi": [[80, 80, 80], [640, 560, 480]], "roi_boundary": "open"},
-    ),
+    "roi": (voronoi((96, 80, 70), 15, 7), {"roi": [[80, 80, 80], [640, 560, 480]]}),
     "flat voxels": (voronoi((40, 70, 64), 12, 8), {"multires_strategy": "decimate"}),
     "tube": (tube((60, 90, 130)), {}),
 }
@@ -76,8 +73,7 @@ def test_every_lod_is_closed_and_every_edge_has_two_faces(tmp_path, name):
         for lod in range(mesh.num_lods):
             _, faces = welded(mesh, lod)
             opened, crowded = edge_counts(faces)
-            # an open roi leaves edges open at its ends
-            assert opened == 0 or name == "open"
+            assert opened == 0
             # two parts of a body may meet along an edge, at a line in which planes meet
             assert crowded <= (2 if name.endswith(("labels", "coarse noise")) else 0)
             n_meshes += 1
@@ -94,7 +90,7 @@ def test_a_tube_is_one_piece_at_every_lod(tmp_path):
     assert pieces == [1] * mesh.num_lods and mesh.num_lods == 3
 
 
-@pytest.mark.parametrize("name", ["coarse noise", "ends inside a voxel", "open"])
+@pytest.mark.parametrize("name", ["coarse noise", "ends inside a voxel", "roi"])
 def test_blocks_of_any_size_hold_the_same_fragments(tmp_path, name):
     """Of the same LOD 0: how the volume of a body is restored there depends on the tile."""
     config = ours(tmp_path, name)

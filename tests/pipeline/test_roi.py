@@ -1,6 +1,5 @@
 """Levels and meshes of a region of interest, wherever it lies. All triples are z, y, x."""
 
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,9 +21,9 @@ from snakemesh.verify.checks import (
     volume_and_centroid,
     welded,
 )
-from snakemesh.verify.reader import STEPS, read_meshes
+from snakemesh.verify.reader import read_meshes
 from snakemesh.voxels import open_part
-from surfaces import open_edges, voronoi
+from surfaces import voronoi
 
 LABELS = voronoi((61, 50, 37), 20, 2)
 
@@ -165,46 +164,3 @@ def test_closed_objects_lie_where_their_voxels_are(tmp_path):
         assert len(ratios[lod]) > 5
         assert least < np.median(ratios[lod]) < 2 - least
         assert np.all(np.abs(np.median(off[lod], axis=0)) < most), np.median(off[lod], axis=0)
-
-
-def test_open_objects_are_open_in_the_faces_of_the_roi_alone(tmp_path):
-    """Objects are open at the four faces inside the volume, and closed at its own two ends."""
-    plan, meshes = run(tmp_path, roi_boundary="open")
-    low, high = ((CORNER_NM + edge * VOXEL_NM)[::-1] for edge in (plan.begin, plan.end))
-    inside = {(0, False), (2, False), (2, True), (1, True)}  # (axis of x y z, is upper face)
-    for lod in range(3):
-        met = set()
-        for found in meshes:
-            if lod >= found.num_lods:
-                continue
-            vertices, faces = welded(found, lod)
-            ends = to_nm(found, lod, open_edges(vertices[faces]).reshape(-1, 3)).reshape(-1, 2, 3)
-            # one step of the lattice at this LOD; positions are within half a step
-            step = np.array(plan.grid.cell_nm) * 2**lod / STEPS
-            on = {
-                (axis, upper): np.abs(ends[..., axis] - (high if upper else low)[axis]).max(axis=1)
-                < 0.51 * step[axis]
-                for axis, upper in inside
-            }
-            assert np.any(list(on.values()), axis=0).all()
-            met |= {face for face, mask in on.items() if mask.any()}
-        assert met == inside
-
-
-def test_the_volume_of_an_open_object_is_that_of_its_voxels(tmp_path):
-    """An open surface encloses nothing; that of a closed object is what its surface encloses."""
-    plan, meshes = run(tmp_path, roi_boundary="open")
-    info = json.loads((tmp_path / "out" / "multires" / "segment_properties" / "info").read_text())
-    (said,) = [p["values"] for p in info["inline"]["properties"] if p["id"] == "volume"]
-    volumes = dict(zip(map(int, info["inline"]["ids"]), said, strict=True))
-    part = BODIES[tuple(slice(b, e) for b, e in zip(plan.begin, plan.end, strict=True))]
-    n_open = 0
-    for found in meshes:
-        vertices, faces = welded(found, 0)
-        if edge_counts(faces)[0]:
-            n_open += 1
-            expected = np.count_nonzero(part == found.label) * np.prod(VOXEL_NM)
-        else:
-            expected = volume_and_centroid(to_nm(found, 0, vertices), faces)[0]
-        assert volumes[found.label] == pytest.approx(expected, rel=1e-6)
-    assert 0 < n_open < len(meshes)

@@ -1,4 +1,4 @@
-"""A part of a volume, and a part of its labels: what is left out or left open is no fault."""
+"""A part of a volume, and a part of its labels: what is left out is no fault."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,6 @@ ROI = {"roi": [[24, 0, 40], [320, 256, 168]]}
 PARTS = {
     "all": {},
     "closed": ROI,
-    "open": ROI | {"roi_boundary": "open"},
     "small ones left out": {"min_voxels": 300},
     "some": {"target_ids": [3, 4, 5, 51, 99], "exclude_ids": [4]},
     "coarse": {"target_reduction": 0.99, "max_error": 3.0},
@@ -51,7 +50,6 @@ def test_nothing_fails(meshed):
 
 
 def test_a_hole_is_found_in_each(meshed):
-    """Away from the faces of the roi, also where objects are left open there."""
     config, multires, _ = meshed
     labels = read_labels(multires)
     sound = {path: path.read_bytes() for path in multires.glob("*.shard")}

@@ -21,7 +21,6 @@ PART = {"roi": [[24, 0, 40], [320, 256, 168]]}
 PARTS = {
     "all": ({}, LABELS),
     "closed": (PART, LABELS[2:40, :32, 4:22]),
-    "open": (PART | {"roi_boundary": "open"}, LABELS[2:40, :32, 4:22]),
 }
 
 

@@ -124,8 +124,7 @@ def _read_tile(
 ) -> tuple[np.ndarray, Index]:
     """The labels of a tile and its halo, and the voxel of this array where the tile begins.
 
-    They are bodies where a table says so. The halo ends where the part that is meshed ends. Where
-    objects are left open it goes on beyond that end, as copies of the outermost voxels.
+    They are bodies where a table says so. The halo ends where the part that is meshed ends.
     """
     halo = halo_voxels(job.n_smoothing_iter)
     begin = np.array(first_cell) * job.cell_voxels
@@ -141,17 +140,4 @@ def _read_tile(
         labels = mapper(labels)
     if job.reads.values.is_one_body:
         labels = one_body(labels)
-    # All tiles whose halo crosses an open end must see the same there: objects that go straight on.
-    pads = [
-        (lower_open * before, upper_open * after)
-        for (lower_open, upper_open), before, after in zip(
-            job.open_sides,
-            (low - (begin - halo)).tolist(),
-            (end + halo - high).tolist(),
-            strict=True,
-        )
-    ]
-    if any(map(any, pads)):
-        labels = np.pad(labels, pads, mode="edge")
-    origin = begin - low + [before for before, _ in pads]
-    return np.ascontiguousarray(labels), triple(origin.tolist())
+    return np.ascontiguousarray(labels), triple((begin - low).tolist())

@@ -6,7 +6,6 @@ import numpy as np
 
 from snakemesh.boxes import ceil_div, triple
 from snakemesh.job_records import FinerBlocks, MeshBlockJob
-from snakemesh.mesh.lattice import nearest_step
 from snakemesh.mesh.pieces import planes_of_box
 from snakemesh.mesh.simplified import Geometry
 from snakemesh.mesh.snapping import grain_of
@@ -40,14 +39,13 @@ def octant_geometry(
     upper, ends, seams = widths.copy(), [], []
     for axis, index in enumerate(octant):
         zyx = 2 - axis
-        lower_open, upper_open = job.open_sides[zyx]
         is_last = index == grid[zyx] - 1
         end = (CELL_STEPS, widths[axis])
         if is_last:
             upper[axis] = min(widths[axis], cell.upper[axis] - corner[axis])
             end = _finer_end(job, finer, zyx, index), upper[axis]
         ends.append(end)
-        seams.append((index > 0 or lower_open, not is_last or upper_open))
+        seams.append((index > 0, not is_last))
     is_seam = np.array(seams)
     tile = Geometry(
         step=cell.step,
@@ -68,8 +66,6 @@ def _finer_end(job: MeshBlockJob, finer: FinerBlocks, axis: int, index: int) -> 
     index: of the octant on this axis.
     """
     voxels = finer.cell_voxels[axis]
-    if job.open_sides[axis][1]:
-        return int(nearest_step(finer.shape[axis] - index * voxels, voxels))
     end = 2 * job.ends[axis] / job.cell_voxels[axis] - index
     return min(step_at(end * voxels, voxels), CELL_STEPS)
 

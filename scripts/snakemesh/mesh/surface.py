@@ -47,7 +47,7 @@ def extract_surfaces(
     origin: tuple[int, int, int],
     n_smoothing_iter: int,
     first_voxel: tuple[int, int, int] = (0, 0, 0),
-    ends: Sequence[tuple[int | None, int | None]] = ((None, None),) * 3,
+    ends: Sequence[tuple[int, int]] = (),
 ) -> Iterator[Surfaces]:
     """Closed, smoothed surfaces of every label of an array, in batches of some million faces.
 
@@ -60,7 +60,7 @@ def extract_surfaces(
     origin: z y x, a voxel of the array; positions are measured from its lower corner.
     n_smoothing_iter: sweeps of `smooth`. first_voxel: z y x, where the array begins in the volume;
     whether these numbers are even or odd says which vertices may be merged. ends: per axis, x y z,
-    the faces of voxels at which the volume ends, from `origin`; None where it does not. What
+    the faces of voxels at which the volume ends, from `origin`; without them it does not. What
     smoothing has rounded there is made flat.
     """
     x, y, z = (n % 2 for n in reversed(first_voxel))
@@ -80,7 +80,7 @@ def batch(
     last: int,
     shift: np.ndarray,
     n_smoothing_iter: int,
-    ends: Sequence[tuple[int | None, int | None]],
+    ends: Sequence[tuple[int, int]],
 ) -> Surfaces:
     """The surfaces of the labels from `first` up to `last`. Works in place of their nets.
 

@@ -1,7 +1,7 @@
 """Meshing one tile of a level: labels in, finished fragments out.
 
-A tile is a box of whole cells that is meshed at once. The planes where it meets other tiles, or
-where objects are left open, are its seams. The order of the work makes seams exact:
+A tile is a box of whole cells that is meshed at once. The planes where it meets other tiles are
+its seams. The order of the work makes seams exact:
 
 1. The labels of the tile and its halo become dense surfaces. The halo is what must be seen around
    the tile so that these surfaces are those of the whole volume (`halo.halo_voxels`).
@@ -46,9 +46,6 @@ from snakemesh.multires.octree import CELL_STEPS
 
 # Position of a seam, in voxels from the lower corner of the tile; None where there is no seam.
 Seam = int | None
-# Position of an end of the volume, in voxels from the lower corner of the tile; None where there is
-# none at which surfaces are closed.
-End = float | None
 
 
 @dataclass(frozen=True)
@@ -57,10 +54,10 @@ class Tile:
 
     first_cell, n_cells: in cells of this LOD. cell_voxels: voxels of this level in a cell.
     cell_nm: size of a cell of this LOD in nm. seams: per axis the lower and the upper seam, where
-    the surface is cut and left open. None at an end of the volume at which surfaces are closed.
+    the surface is cut and left open. None at an end of the volume, where surfaces are closed.
     ends: per axis the lower and the upper end of the volume, in voxels from the lower corner of the
     tile; the ends of some tiles lie in other tiles. The upper one need not be whole: where the
-    volume ends inside a voxel of a coarse level. None on a side where objects are left open.
+    volume ends inside a voxel of a coarse level.
     """
 
     lod: int
@@ -69,7 +66,7 @@ class Tile:
     cell_voxels: tuple[int, int, int]
     cell_nm: tuple[float, float, float]
     seams: tuple[tuple[Seam, Seam], tuple[Seam, Seam], tuple[Seam, Seam]]
-    ends: tuple[tuple[End, End], tuple[End, End], tuple[End, End]]
+    ends: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
 
 def mesh_tile(
@@ -142,12 +139,9 @@ def geometry_of(tile: Tile) -> Geometry:
     )
 
 
-def _whole_ends(tile: Tile) -> list[tuple[int | None, int | None]]:
+def _whole_ends(tile: Tile) -> list[tuple[int, int]]:
     """The ends of the volume as `Tile.ends`, but at the upper faces of the last voxels."""
-    return [
-        (None if lower is None else int(lower), None if upper is None else ceil(upper))
-        for lower, upper in tile.ends
-    ]
+    return [(int(lower), ceil(upper)) for lower, upper in tile.ends]
 
 
 def tile_shape(tile: Tile) -> tuple[int, int, int]:
@@ -188,7 +182,7 @@ def _upper_end(tile: Tile, ends: VolumeEnds) -> tuple[np.ndarray, np.ndarray]:
 def _existing_voxels(tile: Tile) -> tuple[float, float, float]:
     """The voxels of a tile, z y x, up to the end of the volume, which can lie inside a voxel."""
     x, y, z = (
-        min(shape, shape if upper is None else upper)
+        min(shape, upper)
         for shape, (_, upper) in zip(tile_shape(tile)[::-1], tile.ends, strict=True)
     )
     return z, y, x

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from snakemesh.boxes import Index, Shape, ceil_div, indices, triple
 from snakemesh.job_records import MeshBlockJob
-from snakemesh.mesh.tile import End, Seam, Tile
+from snakemesh.mesh.tile import Seam, Tile
 
 
 def tiles_of(job: MeshBlockJob) -> Iterator[tuple[Index, Shape]]:
@@ -20,21 +20,14 @@ def tiles_of(job: MeshBlockJob) -> Iterator[tuple[Index, Shape]]:
 def tile_of(job: MeshBlockJob, first_cell: Index, n_cells: Shape) -> Tile:
     """A tile of a block, turned to x y z. first_cell: in the octree."""
     seams: list[tuple[Seam, Seam]] = []
-    ends: list[tuple[End, End]] = []
+    ends: list[tuple[float, float]] = []
     for axis in range(3):
         cell = job.cell_voxels[axis]
         begin, end_cell = first_cell[axis] * cell, first_cell[axis] + n_cells[axis]
-        lower_open, upper_open = job.open_sides[axis]
-        lower: Seam = 0 if first_cell[axis] > 0 or lower_open else None
-        upper: Seam = None
-        if end_cell < job.grid_cells[axis]:
-            upper = n_cells[axis] * cell
-        elif upper_open:
-            # the part may end inside the last cell
-            upper = job.reads.shape[axis] - begin
+        lower = 0 if first_cell[axis] > 0 else None
+        upper = n_cells[axis] * cell if end_cell < job.grid_cells[axis] else None
         seams.append((lower, upper))
-        low = None if lower_open else float(-begin)
-        ends.append((low, None if upper_open else job.ends[axis] - begin))
+        ends.append((float(-begin), job.ends[axis] - begin))
     return Tile(
         lod=job.lod,
         first_cell=triple(first_cell[::-1]),

@@ -21,16 +21,13 @@ import numpy as np
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.lattice import nearest_step
 
-# Beyond all positions: where surfaces are not closed.
-_FAR = 1 << 30
-
 
 @dataclass(frozen=True)
 class VolumeEnds:
     """Where the volume ends, (3,) int64 each.
 
-    lower, upper: the ends, far off on a side where surfaces are not closed. last: where the last
-    voxel of the level begins. whole: where it would end if the volume filled it.
+    lower, upper: the ends. last: where the last voxel of the level begins. whole: where it would
+    end if the volume filled it.
     """
 
     lower: np.ndarray
@@ -39,41 +36,34 @@ class VolumeEnds:
     whole: np.ndarray
 
 
-def volume_ends(
-    ends: Sequence[tuple[float | None, float | None]], cell_voxels: Sequence[int]
-) -> VolumeEnds:
+def volume_ends(ends: Sequence[tuple[float, float]], cell_voxels: Sequence[int]) -> VolumeEnds:
     """The ends of the volume in steps of the lattice.
 
-    ends: for each axis the lower and the upper end in voxels of the level, None on a side where
-    surfaces are not closed. cell_voxels: voxels of the level in a cell.
+    ends: for each axis the lower and the upper end in voxels of the level. cell_voxels: voxels of
+    the level in a cell.
     """
     rows = []
     for (lower, upper), cell in zip(ends, cell_voxels, strict=True):
-        low = -_FAR if lower is None else step_at(lower, cell)
-        if upper is None:
-            rows.append((low, _FAR, _FAR, _FAR))
-        else:
-            last = ceil(upper) - 1
-            rows.append((low, step_at(upper, cell), step_at(last, cell), step_at(last + 1, cell)))
+        last = ceil(upper) - 1
+        rows.append([step_at(at, cell) for at in (lower, upper, last, last + 1)])
     return VolumeEnds(*np.array(rows, dtype=np.int64).T.copy())
 
 
 def rows_at_ends(
-    vertices: np.ndarray, ends: Sequence[tuple[int | None, int | None]]
+    vertices: np.ndarray, ends: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int, np.ndarray]]:
     """The vertices of nets that lie between the last voxels of the volume and nothing.
 
     vertices: (N, 3) int32, before they are smoothed, in 1/4096 voxel. ends: per axis the faces of
-    voxels at which the volume ends, from where `vertices` are measured; None for no end. Returns
-    for each end its axis, its place, and the rows of vertices. These are less than half a voxel
-    from it: a vertex of a net lies in the cell between the middles of eight voxels.
+    voxels at which the volume ends, from where `vertices` are measured. Returns for each end its
+    axis, its place, and the rows of vertices. These are less than half a voxel from it: a vertex of
+    a net lies in the cell between the middles of eight voxels.
     """
     half = VOXEL_STEPS // 2
     return [
         (axis, end, np.flatnonzero(np.abs(vertices[:, axis] - end * VOXEL_STEPS) < half))
         for axis, pair in enumerate(ends)
         for end in pair
-        if end is not None
     ]
 
 

@@ -1,10 +1,10 @@
 """Reading the configuration and checking it against its schema, `config/config.schema.yaml`."""
 
-import math
+import json
 import re
 import reprlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,6 @@ MAX_NM = 1e15
 MAX_EXACT_FLOAT = 2**53
 # A key takes lists of lists at most.
 MAX_DEPTH = 2
-# Python does not print numbers of any length.
-MAX_BITS = 128
 # Of a value that is refused, so many characters are shown.
 MAX_SHOWN = 200
 # The keys that are paths, and what checks them.
@@ -39,6 +37,11 @@ _PATHS = {
     "exclude_ids": file_path,
     "segment_properties_csv": file_path,
     "label_map": file_path,
+}
+# Keys of earlier versions, and what to do instead.
+_REMOVED = {
+    "roi_boundary": "remove it: objects are always closed at the sides of the roi",
+    "verify_fraction": "remove it: verification always reads all meshes",
 }
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _INTEGER = re.compile(r"[+-]?\d{1,300}", re.ASCII)
@@ -79,7 +82,10 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     Raises UserError, one line that names the key, for anything that is not allowed.
     """
     schema = yaml.safe_load(SCHEMA_PATH.read_text())
-    config = {key: _plain(value) for key, value in config.items()}
+    for key in config.keys() & schema["properties"].keys():
+        if not _is_json(config[key]):
+            expected = schema["properties"][key].get("description", "a value of another type")
+            raise UserError(f"config key {key}: found {_shown(config[key])}, expected {expected}")
     if not is_surely_valid(config, schema):
         _refuse_invalid(config, schema)
     values = {key: rule.get("default") for key, rule in schema["properties"].items()}
@@ -96,6 +102,15 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     return Settings(**{key: _frozen(value) for key, value in values.items()})
 
 
+def _is_json(value: Any) -> bool:
+    """Whether JSON, and so a schema, knows values such as this one: YAML knows dates, too."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return not isinstance(value, dict) or all(isinstance(key, str) for key in value)
+
+
 def _refuse_invalid(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Raise UserError for what the schema does not allow, if there is anything."""
     import jsonschema  # here, because it takes 0.1 s, which no job has to wait for
@@ -104,35 +119,6 @@ def _refuse_invalid(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Non
     # report unknown and missing keys first: their path is the shortest
     if first := min(errors, key=lambda error: len(error.absolute_path), default=None):
         raise UserError(_message(first, schema))
-
-
-@dataclass(frozen=True)
-class _Odd:
-    """What no key takes: the schema refuses it, and its checks need not bear it."""
-
-    shown: str
-
-    def __repr__(self) -> str:
-        return self.shown
-
-
-class _Huge(int):
-    """A whole number that is larger than any key takes."""
-
-    def __repr__(self) -> str:
-        return f"a number of {self.bit_length():,} bits"
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    """A value, in which all is odd but numbers, texts and lists that are not too deep."""
-    if isinstance(value, list) and depth < MAX_DEPTH:
-        return [_plain(entry, depth + 1) for entry in value]
-    if isinstance(value, dict) and not depth and all(isinstance(key, str) for key in value):
-        return {key: _plain(entry, depth + 1) for key, entry in value.items()}
-    if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        return _Huge(value)
-    is_plain = value is None or isinstance(value, bool | int | float | str)
-    return value if is_plain else _Odd(_shown(value))
 
 
 def _shown(value: Any) -> str:
@@ -150,12 +136,11 @@ def _refuse_odd_numbers(values: Mapping[str, Any]) -> None:
         for number in _numbers_in(value):
             if key in ("roi", "translation_nm", "voxel_size_nm") and abs(number) > MAX_NM:
                 raise UserError(
-                    f"config key {key}: found {number}, expected nanometres, at most {MAX_NM:g}"
+                    f"config key {key}: found {_shown(number)}, expected nanometres, "
+                    f"at most {MAX_NM:g}"
                 )
-            if isinstance(number, _Huge):
-                raise UserError(f"config key {key}: found {number}, expected a smaller one")
-            if not math.isfinite(number):
-                raise UserError(f"config key {key}: found {number}, expected a finite number")
+            if not abs(number) <= sys.float_info.max:
+                raise UserError(f"config key {key}: found {_shown(number)}, expected a finite one")
             is_float = isinstance(number, float)
             if key in LIST_KEYS and is_float and number > MAX_EXACT_FLOAT:
                 raise UserError(
@@ -178,6 +163,8 @@ def _message(error: "jsonschema.ValidationError", schema: Mapping[str, Any]) -> 
     found: Any = error.instance
     if error.validator == "additionalProperties":
         unknown = sorted(set(map(str, found)) - set(schema["properties"]))
+        if unknown[0] in _REMOVED:
+            return f"config: the key {unknown[0]} is gone, {_REMOVED[unknown[0]]}"
         known = ", ".join(schema["properties"])
         hint = _meant(unknown[0].lower().replace("-", "_"), schema["properties"])
         return f"config: unknown key {_shown(unknown[0])}{hint}; the keys are {known}"

@@ -102,7 +102,6 @@ def mesh_block_job(
         ends=triple(
             n / f for n, f in zip(plan.levels[0].shape, plan.levels[lod].factor, strict=True)
         ),
-        open_sides=open_sides(plan),
         n_smoothing_iter=smoothing_iterations(plan, lod),
         keep=kept_faces(plan, lod),
         max_error=plan.settings.max_error,
@@ -120,15 +119,6 @@ def blocks_of_bundle(plan: Plan, lod: int, number: int) -> list[Index]:
     grid, size = plan.blocks(lod), plan.blocks_per_bundle
     numbers = range(number * size, min((number + 1) * size, math.prod(grid)))
     return [(n // grid[2] // grid[1], n // grid[2] % grid[1], n % grid[2]) for n in numbers]
-
-
-def open_sides(plan: Plan) -> tuple[tuple[bool, bool], ...]:
-    """For each axis, whether objects are left open at the lower and at the upper end."""
-    left_open = plan.settings.roi_boundary == "open"
-    return tuple(
-        (left_open and begin > 0, left_open and end < n)
-        for begin, end, n in zip(plan.begin, plan.end, plan.source.shape, strict=True)
-    )
 
 
 def kept_faces(plan: Plan, lod: int) -> float:
@@ -233,21 +223,11 @@ def level_part(plan: Plan, level: int) -> LevelPart:
 
 def shard_job(plan: Plan) -> ShardJob:
     """What all shards of a plan have in common."""
-    voxel_nm = triple(plan.source.voxel_size[::-1])
-    corner, shape = plan.grid.origin_nm, plan.levels[0].shape[::-1]
-    ends = [c + n * size for c, n, size in zip(corner, shape, voxel_nm, strict=True)]
     return ShardJob(
         grid=plan.grid,
         sharding=plan.sharding,
         sharded=plan.settings.sharded,
         min_voxels=plan.settings.min_voxels,
-        voxel_nm=voxel_nm,
-        open_nm=tuple(
-            (begin if at_lower else None, end if at_upper else None)
-            for begin, end, (at_lower, at_upper) in zip(
-                corner, ends, open_sides(plan)[::-1], strict=True
-            )
-        ),
     )
 
 
@@ -265,11 +245,9 @@ def verify_job(plan: Plan, lists: LabelLists = NO_LISTS, label_map: str | None =
             "shard_bits": sharding.shard_bits,
         },
         sharded=plan.settings.sharded,
-        open_sides=open_sides(plan)[::-1],
         max_error=plan.settings.max_error,
         label_lists=lists,
         min_voxels=plan.settings.min_voxels,
-        fraction=plan.settings.verify_fraction,
         label_map=label_map,
         keep_rest=plan.settings.label_map_rest == "keep",
         own_levels=tuple(

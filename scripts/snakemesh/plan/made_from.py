@@ -35,7 +35,6 @@ MESHING_KEYS = (
     "target_reduction",
     "decimation_factor",
     "max_error",
-    "roi_boundary",
 )
 
 # Keys that do not change the result.
@@ -46,7 +45,6 @@ RUNNING_KEYS = (
     "check_input",
     "input_changed",
     "verify",
-    "verify_fraction",
     "max_jobs",
 )
 
@@ -176,7 +174,7 @@ class MadeFrom:
     @cached_property
     def verified(self) -> str:
         """What was found when the output was verified."""
-        return short_hash((self.documents, self.plan.settings.verify_fraction))
+        return short_hash((self.documents, "verified"))
 
     @cached_property
     def chunks(self) -> str:

@@ -89,13 +89,9 @@ def _written(plan: Plan, lod: int, voxels: float) -> float:
 
 
 def _with_halo(plan: Plan, lod: int, tile: Sequence[int]) -> list[int]:
-    """Voxels of a tile with its halo. It ends with the volume unless bodies are left open."""
+    """Voxels of a tile with its halo, which ends with the volume."""
     both_halos = 2 * halo_voxels(smoothing_iterations(plan, lod))
-    is_open = plan.settings.roi_boundary == "open"
-    return [
-        min(t, n) + both_halos if is_open else min(t + both_halos, n)
-        for t, n in zip(tile, plan.levels[lod].shape, strict=True)
-    ]
+    return [min(t + both_halos, n) for t, n in zip(tile, plan.levels[lod].shape, strict=True)]
 
 
 def _in_flight(plan: Plan, lod: int, box: Sequence[int]) -> int:

@@ -17,7 +17,6 @@ class Settings:
     output_directory: str
     num_lods: int | None
     roi: tuple[Nanometres, Nanometres] | None
-    roi_boundary: str
     pyramid_alignment_mode: str
     voxel_size_nm: Nanometres | None
     translation_nm: Nanometres | None
@@ -44,6 +43,5 @@ class Settings:
     segment_properties_csv: str | None
     max_properties: int | None
     verify: bool
-    verify_fraction: float
     cell_size: int
     max_jobs: int

@@ -54,8 +54,8 @@ def sizes_figure(segments: Segments) -> Figure:
     return figure
 
 
-def errors_figure(segments: Segments, is_open: bool) -> Figure:
-    """How far the volumes of meshes are off those of their voxels. is_open: at the roi's sides."""
+def errors_figure(segments: Segments) -> Figure:
+    """How far the volumes of meshes are off those of their voxels."""
     if not len(segments.dots):
         return nothing_to_show("there is no segment whose voxels are known")
     figure, (left, right) = new_figure((11.5, 4.0), 2)
@@ -86,7 +86,7 @@ def errors_figure(segments: Segments, is_open: bool) -> Figure:
     left.yaxis.set_minor_locator(NullLocator())
     left.set_xlabel("voxels of a segment")
     left.set_ylabel("volume of the mesh, off that of its voxels")
-    left.set_title("Errors by size" + (" (0 for surfaces that are left open)" if is_open else ""))
+    left.set_title("Errors by size")
     left.legend(loc="lower right", ncols=3)
     _error_histogram(right, segments)
     return figure

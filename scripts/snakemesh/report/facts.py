@@ -67,7 +67,6 @@ def verification(folder: OutputFolder, marker: str) -> dict[str, Any] | None:
     watertight = table.read(["watertight"])["watertight"]
     return {
         "failures": int(said.get("failures", 0)),
-        "fraction": float(said.get("verify_fraction", 1)),
         "labels": len(watertight),
         "read": len(watertight) - watertight.null_count,
         "watertight": int((watertight.fill_null(False).to_numpy()).sum()),

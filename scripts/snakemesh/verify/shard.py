@@ -20,7 +20,6 @@ from snakemesh.verify.checks import (
 from snakemesh.verify.failures import Failures
 from snakemesh.verify.pieces import piece_volumes
 from snakemesh.verify.reader import (
-    STEPS,
     Entry,
     FormatError,
     Mesh,
@@ -34,7 +33,6 @@ from snakemesh.verify.reader import (
     unsharded_entry,
     unsharded_labels,
 )
-from snakemesh.verify.voxels import sampled
 
 # A row per label that has a mesh. checked: whether its mesh was read; all that follows is of LOD 0,
 # but for the edges, which are of all LODs. volume_error: volume / volume of the voxels - 1.
@@ -56,8 +54,6 @@ ROW = np.dtype(
         ("centroid", "<f8", (3,)),
     ]
 )
-# A vertex in an open side of the roi is rounded to the lattice.
-SIDE_STEPS = 0.51
 # How large the scale of an LOD may be: it is the error of the LOD, here in voxels of its level, or
 # in values of `max_error` if that is larger.
 MOST_ERROR = 4
@@ -116,7 +112,6 @@ def verify_shard(
     _check_labels(entries, counts, expected, found.failures)
     rows = np.zeros(len(entries), ROW)
     rows["label"] = sorted(entries)
-    rows["checked"] = sampled(rows["label"], job.fraction)
     at = {label: i for i, label in enumerate(counts["label"].tolist())}
     found.rows, found.pieces = rows, np.zeros((len(rows), lods), LOD_PIECES)
     for row, pieces in zip(rows, found.pieces, strict=True):
@@ -124,15 +119,14 @@ def verify_shard(
         count = counts[at[label]] if label in at else None
         if count is not None:
             row["voxels"], row["centroid"] = count["voxels"], _centre_of(count, job)
-        if row["checked"]:
-            try:
-                entry = entries[label]
-                if isinstance(entry, FormatError):
-                    raise entry
-                _check_mesh(read_mesh(entry), count, job, row, pieces, found)
-            except FormatError as error:
-                found.failures.add("fragments", f"label {label}: {error}")
-                row["checked"] = False
+        try:
+            entry = entries[label]
+            if isinstance(entry, FormatError):
+                raise entry
+            _check_mesh(read_mesh(entry), count, job, row, pieces, found)
+            row["checked"] = True
+        except FormatError as error:
+            found.failures.add("fragments", f"label {label}: {error}")
     return found
 
 
@@ -205,9 +199,7 @@ def _check_mesh(
         vertices, faces = welded(mesh, lod)
         points = to_nm(mesh, lod, vertices)
         edges = edges_of(faces)
-        loose = edges.open
-        opened = int(np.count_nonzero(~_on_open_sides(points[loose], lod, job)))
-        crowded = edges.crowded
+        opened, crowded = len(edges.open), edges.crowded
         row["open_edges"] += opened
         row["crowded_edges"] += crowded
         sums["labels"] += 1
@@ -225,9 +217,9 @@ def _check_mesh(
             row["faces"], row["volume"], row["area"] = len(faces), volume, area(points, faces)
             row["lower"], row["upper"] = points.min(axis=0), points.max(axis=0)
             row["volume_error"] = np.nan
-        if not len(loose):
+        if not opened:
             pieces[lod] = as_lod_pieces(piece_volumes(points, faces, edges))
-        if count is not None and not len(loose):
+        if count is not None and not opened:
             voxel_volume = float(count["voxels"]) * np.prod(job.voxel_nm)
             sums["volume"] += volume
             sums["voxel_volume"] += voxel_volume
@@ -262,21 +254,3 @@ def _check_grid(mesh: Mesh, job: VerifyJob, failures: Failures) -> None:
     found = f"label {mesh.label} has LOD scales of {scales.tolist()}"
     if not np.all((scales[: len(most)] > 0) & (scales[: len(most)] <= most)):
         failures.add("tree", f"{found}, expected numbers above 0 and at most {most.tolist()}")
-
-
-def _on_open_sides(edges: np.ndarray, lod: int, job: VerifyJob) -> np.ndarray:
-    """Which edges (n, 2, 3), x y z in nm, lie in a side of the roi that objects are left open at.
-
-    Positions are within half a step of the lattice of the LOD, whose cells have 32-bit sizes.
-    """
-    found = np.zeros(len(edges), bool)
-    cell = np.array(job.grid.cell_nm)
-    step, rounded = cell * 2**lod / STEPS, np.abs(cell.astype(np.float32) / cell - 1)
-    for axis, (at_lower, at_upper) in enumerate(job.open_sides):
-        begin = job.grid.origin_nm[axis]
-        end = begin + job.reads.shape[2 - axis] * job.voxel_nm[axis]
-        for is_open, side in ((at_lower, begin), (at_upper, end)):
-            if is_open:
-                limit = SIDE_STEPS * step[axis] + rounded[axis] * (side - begin)
-                found |= (np.abs(edges[..., axis] - side) < limit).all(axis=1)
-    return found

@@ -154,15 +154,3 @@ def counts_of_shard(paths: Sequence[str], shard: int) -> np.ndarray:
         low, high = np.searchsorted(rows["shard"], [shard, shard + 1])
         parts.append(np.array(rows[low:high]))
     return summed(np.concatenate(parts))
-
-
-def sampled(labels: np.ndarray, fraction: float) -> np.ndarray:
-    """Which of the labels (uint64) belong to a sample of this fraction, the same each time.
-
-    Labels are hashed with the finalizer of MurmurHash3, so that neighbours are independent.
-    """
-    h = labels.astype(np.uint64)
-    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-        h = (h ^ (h >> np.uint64(33))) * np.uint64(factor)
-    h ^= h >> np.uint64(33)
-    return (h >> np.uint64(11)) < np.uint64(round(fraction * (1 << 53)))

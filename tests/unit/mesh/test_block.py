@@ -148,47 +148,6 @@ def test_a_block_in_tiles_is_as_closed_as_in_one(tmp_path, labels_of):
         np.testing.assert_allclose(volumes[:2], [volumes[2]] * 2, rtol=1e-2)
 
 
-# -- open ends ----------------------------------------------------------------------------------
-
-
-def test_open_objects_are_open_in_the_planes_of_the_roi_alone(tmp_path):
-    # the last cells hold 3 voxels, so the halo of the tiles before them reaches beyond the ROI
-    labels = noise((46, 80, 80), 2, 5)
-    begin, end = np.array([6, 0, 10]), np.array([6 + 32 + 3, 67, 10 + 32 + 3])
-    roi = [(np.multiply(at, VOXEL_NM) + CORNER_NM).tolist() for at in (begin, end)]
-    plan = plan_of(tmp_path, labels, roi=roi, roi_boundary="open", n_smoothing_iter=3)
-    assert plan.begin == tuple(begin) and plan.end == tuple(end)
-    records, blobs = meshed(tmp_path, plan, 0)
-    # by axis x y z; along y, the ROI begins where the volume does
-    planes = {0: (0, 35), 1: (67,), 2: (0, 35)}
-    met = set()
-    for triangles in decoded(records, blobs).values():
-        ends = open_edges(triangles) * 32 / CELL_STEPS
-        on = [
-            (axis, at, np.abs(ends[..., axis] - at).max(axis=1) < 1e-3)
-            for axis, positions in planes.items()
-            for at in positions
-        ]
-        assert np.any([mask for _, _, mask in on], axis=0).all()
-        met.update((axis, at) for axis, at, mask in on if mask.any())
-    assert met == {(axis, at) for axis, positions in planes.items() for at in positions}
-
-
-def test_an_open_object_goes_straight_through_the_roi(tmp_path):
-    labels = np.zeros((40, 40, 60), np.uint16)
-    labels[10:30, 12:28, :] = 3
-    roi = [[CORNER_NM[0], CORNER_NM[1], 80], [CORNER_NM[0] + 640, CORNER_NM[1] + 320, 400]]
-    plan = plan_of(tmp_path, labels, roi=roi, roi_boundary="open", target_reduction=0.0)
-    (triangles,) = decoded(*meshed(tmp_path, plan, 0)).values()
-    x = np.unique(open_edges(triangles)[..., 0]) * nm_per_step(plan, 0)[0]
-    np.testing.assert_allclose(x, [0, 320], atol=0.01)
-    y, z = (np.ptp(triangles[..., axis]) * nm_per_step(plan, 0)[axis] for axis in (1, 2))
-    assert y == pytest.approx(16 * 8, abs=1.5) and z == pytest.approx(20 * 16, abs=3)
-    # it does not narrow towards the planes, where nothing is pushed to restore the volume
-    ends = open_edges(triangles)
-    assert np.ptp(ends[..., 1]) == pytest.approx(np.ptp(triangles[..., 1]), rel=5e-3)
-
-
 # -- which labels -------------------------------------------------------------------------------
 
 

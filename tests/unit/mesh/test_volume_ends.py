@@ -24,7 +24,7 @@ def test_an_end_inside_a_voxel(end, positions):
     volume.
     """
     last = ceil(end) - 1
-    ends = volume_ends(((0, end), (None, None), (-2.0, None)), (CELL,) * 3)
+    ends = volume_ends(((0, end), (-9999.0, 9999.0), (-2.0, 9999.0)), (CELL,) * 3)
     column = np.array([*sorted(positions), step(last), step(last + 1)], np.int32)
     vertices = np.stack([column] * 3, axis=1)
     squeeze_last_voxels(vertices, ends)

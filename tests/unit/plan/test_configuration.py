@@ -63,7 +63,6 @@ def test_the_example_says_only_where():
         ({"roi": [[0, 0, 0]]}, "roi", "begin and end in nm"),
         ({"roi": [[0, 0, 0], [1, 1]]}, "roi", "begin and end in nm"),
         ({"roi": [[0, 0, 0], [1, 1, "a"]]}, "roi", "begin and end in nm"),
-        ({"roi_boundary": "half"}, "roi_boundary", "one of closed, open"),
         ({"pyramid_alignment_mode": "x"}, "pyramid_alignment_mode", "one of halo, snap"),
         ({"voxel_size_nm": [8, 8, 0]}, "voxel_size_nm", "[z, y, x]"),
         ({"voxel_size_nm": 8}, "voxel_size_nm", "[z, y, x]"),
@@ -97,8 +96,6 @@ def test_the_example_says_only_where():
         ({"max_properties": "all"}, "max_properties", "null or a whole number, 0 or more"),
         ({"cell_size": 2048}, "cell_size", "one of 32, 64, 128, 256, 512, 1024"),
         ({"verify": "all"}, "verify", "a value of type boolean"),
-        ({"verify_fraction": 0}, "verify_fraction", "more than 0"),
-        ({"verify_fraction": 1.5}, "verify_fraction", "at most 1"),
         ({"max_jobs": 99}, "max_jobs", "at least 100"),
         ({"max_jobs": 100_001}, "max_jobs", "at most 100000"),
         ({"input_path": ""}, "input_path", "a text of at least 1 character"),
@@ -149,6 +146,15 @@ def test_an_unknown_key_and_the_known_ones(key, meant):
     with pytest.raises(UserError) as error:
         read_settings({**NEEDED, key: 3})
     assert str(error.value) == f"config: unknown key {key!r}{hint}; the keys are {known}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "instead"),
+    [("roi_boundary", "open", "always closed"), ("verify_fraction", 0.5, "reads all meshes")],
+)
+def test_a_key_of_an_earlier_version_says_what_to_do(key, value, instead):
+    with pytest.raises(UserError, match=f"^config: the key {key} is gone, remove it: .*{instead}"):
+        read_settings({**NEEDED, key: value})
 
 
 @pytest.mark.parametrize(

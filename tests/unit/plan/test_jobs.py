@@ -174,21 +174,6 @@ def test_a_cell_of_a_block_in_nm():
         assert tuple(in_nm[::-1]) == job.cell_nm
 
 
-@pytest.mark.parametrize(
-    ("boundary", "roi", "expected"),
-    [
-        ("closed", [[80, 160, 80], [400, 800, 400]], ((False, False),) * 3),
-        ("open", None, ((False, False),) * 3),
-        ("open", [[80, 160, 80], [400, 800, 400]], ((True, True), (True, False), (True, True))),
-        ("open", [[0, 160, 80], [4000, 800, 800]], ((False, False), (True, False), (True, False))),
-    ],
-)
-def test_open_sides_are_those_of_the_roi_alone(boundary, roi, expected):
-    levels = volume((100, 100, 100), (8, 8, 8), (4, 4, 4))
-    plan = plan_of(levels, roi=roi, roi_boundary=boundary)
-    assert jobs.mesh_block_job(plan, 0, (0, 0, 0)).open_sides == expected
-
-
 # -- how many faces, how smooth ---------------------------------------------------------------
 
 

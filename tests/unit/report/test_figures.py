@@ -35,7 +35,7 @@ def is_drawn(figure, path):
 def test_few_segments(tmp_path, count):
     found = segments(tmp_path, count)
     assert is_drawn(sizes_figure(found), tmp_path / "a.png")
-    assert is_drawn(errors_figure(found, True), tmp_path / "b.png")
+    assert is_drawn(errors_figure(found), tmp_path / "b.png")
     assert found.errors.sum() == count
     # the dot is where the error is
     assert all(error == pytest.approx(0.1) for _, error in found.dots)

@@ -13,7 +13,7 @@ from formats import Placed, write_array
 from snakemesh.job_records import LevelPart
 from snakemesh.plan.jobs import verify_job
 from snakemesh.verify import voxels as module
-from snakemesh.verify.voxels import count_box, count_piece, counts_of_shard, sampled, summed
+from snakemesh.verify.voxels import count_box, count_piece, counts_of_shard, summed
 from volumes import plan_of, volume
 
 SPEC = {"hash": "murmurhash3_x86_128", "preshift_bits": 0, "minishard_bits": 1, "shard_bits": 2}
@@ -84,13 +84,3 @@ def test_labels_become_bodies(tmp_path, keep_rest):
     )
     found = summed(count_box(job, (0, 0, 0), labels.shape))
     assert_same(found, counted(bodies.reshape(labels.shape)))
-
-
-@pytest.mark.parametrize("fraction", [0.01, 0.3, 1.0])
-def test_a_sample_is_as_large_as_it_should_be(fraction):
-    labels = np.arange(1, 100_001, dtype=np.uint64)
-    chosen = sampled(labels, fraction)
-    assert abs(chosen.mean() - fraction) < 0.005
-    np.testing.assert_array_equal(chosen[::7], sampled(labels[::7], fraction))
-    # a larger sample holds the smaller one
-    assert (sampled(labels, min(1.0, 2 * fraction)) >= chosen).all()
