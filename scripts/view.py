@@ -1,12 +1,15 @@
 """Look at an output: serve its meshes, its levels and Neuroglancer itself from this machine.
 
     python scripts/view.py [DIRECTORY] [--ids 17,4711 | --where 'volume > 1e9']
-                           [--port 9000] [--host 127.0.0.1]
+                           [--port 9000] [--host 127.0.0.1] [--elsewhere]
                            [--url https://ADDRESS [--volume https://ADDRESS]]
 
 Nothing is fetched from the internet. Neither another site nor another user of this machine can read
 what is served: the URL has a part that nobody can guess. It can be called while a run is going on:
 what is finished is shown, and what is finished later after a reload. Nothing is written.
+
+With --elsewhere, pages of all sites may read what is served, if they know the URL: it is printed
+for a viewer that this machine does not serve.
 
 With --url, it serves nothing, and prints a link to share: to a copy of the meshes on a web server.
 """
@@ -22,10 +25,9 @@ import webbrowser
 from pathlib import Path
 
 from snakemesh.errors import UserError
-from snakemesh.view.command_line import add_address, listening, refuse_no_directory, url_of
 from snakemesh.view.output import Output, read_output
 from snakemesh.view.segments import Chosen, from_summaries, from_table
-from snakemesh.view.server import ANY_HOST
+from snakemesh.view.server import ANY_HOST, Server
 from snakemesh.view.site import (
     Site,
     client_folder,
@@ -34,9 +36,16 @@ from snakemesh.view.site import (
     site_state,
     volume_at,
 )
-from snakemesh.view.state import SHOWN_AT_FIRST, viewer_link
+from snakemesh.view.state import SHOWN_AT_FIRST, sources_of, viewer_link
 
 MOST = 1000  # segments that are selected; each is a part of the URL
+
+
+def port_number(text: str) -> int:
+    """A port of the command line; 0 takes any that is free."""
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, expected a number from 0 to 65535")
+    return int(text)
 
 
 def label_list(text: str) -> list[int]:
@@ -113,11 +122,16 @@ def main(arguments: list[str] | None = None) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--ids", type=label_list, help="the labels to select, such as 17,4711")
     which.add_argument("--where", help="select by columns of segments.parquet: 'volume > 1e9'")
-    add_address(parser)
+    parser.add_argument("--port", type=port_number, default=9000)
+    parser.add_argument("--host", default="127.0.0.1", help=f"{ANY_HOST} lets other machines in")
+    parser.add_argument(
+        "--elsewhere", action="store_true", help="let a viewer of another site read what is served"
+    )
     parser.add_argument("--url", type=address, help="of a copy of DIRECTORY or of its multires/")
     parser.add_argument("--volume", type=address, help="of a copy of the volume, with --url")
     options = parser.parse_args(arguments)
-    refuse_no_directory(parser, options.directory)
+    if not os.path.isdir(options.directory):  # "" is not the working directory
+        parser.error(f"{options.directory} is not a directory")
     output = read_output(Path(options.directory))
     if not output.is_one():
         found = f"{options.directory} is not an output directory of snakemesh"
@@ -131,13 +145,22 @@ def main(arguments: list[str] | None = None) -> None:
         if options.url:
             return share(output, options.url, options.volume, chosen)
         site = Site(output.root, client_folder(), state, secrets.token_urlsafe(12))
+        server = Server(site.find, options.host, options.port, options.elsewhere)
     except UserError as error:
         parser.error(str(error))
-    with listening(parser, options, site.find, cors=False) as server:
-        url = url_of(server, options.host)
+    except (OSError, TypeError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        parser.error(f"cannot listen on {options.host} port {options.port}: {reason}")
+    with server:
+        name = socket.gethostname() if options.host == ANY_HOST else options.host
+        url = f"http://{name}:{server.port}"
         state |= site_state(output, f"{url}/{site.secret}", chosen)
         link = page_link(url, site.secret)
         print(f"Open\n  {link}")
+        if options.elsewhere:
+            print("In a viewer elsewhere, add these sources to one layer of segmentation")
+            print(*(f"  {source}" for source in sources_of(state)), sep="\n")
+            print(f"or open\n  {viewer_link(state)}")
         if options.host != ANY_HOST:
             host = f"{getpass.getuser()}@{socket.getfqdn()}"
             print("On a laptop that reaches this machine through SSH, first type there")

@@ -66,7 +66,7 @@ part = LevelPart("", None, (0, 0, 0), (12, 12, 12))
 finer = FinerBlocks((path,), (24, 24, 24), (12, 12, 12), (2, 2, 2))
 job = MeshBlockJob(
     *(1, part, (0, 0, 0), one, one, one, (12, 12, 12), (200.0, 200.0, 600.0), (12.0,) * 3),
-    *(((False, False),) * 3, 0, 0.3, 0.5, NO_LISTS, Sharding(0, 0)),
+    *(0, 0.3, 0.5, NO_LISTS, Sharding(0, 0)),
     finer=finer,
 )
 assert make_block(job, Path(path[:-11] + "1.fragments")).faces

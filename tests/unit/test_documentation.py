@@ -125,8 +125,7 @@ def unknown_in(command: list[str]) -> list[str]:
         if words[0].startswith("-"):
             return []  # a module of Python
         script = REPOSITORY / words[0]
-        shared = REPOSITORY / "scripts/snakemesh/view/command_line.py"
-        known = script.read_text() + shared.read_text() if script.is_file() else ""
+        known = script.read_text() if script.is_file() else ""
         wrong = [option for option in options if f'"{option}"' not in known]
         tried = words[2:3] if script.stem == "bench_choosing" else []
         return wrong + sorted((given | {k for k in tried if k != "KEY"}) - KEYS - {"KEY"})

@@ -170,7 +170,6 @@ def test_every_level_is_fetched_in_turn_and_drawn_in_its_place(pyramid, browser)
         wanted = colours[np.searchsorted(ids, labels)]
         np.testing.assert_array_equal(drawn, wanted, f"{level}, {layout}, {pixel_nm} nm a pixel")
 
-    # the folders that `python scripts/serve.py OUTPUT --volume SOURCE` serves
     with serving({"": pyramid.output, VOLUME: pyramid.source}) as server:
         with viewer.txn() as state:
             state.layers["volume"] = neuroglancer.SegmentationLayer(

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -214,6 +215,25 @@ def test_the_program_serves_the_viewer_and_what_was_asked_for(multires):
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 body(path)
     assert digests(multires.parent) == before
+
+
+def test_a_viewer_elsewhere_reads_what_the_link_names(multires):
+    """Pages of other sites may read it, but neither guess where it is nor read anything else."""
+    with running(multires.parent, "--elsewhere", "--ids", "7") as lines:
+        text = "".join(lines)
+        volume, meshes = re.findall(r"^  (?:zarr2|zarr3|precomputed)://(http://.*)$", text, re.M)
+        (link,) = re.findall(r"^  https://neuroglancer-demo\.appspot\.com/#!(\S+)$", text, re.M)
+        layer = json.loads(urllib.parse.unquote(link))["layers"][0]
+        assert layer["segments"] == ["7"]
+        assert [source.partition("://")[2] for source in layer["source"]] == [volume, meshes]
+        for url in (f"{meshes}/info", f"{volume}/.zattrs"):
+            with urllib.request.urlopen(url) as answer:
+                assert answer.headers["Access-Control-Allow-Origin"] == "*"
+                assert json.loads(answer.read())
+        base = meshes.removesuffix("/multires")
+        for url in (f"{base}/snakemesh.json", f"{base}/work/lock", f"{base[:-17]}/multires/info"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(url)
 
 
 def test_unfinished_meshes_are_not_served_before_their_shard_is(multires, tmp_path):

@@ -38,6 +38,12 @@ def layer_state(sources: Sequence[str], labels: Sequence[int]) -> dict[str, Any]
     }
 
 
+def sources_of(state: dict[str, Any]) -> list[str]:
+    """The sources of the layer of a state."""
+    found: list[str] = state["layers"][0]["source"]
+    return found
+
+
 def framed(
     state: dict[str, Any],
     voxel_nm: Sequence[float],

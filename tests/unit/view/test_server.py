@@ -2,28 +2,21 @@
 
 import asyncio
 import http.client
-import json
 import re
 import socket
-import subprocess
-import sys
 import threading
 import time
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import unquote, urlsplit
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.iostream import IOStream
 from tornado.web import HTTPError
 
-import serve
+import view
 from snakemesh.view import server as serving
-from snakemesh.view.state import SHOWN_AT_FIRST
 
 CONTENT = bytes(range(256)) * 40
 SIZE = len(CONTENT)
@@ -219,34 +212,6 @@ def test_many_at_once(address):
     assert bodies == [CONTENT[256:512]] * 160
 
 
-def test_program(root):
-    """The addresses that the program prints lead to the files that it serves."""
-    box = {f"{axis}_{end}": [0.0] * 60 for axis in "xyz" for end in ("min", "max")}
-    volumes = [float(n % 7) for n in range(60)]
-    labels = pa.array([2**60 + n for n in range(60)], pa.uint64())
-    table = pa.table({"label": labels, "volume": volumes} | box)
-    pq.write_table(table, root / "served" / "multires" / "segments.parquet")
-    command = [sys.executable, serve.__file__, str(root / "served")]
-    command += ["--volume", str(root / "segmentation.zarr"), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
-        try:
-            lines = [program.stdout.readline().strip() for _ in range(6)]
-            volume, meshes, link = lines[1], lines[2], lines[4]
-            url = re.fullmatch(r"precomputed://(http://127\.0\.0\.1:\d+)/multires", meshes)[1]
-            assert volume == f"zarr://{url}/volume"
-            state = json.loads(unquote(urlsplit(link).fragment).removeprefix("!"))
-            layer = state["layers"][0]
-            assert layer["source"] == [volume, meshes]
-            assert len(layer["segments"]) == SHOWN_AT_FIRST
-            assert all((int(segment) - 2**60) % 7 > 1 for segment in layer["segments"])
-            connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
-            connection.request("GET", "/multires/0.shard")
-            assert connection.getresponse().read() == CONTENT
-            connection.close()
-        finally:
-            program.terminate()
-
-
 def raw(address, text: str) -> bytes:
     """The answer to a request that is sent as it stands."""
     with socket.create_connection(address, timeout=10) as connection:
@@ -307,35 +272,6 @@ def test_two_hosts_are_refused(address):
     assert raw(address, f"{text}Connection: close\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
-def test_what_is_not_to_be_seen(root, tmp_path):
-    """Of an output folder, only meshes and levels; and of those no file that is being written."""
-    output = tmp_path / "output"
-    for path in (
-        *("multires/info", "multires/.0.shard.ab.tmp", "_intermediate_scales.zarr/.zattrs"),
-        *("work/lock", "logs/shard/0.log", "benchmarks/a.tsv", "snakemesh.json"),
-    ):
-        (output / path).parent.mkdir(parents=True, exist_ok=True)
-        (output / path).write_text("{}")
-    command = [sys.executable, serve.__file__, str(output), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
-        try:
-            port = int(
-                re.search(r":(\d+)/multires", [program.stdout.readline() for _ in "12"][1])[1]
-            )
-
-            def status(path):
-                text = f"GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-                return raw(("127.0.0.1", port), text)[:12]
-
-            assert status("multires/info") == b"HTTP/1.1 200"
-            assert status("_intermediate_scales.zarr/.zattrs") == b"HTTP/1.1 200"
-            for path in ("work/lock", "logs/shard/0.log", "benchmarks/a.tsv", "snakemesh.json"):
-                assert status(path) == b"HTTP/1.1 404", path
-            assert status("multires/.0.shard.ab.tmp") == b"HTTP/1.1 404"
-        finally:
-            program.terminate()
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -344,37 +280,25 @@ def test_what_is_not_to_be_seen(root, tmp_path):
         (["--port", "abc"], "expected a number from 0 to 65535"),
         (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
         (["--host", "\u00e9" * 99], "cannot listen on"),
-        (["--volume", "/nowhere"], "/nowhere is not a directory"),
-        (["--volume", ""], " is not a directory"),
-        (["--volume", "x" * 300], "x is not a directory"),
+        (["--volume", "https://host/seg"], "--volume needs --url"),
     ],
 )
 def test_wrong_arguments_are_one_line(root, capsys, arguments, says):
     with pytest.raises(SystemExit):
-        serve.main([str(root / "served"), *arguments])
+        view.main([str(root / "served"), *arguments])
     line = capsys.readouterr().err.splitlines()[-1]
     assert "error: " in line and says in line
 
 
 def test_a_port_in_use_is_said(root, address, capsys):
     with pytest.raises(SystemExit):
-        serve.main([str(root / "served"), "--port", str(address[1])])
+        view.main([str(root / "served"), "--port", str(address[1])])
     assert "Address already in use" in capsys.readouterr().err
 
 
-def test_a_broken_table_is_one_line(tmp_path, capsys):
-    path = tmp_path / "multires" / "segments.parquet"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"PAR1 and no more")
-    assert serve.largest_segments(tmp_path) == []
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"{path} cannot be read") and "no segment is selected" in line
-
-
 def test_nothing_there_yet(tmp_path):
-    assert serve.largest_segments(tmp_path) == []
     with pytest.raises(SystemExit):
-        serve.main([str(tmp_path / "nothing")])
+        view.main([str(tmp_path / "nothing")])
 
 
 def test_a_browser_that_has_gone_away_is_no_error():
