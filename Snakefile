@@ -1,7 +1,7 @@
 """snakemesh: from a segmentation volume to multi-resolution meshes for Neuroglancer.
 
 The configuration and the metadata of the volume decide everything. rules/common.smk makes PLAN from
-them. The rules follow from PLAN, and their scripts call the library in scripts/snakemesh/.
+them. The rules follow from PLAN, and their scripts call the library in src/snakemesh/.
 
     rule                  what it makes, one job per
     label_map             work/label_map/, the sorted table of bodies         volume
@@ -31,28 +31,33 @@ only builds the missing levels. `verify` is a target that reads the finished out
     report_slice          a slice with the outlines of the meshes             volume
     report_page           everything on one page                              volume
 
-scripts/snakemesh/output/folder.py has the name of every output. docs/design.md explains the rest.
+src/snakemesh/output/folder.py has the name of every output. docs/design.md explains the rest.
 """
 
+import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.17")
-
-
-include: "rules/clone.smk"
+try:
+    from snakemesh.installed import refuse_other_package
+except ModuleNotFoundError:
+    sys.exit(
+        "snakemesh: the package snakemesh is not installed for this Python; in the clone, type "
+        f"{sys.executable} -m pip install -e ."
+    )
+refuse_other_package("0.6.0", workflow.current_basedir)
 
 
 report: "report/workflow.rst"
 
 
 CONFIGURATION = "config/config.yaml"
-CLONE = clone_folder(workflow.current_basedir, workflow.sourcecache)
 
 
-# of the working directory, or else that of this clone
-configfile: CONFIGURATION if Path(CONFIGURATION).exists() else CLONE / CONFIGURATION
+# of the working directory, or else the one beside this file
+configfile: CONFIGURATION if Path(CONFIGURATION).exists() else workflow.source_path(CONFIGURATION)
 
 
 include: "rules/common.smk"

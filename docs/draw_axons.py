@@ -26,7 +26,6 @@ import pyarrow.parquet as pq
 import zarr
 from PIL import Image, ImageDraw, ImageFont
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/bench"))
 
 from check_output import read_placement

@@ -24,7 +24,6 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/helpers"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/bench"))
 
@@ -87,7 +86,7 @@ class Segments:
 
 
 class Scene:
-    """The viewer on one output. known: the state that scripts/view.py makes."""
+    """The viewer on one output. known: the state that snakemesh view makes."""
 
     def __init__(self, browser, known: dict[str, Any]) -> None:
         self.known, self._browser = known, browser
@@ -108,7 +107,7 @@ class Scene:
         return np.asarray(square.resize((side, side), Image.Resampling.LANCZOS))
 
     def meshes(self, side: int, zoom: float, turn: Sequence[float], **layer: Any) -> np.ndarray:
-        """A tile of the selected meshes. zoom: 1 is the frame of scripts/view.py."""
+        """A tile of the selected meshes. zoom: 1 is the frame of snakemesh view."""
         scale = self.known["projectionScale"] / zoom
         return self.draw(
             side, layer, layout="3d", projectionOrientation=list(turn), projectionScale=scale

@@ -7,13 +7,12 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-sys.path.insert(0, str(CLONE / "scripts"))
-
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from snakemesh.boxes import box_index, box_name, indices
 from snakemesh.errors import UserError
+from snakemesh.installed import requirement
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.plan import jobs, label_map
@@ -44,7 +43,7 @@ IS_MODULE = not workflow.modifier.is_main_snakefile()
 
 try:
     if workflow.is_main_process and not IS_MODULE:
-        refuse_read_only_folder(f"{CLONE}/Snakefile")
+        refuse_read_only_folder(workflow.main_snakefile)
     SETTINGS = read_settings(typed(config))
     OUT = OutputFolder(os.path.normpath(SETTINGS.output_directory))
     # A job takes what the run that plans has seen: what changes meanwhile must not split the run.
@@ -75,6 +74,7 @@ except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
 ENVIRONMENT = "../envs/environment.yaml"
+os.environ["SNAKEMESH_REQUIREMENT"] = requirement()  # for envs/environment.post-deploy.sh
 # What jobs of this run were short of.
 SHORTAGES = shortages_of(OUT.root)
 # Jobs that are expected to take this many seconds or more are not put into a group with others. A
@@ -160,7 +160,7 @@ def compile_what_jobs_need(rules):
             "  compile  functions, once for all clones and nodes: up to half a minute", extra=SHOWN
         )
         cores = workflow.resource_settings.cores
-        compile_first(parts, CLONE / "scripts" / "compile.py", cores, say)
+        compile_first(parts, cores, say)
 
 
 def end(verifies):
@@ -175,7 +175,7 @@ def end(verifies):
     for line in result_lines(facts, OUT):
         logger.info(line, extra=SHOWN)
     if facts is not None:
-        logger.info(f"  look     {view_command(OUT, str(CLONE))}", extra=SHOWN)
+        logger.info(f"  look     {view_command(OUT)}", extra=SHOWN)
     if os.path.exists(page := OUT.report_file("page.html", MADE_FROM.documents)):
         line = f"  report   {page}, for a browser; --report report.html packs its parts"
         logger.info(line, extra=SHOWN)

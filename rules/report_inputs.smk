@@ -21,13 +21,13 @@ def report_file(name, what, category):
 
     what: it is, in a few words. category: the section that shows it.
     """
-    caption = CLONE / "report" / f"{name.split('.')[0]}.rst"
+    caption = f"../report/{name.split('.')[0]}.rst"
     path = OUT.report_file(name, "{made_from}")
-    return report(path, caption=str(caption), category=category, labels={"what": what})
+    return report(path, caption=caption, category=category, labels={"what": what})
 
 
 def captions():
-    return [str(CLONE / "report" / f"{name}.rst") for name in PICTURES]
+    return [workflow.source_path(f"../report/{name}.rst") for name in PICTURES]
 
 
 def report_files():

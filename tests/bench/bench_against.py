@@ -35,7 +35,7 @@ JOBS_SIDE, PLANNED_SIDE = 640, 32_768
 # Meshes a volume twice in one process and prints the CPU seconds of the second time.
 DENSE_BLOCKS = """
 import sys, time
-sys.path[:0] = ["scripts", "tests/helpers"]
+sys.path[:0] = ["src", "tests/helpers"]
 from in_process import build_pyramid, mesh
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.inputs import source_levels
@@ -82,7 +82,7 @@ class Clone:
 
     def forget(self) -> None:
         """Remove what is compiled, and the example's volume."""
-        for folder in ("scripts/snakemesh/__pycache__", "example", self.scratch / "cache"):
+        for folder in ("src/snakemesh/__pycache__", "example", self.scratch / "cache"):
             shutil.rmtree(self.folder / folder, ignore_errors=True)
 
     def keep(self, row: str, seconds: float) -> None:

@@ -7,12 +7,9 @@ at all of them three times. On a network filesystem, name a folder there.
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from snakemesh.boxes import indices
 from snakemesh.chunk_files import ChunkFiles, stamps

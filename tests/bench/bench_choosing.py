@@ -25,8 +25,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-
 from snakemesh.verify.checks import to_nm, volume_and_centroid, welded
 from snakemesh.verify.reader import read_meshes
 from stand_ins import STAND_INS, write_stand_in

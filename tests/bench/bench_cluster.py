@@ -1,6 +1,6 @@
 """Simulates a run on a cluster: how long it takes, how busy its slots are, what its disk sees.
 
-    PYTHONPATH=scripts python tests/bench/bench_cluster.py [RUN ...] [--slots 100 1000]
+    python tests/bench/bench_cluster.py [RUN ...] [--slots 100 1000]
 
 The plan, the jobs, their dependencies and their groups are the workflow's own. Each job takes the
 time that it takes on dense cortex. This time comes from the logs of finished runs, if RUN names

@@ -5,7 +5,7 @@ MB; with a user's table of 100,000 rows 17 CPU seconds and 574 MB. The job asks 
 (`plan.resources.index_mem_mb`). segments.parquet has 907 MB, segment_properties/info 23 MB.
 10^6 labels of which all are listed take 1011 MB, where the job asks for 2200.
 
-PYTHONPATH=scripts python tests/bench/bench_index.py [labels] [shards] [max_properties] [directory]
+python tests/bench/bench_index.py [labels] [shards] [max_properties] [directory]
 """
 
 import json

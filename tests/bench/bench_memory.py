@@ -1,8 +1,8 @@
 """Peak memory of jobs against what they ask for, and times of empty jobs and of removal.
 
-PYTHONPATH=scripts python tests/bench/bench_memory.py [--size 1024]
-PYTHONPATH=scripts python tests/bench/bench_memory.py --meshing lumps [--cell-size 64]
-PYTHONPATH=scripts python tests/bench/bench_memory.py --meshing VOLUME
+python tests/bench/bench_memory.py [--size 1024]
+python tests/bench/bench_memory.py --meshing lumps [--cell-size 64]
+python tests/bench/bench_memory.py --meshing VOLUME
 
 A job must stay below its estimate. The estimate of a pyramid job may be three times what the job
 takes, that of a job that meshes 1.5 times in tissue and in lumps of 3 voxels. On a cluster,

@@ -88,7 +88,7 @@ class Bench:
         self.environment = {
             **os.environ,
             "PYTHONPYCACHEPREFIX": str(scratch / "compiled"),
-            "PYTHONPATH": str(Path(__file__).parent / "idle"),
+            "PYTHONPATH": f"{Path(__file__).parent}/idle:{self.repository}/src",
             "XDG_CACHE_HOME": str(scratch / "cache"),
             "IDLE_LOG": str(scratch / "submitted"),
             "IDLE_JOBS": str(SUBMISSIONS),

@@ -1,6 +1,6 @@
 """Time and memory of write_shard: 200,000 labels of three fragments each, from 64 containers.
 
-PYTHONPATH=scripts python tests/bench/bench_shard.py [labels] [directory]
+python tests/bench/bench_shard.py [labels] [directory]
 """
 
 import resource

@@ -1,6 +1,6 @@
 """Speed and memory of the dense surfaces of a block, on one core: nets, smoothing, triangles.
 
-PYTHONPATH=scripts python tests/bench/bench_surface.py [--zarr ARRAY] [--size 282] [--sweeps 5]
+python tests/bench/bench_surface.py [--zarr ARRAY] [--size 282] [--sweeps 5]
 
 Rows are the array's first voxels, or a periodic Voronoi diagram without one; the same with every
 40th label kept, as a sparse volume; a single label that fills everything; and background. Times are

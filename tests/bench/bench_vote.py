@@ -1,8 +1,8 @@
 """Speed of the vote on one core, and speed and memory of a super-chunk in a separate process.
 
-PYTHONPATH=scripts python tests/bench/bench_vote.py [--zarr ARRAY] [--steps 2,2,2 2,2,2 2,2,2]
-PYTHONPATH=scripts python tests/bench/bench_vote.py --super-chunk [--size 1024]
-PYTHONPATH=scripts python tests/bench/bench_vote.py --compare --zarr ARRAY
+python tests/bench/bench_vote.py [--zarr ARRAY] [--steps 2,2,2 2,2,2 2,2,2]
+python tests/bench/bench_vote.py --super-chunk [--size 1024]
+python tests/bench/bench_vote.py --compare --zarr ARRAY
 
 Rates are source voxels per second of processor time, so that other work on the machine changes
 them little. The synthetic volume is a Voronoi diagram with as much surface as dense mouse cortex at

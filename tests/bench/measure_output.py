@@ -30,8 +30,6 @@ import numpy as np
 import zarr
 from scipy.ndimage import find_objects
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-
 from check_output import read_placement
 from classic_pipeline import is_installed, marching_cubes
 from crossing_faces import crossing_faces

@@ -31,7 +31,7 @@ def copy_with_small_blocks(target: Path) -> Path:
     """`copy_repository`, with the sizes of `small_blocks` and `small_lods`."""
     copy = copy_repository(target)
     for name, line in _LARGE:
-        module = copy / "scripts" / "snakemesh" / name
+        module = copy / "src" / "snakemesh" / name
         text = module.read_text()
         assert f"\n{line}\n" in text
         module.write_text(text.replace(line, f"{line.split()[0]} = 1"))
@@ -41,7 +41,7 @@ def copy_with_small_blocks(target: Path) -> Path:
 def copy_with_bundles(target: Path) -> Path:
     """`copy_with_small_blocks`, in which shards are made from bundles of up to three blocks."""
     copy = copy_with_small_blocks(target)
-    module = copy / "scripts" / "snakemesh" / "plan" / "bundles.py"
+    module = copy / "src" / "snakemesh" / "plan" / "bundles.py"
     text = module.read_text()
     for constant, small in (("MAX_SECTIONS = 1 << 22", "0"), ("BUNDLED_SECTIONS = 1 << 18", "2")):
         assert constant in text

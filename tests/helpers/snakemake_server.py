@@ -87,7 +87,13 @@ def _next_arguments(control: socket.socket) -> list[str]:
     os.environ.clear()
     os.environ.update(environment)
     sys.path[0] = folder  # as with -m
+    sys.path[1:1] = [str(Path(folder, part)) for part in _parts(environment.get("PYTHONPATH", ""))]
     return arguments
+
+
+def _parts(path: str) -> list[str]:
+    """The folders of a PYTHONPATH."""
+    return [part for part in path.split(os.pathsep) if part]
 
 
 def _reap(options: int) -> None:

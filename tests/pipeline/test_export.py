@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 import pytest
 import trimesh
 
-import export
 import in_process
 from formats import Placed, write_zarr
 from object_store import object_store, upload
 from small_blocks import small_lods
+from snakemesh.cli.program import main
 from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info, write_json
 from snakemesh.multires.segments import write_segments
@@ -83,7 +83,7 @@ def outputs(tmp_path_factory):
 
 
 def run(*arguments) -> None:
-    export.main([str(argument) for argument in arguments])
+    main(["export", *map(str, arguments)])
 
 
 def refusal(capsys, *arguments) -> str:
@@ -355,7 +355,8 @@ def test_damage_is_one_line_and_leaves_no_half_file(outputs, tmp_path, capsys):
 
 
 def test_a_bar_on_a_terminal_only(outputs, tmp_path):
-    line = [sys.executable, export.__file__, outputs.sharded, "--ids", "all", "--output"]
+    line = [sys.executable, "-m", "snakemesh", "export", outputs.sharded]
+    line += ["--ids", "all", "--output"]
     quiet = subprocess.run([*line, tmp_path / "a"], capture_output=True, text=True, check=True)
     assert quiet.stderr == "" and quiet.stdout.count("\n") == 1
     terminal, side = pty.openpty()

@@ -15,10 +15,10 @@ import pytest
 import trimesh
 from cloudvolume import CloudVolume
 
-import export
 import in_process
 from formats import Placed, write_zarr
 from small_blocks import small_lods
+from snakemesh.cli.program import main
 from snakemesh.multires.counts import label_counts
 from snakemesh.multires.documents import write_json
 from snakemesh.multires.segments import write_segments
@@ -150,7 +150,7 @@ def test_exported_meshes_are_in_place(near, far, form, scene, tmp_path):
         folder = tmp_path / str(number)
         into = ["--scene", folder / f"all.{form}"] if scene else ["--output", folder]
         arguments = [output.multires, "--ids", label, "--format", form, *into]
-        export.main([str(argument) for argument in arguments])
+        main(["export", *map(str, arguments)])
         (path,) = folder.iterdir()
         found = trimesh.load(path, force="mesh", process=False)
         bounds.append(found.bounds)
@@ -164,7 +164,7 @@ def test_vertices_that_stl_cannot_keep_apart_are_said(far, tmp_path, capsys):
     said = {}
     for form in ("stl", "glb"):
         arguments = [far.multires, "--ids", label, "--format", form, "--output", tmp_path]
-        export.main([str(argument) for argument in arguments])
+        main(["export", *map(str, arguments)])
         said[form] = "fall together" in capsys.readouterr().out
     assert said == {"stl": abs(far.corner).max() > 1e8, "glb": False}
 

@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 import subprocess
+from argparse import ArgumentParser
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,8 +15,9 @@ import yaml
 from snakemake.cli import get_argument_parser
 
 from formats import Placed, write_array, write_zarr
+from snakemesh.cli.program import parser
 from snakemesh.errors import UserError
-from snakemesh.plan.configuration import read_settings
+from snakemesh.plan.configuration import SCHEMA_PATH, read_settings
 from snakemesh.plan.inputs import check_tables, source_levels
 from snakemesh.plan.label_lists import read_lists
 from snakemesh.plan.plan import make_plan
@@ -26,12 +28,12 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", "config/README.md", *PAGES)
 # For those who use snakemesh. The others quote code.
 OTHERS = ("docs/design.md", "docs/in-another-workflow.md")
 GUIDES = ["README.md", *(page for page in PAGES if page not in OTHERS)]
-KEYS = set(yaml.safe_load((REPOSITORY / "config/config.schema.yaml").read_text())["properties"])
+KEYS = set(yaml.safe_load(SCHEMA_PATH.read_text())["properties"])
 # What the first part of a path in the repository may be. Other paths, such as `multires/info`, are
 # in the output.
 ROOTS = {
     *(".ci", ".github", "config", "docs", "envs", "lsf", "profiles", "report", "rules", "scripts"),
-    *("slurm", "sge", "pbs", "htcondor"),
+    *("src", "slurm", "sge", "pbs", "htcondor"),
     *("tests", "Snakefile", "pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
 }
 # A file that is named without its folder
@@ -107,13 +109,24 @@ def commands(text: str) -> list[list[str]]:
     """The words of the commands of a page: lines of code blocks, and what is in backticks."""
     code = re.findall(r"^    (.+)$", text, re.MULTILINE) + re.findall(r"`([^`]+)`", text)
     parts = [part for line in code for part in re.split(r" && | \| ", line.replace("\n", " "))]
-    found = [part for part in parts if re.match(r"(\S*/)?(python|snakemake|pytest) ", part)]
+    found = [
+        part
+        for part in parts
+        if re.match(r"(\S*/)?(python|snakemake|snakemesh(?! \w+:)|pytest) ", part)
+    ]
     return [shlex.split(part, comments=True) for part in found]
 
 
 @cache
 def snakemake_options() -> set[str]:
     return set(get_argument_parser()._option_string_actions)
+
+
+@cache
+def subcommands() -> dict[str, ArgumentParser]:
+    """The parsers of the commands of `snakemesh`, by name."""
+    (actions,) = (a for a in parser()._actions if isinstance(a.choices, dict))
+    return actions.choices
 
 
 def unknown_in(command: list[str]) -> list[str]:
@@ -129,6 +142,9 @@ def unknown_in(command: list[str]) -> list[str]:
         wrong = [option for option in options if f'"{option}"' not in known]
         tried = words[2:3] if script.stem == "bench_choosing" else []
         return wrong + sorted((given | {k for k in tried if k != "KEY"}) - KEYS - {"KEY"})
+    if program.endswith("snakemesh"):
+        known = subcommands().get(words[0])
+        return sorted(options - set(known._option_string_actions)) if known else [words[0]]
     if program.endswith("snakemake"):
         return sorted(options - snakemake_options()) + sorted(given - KEYS - {"mem_mb"})
     return []
@@ -144,7 +160,8 @@ def test_every_command_is_one(document):
     "command",
     [
         "python scripts/nothing.py --ids 7",
-        "python scripts/view.py --nothing",
+        "snakemesh look results",
+        "snakemesh view --nothing",
         ".venv/bin/snakemake --nothing",
         ".venv/bin/snakemake --cores all --config num_lod=3",
         "python tests/bench/bench_choosing.py nuclei cell_sizes 64",
@@ -195,7 +212,7 @@ def quoted_messages() -> list[str]:
 @cache
 def texts_of_code() -> list[str]:
     """All texts in the code; of one with values in it, its parts."""
-    paths = [*REPOSITORY.glob("scripts/**/*.py"), REPOSITORY / "rules/clone.smk"]
+    paths = [*REPOSITORY.glob("scripts/*.py"), *REPOSITORY.glob("src/**/*.py")]
     trees = [ast.parse(path.read_text()) for path in paths]
     nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     return [" ".join(node.value.split()) for node in nodes if isinstance(node.value, str)]

@@ -14,7 +14,7 @@ import pytest
 from snakemesh import kernel_files
 from snakemesh.kernel_files import is_ready, read, set_ready, write
 
-SCRIPTS = Path(kernel_files.__file__).parents[1]
+SOURCE = Path(kernel_files.__file__).parents[1]
 NAME, CONTENT = "function.0123", b"types and code" * 10
 
 
@@ -181,7 +181,7 @@ while True:
 """
     for milliseconds in range(0, 300, 30):
         line = [sys.executable, "-c", program]
-        process = subprocess.Popen(line, env=os.environ | {"PYTHONPATH": str(SCRIPTS)})
+        process = subprocess.Popen(line, env=os.environ | {"PYTHONPATH": str(SOURCE)})
         while not any(places[0].glob("*")):
             time.sleep(0.01)
         time.sleep(milliseconds / 1000)

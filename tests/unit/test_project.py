@@ -46,6 +46,7 @@ def test_one_version_and_one_date():
     entries = re.findall(r"^## \[(\S+)\] - (\S+)$", text_of("CHANGELOG.md"), re.MULTILINE)
     version, date = entries[0]
     assert version == snakemesh.__version__
+    assert f'refuse_other_package("{version}", ' in text_of("Snakefile")
     assert entries == sorted(entries, key=lambda e: list(map(int, e[0].split("."))), reverse=True)
     citation = yaml.safe_load(text_of("CITATION.cff"))
     assert (str(citation["version"]), str(citation["date-released"])) == (version, date)
@@ -60,6 +61,6 @@ def test_commits_are_checked_by_the_versions_that_ci_uses():
 
 
 def test_every_key_is_explained_and_no_other():
-    keys = yaml.safe_load(text_of("config/config.schema.yaml"))["properties"]
+    keys = yaml.safe_load(text_of("src/snakemesh/plan/config.schema.yaml"))["properties"]
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", text_of("config/README.md"), re.M)
     assert sorted(key for key, explanation in rows if explanation.strip()) == sorted(keys)

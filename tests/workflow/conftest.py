@@ -13,6 +13,10 @@ import zarr
 from running import SMALL, digests, finish
 from small_blocks import copy_with_small_blocks
 
+# The library of the folder that a process starts in, not the one that is installed: runs are those
+# of copies of the repository.
+os.environ["PYTHONPATH"] = "src"
+
 
 @dataclass(frozen=True)
 class Volume:

@@ -43,6 +43,12 @@ rule before:
 """
 
 
+@pytest.fixture(autouse=True)
+def own_library(repository, monkeypatch):
+    """The library of the copy, from whatever folder it is started."""
+    monkeypatch.setenv("PYTHONPATH", str(repository / "src"))
+
+
 def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
     """Run Snakemake in a folder, and return what it says."""
     line = [sys.executable, "-m", "snakemake", "--cores", "2", "--workflow-profile", "none"]

@@ -184,7 +184,7 @@ def test_two_nodes(repository, ours):
     # a run would be done before the other one has seen that it lives
     first = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(output)],
-        env={**environment, "PYTHONPATH": str(repository / "scripts")},
+        env={**environment, "PYTHONPATH": str(repository / "src")},
     )
     try:
         wait_for((output / "work" / "lock.1").exists, first)

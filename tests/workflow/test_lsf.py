@@ -251,7 +251,7 @@ def first_jobs(place: Place) -> Outcome:
 
     What all of them take, in a clone that has never run, is compiled by the example in CI.
     """
-    kernels = place.repository / "scripts" / "snakemesh" / "__pycache__" / "kernels"
+    kernels = place.repository / "src" / "snakemesh" / "__pycache__" / "kernels"
     for path in [*sorted(kernels.iterdir())[::8], *kernels.glob("*.ready")]:
         path.unlink(missing_ok=True)
     left = {path.name for path in kernels.iterdir()}
@@ -301,7 +301,7 @@ SCENARIOS = {
 
 def ask_for_too_little(repository: Path) -> None:
     """Have the plan ask for less memory for super-chunks than Python alone takes."""
-    with open(repository / "scripts" / "snakemesh" / "plan" / "resources.py", "a") as module:
+    with open(repository / "src" / "snakemesh" / "plan" / "resources.py", "a") as module:
         module.write("\n\ndef pyramid_mem_mb(plan):\n    return 250\n")
 
 
@@ -322,7 +322,7 @@ def outcomes(request, config, tmp_path_factory):
         for scenario in wanted:
             folder = tmp_path_factory.mktemp(scenario.__name__)
             repository = copy_with_small_blocks(folder / "repository")
-            less_patient(repository / "scripts" / "snakemesh" / "plan" / "lsf_executor.py")
+            less_patient(repository / "src" / "snakemesh" / "plan" / "lsf_executor.py")
             places[scenario] = Place(repository, folder, config)
         yield {scenario: pool.submit(scenario, place) for scenario, place in places.items()}
 

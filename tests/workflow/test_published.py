@@ -4,10 +4,8 @@ git is told to find these sites in a folder, so that no test needs the network.
 """
 
 import os
-import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 import yaml
 
 from running import PARTS, digests
+from snakemesh import __version__
 
 # The layout that snakedeploy writes: this file in workflow/, and the keys in config/config.yaml.
 DEPLOYED = """
@@ -48,13 +47,14 @@ def remote(repository, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def snakemake(remote, config, tmp_path):
+def snakemake(remote, repository, config, tmp_path):
     """Runs Snakemake in a folder that takes the workflow from a source; `cache` is its own."""
     there = [(f"url.file://{remote}/.insteadOf", f"https://{site}/") for site in SITES]
     git = {f"GIT_CONFIG_KEY_{n}": key for n, (key, _) in enumerate(there)}
     git |= {f"GIT_CONFIG_VALUE_{n}": value for n, (_, value) in enumerate(there)}
     git["GIT_CONFIG_COUNT"] = str(len(there))
     environment = os.environ | git | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment["PYTHONPATH"] = str(repository / "src")
     keys = {key: str(v) if isinstance(v, Path) else v for key, v in config("meshes").items()}
 
     def call(source: str, *arguments: str, fails: bool = False) -> str:
@@ -74,58 +74,40 @@ def snakemake(remote, config, tmp_path):
     return call
 
 
-def unpacked(folder: Path) -> list[Path]:
-    """The copies of the library that are in the cache, and what is left of unpacking them."""
-    return list((folder / "cache/snakemake/snakemake/source-cache/snakemesh").iterdir())
-
-
-def test_a_tag(snakemake, repository, multires, tmp_path):
-    """Two processes unpack the library at once. Then all jobs find it, and make the same bytes."""
-    snakemake(TAG, "-n")
-    shutil.rmtree(unpacked(tmp_path)[0])
-    with ThreadPoolExecutor(2) as pool:
-        for said in pool.map(lambda _: snakemake(TAG, "-n"), range(2)):
-            assert "in all   9 jobs" in said
-    (copy,) = unpacked(tmp_path)
-    for compiled in (repository / "scripts").rglob("__pycache__"):
-        there = copy / compiled.relative_to(repository)
-        shutil.copytree(compiled, there, dirs_exist_ok=True)  # spares minutes of numba's
+def test_a_tag(snakemake, multires, tmp_path):
+    """All jobs find the installed package, and make the same bytes."""
+    assert "in all   9 jobs" in snakemake(TAG, "-n")
     said = snakemake(TAG)
-    assert f"{copy.relative_to(tmp_path)}/scripts/view.py meshes" in said
+    assert "snakemesh view meshes" in said
     assert digests(tmp_path / "meshes" / "multires") == digests(multires)
     assert "Nothing to be done" in snakemake(TAG)
-    assert unpacked(tmp_path) == [copy]
 
 
-def test_a_branch_and_what_it_becomes(snakemake, remote, tmp_path):
-    """Each commit has its own copy of the library."""
+def test_a_branch_of_another_version(snakemake, remote, repository, tmp_path):
+    """The package of another version is refused before a job runs."""
     branch = 'gitlab("owner/snakemesh", path="Snakefile", branch="main")'
     assert "in all   9 jobs" in snakemake(branch, "-n")
-    assert len(unpacked(tmp_path)) == 1
-    bare = remote / "owner" / "snakemesh"
-    git = [
-        "git",
-        f"--git-dir={bare}",
-        "-c",
-        "user.name=nobody",
-        "-c",
-        "user.email=nobody@localhost",
-    ]
-    commit = [*git, "commit-tree", "main^{tree}", "-p", "main", "-m", "later"]
-    later = subprocess.run(commit, check=True, capture_output=True, text=True).stdout.strip()
-    subprocess.run([*git, "update-ref", "refs/heads/main", later], check=True)
-    assert "in all   9 jobs" in snakemake(branch, "-n")
-    assert tmp_path.joinpath(unpacked(tmp_path)[0].parent, later) in unpacked(tmp_path)
-    assert len(unpacked(tmp_path)) == 2
+    later = tmp_path / "later"
+    subprocess.run(["git", "clone", "-q", remote / "owner" / "snakemesh", later], check=True)
+    snakefile = later / "Snakefile"
+    snakefile.write_text(snakefile.read_text().replace(f'"{__version__}"', '"99.0.0"'))
+    author = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
+    for line in (["commit", "-q", "-a", "-m", "later"], ["push", "-q", "origin", "HEAD:main"]):
+        subprocess.run(["git", *author, *line], cwd=later, check=True)
+    (refused,) = (
+        line for line in snakemake(branch, "-n", fails=True).splitlines() if line[:5] == "snake"
+    )
+    assert f"version {__version__} in {repository}/src, this Snakefile is 99.0.0" in refused
+    assert refused.endswith(
+        "-m pip install 'snakemesh @ git+https://github.com/OWNER/snakemesh@v99.0.0'"
+    )
 
 
-def test_an_address_without_a_repository(snakemake, repository):
-    """Files that are fetched one by one come without the library."""
+def test_an_address(snakemake, repository):
+    """Files that are fetched one by one find the installed package too."""
     handler = partial(SimpleHTTPRequestHandler, directory=repository)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/Snakefile"
-        said = snakemake(f'"{address}"', "-n", fails=True)
+        assert "in all   9 jobs" in snakemake(f'"{address}"', "-n")
         server.shutdown()
-    assert said.endswith("clone the repository and give the path of its Snakefile\n")
-    assert said.splitlines()[-1].startswith(f"snakemesh: {address} cannot be used alone")

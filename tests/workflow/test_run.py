@@ -67,8 +67,8 @@ def assert_sound(directory, labels, lods):
 
 def assert_exported(directory, labels, repository):
     """Assert that trimesh opens every label as a closed mesh, of the volume in the table."""
-    script = repository / "scripts" / "export.py"
-    line = [sys.executable, script, directory.parent, "--ids", "all", "--output", "exported"]
+    line = [sys.executable, "-m", "snakemesh", "export", directory.parent, "--ids", "all"]
+    line += ["--output", "exported"]
     subprocess.run(line, cwd=repository, check=True)
     table = pq.read_table(directory / "segments.parquet").to_pydict()
     assert table["label"] == labels

@@ -50,7 +50,7 @@ def too_little(tmp_path) -> Path:
     Python alone takes more than these 300 MB.
     """
     repository = copy_with_small_blocks(tmp_path / "repository")
-    with open(repository / "scripts" / "snakemesh" / "plan" / "resources.py", "a") as module:
+    with open(repository / "src" / "snakemesh" / "plan" / "resources.py", "a") as module:
         module.write(
             "\n_right = mesh_mem_mb\n\n\n"
             "def mesh_mem_mb(plan, lod):\n"

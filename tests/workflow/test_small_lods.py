@@ -12,7 +12,7 @@ LATER = {"mesh_blocks_done": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
 def together(tmp_path_factory):
     """A copy with 6 blocks of a cell, as others have, but one job for all of them."""
     copy = copy_with_small_blocks(tmp_path_factory.mktemp("workflow") / "together")
-    module = copy / "scripts" / "snakemesh" / "plan" / "together.py"
+    module = copy / "src" / "snakemesh" / "plan" / "together.py"
     module.write_text(module.read_text().replace("VOXELS = 1\n", "VOXELS = 5 << 20\n"))
     return copy
 

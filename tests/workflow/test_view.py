@@ -1,4 +1,4 @@
-"""scripts/view.py shows a run in the viewer that the package neuroglancer brings."""
+"""snakemesh view shows a run in the viewer that the package neuroglancer brings."""
 
 import json
 import re
@@ -29,7 +29,7 @@ from neuroglancer_page import (
     panel,
     serving,
 )
-from running import REPOSITORY, digests
+from running import digests
 from snakemesh.plan.input_state import InputState
 from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.provenance import run_document, write_document
@@ -180,7 +180,7 @@ def test_what_lies_far_away_is_served_as_if_it_were_near_0(far, tmp_path):
 @contextmanager
 def running(output: Path, *arguments: str):
     """The running program, and its lines up to the last one before it serves."""
-    command = [sys.executable, str(REPOSITORY / "scripts/view.py"), str(output)]
+    command = [sys.executable, "-m", "snakemesh", "view", str(output)]
     command += ["--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
         try:

@@ -15,7 +15,7 @@ from snakemesh.errors import UserError
 from snakemesh.example import neuropil
 from snakemesh.example import volume as example
 
-SCRIPTS = Path(example.__file__).parents[2]
+SOURCE = Path(example.__file__).parents[2]
 SHA256 = "b834058e57b72b08ce080859b383f85d00ceb313a4e776165cf6b9c652302a0c"
 
 
@@ -67,7 +67,7 @@ def test_interpreted_twin(monkeypatch):
         "import hashlib; from snakemesh.example import neuropil as v; v.ENTRY = (8, 16, 16);"
         "print(hashlib.sha256(v.neuropil((8, 32, 32))).hexdigest())"
     )
-    env = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(SCRIPTS)}
+    env = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(SOURCE)}
     interpreted = subprocess.run(
         [sys.executable, "-W", "error::RuntimeWarning", "-c", program],
         env=env,
@@ -86,7 +86,7 @@ def test_importing_is_cheap():
         "sys.exit(bool({'numba', 'tensorstore', 'worldarray'} & set(sys.modules)))"
     )
     subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(SCRIPTS)}, check=True
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(SOURCE)}, check=True
     )
 
 

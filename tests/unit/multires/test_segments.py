@@ -22,7 +22,7 @@ from snakemesh.multires.summaries import MIN_ROWS, checked_summary, in_groups, l
 from snakemesh.output.served import served_file
 from snakemesh.segment_table import NO_TABLE, read_segment_table
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 
 
 def rows_for(labels, seed=0):
@@ -258,4 +258,4 @@ def test_no_other_job_imports_what_writes_the_table():
         "from snakemesh.pyramid import super_chunk; from snakemesh.output import served; "
         "sys.exit('pyarrow' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)}, check=True)
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(SOURCE)}, check=True)

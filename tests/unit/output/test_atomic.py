@@ -12,7 +12,7 @@ import pytest
 from preloading import refusing
 from snakemesh.output.atomic import replacing, sync_filesystem
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 
 
 def names(folder):
@@ -62,7 +62,7 @@ def test_a_killed_job_leaves_only_what_looks_unfinished(tmp_path):
     )
     killed = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "0.shard")],
-        env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
     )
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "0.shard").read_text() == "old"
@@ -131,7 +131,7 @@ NOT_SUPPORTED = ("EINVAL", "ENOSYS", "EOPNOTSUPP", "EBADF", "EPERM", "EACCES")
 
 
 def written(path, **errors):
-    environment = refusing(**errors) | {"PYTHONPATH": str(SCRIPTS)}
+    environment = refusing(**errors) | {"PYTHONPATH": str(SOURCE)}
     code = [sys.executable, "-c", WRITE, str(path)]
     return subprocess.run(code, env=environment, capture_output=True, text=True)
 

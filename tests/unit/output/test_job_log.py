@@ -13,7 +13,7 @@ from snakemesh import __version__
 from snakemesh.errors import UserError
 from snakemesh.output.job_log import job_log
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 
 
 def test_one_line_of_facts(tmp_path):
@@ -80,7 +80,7 @@ def test_how_a_script_ends(tmp_path, error, code):
     ]
     ended = subprocess.run(
         [sys.executable, "-c", "\n".join(script)],
-        env={"PYTHONPATH": str(SCRIPTS)},
+        env={"PYTHONPATH": str(SOURCE)},
         capture_output=True,
         text=True,
     )

@@ -319,7 +319,7 @@ def test_a_full_disk_leaves_no_half_lease(lock):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
         "take_lease(Path(sys.argv[1]), print)\n"
     )
-    scripts = Path(__file__).resolve().parents[3] / "scripts"
+    scripts = Path(__file__).resolve().parents[3] / "src"
     environment = os.environ | {"PYTHONPATH": str(scripts)}
     done = subprocess.run(
         [sys.executable, "-c", code, str(lock)], env=environment, capture_output=True, text=True

@@ -18,7 +18,7 @@ from snakemesh.errors import UserError
 from snakemesh.output import lock as locks
 from snakemesh.output.lock import acquire
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 
 # Take the lock, start a child that lives longer than this process, print its id, then wait.
 HOLD = """
@@ -56,7 +56,7 @@ FLOCKS = {
 def start(code, folder, environment):
     return subprocess.Popen(
         [sys.executable, "-c", code, str(folder)],
-        env=environment | {"PYTHONPATH": str(SCRIPTS)},
+        env=environment | {"PYTHONPATH": str(SOURCE)},
         stdout=subprocess.PIPE,
         text=True,
     )

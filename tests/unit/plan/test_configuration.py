@@ -10,7 +10,7 @@ from snakemesh.errors import UserError
 from snakemesh.plan.configuration import SCHEMA_PATH, read_settings, typed
 from snakemesh.plan.settings import Settings
 
-CONFIG = SCHEMA_PATH.parent
+CONFIG = Path(__file__).resolve().parents[3] / "config"
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
 KEYS = SCHEMA["properties"]
 NEEDED = {"input_path": "/data/seg", "output_directory": "/meshes"}

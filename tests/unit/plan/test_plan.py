@@ -258,8 +258,7 @@ def test_repr_is_the_same_in_another_process(seed):
     code = "import volumes as v; p = v.anisotropic_plan(); print(repr(p), repr(v.all_jobs(p)))"
     found = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ
-        | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{REPO}/scripts:{REPO}/tests/helpers"},
+        env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{REPO}/src:{REPO}/tests/helpers"},
         capture_output=True,
         text=True,
         check=True,

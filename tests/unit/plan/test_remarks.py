@@ -136,15 +136,14 @@ def test_the_command_that_shows_the_result(monkeypatch, tmp_path):
     clone, here = tmp_path / "clone", tmp_path / "here"
     here.mkdir()
     (clone / ".venv" / "bin").mkdir(parents=True)
-    python = clone / ".venv" / "bin" / "python"
-    python.touch(mode=0o755)
-    monkeypatch.setattr("sys.executable", str(python))
+    own = clone / ".venv" / "bin" / "snakemesh"
+    own.touch(mode=0o755)
+    monkeypatch.setattr("sys.executable", str(own.with_name("python")))
     monkeypatch.setenv("PATH", str(here))
     folder = OutputFolder("my results")
     monkeypatch.chdir(clone)
-    command = view_command(folder, str(clone))
-    assert command == ".venv/bin/python scripts/view.py 'my results'"
+    assert view_command(folder) == ".venv/bin/snakemesh view 'my results'"
     monkeypatch.chdir(here)
-    assert view_command(folder, str(clone)) == f"{python} {clone}/scripts/view.py 'my results'"
-    monkeypatch.setenv("PATH", str(python.parent))
-    assert view_command(folder, str(clone)) == f"python {clone}/scripts/view.py 'my results'"
+    assert view_command(folder) == f"{own} view 'my results'"
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert view_command(folder) == "snakemesh view 'my results'"

@@ -25,7 +25,7 @@ from snakemesh.pyramid.super_chunk import build_super_chunk
 from snakemesh.source.read import read_source
 from volumes import settings_with
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 
 
 def make_source(path, shape, chunk=32, voxel_size=(8, 8, 8), dtype="uint32", version=2):
@@ -301,7 +301,7 @@ def test_memory_stays_below_what_is_asked_for(tmp_path, dtype, shape, chunk):
     ended = subprocess.run(
         [sys.executable, "-c", MEASURE],
         input=pickle.dumps(all_super_chunks(plan)[0]),
-        env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
         capture_output=True,
         check=True,
     )

@@ -1,4 +1,4 @@
-"""scripts/view.py gives links to copies on web servers, and takes outputs only."""
+"""snakemesh view gives links to copies on web servers, and takes outputs only."""
 
 import json
 import re
@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import view
 from running import digests
+from snakemesh.cli.program import main
 from snakemesh.view.output import read_output
 
 URL = "https://host/meshes"
@@ -37,7 +37,7 @@ def output(tmp_path):
 
 def shared(capsys, *arguments: str) -> dict:
     """The state in the link that is printed."""
-    view.main(list(arguments))
+    main(["view", *arguments])
     said = capsys.readouterr().out
     (state,) = re.findall(
         r"^  https://neuroglancer-demo\.appspot\.com/#!(\S+)$", said, re.MULTILINE
@@ -89,7 +89,7 @@ def test_a_copy_of_the_meshes_alone(output, capsys):
 def test_what_cannot_be_shared(output, capsys, view_document, arguments, says):
     folder = output(view_document)
     with pytest.raises(SystemExit) as end:
-        view.main([str(folder), *arguments])
+        main(["view", str(folder), *arguments])
     assert end.value.code == 2
     assert says in capsys.readouterr().err.splitlines()[-1]
 
@@ -98,7 +98,7 @@ def test_meshes_that_are_not_finished(output, capsys):
     folder = output({"source": LOCAL})
     (folder / "work").mkdir()
     with pytest.raises(SystemExit):
-        view.main([str(folder), "--url", URL])
+        main(["view", str(folder), "--url", URL])
     assert "--url needs finished meshes" in capsys.readouterr().err
 
 
@@ -121,7 +121,7 @@ def test_a_folder_that_is_no_output(tmp_path, capsys, files):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(SystemExit) as end:
-        view.main([str(tmp_path), "--port", "0"])
+        main(["view", str(tmp_path), "--port", "0"])
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f"error: {tmp_path} is not an output directory of snakemesh: expected " in line

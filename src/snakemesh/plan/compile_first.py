@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 from snakemesh import kernel_files
 
@@ -39,16 +38,14 @@ def parts_to_compile(rules: Collection[str], has_label_map: bool) -> list[str]:
     return [part for part in needed if not kernel_files.is_ready(part)]
 
 
-def compile_first(
-    parts: list[str], script: Path, cores: int | None, warn: Callable[[str], None]
-) -> None:
+def compile_first(parts: list[str], cores: int | None, warn: Callable[[str], None]) -> None:
     """Compile these parts of the program, with at most so many processes.
 
-    script: `scripts/compile.py`. cores: None on a cluster. warn: is called with a message if that
+    cores: None on a cluster. warn: is called with a message if that
     fails; jobs then compile what they need.
     """
     processes = min(cores or _CORES_OF_LOGIN_NODE, len(os.sched_getaffinity(0)))
-    line = [sys.executable, str(script), str(processes), *parts]
+    line = [sys.executable, "-m", "snakemesh.compiling", str(processes), *parts]
     try:
         done = subprocess.run(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

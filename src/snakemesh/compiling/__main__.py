@@ -1,4 +1,7 @@
-"""Compile the functions of parts of the program: `compile.py CORES PART...`. A run starts this."""
+"""Compile the functions of parts of the program: `python -m snakemesh.compiling CORES PART...`.
+
+A run starts this before its first job.
+"""
 
 import sys
 

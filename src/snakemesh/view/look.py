@@ -1,23 +1,8 @@
-"""Look at an output: serve its meshes, its levels and Neuroglancer itself from this machine.
-
-    python scripts/view.py [DIRECTORY] [--ids 17,4711 | --where 'volume > 1e9']
-                           [--port 9000] [--host 127.0.0.1] [--elsewhere]
-                           [--url https://ADDRESS [--volume https://ADDRESS]]
-
-Nothing is fetched from the internet. Neither another site nor another user of this machine can read
-what is served: the URL has a part that nobody can guess. It can be called while a run is going on:
-what is finished is shown, and what is finished later after a reload. Nothing is written.
-
-With --elsewhere, pages of all sites may read what is served, if they know the URL: it is printed
-for a viewer that this machine does not serve.
-
-With --url, it serves nothing, and prints a link to share: to a copy of the meshes on a web server.
-"""
+"""What `snakemesh view` does: it chooses segments, serves an output, and prints links."""
 
 import argparse
 import getpass
 import os
-import re
 import secrets
 import socket
 import sys
@@ -38,31 +23,8 @@ from snakemesh.view.site import (
 )
 from snakemesh.view.state import SHOWN_AT_FIRST, sources_of, viewer_link
 
-MOST = 1000  # segments that are selected; each is a part of the URL
-
-
-def port_number(text: str) -> int:
-    """A port of the command line; 0 takes any that is free."""
-    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port, expected a number from 0 to 65535")
-    return int(text)
-
-
-def label_list(text: str) -> list[int]:
-    """The labels of --ids, such as "17,4711"."""
-    if not re.fullmatch(r"\s*[0-9]+(\s*,\s*[0-9]+)*\s*", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of labels such as 17,4711")
-    labels = [int(part) for part in text.split(",")]
-    if max(labels) >= 1 << 64 or len(labels) > MOST:
-        raise argparse.ArgumentTypeError(f"expected at most {MOST} labels of 64 bits")
-    return labels
-
-
-def address(text: str) -> str:
-    """An address of --url or --volume, without a slash at its end."""
-    if not re.match("(https?|gs|s3)://.", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no address with https://, gs:// or s3://")
-    return text.rstrip("/")
+# Labels that can be selected: each is a part of the URL.
+MOST = 1000
 
 
 def chosen_segments(output: Output, ids: list[int] | None, where: str | None) -> Chosen:
@@ -115,21 +77,8 @@ def open_browser(url: str) -> None:
         webbrowser.open(url)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Serve until Ctrl-C. `arguments` are those of the command line by default."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("directory", nargs="?", default="results/example", metavar="DIRECTORY")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--ids", type=label_list, help="the labels to select, such as 17,4711")
-    which.add_argument("--where", help="select by columns of segments.parquet: 'volume > 1e9'")
-    parser.add_argument("--port", type=port_number, default=9000)
-    parser.add_argument("--host", default="127.0.0.1", help=f"{ANY_HOST} lets other machines in")
-    parser.add_argument(
-        "--elsewhere", action="store_true", help="let a viewer of another site read what is served"
-    )
-    parser.add_argument("--url", type=address, help="of a copy of DIRECTORY or of its multires/")
-    parser.add_argument("--volume", type=address, help="of a copy of the volume, with --url")
-    options = parser.parse_args(arguments)
+def look(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Serve what the options of `snakemesh view` name until Ctrl-C, or print a link to a copy."""
     if not os.path.isdir(options.directory):  # "" is not the working directory
         parser.error(f"{options.directory} is not a directory")
     output = read_output(Path(options.directory))
@@ -170,6 +119,3 @@ def main(arguments: list[str] | None = None) -> None:
         open_browser(link)
         server.wait()
 
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Reading the configuration and checking it against its schema, `config/config.schema.yaml`."""
+"""Reading the configuration and checking it against its schema, `config.schema.yaml`."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from snakemesh.plan.settings import Settings
 if TYPE_CHECKING:
     import jsonschema
 
-SCHEMA_PATH = Path(__file__).resolve().parents[3] / "config" / "config.schema.yaml"
+SCHEMA_PATH = Path(__file__).with_name("config.schema.yaml")
 # A position in nm can be no larger: 1000 km.
 MAX_NM = 1e15
 # Whole numbers above it are not exact as floats.

@@ -1,4 +1,4 @@
-"""What scripts/view.py serves: the viewer, the meshes, the levels and the state, of one origin."""
+"""What snakemesh view serves: the viewer, the meshes, the levels and the state, of one origin."""
 
 import importlib.util
 import json

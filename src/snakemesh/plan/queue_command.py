@@ -1,13 +1,10 @@
 """Submits a job to SGE, PBS or HTCondor, or says how it is: for the profiles of these clusters.
 
-queue_job.py sge submit MEMORY_MB MINUTES CORES [OPTION ...] SCRIPT
-queue_job.py sge status NUMBER
+python -m snakemesh.plan.queue_command sge submit MEMORY_MB MINUTES CORES [OPTION ...] SCRIPT
+python -m snakemesh.plan.queue_command sge status NUMBER
 """
 
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from snakemesh.plan import queues
 

@@ -1,15 +1,8 @@
-"""Take meshes to another program: each label as one closed mesh, or all in one scene.
-
-    python scripts/export.py OUTPUT --ids 17,4711 [--lod 0] [--format ply|obj|stl|glb]
-                             [--unit nm|um] [--output DIR | --scene FILE] [--overwrite]
-
-OUTPUT is an output directory, its multires folder, or a URL of one of them: http(s), s3 or gs.
-"""
+"""Finished meshes in the files of other programs: each label as one closed mesh, or all in one."""
 
 import argparse
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +13,7 @@ import trimesh
 from tqdm import tqdm
 
 from snakemesh.errors import UserError
-from snakemesh.multires.mesh_folder import MeshFolder, open_meshes
+from snakemesh.multires.mesh_folder import MeshFolder
 from snakemesh.multires.stored_meshes import (
     StoredMesh,
     all_places,
@@ -255,34 +248,3 @@ def _counted(count: int, one: str, many: str) -> str:
 def _named(labels: list[int]) -> str:
     named = ", ".join(map(str, labels[:_MAX_NAMED]))
     return f"{len(labels):,} ({named}{', ...' if len(labels) > _MAX_NAMED else ''})"
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Export meshes. `arguments` are those of the command line by default."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add = parser.add_argument
-    add("source", metavar="OUTPUT", help="an output directory or its multires folder, or a URL")
-    add("--ids", required=True, help="17,4711, or all, or a CSV or Parquet file that lists ids")
-    add("--lod", type=int, default=0, help="level of detail; 0, the finest, by default")
-    add("--format", choices=FORMATS, help="ply by default")
-    add("--unit", choices=UNITS_NM, default="nm", help="nm by default")
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument("--output", default="meshes", metavar="DIR", help="meshes/ by default")
-    place.add_argument("--scene", type=Path, metavar="FILE", help="one file of all, e.g. all.glb")
-    add("--overwrite", action="store_true", help="replace files that exist")
-    options = parser.parse_args(arguments)
-    try:
-        if options.lod < 0:
-            raise UserError(f"--lod: found {options.lod}, expected 0 or more")
-        tally = export(open_meshes(options.source), options)
-    except UserError as error:
-        sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"{error.filename} cannot be written: {error.strerror}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; each file that is there is whole")
-    print(said(tally, options))
-
-
-if __name__ == "__main__":
-    main()

@@ -39,7 +39,7 @@ def remarks_before(
         off = np.spacing(np.float32(far))
         lines.append(
             f"  far away {far:,.0f} voxels from 0: Neuroglancer, which computes in 32 bits, draws "
-            f"voxels and meshes about {off:g} voxels off; scripts/view.py shows them near 0"
+            f"voxels and meshes about {off:g} voxels off; `snakemesh view` shows them near 0"
         )
     lines += _shortened("damaged", (f"{what}: made again" for what in damage.values()))
     before = read_document(folder.run_document)
@@ -69,16 +69,12 @@ def result_lines(facts: Mapping[str, object] | None, folder: OutputFolder) -> li
     return lines
 
 
-def view_command(folder: OutputFolder, clone: str) -> str:
-    """The command that shows a result in Neuroglancer, as it is typed in the working directory.
-
-    clone: the folder of this repository.
-    """
-    python = shutil.which("python")
-    # an environment that is not activated has its own python elsewhere
-    is_ours = python is not None and os.path.dirname(python) == os.path.dirname(sys.executable)
-    words = ["python" if is_ours else _short(sys.executable), _short(f"{clone}/scripts/view.py")]
-    return shlex.join([*words, folder.root])
+def view_command(folder: OutputFolder) -> str:
+    """The command that shows a result in Neuroglancer, as it is typed in the working directory."""
+    own = os.path.join(os.path.dirname(sys.executable), "snakemesh")
+    # an environment that is not activated has its commands elsewhere
+    word = "snakemesh" if shutil.which("snakemesh") == own else _short(own)
+    return shlex.join([word, "view", folder.root])
 
 
 def _short(path: str) -> str:
