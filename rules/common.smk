@@ -12,7 +12,7 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from snakemesh.boxes import box_index, box_name, indices
 from snakemesh.errors import UserError
-from snakemesh.installed import requirement
+from snakemesh.installed import tell_environments
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.plan import jobs, label_map
@@ -74,7 +74,7 @@ except UserError as error:
     sys.exit(f"snakemesh: {error}")
 
 ENVIRONMENT = "../envs/environment.yaml"
-os.environ["SNAKEMESH_REQUIREMENT"] = requirement()  # for envs/environment.post-deploy.sh
+tell_environments()
 # What jobs of this run were short of.
 SHORTAGES = shortages_of(OUT.root)
 # Jobs that are expected to take this many seconds or more are not put into a group with others. A

@@ -30,7 +30,12 @@ def refuse_other_package(version: str, base: object) -> None:
         )
 
 
-def requirement() -> str:
-    """What pip installs to get this package in another environment: a folder or a version."""
+def tell_environments() -> None:
+    """Say in the process's environment what pip installs to get this package elsewhere.
+
+    That is a folder or a version. envs/environment.post-deploy.sh reads it.
+    """
     clone = PACKAGE.parents[1]
-    return str(clone) if (clone / "pyproject.toml").is_file() else f"snakemesh=={__version__}"
+    has_source = (clone / "pyproject.toml").is_file()
+    source = str(clone) if has_source else f"snakemesh=={__version__}"
+    os.environ["SNAKEMESH_REQUIREMENT"] = source

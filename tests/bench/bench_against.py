@@ -35,7 +35,7 @@ JOBS_SIDE, PLANNED_SIDE = 640, 32_768
 # Meshes a volume twice in one process and prints the CPU seconds of the second time.
 DENSE_BLOCKS = """
 import sys, time
-sys.path[:0] = ["src", "tests/helpers"]
+sys.path[:0] = ["tests/helpers"]
 from in_process import build_pyramid, mesh
 from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.inputs import source_levels
@@ -50,6 +50,12 @@ for name in ("warm", "timed"):
 print(time.process_time() - begun)
 """
 
+COMPILE = """
+import sys
+from snakemesh.compiling.compile import compile_parts
+compile_parts(sys.argv[2:], int(sys.argv[1]))
+"""
+
 
 class Clone:
     """A clone of a revision of this repository, with a cache of its own."""
@@ -60,6 +66,7 @@ class Clone:
         commit = subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip()
         subprocess.run(["git", "clone", "-q", "-n", ROOT, self.folder], check=True)
         subprocess.run(["git", "-C", self.folder, "checkout", "-q", commit], check=True)
+        self.library = "src" if (self.folder / "src").is_dir() else "scripts"  # before 0.6.0
         self.found: dict[str, float] = {}
 
     def measure(self, volume: Path | None) -> None:
@@ -67,7 +74,7 @@ class Clone:
         scratch = self.scratch
         shutil.rmtree(scratch / "results", ignore_errors=True)
         self.forget()
-        self.keep("compile", self.cost("scripts/compile.py", self.cores, "example", "mesh"))
+        self.keep("compile", self.cost("-c", COMPILE, self.cores, "example", "mesh"))
         self.forget()
         self.keep("first run", self.run(f"output_directory={scratch}/results/first"))
         self.keep("second run", self.run(f"output_directory={scratch}/results/second"))
@@ -82,7 +89,7 @@ class Clone:
 
     def forget(self) -> None:
         """Remove what is compiled, and the example's volume."""
-        for folder in ("src/snakemesh/__pycache__", "example", self.scratch / "cache"):
+        for folder in (f"{self.library}/snakemesh/__pycache__", "example", self.scratch / "cache"):
             shutil.rmtree(self.folder / folder, ignore_errors=True)
 
     def keep(self, row: str, seconds: float) -> None:
@@ -124,6 +131,7 @@ class Clone:
 
     def surroundings(self, out: int = subprocess.DEVNULL) -> dict:
         environment = os.environ | {"XDG_CACHE_HOME": str(self.scratch / "cache")}
+        environment["PYTHONPATH"] = str(self.folder / self.library)
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         return {"cwd": self.folder, "env": environment, "stdout": out}
 

@@ -1,15 +1,18 @@
 """Rules and package must belong together."""
 
+import os
+
 import pytest
 
 import snakemesh
 from snakemesh import installed
-from snakemesh.installed import refuse_other_package, requirement
+from snakemesh.installed import refuse_other_package, tell_environments
 
 
 @pytest.fixture
 def clone(tmp_path, monkeypatch):
     """A clone whose package is in use."""
+    monkeypatch.setenv("SNAKEMESH_REQUIREMENT", "")
     package = tmp_path / "clone" / "src" / "snakemesh"
     package.mkdir(parents=True)
     (tmp_path / "clone" / "pyproject.toml").touch()
@@ -19,11 +22,13 @@ def clone(tmp_path, monkeypatch):
 
 def test_its_own_and_that_of_a_wheel(clone, tmp_path, monkeypatch):
     refuse_other_package(snakemesh.__version__, str(clone))
-    assert requirement() == str(clone)
+    tell_environments()
+    assert os.environ["SNAKEMESH_REQUIREMENT"] == str(clone)
     monkeypatch.setattr(installed, "PACKAGE", tmp_path / "site-packages" / "snakemesh")
     refuse_other_package(snakemesh.__version__, str(clone))
     refuse_other_package(snakemesh.__version__, object())
-    assert requirement() == f"snakemesh=={snakemesh.__version__}"
+    tell_environments()
+    assert os.environ["SNAKEMESH_REQUIREMENT"] == f"snakemesh=={snakemesh.__version__}"
 
 
 def test_another_clone_of_the_same_version(clone, tmp_path):
