@@ -118,4 +118,3 @@ def look(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         print("Stop with Ctrl-C.", flush=True)
         open_browser(link)
         server.wait()
-

@@ -15,7 +15,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.iostream import IOStream
 from tornado.web import HTTPError
 
-import view
+from snakemesh.cli.program import main
 from snakemesh.view import server as serving
 
 CONTENT = bytes(range(256)) * 40
@@ -285,20 +285,20 @@ def test_two_hosts_are_refused(address):
 )
 def test_wrong_arguments_are_one_line(root, capsys, arguments, says):
     with pytest.raises(SystemExit):
-        view.main([str(root / "served"), *arguments])
+        main(["view", str(root / "served"), *arguments])
     line = capsys.readouterr().err.splitlines()[-1]
     assert "error: " in line and says in line
 
 
 def test_a_port_in_use_is_said(root, address, capsys):
     with pytest.raises(SystemExit):
-        view.main([str(root / "served"), "--port", str(address[1])])
+        main(["view", str(root / "served"), "--port", str(address[1])])
     assert "Address already in use" in capsys.readouterr().err
 
 
 def test_nothing_there_yet(tmp_path):
     with pytest.raises(SystemExit):
-        view.main([str(tmp_path / "nothing")])
+        main(["view", str(tmp_path / "nothing")])
 
 
 def test_a_browser_that_has_gone_away_is_no_error():
