@@ -25,11 +25,8 @@ only builds the missing levels. `verify` is a target that reads the finished out
 
 `report` is a target that makes pictures, plots and tables for `snakemake --report`:
 
-    report_facts          what there is to report                             volume
-    report_charts         plots of sizes, errors, LODs, time and memory       volume
-    report_meshes         pictures of meshes                                  volume
-    report_slice          a slice with the outlines of the meshes             volume
-    report_page           everything on one page                              volume
+    report_facts          what planning knows, for the report                 volume
+    report_files          pictures, tables, and a first page of numbers       volume
 
 src/snakemesh/output/folder.py has the name of every output. docs/design.md explains the rest.
 """

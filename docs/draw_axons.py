@@ -17,6 +17,7 @@ the outputs were made from. Nothing here needs a browser. It needs: pip install 
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,24 +25,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import zarr
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/bench"))
 
 from check_output import read_placement
 from classic_pipeline import marching_cubes, simplified
 from snakemesh.pyramid.downsample import downsample
-from snakemesh.report.raster import View, draw, new_canvas
-from snakemesh.report.shading import shaded
-from snakemesh.report.views import framing, turned
+from snakemesh.report.meshes import draw, frame, sides
+from snakemesh.report.style import new_figure
 from snakemesh.verify.checks import edges_of, to_nm, welded
 from snakemesh.verify.pieces import piece_volumes
 from snakemesh.verify.reader import read_entries, read_mesh
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 LODS = 4
-TILE = (250, 250)
-GAP, LINE = 6, 18
 COLOURS_OF_A_FILE = 96
 COLOURS = (
     np.array([[232, 176, 74], [90, 169, 230], [228, 104, 124], [108, 192, 139], [181, 139, 224]])
@@ -145,31 +143,24 @@ def surface(inside: np.ndarray, placement: tuple[np.ndarray, np.ndarray], factor
 
 
 def write(path: Path, rows: dict[str, Sequence[Sequence[Mesh]]]) -> None:
-    """Write a picture: a row of tiles for each name, a tile for each LOD."""
+    """Write a picture: a row of plots for each name, a plot for each LOD."""
+    axes = sides()[0]
     (*_, last) = rows.values()
-    points = np.concatenate([vertices for vertices, _ in last[0]])
-    view = framing(turned(32, 24), points, TILE)
-    width = LODS * (TILE[0] + GAP) - GAP
-    sheet = Image.new("RGB", (width, len(rows) * (TILE[1] + 2 * LINE)), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
-    for i, (name, lods) in enumerate(rows.items()):
-        top = i * (TILE[1] + 2 * LINE)
-        for lod, meshes in enumerate(lods):
-            left = lod * (TILE[0] + GAP)
-            sheet.paste(tile(view, meshes), (left, top + 2 * LINE))
-            faces = sum(len(faces) for _, faces in meshes)
-            pen.text((left, top + LINE), f"LOD {lod}: {faces:,} faces", "#606060", font)
-        pen.text((0, top + 2), name, "#202020", font)
+    points = np.concatenate([vertices for vertices, _ in last[0]]) @ axes.T
+    low, high = points.min(axis=0)[:2], points.max(axis=0)[:2]
+    figure, plots = new_figure((2 * LODS, 2.2 * len(rows)), LODS, len(rows))
+    shown = [(name, lod, meshes) for name, lods in rows.items() for lod, meshes in enumerate(lods)]
+    for plot, (name, lod, meshes) in zip(plots, shown, strict=True):
+        colours = zip(meshes, COLOURS, strict=False)
+        draw(plot, axes, [(vertices, faces, c) for (vertices, faces), c in colours if len(faces)])
+        frame(plot, low, high)
+        faces = sum(len(faces) for _, faces in meshes)
+        plot.set_title(f"{name}\nLOD {lod}: {faces:,} faces", fontsize=7)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    sheet = Image.open(content).convert("RGB")
     sheet.quantize(COLOURS_OF_A_FILE, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path}  {path.stat().st_size / 1e3:.0f} kB")
-
-
-def tile(view: View, meshes: Sequence[Mesh]) -> Image.Image:
-    canvas = new_canvas(view.size)
-    for k, (vertices, faces) in enumerate(meshes):
-        if len(faces):
-            draw(canvas, view, k, vertices, faces)
-    return Image.fromarray((shaded(canvas, COLOURS) * 255).round().astype(np.uint8))
 
 
 if __name__ == "__main__":

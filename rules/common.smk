@@ -176,8 +176,8 @@ def end(verifies):
         logger.info(line, extra=SHOWN)
     if facts is not None:
         logger.info(f"  look     {view_command(OUT)}", extra=SHOWN)
-    if os.path.exists(page := OUT.report_file("page.html", MADE_FROM.documents)):
-        line = f"  report   {page}, for a browser; --report report.html packs its parts"
+    if os.path.exists(page := OUT.report_file("overview.rst", MADE_FROM.documents)):
+        line = f"  report   {os.path.dirname(page)}; --report report.html packs it"
         logger.info(line, extra=SHOWN)
     for remark in remarks_after(facts):
         say(remark)

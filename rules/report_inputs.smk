@@ -1,10 +1,21 @@
 # What the rules of the report wait for, and which files the report is made of.
 
-from snakemesh.plan.expected import planned_facts
+from snakemesh.plan.expected import levels_there, planned_facts
 
-# Each has a caption in report/.
-PICTURES = ["scene", "lods", "bodies", "slice", "sizes", "errors", "detail", "costs"]
-REPORT_FILES = ["page.html", *(f"{name}.png" for name in PICTURES), "detail.csv", "costs.csv"]
+# By file what it is, in a few words, and the section that shows it. report/ has a caption for each.
+REPORTED = [
+    ("overview.rst", "The numbers of the first page, as text", "Overview"),
+    ("scene.png", "The largest segments together", "Meshes"),
+    ("lods.png", "One segment at each LOD", "Meshes"),
+    ("bodies.png", "The largest segments one by one", "Meshes"),
+    ("slice.png", "A slice with the outlines of the meshes", "Meshes"),
+    ("sizes.png", "Sizes of segments", "Numbers"),
+    ("errors.png", "Volumes of meshes against voxels", "Numbers"),
+    ("detail.png", "Segments, triangles and bytes by LOD", "Numbers"),
+    ("detail.csv", "The same as a table", "Numbers"),
+    ("costs.png", "Time and memory, against what was expected", "Run"),
+    ("costs.csv", "The same as a table", "Run"),
+]
 
 
 def is_option(name):
@@ -17,21 +28,14 @@ IS_MADE_BEFORE = is_option("--report-after-run")
 
 
 def report_file(name, what, category):
-    """An output that Snakemake's report shows.
-
-    what: it is, in a few words. category: the section that shows it.
-    """
+    """An output that Snakemake's report shows."""
     caption = f"../report/{name.split('.')[0]}.rst"
     path = OUT.report_file(name, "{made_from}")
     return report(path, caption=caption, category=category, labels={"what": what})
 
 
-def captions():
-    return [workflow.source_path(f"../report/{name}.rst") for name in PICTURES]
-
-
 def report_files():
-    return [OUT.report_file(name, made_from("documents")) for name in REPORT_FILES]
+    return [OUT.report_file(name, made_from("documents")) for name, _, _ in REPORTED]
 
 
 def reported(wildcards):

@@ -1,4 +1,4 @@
-"""`snakemake --report`: the page, its numbers against files, its pictures against the voxels."""
+"""`snakemake --report`: its numbers against files, its pictures against the voxels."""
 
 import base64
 import csv
@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,13 @@ from PIL import Image
 
 from running import finish, planned, run
 from small_blocks import copy_with_small_blocks
-from snakemesh.report.slice import pale
+from snakemesh.report.plane import pale
 from snakemesh.verify.reader import read_meshes
 
 FILES = {
     *(f"{name}.png" for name in ("scene", "lods", "bodies", "slice")),
     *(f"{name}.png" for name in ("sizes", "errors", "detail", "costs")),
-    *("detail.csv", "costs.csv", "page.html"),
+    *("detail.csv", "costs.csv", "overview.rst"),
 }
 
 
@@ -67,19 +68,15 @@ def test_the_html_holds_all_files_in_sections(reported):
         assert result["caption"] and result["labels"]["what"]
     sections = variable(reported.html, "categories")
     assert set(sections) == {"Overview", "Meshes", "Numbers", "Run"}
-    page = (reported.folder / "page.html").read_text(encoding="utf-8")
-    # it is the first page too
-    assert page.split("<style>")[1] in variable(reported.html, "workflow_desc")
-    assert page.count("data:image/png;base64,") == 8
 
 
-def test_the_page_says_what_a_supervisor_asks(reported, volume):
-    text = re.sub(r"<[^>]+>", " ", (reported.folder / "page.html").read_text(encoding="utf-8"))
+def test_the_first_page_says_what_a_supervisor_asks(reported, volume):
+    text = unescape(re.sub(r"<[^>]+>", " ", variable(reported.html, "workflow_desc")))
     labels = len(np.unique(volume.labels)) - 2  # without background and the body of one voxel
     for said in (
         f"Meshes of {volume.path}",
         "The plan for",
-        f"verified {labels} of {labels} meshes read back",
+        "verification verified",
         f"Verified: {labels} of {labels} meshes were read back, {labels} of them are watertight",
         "1 fewer voxels than min_voxels 5",
         "No job has failed.",
@@ -156,19 +153,21 @@ def test_the_silhouettes_are_those_of_the_voxels(reported, volume):
     assert {panel["labels"][0] for panel in facts} == set(map(int, largest))
     voxel, corner = np.array(volume.voxel_nm[::-1]), np.array(volume.corner_nm[::-1])
     for panel in facts:
-        left, top, right, bottom = panel["pixels"]
-        drawn = picture[top:bottom, left:right].min(axis=-1) < 250
+        left, top, right, bottom = np.rint(panel["pixels"]).astype(int)
+        nm = (panel["x"][1] - panel["x"][0]) / (right - left)
+        # the bar and the note are grey or black, and the body is not
+        inside = picture[top:bottom, left:right]
+        drawn = np.ptp(inside, axis=-1) > 8
         at = np.argwhere(volume.labels == panel["labels"][0])[:, ::-1]
         # voxels whose neighbours on all sides are of the body, which no smoothing uncovers
         known = set(map(tuple, at.tolist()))
         steps = [tuple(step) for step in np.vstack([np.eye(3, dtype=int), -np.eye(3, dtype=int)])]
         inner = [v for v in known if all(tuple(np.add(v, s)) in known for s in steps)]
 
-        def pixels(voxels, panel=panel, shape=drawn.shape):
+        def pixels(voxels, panel=panel, nm=nm):
             points = corner + (np.array(voxels) + 0.5) * voxel
-            axes = np.array(panel["axes"])[:2]
-            offset = (points - panel["centre_nm"]) @ axes.T / panel["nm_per_pixel"]
-            return offset + np.array(shape[::-1]) / 2
+            right_down = points @ np.array(panel["axes"])[:2].T
+            return (right_down - [panel["x"][0], panel["y"][0]]) / nm
 
         right_down = pixels(inner).astype(int)
         assert drawn[right_down[:, 1], right_down[:, 0]].all()
@@ -177,20 +176,20 @@ def test_the_silhouettes_are_those_of_the_voxels(reported, volume):
         shown = np.stack([columns[chosen], rows[chosen]], axis=1) + 0.5
         centres = pixels(at)
         nearest = [np.linalg.norm(centres - pixel, axis=1).min() for pixel in shown]
-        assert max(nearest) * panel["nm_per_pixel"] < voxel.max()
+        assert max(nearest) * nm < voxel.max()
 
 
 def test_the_slice_shows_the_voxels_where_they_are(reported, volume):
     picture, facts = opened(reported.folder / "slice.png")
     panel = facts[0]
-    z = int((panel["z_nm"] - volume.corner_nm[0]) // volume.voxel_nm[0])
+    z = int((panel["z"] - volume.corner_nm[0]) // volume.voxel_nm[0])
     labels = volume.labels[z]
     left, top, right, bottom = panel["pixels"]
     expected = np.rint(pale(labels) * 255)
     alike = 0
     for y, x in np.ndindex(labels.shape):
         nm = np.array(volume.corner_nm)[:0:-1] + (np.array([x, y]) + 0.5) * volume.voxel_nm[:0:-1]
-        (x0, x1), (y0, y1) = panel["x_nm"], panel["y_nm"]
+        (x0, x1), (y0, y1) = panel["x"], panel["y"]
         column = left + (nm[0] - x0) / (x1 - x0) * (right - left)
         row = top + (nm[1] - y0) / (y1 - y0) * (bottom - top)
         alike += np.abs(picture[int(row), int(column)] - expected[y, x]).max() < 3
@@ -208,7 +207,7 @@ def test_a_slice_shows_bodies_and_labels_without_a_mesh(repository, config, volu
     assert done.returncode == 0, done.stdout + done.stderr
     (folder,) = (tmp_path / "out" / "report").iterdir()
     picture, facts = opened(folder / "slice.png")
-    z = int((facts[0]["z_nm"] - volume.corner_nm[0]) // volume.voxel_nm[0])
+    z = int((facts[0]["z"] - volume.corner_nm[0]) // volume.voxel_nm[0])
     at = np.searchsorted(labels, volume.labels[z])
     shown = np.where(volume.labels[z] == 0, 0, bodies[np.minimum(at, len(labels) - 1)])
     expected = np.rint(pale(shown) * 255).reshape(-1, 3)
@@ -222,10 +221,10 @@ def test_a_slice_shows_bodies_and_labels_without_a_mesh(repository, config, volu
 def test_another_clone_packs_what_is_there(reported, tmp_path):
     """Nothing of what Snakemake remembers in a clone is needed, and nothing is run."""
     other = copy_with_small_blocks(tmp_path / "clone")
-    before = (reported.folder / "page.html").stat().st_mtime_ns
+    before = (reported.folder / "overview.rst").stat().st_mtime_ns
     done = run(other, reported.keys, "--report", str(tmp_path / "other.html"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (reported.folder / "page.html").stat().st_mtime_ns == before
+    assert (reported.folder / "overview.rst").stat().st_mtime_ns == before
     data = [
         {Path(path).name: result["data_uri"] for path, result in variable(html, "results").items()}
         for html in (reported.html, tmp_path / "other.html")
@@ -233,7 +232,7 @@ def test_another_clone_packs_what_is_there(reported, tmp_path):
     assert data[0] == data[1]
     # a report is no part of a run, and asking for one makes it anew
     assert planned(other, reported.keys) == {}
-    rules = ("facts", "charts", "meshes", "slice", "page")
+    rules = ("facts", "files")
     assert planned(other, reported.keys, "report") == {f"report_{name}": 1 for name in rules} | {
         "report": 1
     }

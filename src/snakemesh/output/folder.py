@@ -30,7 +30,7 @@ work/
   verify/                               what is found while the output is verified
   verify.<hash>.done                    the output was verified, and nothing failed
 verify.parquet                          what the last verification found of each label
-report/<hash>/                          pictures, plots, tables and the page of the report
+report/<hash>/                          pictures, plots, tables and the first page of the report
 logs/, benchmarks/                      a file per job, by rule
 logs/lsf/, logs/slurm/                  what the cluster says of jobs, until they have succeeded
 logs/failures.jsonl                     a line for each attempt at a job that failed
@@ -258,7 +258,7 @@ class OutputFolder:
         return self.report_file("facts.json", made_from)
 
     def report_file(self, name: str, made_from: str) -> str:
-        """A picture, a table or the page of the report."""
+        """A picture, a table or the first page of the report."""
         return f"{self.report}/{made_from}/{name}"
 
     def log(self, job: str) -> str:

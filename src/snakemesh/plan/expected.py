@@ -4,11 +4,11 @@ Jobs that only write a marker are left out.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from snakemesh.boxes import Index, box_name, indices
+from snakemesh.boxes import box_index, box_name, indices, triple
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.estimates import job_work
 from snakemesh.plan.jobs import level_part, shard_names
@@ -37,8 +37,13 @@ from snakemesh.plan.resources import (
 from snakemesh.plan.summary import plan_summary
 from snakemesh.plan.together import blocks_together
 
-# Of the jobs of a step, at most so many are looked at, spread evenly.
+# The most jobs of a step that are looked at, spread evenly.
 MOST_JOBS = 4000
+# The wildcards of jobs; what a job asks for, MB and minutes; from its wildcards the end of the name
+# of its benchmark.
+Jobs = Sequence[dict[str, str]]
+Asked = Callable[[], tuple[float, int]]
+Benchmark = Callable[..., str]
 
 
 @dataclass(frozen=True)
@@ -58,31 +63,95 @@ class Step:
 
 def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
     """The steps that made an output, and those that verified it, in their order."""
-    plan, names = made_from.plan, shard_names(made_from.plan)
-    steps = []
-    if plan.table is not None:
-        resources = (label_map_mem_mb(), label_map_runtime(plan))
-        steps.append(_single("label_map", made_from.label_map, plan, folder, resources))
-    for number, stage in enumerate(plan.needed_stages):
-        steps.append(_stage(made_from, folder, number, list(indices(stage.grid))))
-    together = blocks_together(plan)
-    for lod in range(plan.num_lods):
-        blocks = [index for index in indices(plan.blocks(lod)) if (lod, index) not in together]
-        if blocks:
-            steps.append(_lod(made_from, folder, lod, blocks))
-    if together:
-        resources = (small_lods_mem_mb(plan), small_lods_runtime(plan))
-        steps.append(_single("mesh_small_lods", made_from.together, plan, folder, resources))
-    if plan.bundles(0):
-        steps.append(_bundles(made_from, folder))
-    shards = (made_from.shards, shard_mem_mb(plan), shard_runtime(plan))
-    steps.append(_shards("shard", names, plan, folder, *shards))
-    resources = (index_mem_mb(plan), index_runtime(plan))
-    steps.append(_single("multires_index", made_from.documents, plan, folder, resources))
-    steps.append(_counts(made_from, folder, list(indices(plan.blocks(0)))))
-    shards = (made_from.verified, verify_mem_mb(plan), verify_runtime(plan))
-    steps.append(_shards("verify_shard", names, plan, folder, *shards))
-    return steps
+    plan, together = made_from.plan, blocks_together(made_from.plan)
+    blocks = [
+        {"lod": str(lod), "box": box_name(index)}
+        for lod in range(plan.num_lods)
+        for index in indices(plan.blocks(lod))
+        if (lod, index) not in together
+    ]
+    bundles = [(lod, n) for lod in range(plan.num_lods) for n in range(plan.bundles(lod))]
+    shards = [{"shard": name} for name in shard_names(plan)]
+
+    def step(name: str, wildcards: Jobs, asked: Asked, benchmark: Benchmark) -> Step | None:
+        if not wildcards:
+            return None
+        rule, looked_at = name.partition(",")[0], min(len(wildcards), MOST_JOBS)
+        chosen = [wildcards[i * len(wildcards) // looked_at] for i in range(looked_at)]
+        jobs = [
+            (folder.benchmark(rule + benchmark(**each)), job_work(plan, rule, each).seconds)
+            for each in chosen
+        ]
+        mem_mb, minutes = asked()
+        return Step(name, len(wildcards), math.ceil(mem_mb), minutes, jobs)
+
+    def stage(number: int) -> Step | None:
+        found = plan.stages[number]
+        levels = ", ".join(f"s{k}" for k in found.targets if plan.levels[k].is_built)
+        return step(
+            f"pyramid_super_chunk, {levels}",
+            [{"stage": str(number), "box": box_name(box)} for box in indices(found.grid)],
+            lambda: (pyramid_mem_mb(plan), pyramid_runtime(plan)),
+            lambda stage, box: (
+                f"/stage{stage}/{box}.{made_from.super_chunk(number, box_index(box))}"
+            ),
+        )
+
+    def lod_of_blocks(lod: int) -> Step | None:
+        return step(
+            f"mesh_block, LOD {lod}",
+            [each for each in blocks if each["lod"] == str(lod)],
+            lambda: (mesh_mem_mb(plan, lod), mesh_runtime(plan, lod)),
+            lambda box, **_: f"/lod{lod}/{box}.{made_from.block(lod, box_index(box))}",
+        )
+
+    found = [
+        step(
+            "label_map",
+            [] if plan.table is None else [{}],
+            lambda: (label_map_mem_mb(), label_map_runtime(plan)),
+            lambda: f".{made_from.label_map}",
+        ),
+        *(stage(number) for number in range(len(plan.needed_stages))),
+        *(lod_of_blocks(lod) for lod in range(plan.num_lods)),
+        step(
+            "mesh_small_lods",
+            [{}] if together else [],
+            lambda: (small_lods_mem_mb(plan), small_lods_runtime(plan)),
+            lambda: f".{made_from.together}",
+        ),
+        step(
+            "mesh_bundle",
+            [{"lod": str(lod), "bundle": str(number)} for lod, number in bundles],
+            lambda: (bundle_mem_mb(), bundle_runtime(plan)),
+            lambda lod, bundle: f"/lod{lod}/{bundle}.{made_from.bundle(int(lod), int(bundle))}",
+        ),
+        step(
+            "shard",
+            shards,
+            lambda: (shard_mem_mb(plan), shard_runtime(plan)),
+            lambda shard: f"/{shard}.{made_from.shards}",
+        ),
+        step(
+            "multires_index",
+            [{}],
+            lambda: (index_mem_mb(plan), index_runtime(plan)),
+            lambda: f".{made_from.documents}",
+        ),
+        step(
+            "verify_voxels",
+            [{"box": box_name(index)} for index in indices(plan.blocks(0))],
+            lambda: (verify_voxels_mem_mb(plan), verify_voxels_runtime(plan)),
+            lambda box: f"/{box}.{made_from.verified}",
+        ),
+        step(
+            "verify_shard",
+            shards,
+            lambda: (verify_mem_mb(plan), verify_runtime(plan)),
+            lambda shard: f"/{shard}.{made_from.verified}",
+        ),
+    ]
+    return [each for each in found if each is not None]
 
 
 def planned_facts(made_from: MadeFrom, folder: OutputFolder) -> dict[str, Any]:
@@ -95,117 +164,24 @@ def planned_facts(made_from: MadeFrom, folder: OutputFolder) -> dict[str, Any]:
         "voxel_nm": plan.source.voxel_size,
         "shape": plan.levels[0].shape,
         "num_lods": plan.num_lods,
-        "levels": list(_levels_there(plan)),
-        "table": None if plan.table is None else made_from.label_map,
         "steps": [asdict(step) for step in expected_steps(made_from, folder)],
         "shard_markers": [folder.shard_marker(n, made_from.shards) for n in shard_names(plan)],
         "documents": folder.documents_marker(made_from.documents),
-        "verified": folder.verify_marker(made_from.verified),
     }
 
 
-def _levels_there(plan: Plan) -> Iterator[dict[str, Any]]:
-    """The levels that are there when a run is done."""
-    for number, level in enumerate(plan.levels):
-        if level.is_built and plan.settings.delete_intermediate_scales:
-            continue
-        placed = zip(level.translation, level.voxel_size, strict=True)
-        yield {
+def levels_there(plan: Plan) -> list[dict[str, Any]]:
+    """The levels that are there when a run is done: the fields of `report.plane.LevelPlace`."""
+    return [
+        {
             "number": number,
-            "part": asdict(level_part(plan, number)),
+            "part": level_part(plan, number),
             "voxel_nm": level.voxel_size,
-            "corner_nm": [t - v / 2 for t, v in placed],
+            "corner_nm": triple(
+                t - v / 2 for t, v in zip(level.translation, level.voxel_size, strict=True)
+            ),
             "bodies": plan.table is None or level.is_built,
         }
-
-
-def _stage(made_from: MadeFrom, folder: OutputFolder, number: int, boxes: list[Index]) -> Step:
-    plan = made_from.plan
-
-    def benchmark(box: Index) -> str:
-        name = f"{box_name(box)}.{made_from.super_chunk(number, box)}"
-        return folder.benchmark(f"pyramid_super_chunk/stage{number}/{name}")
-
-    levels = ", ".join(f"s{k}" for k in plan.stages[number].targets if plan.levels[k].is_built)
-    rule = "pyramid_super_chunk"
-    wildcards = [{"stage": str(number), "box": box_name(box)} for box in boxes]
-    resources = (pyramid_mem_mb(plan), pyramid_runtime(plan))
-    return _step(f"{rule}, {levels}", rule, plan, boxes, benchmark, wildcards, resources)
-
-
-def _lod(made_from: MadeFrom, folder: OutputFolder, lod: int, boxes: list[Index]) -> Step:
-    plan = made_from.plan
-
-    def benchmark(box: Index) -> str:
-        name = f"{box_name(box)}.{made_from.block(lod, box)}"
-        return folder.benchmark(f"mesh_block/lod{lod}/{name}")
-
-    wildcards = [{"lod": str(lod), "box": box_name(box)} for box in boxes]
-    resources = (mesh_mem_mb(plan, lod), mesh_runtime(plan, lod))
-    name = f"mesh_block, LOD {lod}"
-    return _step(name, "mesh_block", plan, boxes, benchmark, wildcards, resources)
-
-
-def _bundles(made_from: MadeFrom, folder: OutputFolder) -> Step:
-    plan = made_from.plan
-    bundles = [(lod, n) for lod in range(plan.num_lods) for n in range(plan.bundles(lod))]
-
-    def benchmark(bundle: tuple[int, int]) -> str:
-        lod, number = bundle
-        name = f"{number}.{made_from.bundle(lod, number)}"
-        return folder.benchmark(f"mesh_bundle/lod{lod}/{name}")
-
-    wildcards = [{"lod": str(lod), "bundle": str(number)} for lod, number in bundles]
-    resources = (bundle_mem_mb(), bundle_runtime(plan))
-    return _step("mesh_bundle", "mesh_bundle", plan, bundles, benchmark, wildcards, resources)
-
-
-def _counts(made_from: MadeFrom, folder: OutputFolder, boxes: list[Index]) -> Step:
-    plan = made_from.plan
-
-    def benchmark(box: Index) -> str:
-        return folder.benchmark(f"verify_voxels/{box_name(box)}.{made_from.verified}")
-
-    wildcards = [{"box": box_name(box)} for box in boxes]
-    resources = (verify_voxels_mem_mb(plan), verify_voxels_runtime(plan))
-    return _step("verify_voxels", "verify_voxels", plan, boxes, benchmark, wildcards, resources)
-
-
-def _shards(
-    rule: str,
-    names: list[str],
-    plan: Plan,
-    folder: OutputFolder,
-    made_from: str,
-    mem_mb: int,
-    minutes: int,
-) -> Step:
-    def benchmark(name: str) -> str:
-        return folder.benchmark(f"{rule}/{name}.{made_from}")
-
-    wildcards = [{"shard": name} for name in names]
-    return _step(rule, rule, plan, names, benchmark, wildcards, (mem_mb, minutes))
-
-
-def _single(
-    rule: str, made_from: str, plan: Plan, folder: OutputFolder, resources: tuple[int, int]
-) -> Step:
-    path = folder.benchmark(f"{rule}.{made_from}")
-    return _step(rule, rule, plan, [rule], lambda _: path, [{}], resources)
-
-
-def _step(
-    name: str,
-    rule: str,
-    plan: Plan,
-    items: Sequence[Any],
-    benchmark: Callable[[Any], str],
-    wildcards: Sequence[dict[str, str]],
-    resources: tuple[int, int],
-) -> Step:
-    """A step of a job per item, of which some are looked at."""
-    count = len(items)
-    looked_at = min(count, MOST_JOBS)
-    chosen = [i * count // looked_at for i in range(looked_at)]
-    jobs = [(benchmark(items[i]), job_work(plan, rule, wildcards[i]).seconds) for i in chosen]
-    return Step(name, count, math.ceil(resources[0]), resources[1], jobs)
+        for number, level in enumerate(plan.levels)
+        if not (level.is_built and plan.settings.delete_intermediate_scales)
+    ]

@@ -1,4 +1,4 @@
-"""Which bodies are drawn, at which LOD, and their meshes: so many that a picture stays cheap."""
+"""Which bodies are drawn, at which LOD, and their meshes, so that a picture stays cheap."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from snakemesh.multires.mesh_folder import MeshFolder
 from snakemesh.multires.stored_meshes import StoredMesh, fragment_bytes, places_of, stored_meshes
 from snakemesh.multires.whole_mesh import WholeMesh, whole_mesh
 
-# Of all fragments in a picture: about 3 bytes a triangle.
-MAX_BYTES = 6_000_000
+# The most bytes of all fragments in a picture, at about 3 bytes a triangle.
+MAX_BYTES = 3_000_000
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import (
-    EngFormatter,
-    FuncFormatter,
-    NullFormatter,
-    NullLocator,
-    PercentFormatter,
-)
+from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter, PercentFormatter
 
 from snakemesh.report.costs import Cost
-from snakemesh.report.segments import ERROR_EDGES, SIZE_EDGES, Segments, quantiles
+from snakemesh.report.segments import SIZE_EDGES, Segments
 from snakemesh.report.style import EXPECTED, MEASURED, STRESS, new_figure, nothing_to_show
 from snakemesh.units import duration, file_size
 
-# Of the jobs of a step, so many dots are drawn.
+# The most dots for the jobs of a step.
 MOST_DOTS = 400
-# Errors are shown from minus to plus this, and linearly up to the second number.
+# Errors are shown from minus to plus the first number, and linearly up to the second.
 MOST_ERROR, LINEAR = 1.0, 1e-4
-# Segments of fewer voxels than this are small: their surface is a large part of them.
+# A segment of fewer voxels is small: its surface is a large part of it.
 SMALL = 1000
 
 
@@ -33,92 +27,58 @@ def sizes_figure(segments: Segments) -> Figure:
     figure, (left, right) = new_figure((11.5, 3.6), 2)
     used = np.flatnonzero(segments.sizes)
     bins = slice(max(used[0] - 1, 0), used[-1] + 2)
-    edges = SIZE_EDGES[bins.start : bins.stop + 1]
-    parts = (
-        (left, segments.sizes[bins], "segments", "Sizes of segments"),
-        (
-            right,
-            segments.held[bins] / segments.held.sum(),
-            "part of all voxels",
-            "Which sizes hold the volume",
-        ),
-    )
-    for plot, values, name, title in parts:
-        plot.stairs(values, edges[: len(values) + 1], fill=True, color=MEASURED, alpha=0.9)
+    for plot, values in ((left, segments.sizes), (right, segments.held / segments.held.sum())):
+        shown = values[bins]
+        edges = SIZE_EDGES[bins.start : bins.start + len(shown) + 1]
+        plot.stairs(shown, edges, fill=True, color=MEASURED, alpha=0.9)
         plot.set_xscale("log")
         plot.set_xlabel("voxels of a segment")
-        plot.set_ylabel(name)
-        plot.set_title(title)
+    left.set(title="Sizes of segments", ylabel="segments")
+    right.set(title="Which sizes hold the volume", ylabel="part of all voxels")
     left.yaxis.set_major_formatter(EngFormatter(sep=""))
     right.yaxis.set_major_formatter(PercentFormatter(1))
     return figure
 
 
 def errors_figure(segments: Segments) -> Figure:
-    """How far the volumes of meshes are off those of their voxels."""
-    if not len(segments.dots):
+    """How far the volumes of meshes are off those of their voxels, by size and in all."""
+    if not len(segments.sample):
         return nothing_to_show("there is no segment whose voxels are known")
     figure, (left, right) = new_figure((11.5, 4.0), 2)
-    voxels, errors = segments.dots.T
+    voxels, errors = segments.sample.T
     shown = "" if len(errors) == segments.count else f"{len(errors):,} of {segments.count:,} "
-    left.plot(
-        voxels,
-        np.clip(errors, -MOST_ERROR, MOST_ERROR),
-        ".",
-        color=MEASURED,
-        markersize=3.5,
-        alpha=0.45,
-        markeredgewidth=0,
-        label=f"{shown}segments",
-    )
-    middles = np.sqrt(SIZE_EDGES[1:] * SIZE_EDGES[:-1])
-    low, median, high = quantiles(segments.errors, ERROR_EDGES, (0.05, 0.5, 0.95)).T
-    there = np.isfinite(median)
-    left.fill_between(
-        middles[there], low[there], high[there], color=EXPECTED, alpha=0.22, label="9 of 10", lw=0
-    )
-    left.plot(middles[there], median[there], color=STRESS, label="median", linewidth=1.8)
+    most = np.clip(errors, -MOST_ERROR, MOST_ERROR)
+    left.plot(voxels, most, ".", color=MEASURED, ms=3.5, alpha=0.4, mew=0, label=f"{shown}segments")
+    bins = np.digitize(voxels, SIZE_EDGES) - 1
+    used = np.unique(bins)
+    parts = [np.quantile(errors[bins == n], (0.05, 0.5, 0.95)) for n in used]
+    low, median, high = np.transpose(parts)
+    middles = np.sqrt(SIZE_EDGES[used] * SIZE_EDGES[used + 1])
+    left.fill_between(middles, low, high, color=EXPECTED, alpha=0.22, label="9 of 10", lw=0)
+    left.plot(middles, median, color=STRESS, label="median", linewidth=1.8)
     left.set_xscale("log")
     left.set_yscale("symlog", linthresh=LINEAR)
     left.set_ylim(-MOST_ERROR * 1.15, MOST_ERROR * 1.15)
-    ticks = [-1, -0.1, -0.01, -1e-3, -1e-4, 0, 1e-4, 1e-3, 0.01, 0.1, 1]
-    left.set_yticks(ticks, [f"{100 * t:+g} %" if t else "0" for t in ticks])
-    left.yaxis.set_minor_locator(NullLocator())
-    left.set_xlabel("voxels of a segment")
+    left.yaxis.set_major_formatter(FuncFormatter(lambda part, _: f"{100 * part:+g} %"))
+    left.set(title="Errors by size", xlabel="voxels of a segment")
     left.set_ylabel("volume of the mesh, off that of its voxels")
-    left.set_title("Errors by size")
     left.legend(loc="lower right", ncols=3)
-    _error_histogram(right, segments)
-    return figure
-
-
-def _error_histogram(plot: Axes, segments: Segments) -> None:
-    """The sizes of errors, of small segments and of the others."""
-    is_small = SIZE_EDGES[:-1] < SMALL * 0.999
-    middle = len(ERROR_EDGES) // 2
-    edges = ERROR_EDGES[middle + 1 : -1]
-    for rows, name, colour in (
-        (~is_small, f"from {SMALL:,} voxels on", MEASURED),
-        (is_small, "smaller", EXPECTED),
+    for chosen, name, colour in (
+        (voxels >= SMALL, f"from {SMALL:,} voxels on", MEASURED),
+        (voxels < SMALL, "smaller", EXPECTED),
     ):
-        counts = segments.errors[rows].sum(axis=0)
-        if counts.sum():
-            folded = counts[middle:] + counts[:middle][::-1]
-            part = np.cumsum(folded)[:-1] / counts.sum()
-            median = edges[min(int(np.searchsorted(part, 0.5)), len(edges) - 1)]
-            name = f"{name}: {counts.sum():,}, half of them within {100 * median:.2g} %"
-            plot.plot(edges, part, color=colour, linewidth=2, label=name)
-    plot.set_xscale("log")
-    plot.set_xlim(edges[0], 1)
-    plot.set_ylim(0, 1.02)
-    ticks = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]
-    plot.set_xticks(ticks, [f"{100 * t:g} %" for t in ticks])
-    plot.xaxis.set_minor_formatter(NullFormatter())
-    plot.yaxis.set_major_formatter(PercentFormatter(1))
-    plot.set_xlabel("error at most, up or down")
-    plot.set_ylabel("part of the segments")
-    plot.set_title("How many have how small an error")
-    plot.legend(loc="lower right")
+        if chosen.any():
+            sizes = np.sort(np.abs(errors[chosen]))
+            half = f"half of them within {100 * np.median(sizes):.2g} %"
+            right.ecdf(sizes, color=colour, lw=2, label=f"{name}: {len(sizes):,}, {half}")
+    right.set_xscale("log")
+    right.set_xlim(1e-5, MOST_ERROR)
+    right.xaxis.set_major_formatter(FuncFormatter(lambda part, _: f"{100 * part:g} %"))
+    right.yaxis.set_major_formatter(PercentFormatter(1))
+    right.set(title="How many have how small an error", xlabel="error at most, up or down")
+    right.set_ylabel("part of the segments")
+    right.legend(loc="lower right")
+    return figure
 
 
 def detail_figure(lods: Sequence[Mapping[str, int]] | None) -> Figure:
@@ -137,11 +97,8 @@ def detail_figure(lods: Sequence[Mapping[str, int]] | None) -> Figure:
         strict=True,
     ):
         values = [sums[name] for sums in lods]
-        plot.barh(rows, values, color=MEASURED, height=0.62)
-        for row, value in zip(rows, values, strict=True):
-            plot.annotate(
-                text(value), (value, row), (4, 0), textcoords="offset points", va="center"
-            )
+        bars = plot.barh(rows, values, color=MEASURED, height=0.62)
+        plot.bar_label(bars, list(map(text, values)), padding=4)
         plot.set_xlim(0, max(*values, 1) * 1.32)
         plot.set_yticks(rows, [f"LOD {lod}" for lod in rows])
         plot.invert_yaxis()

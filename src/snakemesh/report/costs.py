@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,13 @@ import numpy as np
 class Cost:
     """What the jobs of a step took.
 
-    jobs: how many there are. measured: of how many the benchmark is there. seconds, expected_s: the
-    times of these jobs and what was expected of each, (measured,). peak_mb: their peaks of memory,
-    NaN where Snakemake has measured none because the job was too short. mem_mb, minutes: what a job
-    asks for.
+    jobs: how many there are. seconds, expected_s: the times of those whose benchmark is there, and
+    what was expected of each, (n,). peak_mb: their peaks of memory, NaN where Snakemake has
+    measured none because the job was too short. mem_mb, minutes: what a job asks for.
     """
 
     step: str
     jobs: int
-    measured: int
     seconds: np.ndarray
     expected_s: np.ndarray
     peak_mb: np.ndarray
@@ -30,20 +28,15 @@ class Cost:
     minutes: int
 
     @property
-    def total_s(self) -> float:
-        """The time of all jobs; if not all were measured, in proportion."""
-        return float(self.seconds.sum() * self.jobs / max(self.measured, 1))
+    def scale(self) -> float:
+        """By how much sums over the measured jobs are multiplied, to stand for all jobs."""
+        return self.jobs / len(self.seconds)
 
     @property
-    def total_expected_s(self) -> float:
-        """What was expected of all jobs, in the same proportion."""
-        return float(self.expected_s.sum() * self.jobs / max(self.measured, 1))
-
-    @property
-    def largest_mb(self) -> float:
-        """The highest peak; NaN if none is known."""
+    def largest_mb(self) -> float | None:
+        """The highest peak; None if no peak is known."""
         known = self.peak_mb[np.isfinite(self.peak_mb)]
-        return float(known.max()) if len(known) else float("nan")
+        return float(known.max()) if len(known) else None
 
 
 def measured_costs(steps: Iterable[Mapping[str, Any]]) -> list[Cost]:
@@ -53,11 +46,9 @@ def measured_costs(steps: Iterable[Mapping[str, Any]]) -> list[Cost]:
         found = [(read_benchmark(path), expected) for path, expected in step["jobs"]]
         rows = np.array([(*row, expected) for row, expected in found if row is not None])
         if len(rows):
-            given = (step["mem_mb"], step["minutes"])
-            seconds, peak, expected = rows.T
-            costs.append(
-                Cost(step["name"], step["count"], len(rows), seconds, expected, peak, *given)
-            )
+            name, count, mem_mb, minutes = (step[k] for k in ("name", "count", "mem_mb", "minutes"))
+            seconds, peak_mb, expected_s = rows.T
+            costs.append(Cost(name, count, seconds, expected_s, peak_mb, mem_mb, minutes))
     return costs
 
 
@@ -72,35 +63,10 @@ def read_benchmark(path: str | Path) -> tuple[float, float] | None:
         return None
     rows = list(csv.DictReader(io.StringIO(text), delimiter="\t"))
     try:
-        return float(rows[-1]["s"]), _number(rows[-1]["max_rss"])
+        peak = rows[-1]["max_rss"]
+        return float(rows[-1]["s"]), float("nan" if peak in ("NA", "-") else peak)
     except (LookupError, ValueError, TypeError):
         return None
-
-
-def _number(text: str) -> float:
-    """A number, NaN for "NA" or "-"."""
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
-
-
-def as_json(costs: Sequence[Cost]) -> list[dict[str, Any]]:
-    """Costs in values that JSON can hold."""
-    return [
-        {k: _listed(v) if isinstance(v, np.ndarray) else v for k, v in asdict(cost).items()}
-        for cost in costs
-    ]
-
-
-def _listed(values: np.ndarray) -> list[float | None]:
-    return [value if np.isfinite(value) else None for value in values.tolist()]
-
-
-def from_json(costs: Iterable[Mapping[str, Any]]) -> list[Cost]:
-    """The inverse of `as_json`."""
-    arrays = ("seconds", "expected_s", "peak_mb")
-    return [Cost(**{**cost, **{k: np.array(cost[k], float) for k in arrays}}) for cost in costs]
 
 
 def as_rows(costs: Sequence[Cost]) -> list[dict[str, Any]]:
@@ -109,13 +75,13 @@ def as_rows(costs: Sequence[Cost]) -> list[dict[str, Any]]:
         {
             "step": cost.step,
             "jobs": cost.jobs,
-            "measured": cost.measured,
-            "total_s": round(cost.total_s, 2),
-            "expected_total_s": round(cost.total_expected_s, 2),
+            "measured": len(cost.seconds),
+            "total_s": round(float(cost.seconds.sum()) * cost.scale, 2),
+            "expected_total_s": round(float(cost.expected_s.sum()) * cost.scale, 2),
             "longest_job_s": round(float(cost.seconds.max()), 2),
             "expected_longest_job_s": round(float(cost.expected_s.max()), 2),
             "time_asked_s": cost.minutes * 60,
-            "peak_mb": None if np.isnan(cost.largest_mb) else round(cost.largest_mb),
+            "peak_mb": None if cost.largest_mb is None else round(cost.largest_mb),
             "memory_asked_mb": cost.mem_mb,
         }
         for cost in costs

@@ -1,132 +1,111 @@
 """The pictures of meshes: many bodies together, the largest one by one, one at each LOD."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from snakemesh.multires.mesh_folder import MeshFolder
 from snakemesh.multires.stored_meshes import StoredMesh
-from snakemesh.report.bodies import (
-    MAX_BYTES,
-    Body,
-    finest_lod,
-    read_bodies,
-    together,
-)
-from snakemesh.report.panels import Panel
-from snakemesh.report.raster import Canvas, View, draw, new_canvas
-from snakemesh.report.shading import shaded
-from snakemesh.report.style import colours_of
-from snakemesh.report.views import OVERSAMPLING, broadside, closer, framing, sides
+from snakemesh.report.bodies import MAX_BYTES, Body, finest_lod, read_bodies, together
+from snakemesh.report.meshes import broadside, draw, frame, sides
+from snakemesh.report.style import Facts, colours_of, new_figure, nothing_to_show
 
-# Pixels of a picture, width and height.
-SCENE, SINGLE, DETAIL = (1240, 800), (440, 340), (330, 270)
-# Views are compared in pictures that are so many times smaller.
-TRIAL = 5
-# Bodies that are drawn one by one.
-SINGLES = 6
-# A close-up is so many times larger.
-CLOSER = 7.0
+# Bodies that are drawn one by one, and how many times larger a close-up is.
+SINGLES, CLOSER = 6, 7.0
+# The most pictures in a row.
+MOST_IN_A_ROW = 5
+NOTHING = "there is no mesh that is small enough to be drawn"
 
 
-def scene(folder: MeshFolder, meshes: Sequence[StoredMesh], of_all: int) -> list[Panel]:
+def scene(folder: MeshFolder, meshes: Sequence[StoredMesh], of_all: int) -> tuple[Figure, Facts]:
     """As many of the meshes as fit into one picture, from the first on. of_all: labels in all."""
     count, lod = together(meshes)
     if not count:
-        return []
+        return nothing_to_show(NOTHING), []
     bodies = list(read_bodies(folder, [(mesh, lod) for mesh in meshes[:count]]))
-    view = best_view(bodies, SCENE)
-    canvas = _drawn(bodies, view)
+    figure, (plot,) = new_figure((8.0, 6.6))
     faces = sum(len(body.mesh.faces) for body in bodies)
     largest = "The" if count == of_all else f"The {count:,} largest of {of_all:,}"
     note = f"LOD {lod}, {faces:,} triangles; colours are those of all pictures here"
-    picture = shaded(canvas, _colours(bodies))
-    return [_panel(picture, f"{largest} segments", note, bodies, view)]
+    # the largest body, which may hide all others, is the farthest
+    middles = np.array([body.mesh.vertices.mean(axis=0) for body in bodies])
+    axes = min(sides(), key=lambda axes: float(axes[2] @ (middles[0] - middles.mean(axis=0))))
+    return figure, [_show(plot, axes, bodies, bodies, f"{largest} segments", note)]
 
 
-def singles(folder: MeshFolder, meshes: Sequence[StoredMesh], voxels: Sequence[int]) -> list[Panel]:
+def singles(
+    folder: MeshFolder, meshes: Sequence[StoredMesh], voxels: Sequence[int]
+) -> tuple[Figure, Facts]:
     """The first meshes that fit, one by one, each from its broad side. voxels: of each."""
-    panels: list[Panel] = []
-    for stored, size in zip(meshes, voxels, strict=True):
-        lod = finest_lod([stored], MAX_BYTES // SINGLES)
-        if lod is None:
-            continue
-        bodies = list(read_bodies(folder, [(stored, lod)]))
-        points = bodies[0].mesh.vertices
-        view = framing(broadside(points), points, SINGLE)
-        picture = shaded(_drawn(bodies, view), _colours(bodies))
-        note = f"{size:,} voxels; LOD {bodies[0].lod}, {len(bodies[0].mesh.faces):,} triangles"
-        panels.append(_panel(picture, f"Segment {stored.label}", note, bodies, view))
-        if len(panels) == SINGLES:
-            break
-    return panels
+    lods = [finest_lod([mesh], MAX_BYTES // SINGLES) for mesh in meshes]
+    sizes = dict(zip((mesh.label for mesh in meshes), voxels, strict=True))
+    fitting = [(mesh, lod) for mesh, lod in zip(meshes, lods, strict=True) if lod is not None]
+    bodies = list(read_bodies(folder, fitting[:SINGLES]))
+    if not bodies:
+        return nothing_to_show(NOTHING), []
+    figure, plots = new_figure((9.5, 3.2 * -(-len(bodies) // 3)), 3, -(-len(bodies) // 3))
+    found: Facts = []
+    for plot, body in zip(plots, bodies, strict=False):
+        axes = broadside(body.mesh.vertices)
+        note = f"{sizes[body.label]:,} voxels; LOD {body.lod}, {len(body.mesh.faces):,} triangles"
+        found.append(_show(plot, axes, [body], [body], f"Segment {body.label}", note))
+    for plot in plots[len(bodies) :]:
+        plot.remove()
+    return figure, found
 
 
-def each_lod(folder: MeshFolder, stored: StoredMesh) -> list[Panel]:
+def each_lod(folder: MeshFolder, stored: StoredMesh | None) -> tuple[Figure, Facts]:
     """A mesh at each of its LODs, whole; then a close-up of each, with its triangles."""
+    if stored is None:
+        return nothing_to_show(NOTHING), []
     lods = stored.manifest.num_lods
     bodies = list(read_bodies(folder, [(stored, lod) for lod in range(lods)]))
-    points = bodies[0].mesh.vertices
-    view = framing(broadside(points), points, DETAIL)
-    canvases = [_drawn([body], view) for body in bodies]
-    near = closer(view, middle_of(canvases[-1]), CLOSER)
-    whole, close = [], []
-    for lod, (body, canvas) in enumerate(zip(bodies, canvases, strict=True)):
-        colours = _colours([body])
+    axes = broadside(bodies[0].mesh.vertices)
+    columns = min(lods, MOST_IN_A_ROW)
+    rows = -(-lods // columns)
+    figure, plots = new_figure((2.6 * columns, 5.4 * rows), columns, 2 * rows)
+    whole, close = plots[: rows * columns], plots[rows * columns :]
+    found: list[Facts] = [[], []]
+    for lod, body in enumerate(bodies):
         size = int(stored.manifest.sizes[lod].sum())
         note = f"{len(body.mesh.faces):,} triangles, {size / 1000:,.1f} KB"
-        whole.append(_panel(shaded(canvas, colours), f"LOD {lod}", note, [body], view))
-        picture = shaded(_drawn([body], near), colours, lines=True)
+        found[0].append(_show(whole[lod], axes, [body], bodies[:1], f"LOD {lod}", note))
         note = f"{CLOSER:.0f} times larger"
-        close.append(_panel(picture, f"LOD {lod}, its triangles", note, [body], near))
-    return whole + close
+        title = f"LOD {lod}, its triangles"
+        found[1].append(_show(close[lod], axes, [body], bodies[-1:], title, note, CLOSER))
+    for plot in [*whole[lods:], *close[lods:]]:
+        plot.remove()
+    return figure, found[0] + found[1]
 
 
-def best_view(bodies: Sequence[Body], size: tuple[int, int]) -> View:
-    """Of the views of a volume from its sides, the one in which most bodies show most.
+def _show(
+    plot: Axes,
+    axes: np.ndarray,
+    bodies: Sequence[Body],
+    framed: Sequence[Body],
+    title: str,
+    note: str,
+    closer: float = 1.0,
+) -> tuple[Axes, dict[str, object]]:
+    """Draw bodies; returns the plot and what it shows.
 
-    size: of the picture that is shown.
+    framed: the bodies that the frame holds. closer: how many times larger than that the picture is,
+    with the triangles around a vertex in the middle of the first of them.
     """
-    points = np.concatenate([body.mesh.vertices for body in bodies])
-    small = (size[0] // TRIAL, size[1] // TRIAL)
-
-    def shown(axes: np.ndarray) -> float:
-        owner = _drawn(bodies, framing(axes, points, small)).owner
-        pixels = np.bincount(owner[owner >= 0])
-        return float(np.sqrt(pixels).sum())
-
-    return framing(max(sides(), key=shown), points, size)
-
-
-def middle_of(canvas: Canvas) -> tuple[float, float]:
-    """Of the pixels that show something, the one nearest to their middle: right, down."""
-    rows, columns = np.nonzero(canvas.owner >= 0)
-    if not len(rows):
-        return canvas.owner.shape[1] / 2, canvas.owner.shape[0] / 2
-    middle = np.hypot(rows - rows.mean(), columns - columns.mean()).argmin()
-    return float(columns[middle]), float(rows[middle])
-
-
-def _drawn(bodies: Sequence[Body], view: View) -> Canvas:
-    canvas = new_canvas(view.size)
-    for number, body in enumerate(bodies):
-        draw(canvas, view, number, body.mesh.vertices, body.mesh.faces)
-    return canvas
-
-
-def _colours(bodies: Sequence[Body]) -> np.ndarray:
-    return colours_of(np.array([body.label for body in bodies], np.uint64))
-
-
-def _panel(picture: np.ndarray, title: str, note: str, bodies: Sequence[Body], view: View) -> Panel:
-    """A panel that says which bodies it shows, and where each point of space is in its pixels."""
-    scale = view.nm_per_pixel * OVERSAMPLING
-    facts: dict[str, Any] = {
-        "labels": [body.label for body in bodies],
-        "lods": [body.lod for body in bodies],
-        "axes": view.axes.tolist(),
-        "centre_nm": view.centre.tolist(),
-        "nm_per_pixel": scale,
-    }
-    return Panel(picture, title, note, scale, facts)
+    colours = colours_of(np.array([body.label for body in bodies], np.uint64))
+    meshes = [(b.mesh.vertices, b.mesh.faces, c) for b, c in zip(bodies, colours, strict=True)]
+    draw(plot, axes, meshes, lines=closer > 1)
+    points = np.concatenate([body.mesh.vertices for body in framed]) @ axes.T
+    low, high = points.min(axis=0)[:2], points.max(axis=0)[:2]
+    if closer > 1:
+        near = points[points[:, 2] >= np.median(points[:, 2])][:, :2]
+        middle = near[np.linalg.norm(near - near.mean(axis=0), axis=1).argmin()]
+        half = (high - low).max() / 2 / closer
+        low, high = middle - half, middle + half
+    frame(plot, low, high)
+    plot.set_title(title)
+    plot.text(0, 1, note, transform=plot.transAxes, va="top", fontsize=8.5)
+    facts = {"labels": [b.label for b in bodies], "lods": [b.lod for b in bodies]}
+    return plot, facts | {"axes": axes.tolist()}

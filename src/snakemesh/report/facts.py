@@ -1,11 +1,10 @@
-"""What there is to report of a finished output, collected once for all pages and pictures."""
+"""What an output says of itself: its markers, its verification, its failures, its versions."""
 
 import json
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from snakemesh import __version__
 from snakemesh.job_records import RESULTS_VERSION
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
-from snakemesh.report.costs import as_json, measured_costs
 
 # Packages that decide what is made, or how fast.
 PACKAGES = (
@@ -23,26 +21,8 @@ PACKAGES = (
     *("xxhash", "trimesh", "matplotlib"),
 )
 LOD_NUMBERS = ("labels", "fragments", "faces", "bytes")
-# Of the failures, so many of the latest are shown.
+# The number of failures that are listed, the latest.
 MOST_FAILURES = 20
-
-
-def collected(planned: Mapping[str, Any], folder: OutputFolder) -> dict[str, Any]:
-    """What `planned` says (`plan.expected.planned_facts`), and what the output says."""
-    documents = read_marker(planned["documents"]) or {}
-    return {
-        **{key: value for key, value in planned.items() if key not in ("steps", "shard_markers")},
-        "made": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "labels": documents.get("labels"),
-        "listed": documents.get("listed"),
-        "left_out": documents.get("left_out", {}),
-        "not_found": documents.get("not_found", {}),
-        "lods": lod_sums(planned["shard_markers"], planned["num_lods"]),
-        "costs": as_json(measured_costs(planned["steps"])),
-        "verification": verification(folder, planned["verified"]),
-        "failures": failures(Path(folder.failures)),
-        "versions": versions(folder),
-    }
 
 
 def lod_sums(markers: Sequence[str], num_lods: int) -> list[dict[str, int]] | None:
@@ -57,9 +37,8 @@ def lod_sums(markers: Sequence[str], num_lods: int) -> list[dict[str, int]] | No
     return [dict(total) for total in sums]
 
 
-def verification(folder: OutputFolder, marker: str) -> dict[str, Any] | None:
-    """What the last verification has found; None if nothing is known of these meshes."""
-    path = Path(folder.verify_table)
+def verification(path: Path) -> dict[str, Any] | None:
+    """What `verify.parquet` says; None if it is not there."""
     if not path.exists():
         return None
     table = pq.ParquetFile(path)
@@ -70,46 +49,38 @@ def verification(folder: OutputFolder, marker: str) -> dict[str, Any] | None:
         "labels": len(watertight),
         "read": len(watertight) - watertight.null_count,
         "watertight": int((watertight.fill_null(False).to_numpy()).sum()),
-        "is_sound": Path(marker).exists(),
         # by LOD; a table of an older version does not say it
         "broken": json.loads(said.get("broken", "[]")),
     }
 
 
-def failures(path: Path) -> dict[str, Any] | None:
-    """How many attempts at jobs have failed, by rule, and the latest; None where nobody says.
+def failures(path: Path) -> list[dict[str, Any]] | None:
+    """The attempts at jobs that have failed; None if it is not known.
 
-    path: a line of JSON for each, with `time`, `rule`, `job`, `attempt`, `reason` and `log`.
+    path: a line of JSON for each, with `time`, `rule`, `job`, `attempt`, `reason` and `log`. A
+    killed run may have left the last one half written.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
-    found = [entry for line in lines if isinstance(entry := _parsed(line), dict)]
-    by_rule = Counter(str(entry.get("rule", "?")) for entry in found)
-    return {"by_rule": dict(by_rule), "latest": found[-MOST_FAILURES:]}
-
-
-def _parsed(line: str) -> Any:
-    """A line of JSON; None for one that a killed run has left half written."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
+    found = []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
 
 
 def versions(folder: OutputFolder) -> dict[str, str]:
     """What made the meshes, and what makes the report."""
     served = read_marker(folder.served_document) or {}
-    found = {
+    return {
         "snakemesh that made the meshes": str(served.get("snakemesh", "unknown")),
         "version of results": str(served.get("results_version", RESULTS_VERSION)),
         "snakemesh that made this report": __version__,
         "Python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+        "machine of the report": f"{platform.node()}, {platform.platform()}",
     }
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found | {"machine of the report": f"{platform.node()}, {platform.platform()}"}

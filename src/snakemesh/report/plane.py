@@ -1,20 +1,31 @@
-"""A plane z = constant through a level of the volume and through the meshes of an LOD."""
+"""The picture of a plane z = constant: the labels of a level, and the outlines of its meshes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter
 
 from snakemesh.boxes import slices
 from snakemesh.job_records import LevelPart
 from snakemesh.label_values import as_labels
-from snakemesh.multires.mesh_folder import MeshFolder, finish_read, start_read
+from snakemesh.multires.mesh_folder import MeshFolder
 from snakemesh.multires.stored_meshes import StoredMesh
-from snakemesh.multires.whole_mesh import decode_fragment, to_nm
+from snakemesh.report.bodies import read_bodies
+from snakemesh.report.style import Facts, colours_of, new_figure
+from snakemesh.units import lengths
 from snakemesh.voxels import open_part
 
 # Voxels of the longest side of a picture.
 MOST_VOXELS = 768
+# How far the colours of voxels go to white, and those of outlines to black.
+PALE, DARK = 0.5, 0.55
+# The second plot shows this part of each side of the first.
+CLOSE = 0.28
 
 
 @dataclass(frozen=True)
@@ -65,16 +76,13 @@ def chosen_window(levels: Sequence[LevelPlace], at_nm: Sequence[float]) -> Windo
     """
     fitting = [level for level in levels if max(level.part.shape[1:]) <= MOST_VOXELS]
     level = fitting[0] if fitting else levels[-1]
-    shape = level.part.shape
-    at = [
-        min(max(int((p - c) // v), 0), n - 1)
-        for p, c, v, n in zip(at_nm, level.corner_nm, level.voxel_nm, shape, strict=True)
-    ]
-    begin = [
-        max(min(p - MOST_VOXELS // 2, n - MOST_VOXELS), 0) for p, n in zip(at, shape, strict=True)
-    ]
-    end = [min(b + MOST_VOXELS, n) for b, n in zip(begin, shape, strict=True)]
-    return Window(level, (at[0], begin[1], begin[2]), (at[0] + 1, end[1], end[2]))
+    shape = np.array(level.part.shape)
+    at = (np.array(at_nm) - level.corner_nm) / level.voxel_nm
+    at = np.clip(at, 0, shape - 1).astype(int)
+    begin = np.clip(at - MOST_VOXELS // 2, 0, np.maximum(shape - MOST_VOXELS, 0))
+    end = np.minimum(begin + MOST_VOXELS, shape)
+    begin[0], end[0] = at[0], at[0] + 1
+    return Window(level, tuple(begin.tolist()), tuple(end.tolist()))
 
 
 def read_window(window: Window) -> np.ndarray:
@@ -103,44 +111,74 @@ def cut(vertices: np.ndarray, faces: np.ndarray, z: float) -> np.ndarray:
 
 def outlines(
     folder: MeshFolder, meshes: Sequence[StoredMesh], window: Window, max_bytes: int
-) -> Mapping[int, np.ndarray]:
-    """By label, where a window cuts its mesh: segments (n, 2, 2), x y in nm.
+) -> dict[int, np.ndarray]:
+    """By label, where the plane of a window cuts its mesh: segments (n, 2, 2), x y in nm.
 
-    Only fragments in cells that the window meets are read, and of all at most `max_bytes`: what
-    comes later is left out.
+    meshes: of which at most `max_bytes` are read, from the first on.
     """
     lod = window.level.number
-    found, read = {}, 0
-    for mesh in meshes:
-        if lod >= mesh.manifest.num_lods:
-            continue
-        chosen = list(_fragments_in(folder, mesh, lod, window))
-        read += sum(end - begin for _, begin, end in chosen)
-        if read > max_bytes:
-            break
-        parts = [np.empty((0, 2, 2))]
-        started = [start_read(folder, mesh.file, begin, end) for _, begin, end in chosen]
-        for (cell, _, _), future in zip(chosen, started, strict=True):
-            blob = finish_read(folder, mesh.file, future) or b""
-            positions, faces = decode_fragment(folder, mesh, lod, cell, blob)
-            steps = (1 << folder.bits) - 1
-            parts.append(
-                cut(to_nm(folder, mesh, lod, cell * steps + positions), faces, window.z_nm)
-            )
-        found[mesh.label] = np.concatenate(parts)
-    return found
+    there = [mesh for mesh in meshes if lod < mesh.manifest.num_lods]
+    sizes = [int(mesh.manifest.sizes[lod].sum()) for mesh in there]
+    count = int(np.searchsorted(np.cumsum(sizes), max_bytes, side="right"))
+    bodies = read_bodies(folder, [(mesh, lod) for mesh in there[:count]])
+    return {b.label: cut(b.mesh.vertices, b.mesh.faces, window.z_nm) for b in bodies}
 
 
-def _fragments_in(
-    folder: MeshFolder, mesh: StoredMesh, lod: int, window: Window
-) -> Iterator[tuple[np.ndarray, int, int]]:
-    """Of each fragment in a cell that a window meets: the cell, and its bytes in the file."""
-    steps = (1 << folder.bits) - 1
-    cells, sizes = mesh.manifest.cells[lod], mesh.manifest.sizes[lod]
-    low, high = (to_nm(folder, mesh, lod, steps * (cells + side)) for side in (0, 1))
-    box = window.box_nm
-    meets = (low[:, 2] <= window.z_nm) & (high[:, 2] >= window.z_nm) & (sizes > 0)
-    meets &= ((low[:, :2] <= box[1]) & (high[:, :2] >= box[0])).all(axis=1)
-    ends = mesh.span(lod)[0] + np.cumsum(sizes)
-    for i in np.flatnonzero(meets):
-        yield cells[i], int(ends[i] - sizes[i]), int(ends[i])
+def pale(labels: np.ndarray) -> np.ndarray:
+    """The colours of voxels, RGB (y, x, 3): those of their labels, paler; background is white."""
+    names, at = np.unique(labels, return_inverse=True)
+    colours = 1 - PALE * (1 - colours_of(names))
+    colours[names == 0] = 1
+    return np.asarray(colours[at.reshape(labels.shape)])
+
+
+def slice_figure(
+    labels: np.ndarray, lines: Mapping[int, np.ndarray], window: Window, n_labels: int
+) -> tuple[Figure, Facts]:
+    """The picture, and what its plots show.
+
+    labels: (y, x), of the meshes. lines: by label, segments (n, 2, 2), x y in nm. n_labels: in the
+    window.
+    """
+    low, high = window.box_nm
+    width, height = high - low
+    figure, (whole, close) = new_figure((11.5, 5.4 * min(max(height / width, 0.35), 1.6) + 0.9), 2)
+    nm, unit = next((u for u in ((1e6, "mm"), (1e3, "µm")) if width >= 2 * u[0]), (1.0, "nm"))
+    picture = pale(labels)
+    for plot in (whole, close):
+        plot.grid(False)
+        extent = (low[0], high[0], high[1], low[1])
+        plot.imshow(picture, extent=extent, interpolation="nearest", aspect="equal")
+        _outline(plot, lines, 0.7 if plot is whole else 1.5)
+        for axis in (plot.xaxis, plot.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda at, _: f"{at / nm:,.6g}"))
+        plot.set_xlabel(f"x ({unit})")
+        plot.set_ylabel(f"y ({unit})")
+    side = CLOSE * (high - low)
+    begin = np.clip(_busiest(lines, low, high) - side / 2, low, high - side)
+    close.set_xlim(begin[0], begin[0] + side[0])
+    close.set_ylim(begin[1] + side[1], begin[1])
+    whole.add_patch(Rectangle(begin, *side, fill=False, linewidth=1.1))
+    what = "The" if window.is_whole else "Part of the"
+    whole.set_title(f"{what} plane z = {lengths([window.z_nm])} of s{window.level.number}")
+    said = "all" if len(lines) == n_labels else f"{len(lines):,} of {n_labels:,}"
+    close.set_title(f"In the frame: outlines of LOD {window.level.number} ({said} labels)")
+    facts = {"z": window.z_nm, "level": window.level.number}
+    return figure, [(whole, facts), (close, facts)]
+
+
+def _outline(plot: Axes, lines: Mapping[int, np.ndarray], width: float) -> None:
+    colours = colours_of(np.array(list(lines), np.uint64)) * (1 - DARK)
+    for colour, segments in zip(colours, lines.values(), strict=True):
+        plot.add_collection(
+            LineCollection(list(segments), colors=[colour], linewidths=width), autolim=False
+        )
+
+
+def _busiest(lines: Mapping[int, np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The middle of that of 5 x 5 parts of the window with the most outlines, x y in nm."""
+    points = np.concatenate([np.empty((0, 2)), *(part[:, 0] for part in lines.values())])
+    sides = [np.linspace(low[axis], high[axis], 6) for axis in (0, 1)]
+    counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=sides)
+    best = np.array(np.unravel_index(counts.argmax(), counts.shape))
+    return np.asarray(low + (best + 0.5) / 5 * (high - low))

@@ -1,5 +1,7 @@
 """How all pictures of the report look: colours, letters, figures."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,33 +10,28 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from snakemesh.output.atomic import replacing
 
-DPI = 130
 # What was measured, what was estimated or asked for, and what a line adds to either.
 MEASURED, EXPECTED, STRESS = "#2a6f97", "#e07a1f", "#7a1f3d"
-INK, QUIET, GRID = "#22303c", "#5f6f7c", "#e3e8ec"
-_LOOK: Any = {
-    "font.family": "DejaVu Sans",
+# Plots, and what each shows, for programs.
+Facts = list[tuple[Axes, dict[str, Any]]]
+# of this process, which does nothing but draw
+matplotlib.rcParams |= {
+    "figure.dpi": 130,
+    "figure.constrained_layout.use": True,
     "font.size": 9.5,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": QUIET,
+    "axes.grid": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.axisbelow": True,
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
+    "grid.color": "#e3e8ec",
     "legend.frameon": False,
-    "legend.fontsize": 9,
 }
-# of this process, which does nothing but draw
-matplotlib.rcParams.update(_LOOK)
 
 
 def colours_of(labels: np.ndarray) -> np.ndarray:
@@ -50,24 +47,37 @@ def colours_of(labels: np.ndarray) -> np.ndarray:
     return np.asarray(hsv_to_rgb(np.stack([hue, saturation, value], axis=-1)))
 
 
-def new_figure(inches: tuple[float, float], columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure with a row of plots."""
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
-    figure = Figure(figsize=inches, dpi=DPI, layout=layout)
-    axes = [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
-    for plot in axes:
-        plot.grid(color=GRID, linewidth=0.8)
-    return figure, axes
+def new_figure(
+    inches: tuple[float, float], columns: int = 1, rows: int = 1
+) -> tuple[Figure, list[Axes]]:
+    """A figure with rows of plots."""
+    figure = Figure(figsize=inches)
+    plots = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(plots.flat)
 
 
 def nothing_to_show(why: str) -> Figure:
     """A figure that says why it shows nothing."""
-    figure = Figure(figsize=(8, 1.6), dpi=DPI)
-    figure.text(0.5, 0.5, why, ha="center", va="center", color=QUIET, fontsize=11)
+    figure = Figure(figsize=(8, 1.6))
+    figure.text(0.5, 0.5, why, ha="center", va="center", fontsize=11)
     return figure
 
 
-def save(figure: Figure, path: str | Path, facts: str = "") -> None:
-    """Write a figure as PNG, whole or not at all. facts: what the file says in the text `facts`."""
+def save(
+    figure: Figure, path: str | Path, shown: Sequence[tuple[Axes, dict[str, Any]]] = ()
+) -> None:
+    """Write a figure as PNG, whole or not at all.
+
+    The text `facts` of the file is JSON: for each plot of `shown` where it is in pixels, left, top,
+    right and bottom, and which `x` and `y` are at these ends; and what else is known of it.
+    """
+    figure.draw_without_rendering()
+    facts = []
+    for plot, known in shown:
+        box, height = plot.get_window_extent(), figure.bbox.height
+        pixels = [box.x0, height - box.y1, box.x1, height - box.y0]
+        limits = {"x": plot.get_xlim(), "y": plot.get_ylim()[::-1]}
+        facts.append({"pixels": pixels, **limits, **known})
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": "snakemesh", "facts": facts})
+        metadata = {"Software": "snakemesh", "facts": json.dumps(facts)}
+        figure.savefig(temporary, format="png", metadata=metadata)

@@ -8,7 +8,7 @@ import pytest
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan import expected
 from snakemesh.plan.estimates import START_S, plan_work
-from snakemesh.plan.expected import expected_steps, planned_facts
+from snakemesh.plan.expected import expected_steps, levels_there, planned_facts
 from snakemesh.plan.input_state import InputState
 from snakemesh.plan.made_from import MadeFrom
 from volumes import plan_of, volume
@@ -70,11 +70,11 @@ def test_of_many_jobs_some_spread_evenly(made_from):
 
 def test_the_facts_fit_into_json_and_name_the_levels_that_stay(made_from):
     found = json.loads(json.dumps(planned_facts(made_from, FOLDER)))
-    assert [level["number"] for level in found["levels"]] == [0]
+    assert [level["number"] for level in levels_there(made_from.plan)] == [0]
     assert found["plan"].startswith("The plan for")
     assert "of these jobs" not in found["plan"]
     plan = plan_of(volume((90, 80, 70)), num_lods=2, delete_intermediate_scales=False)
-    kept = planned_facts(MadeFrom(plan, InputState(plan, {})), FOLDER)["levels"]
+    kept = levels_there(plan)
     assert [level["number"] for level in kept] == [0, 1]
     for level, planned in zip(kept, plan.levels, strict=True):
         first = [c + v / 2 for c, v in zip(level["corner_nm"], level["voxel_nm"], strict=True)]

@@ -1,5 +1,7 @@
 """Figures of little: no segments, one segment, no benchmarks."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -8,7 +10,7 @@ from PIL import Image
 
 from snakemesh.report.charts import costs_figure, detail_figure, errors_figure, sizes_figure
 from snakemesh.report.costs import Cost
-from snakemesh.report.drawings import scene, singles
+from snakemesh.report.drawings import each_lod, scene, singles
 from snakemesh.report.segments import read_segments
 from snakemesh.report.style import nothing_to_show, save
 
@@ -25,9 +27,9 @@ def segments(folder, count):
 
 def is_drawn(figure, path):
     """Whether a figure can be written, and is not white."""
-    save(figure, path, "facts")
+    save(figure, path, [(plot, {"name": "a"}) for plot in figure.axes])
     with Image.open(path) as picture:
-        assert picture.text["facts"] == "facts"
+        assert all(known["name"] == "a" for known in json.loads(picture.text["facts"]))
         return np.asarray(picture.convert("L")).min() < 128
 
 
@@ -36,13 +38,13 @@ def test_few_segments(tmp_path, count):
     found = segments(tmp_path, count)
     assert is_drawn(sizes_figure(found), tmp_path / "a.png")
     assert is_drawn(errors_figure(found), tmp_path / "b.png")
-    assert found.errors.sum() == count
+    assert len(found.sample) == count
     # the dot is where the error is
-    assert all(error == pytest.approx(0.1) for _, error in found.dots)
+    assert all(error == pytest.approx(0.1) for _, error in found.sample)
 
 
 def test_costs_and_lods_that_are_not_known(tmp_path):
-    cost = Cost("shard", 1, 1, np.ones(1), np.ones(1), np.full(1, np.nan), 600, 10)
+    cost = Cost("shard", 1, np.ones(1), np.ones(1), np.full(1, np.nan), 600, 10)
     nothing = dict.fromkeys(("labels", "faces", "bytes"), 0)
     figures = (
         costs_figure([]),
@@ -55,5 +57,5 @@ def test_costs_and_lods_that_are_not_known(tmp_path):
 
 
 def test_nothing_to_draw():
-    assert scene(None, [], 0) == []
-    assert singles(None, [], []) == []
+    for _, shown in (scene(None, [], 0), singles(None, [], []), each_lod(None, None)):
+        assert shown == []

@@ -7,13 +7,11 @@ import pytest
 
 from snakemesh.report import segments as module
 from snakemesh.report.segments import (
-    ERROR_EDGES,
     MAX_FACES,
-    MOST_DOTS,
     MOST_DRAWABLE,
     MOST_LARGEST,
+    MOST_SAMPLED,
     SIZE_EDGES,
-    quantiles,
     read_segments,
     with_mesh,
 )
@@ -25,7 +23,7 @@ VOXEL_NM3 = 40 * 32 * 32
 def written(tmp_path_factory):
     """A table in groups of rows, the third of them small, and its columns."""
     rng = np.random.default_rng(1)
-    n = 2 * MOST_DOTS + 100
+    n = 2 * MOST_SAMPLED + 100
     voxels = (10 ** rng.uniform(0, 8, n)).astype(np.uint64)
     voxels[:3] = 0
     errors = rng.normal(0.001, 0.01, n)
@@ -39,7 +37,7 @@ def written(tmp_path_factory):
         "more": np.arange(n),
     }
     path = tmp_path_factory.mktemp("table") / "segments.parquet"
-    pq.write_table(pa.table(columns), path, row_group_size=MOST_DOTS)
+    pq.write_table(pa.table(columns), path, row_group_size=MOST_SAMPLED)
     return path, columns, errors
 
 
@@ -50,10 +48,9 @@ def test_sums_and_histograms(written):
     voxels = columns["voxels"].astype(float)
     assert found.sizes.tolist() == np.histogram(voxels, SIZE_EDGES)[0].tolist()
     assert found.held.sum() == pytest.approx(voxels.sum())
-    assert found.errors.sum() == len(errors) - 3
-    assert 0.8 * MOST_DOTS < len(found.dots) < 1.2 * MOST_DOTS
+    assert 0.9 * MOST_SAMPLED < len(found.sample) < 1.1 * MOST_SAMPLED
     known = dict(zip(voxels[3:].tolist(), errors[3:].tolist(), strict=True))
-    for size, error in found.dots[:50]:
+    for size, error in found.sample[:50]:
         assert abs(known[size] - error) < 1e-9 or (voxels == size).sum() > 1
 
 
@@ -92,18 +89,8 @@ def test_labels_with_a_mesh(written):
     assert with_mesh(path, asked).tolist() == labels[::1000].tolist()
 
 
-def test_quantiles_of_errors(written):
-    path, columns, errors = written
-    found = read_segments(path, VOXEL_NM3)
-    middle = quantiles(found.errors.sum(axis=0)[None], ERROR_EDGES, (0.05, 0.5, 0.95))[0]
-    exact = np.quantile(errors[3:], (0.05, 0.5, 0.95))
-    # bins are a tenth of the value wide
-    np.testing.assert_allclose(middle, exact, rtol=0.1)
-    assert np.isnan(quantiles(np.zeros((1, 3), int), np.arange(4.0), (0.5,))).all()
-
-
 def test_a_table_without_rows(tmp_path):
     names = [*module._COLUMNS, *module._CENTROID]
     pq.write_table(pa.table({name: pa.array([], pa.float64()) for name in names}), tmp_path / "t")
     found = read_segments(tmp_path / "t", 1.0)
-    assert found.count == 0 and len(found.dots) == 0 and len(found.largest) == 0
+    assert found.count == 0 and len(found.sample) == 0 and len(found.largest) == 0
