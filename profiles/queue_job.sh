@@ -1,6 +1,6 @@
 #!/bin/sh
 # properties = {properties}
-# What a job of SGE, PBS or HTCondor runs (see src/snakemesh/plan/queues.py). Snakemake fills in
+# What a job of SGE, PBS or HTCondor runs (see src/snakemesh/clusters/queues.py). Snakemake fills in
 # the braces. SNAKEMESH_JOB is how the names of the files begin that say how the job has ended.
 ( {exec_job} ) >"$SNAKEMESH_JOB.log" 2>&1
 status=$?

@@ -15,29 +15,30 @@ from snakemesh.errors import UserError
 from snakemesh.installed import tell_environments
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
-from snakemesh.plan import jobs, label_map
-from snakemesh.plan.configuration import read_settings, typed
-from snakemesh.plan.density import is_sparse
-from snakemesh.plan.damage import damaged_levels, damaged_meshes
-from snakemesh.plan.estimates import job_work
-from snakemesh.plan.failure_reasons import MEMORY, TIME
-from snakemesh.plan.good_levels import unfit_levels
-from snakemesh.plan.input_state import kept_mismatches, kept_sample, look_at_input
-from snakemesh.plan.input_state import read_state, was_sparse, write_state
-from snakemesh.plan.inputs import EXAMPLE_PATH, check_tables, source_levels
-from snakemesh.plan.label_lists import label_files, list_remarks, read_lists, write_lists
-from snakemesh.plan.made_from import MadeFrom
-from snakemesh.plan.other_input import refuse_other_input
+from snakemesh.plan import jobs
+from snakemesh.products import label_map
+from snakemesh.config.configuration import read_settings, typed
+from snakemesh.survey.density import is_sparse
+from snakemesh.products.damage import damaged_levels, damaged_meshes
+from snakemesh.cost.estimates import job_work
+from snakemesh.cost.failure_reasons import MEMORY, TIME
+from snakemesh.survey.good_levels import unfit_levels
+from snakemesh.survey.input_state import kept_mismatches, kept_sample, look_at_input
+from snakemesh.survey.input_state import read_state, was_sparse, write_state
+from snakemesh.survey.inputs import EXAMPLE_PATH, check_tables, source_levels
+from snakemesh.survey.label_lists import label_files, list_remarks, read_lists, write_lists
+from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.other_input import refuse_other_input
 from snakemesh.plan.plan import make_plan
-from snakemesh.plan.provenance import run_document, write_document
-from snakemesh.plan.quiet import SHOWN, quieted
-from snakemesh.plan.remarks import remarks_after, remarks_before, result_lines
-from snakemesh.plan.remarks import target_remarks, view_command
-from snakemesh.plan.run_start import StartHandler, make_folders, refuse_read_only_folder
-from snakemesh.plan.sample import sample_of
-from snakemesh.plan.shortages import shortages_of
-from snakemesh.plan.summary import plan_summary
-from snakemesh.plan.watch import verify_report, watch_run
+from snakemesh.products.provenance import run_document, write_document
+from snakemesh.console.quiet import SHOWN, quieted
+from snakemesh.console.remarks import remarks_after, remarks_before, result_lines
+from snakemesh.console.remarks import target_remarks, view_command
+from snakemesh.console.run_start import StartHandler, make_folders, refuse_read_only_folder
+from snakemesh.survey.sample import sample_of
+from snakemesh.cost.shortages import shortages_of
+from snakemesh.console.summary import plan_summary
+from snakemesh.console.watch import verify_report, watch_run
 
 IS_MODULE = not workflow.modifier.is_main_snakefile()
 
@@ -100,7 +101,7 @@ def begin():
     """
     # here, because jobs read this file too and do not begin a run
     from snakemesh.output import lock
-    from snakemesh.plan.stop import make_stoppable
+    from snakemesh.console.stop import make_stoppable
 
     left = works_left()
     works = {number: work for number, (_, work) in left.items()}
@@ -142,7 +143,7 @@ def say(line):
 
 def lost(line):
     """End the run: another one writes to its output folder."""
-    from snakemesh.plan.stop import stop_run
+    from snakemesh.console.stop import stop_run
 
     logger.error(f"snakemesh: {line}", extra=SHOWN)
     stop_run()
@@ -153,7 +154,7 @@ def compile_what_jobs_need(rules):
     if workflow.deployment_settings.deployment_method:
         return  # jobs run another Python
     # here, because jobs read this file too
-    from snakemesh.plan.compile_first import compile_first, parts_to_compile
+    from snakemesh.compiling.compile_first import compile_first, parts_to_compile
 
     if parts := parts_to_compile(rules, TABLE is not None):
         logger.info(
@@ -283,22 +284,22 @@ def enough(resource, rule, amount):
 QUIET = None
 if workflow.is_main_process:
     # imported here, because jobs read this file too, plan one job and submit nothing
-    from snakemesh.plan.quick_snakemake import use_quick_planning
+    from snakemesh.console.quick_snakemake import use_quick_planning
 
     use_quick_planning()
     if ExecutorPluginRegistry().is_installed("lsf"):
-        from snakemesh.plan.lsf_executor import use_with_lsf
+        from snakemesh.clusters.lsf_executor import use_with_lsf
 
         use_with_lsf(OUT)
     if ExecutorPluginRegistry().is_installed("slurm"):
-        from snakemesh.plan.slurm_executor import use_with_slurm
+        from snakemesh.clusters.slurm_executor import use_with_slurm
 
         use_with_slurm(OUT, not IS_MODULE)
     atexit.register(say_at_exit)
     shown = workflow.output_settings
     if not shown.dryrun:
         if not IS_MODULE:
-            from snakemesh.plan.interrupted_start import end_starting_jobs_silently
+            from snakemesh.console.interrupted_start import end_starting_jobs_silently
 
             end_starting_jobs_silently()
         if not (IS_MODULE or shown.verbose or shown.quiet):

@@ -1,7 +1,7 @@
 # The files of the rule in label_map.smk, and who waits for it.
 
 from snakemesh.bodies.sorted_table import index_path
-from snakemesh.plan.resources import label_map_mem_mb, label_map_runtime
+from snakemesh.cost.resources import label_map_mem_mb, label_map_runtime
 
 
 def label_map_marker(reads_labels):

@@ -1,8 +1,8 @@
 # What the rules of meshing wait for.
 
 from snakemesh.plan.finer import finer_blocks
-from snakemesh.plan.resources import bundle_mem_mb, bundle_runtime, mesh_mem_mb, mesh_runtime
-from snakemesh.plan.resources import small_lods_mem_mb, small_lods_runtime
+from snakemesh.cost.resources import bundle_mem_mb, bundle_runtime, mesh_mem_mb, mesh_runtime
+from snakemesh.cost.resources import small_lods_mem_mb, small_lods_runtime
 from snakemesh.plan.together import blocks_together
 
 # The blocks that one job meshes, as LOD and index.

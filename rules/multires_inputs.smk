@@ -1,7 +1,7 @@
 # What the rules of multires wait for, and what a run makes in the end.
 
-from snakemesh.plan.provenance import read_document, served_document
-from snakemesh.plan.resources import index_mem_mb, index_runtime, shard_mem_mb, shard_runtime
+from snakemesh.products.provenance import read_document, served_document
+from snakemesh.cost.resources import index_mem_mb, index_runtime, shard_mem_mb, shard_runtime
 
 
 def all_shard_markers():

@@ -1,7 +1,7 @@
 # The inputs and outputs of the rules in pyramid.smk: the group of the built levels, its markers.
 
 from snakemesh.plan.levels_group import pyramid_group
-from snakemesh.plan.resources import pyramid_mem_mb, pyramid_runtime
+from snakemesh.cost.resources import pyramid_mem_mb, pyramid_runtime
 
 GROUP = pyramid_group(PLAN)
 LEVELS_MARKER = OUT.levels_marker(MADE_FROM.group)

@@ -1,6 +1,6 @@
 # What the rules of the report wait for, and which files the report is made of.
 
-from snakemesh.plan.expected import levels_there, planned_facts
+from snakemesh.console.expected import levels_there, planned_facts
 
 # By file what it is, in a few words, and the section that shows it. report/ has a caption for each.
 REPORTED = [

@@ -1,7 +1,7 @@
 # What the rules of verification wait for.
 
-from snakemesh.plan.resources import verify_mem_mb, verify_runtime, verify_voxels_mem_mb
-from snakemesh.plan.resources import verify_voxels_runtime
+from snakemesh.cost.resources import verify_mem_mb, verify_runtime, verify_voxels_mem_mb
+from snakemesh.cost.resources import verify_voxels_runtime
 
 
 def finished(wildcards):

@@ -6,7 +6,7 @@ Containers that are in bundles are removed, so that the disk holds the fragments
 from pathlib import Path
 
 from snakemesh.errors import DamagedError
-from snakemesh.multires.container import read_origin
+from snakemesh.fragments.container import read_origin
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import distrusting, write_marker
 

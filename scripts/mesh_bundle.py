@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from snakemesh.multires.bundle import write_bundle
+from snakemesh.fragments.bundle import write_bundle
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import distrusting
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from snakemesh.bodies.sorted_table import open_sorted
 from snakemesh.label_values import one_body
-from snakemesh.multires.mesh_folder import open_meshes
+from snakemesh.meshes.mesh_folder import open_meshes
 from snakemesh.output.atomic import replacing
 from snakemesh.output.job_log import job_log
 from snakemesh.report.bodies import meshes_of, with_most_lods

@@ -37,8 +37,8 @@ DENSE_BLOCKS = """
 import sys, time
 sys.path[:0] = ["tests/helpers"]
 from in_process import build_pyramid, mesh
-from snakemesh.plan.configuration import read_settings
-from snakemesh.plan.inputs import source_levels
+from snakemesh.config.configuration import read_settings
+from snakemesh.survey.inputs import source_levels
 from snakemesh.plan.plan import make_plan
 for name in ("warm", "timed"):
     config = {"input_path": sys.argv[1], "output_directory": sys.argv[2] + name, "num_lods": 3}

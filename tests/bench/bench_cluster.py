@@ -4,7 +4,7 @@
 
 The plan, the jobs, their dependencies and their groups are the workflow's own. Each job takes the
 time that it takes on dense cortex. This time comes from the logs of finished runs, if RUN names
-their output folders, and otherwise from `snakemesh.plan.estimates`. It is varied at random, as much
+their output folders, and otherwise from `snakemesh.cost.estimates`. It is varied at random, as much
 as the logs of LOD 0 vary.
 
 The driver works like Snakemake's. It submits one job after another: first those that waited for
@@ -34,8 +34,8 @@ import yaml
 from bench_operations import fragment_opens, our_calls, table_bytes, their_calls
 from bench_plan import write_volume
 from snakemesh.boxes import indices
-from snakemesh.plan import estimates
-from snakemesh.plan.configuration import read_settings
+from snakemesh.config.configuration import read_settings
+from snakemesh.cost import estimates
 from snakemesh.plan.jobs import (
     blocks_of_bundle,
     super_chunks_for_block,

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from snakemesh.fragments.sharding import shard_of
 from snakemesh.job_records import Sharding
 from snakemesh.multires.shard_layout import SUMMARY
-from snakemesh.multires.sharding import shard_of
 from snakemesh.output.served import served_file
 
 PARTS = 16  # labels are made up and written a part at a time

@@ -25,12 +25,12 @@ import numpy as np
 import worldarray as wa
 
 from mesh_memory import DRAWN, bench_meshing, drawn
+from snakemesh.config.configuration import read_settings
+from snakemesh.cost.resources import pyramid_mem_mb
 from snakemesh.output import remove
-from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.jobs import super_chunk_job
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan, make_plan
-from snakemesh.plan.resources import pyramid_mem_mb
 from snakemesh.pyramid.group import create_group
 from snakemesh.source.read import read_source
 

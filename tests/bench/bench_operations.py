@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from snakemesh.fragments.container_table import ENTRY
 from snakemesh.halo import halo_voxels
-from snakemesh.multires.container_table import ENTRY
 from snakemesh.plan.jobs import smoothing_iterations
 from snakemesh.plan.plan import Plan
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from snakemesh.fragments.container import FRAGMENT, write_container
+from snakemesh.fragments.container_table import Origin
 from snakemesh.job_records import OctreeGrid, Sharding
-from snakemesh.multires.container import FRAGMENT, write_container
-from snakemesh.multires.container_table import Origin
 from snakemesh.multires.shard import write_shard, write_unsharded
 
 GRID = OctreeGrid((0.0, 0.0, 0.0), (8192.0, 8192.0, 10240.0), (1, 2, 4))

@@ -9,16 +9,16 @@ import numpy as np
 import worldarray as wa
 
 from snakemesh.boxes import indices
-from snakemesh.plan.configuration import read_settings
+from snakemesh.config.configuration import read_settings
+from snakemesh.cost.resources import mesh_mem_mb
 from snakemesh.plan.finer import finer_blocks
-from snakemesh.plan.inputs import source_levels
 from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan, make_plan
-from snakemesh.plan.resources import mesh_mem_mb
-from snakemesh.plan.sample import sample_of
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk
+from snakemesh.survey.inputs import source_levels
+from snakemesh.survey.sample import sample_of
 
 # Layers that are drawn at a time
 _LAYERS = 64

@@ -8,8 +8,8 @@ from itertools import product
 import DracoPy
 import numpy as np
 
+from snakemesh.fragments.container import FRAGMENT
 from snakemesh.job_records import OctreeGrid
-from snakemesh.multires.container import FRAGMENT
 
 STEPS = 65535
 

@@ -7,23 +7,23 @@ import worldarray as wa
 
 from small_blocks import small_blocks, small_lods
 from snakemesh.boxes import Index, indices
+from snakemesh.config.configuration import read_settings
 from snakemesh.label_list import LabelLists
 from snakemesh.mesh.block import make_block
 from snakemesh.multires.counts import label_counts
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
 from snakemesh.multires.shard import write_shard
-from snakemesh.open_array import open_stored
 from snakemesh.output.folder import shard_name
-from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.finer import finer_blocks
-from snakemesh.plan.good_levels import unfit_levels
-from snakemesh.plan.inputs import source_levels
 from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
-from snakemesh.plan.label_lists import label_files, read_lists, write_lists
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan, make_plan
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk
+from snakemesh.source.open_array import open_stored
+from snakemesh.survey.good_levels import unfit_levels
+from snakemesh.survey.inputs import source_levels
+from snakemesh.survey.label_lists import label_files, read_lists, write_lists
 
 
 def planned(config: dict) -> Plan:

@@ -1,7 +1,7 @@
 """The products of a plan."""
 
 from snakemesh.boxes import indices
-from snakemesh.plan.made_from import MadeFrom
+from snakemesh.products.made_from import MadeFrom
 
 
 def product_names(made_from: MadeFrom) -> dict[tuple, str]:

@@ -4,14 +4,14 @@ from pathlib import Path
 from unittest import mock
 
 from running import copy_repository
-from snakemesh.multires import octree
+from snakemesh.fragments import octree
 from snakemesh.plan import blocks
 
 # What makes blocks, super-chunks and LODs large: the file and the line.
 _LARGE = (
     ("plan/blocks.py", "MAX_BLOCK_VOXELS = 256**3"),
     ("plan/blocks.py", "MIN_SUPER_CHUNK_VOXELS = 1 << 24"),
-    ("multires/octree.py", "MIN_FINER_BYTES = 1000"),
+    ("fragments/octree.py", "MIN_FINER_BYTES = 1000"),
     ("plan/together.py", "MAX_TOGETHER_VOXELS = 5 << 20"),
     ("plan/together.py", "MAX_CHAIN_VOXELS = 5 << 22"),
 )

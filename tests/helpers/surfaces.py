@@ -4,6 +4,7 @@ import DracoPy
 import numpy as np
 import trimesh
 
+from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
 from snakemesh.halo import halo_voxels
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.lattice import to_lattice
@@ -12,7 +13,6 @@ from snakemesh.mesh.net import label_nets
 from snakemesh.mesh.pieces import Planes, cut_into_pieces, planes_of_tile
 from snakemesh.mesh.smoothing import smooth
 from snakemesh.mesh.surface import extract_surfaces
-from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 
 def noise(shape, n_labels, seed):

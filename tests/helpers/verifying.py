@@ -8,7 +8,7 @@ from in_process import planned
 from snakemesh.boxes import indices
 from snakemesh.label_list import LIST_KEYS
 from snakemesh.plan.jobs import own_box, verify_job
-from snakemesh.plan.label_lists import read_lists
+from snakemesh.survey.label_lists import read_lists
 from snakemesh.verify.findings import merged_findings, save_findings
 from snakemesh.verify.labels import by_reason, reasons
 from snakemesh.verify.levels import LevelChecks, check_levels

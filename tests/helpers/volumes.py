@@ -6,10 +6,10 @@ from unittest import mock
 from hypothesis import strategies as st
 
 from snakemesh.boxes import indices
-from snakemesh.plan.configuration import read_settings
+from snakemesh.config.configuration import read_settings
+from snakemesh.config.settings import Settings
 from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
 from snakemesh.plan.plan import make_plan
-from snakemesh.plan.settings import Settings
 from snakemesh.source.level import SourceLevel
 
 # Even a small volume has several LODs here, and each is made of its level.

@@ -10,8 +10,8 @@ import pytest
 from formats import Placed, coarser, voted
 from formats import write_zarr as write_right
 from in_process import build_pyramid, level_labels, planned
+from snakemesh.console.summary import plan_summary
 from snakemesh.errors import UserError
-from snakemesh.plan.summary import plan_summary
 from surfaces import voronoi
 
 # 37, 61 and 50 voxels: two axes are odd. Labels need 32 bits.

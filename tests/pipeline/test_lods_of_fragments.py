@@ -9,16 +9,16 @@ import pytest
 import in_process
 from formats import Placed, write_zarr
 from snakemesh.boxes import box_name
+from snakemesh.config.configuration import read_settings
 from snakemesh.errors import DamagedError
+from snakemesh.fragments.container import read_section
+from snakemesh.fragments.octree import OCTANT_PLANE
 from snakemesh.mesh.block import make_block
 from snakemesh.mesh.simplified import SHARED_CURVE_ERROR
-from snakemesh.multires.container import read_section
-from snakemesh.multires.octree import OCTANT_PLANE
-from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.finer import finer_blocks
-from snakemesh.plan.inputs import source_levels
 from snakemesh.plan.jobs import mesh_block_job
 from snakemesh.plan.plan import make_plan
+from snakemesh.survey.inputs import source_levels
 from snakemesh.verify.checks import edge_counts, edges_of, problems, welded
 from snakemesh.verify.pieces import piece_volumes
 from snakemesh.verify.reader import STEPS, read_meshes

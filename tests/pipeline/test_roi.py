@@ -13,6 +13,7 @@ from in_process import build_pyramid, level_labels, mesh, planned
 from snakemesh.errors import UserError
 from snakemesh.job_records import LevelPart
 from snakemesh.source.read import read_source
+from snakemesh.source.voxels import open_part
 from snakemesh.verify.checks import (
     ZERO_PROBLEMS,
     edge_counts,
@@ -22,7 +23,6 @@ from snakemesh.verify.checks import (
     welded,
 )
 from snakemesh.verify.reader import read_meshes
-from snakemesh.voxels import open_part
 from surfaces import voronoi
 
 LABELS = voronoi((61, 50, 37), 20, 2)

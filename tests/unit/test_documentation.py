@@ -16,11 +16,11 @@ from snakemake.cli import get_argument_parser
 
 from formats import Placed, write_array, write_zarr
 from snakemesh.cli.program import parser
+from snakemesh.config.configuration import SCHEMA_PATH, read_settings
 from snakemesh.errors import UserError
-from snakemesh.plan.configuration import SCHEMA_PATH, read_settings
-from snakemesh.plan.inputs import check_tables, source_levels
-from snakemesh.plan.label_lists import read_lists
 from snakemesh.plan.plan import make_plan
+from snakemesh.survey.inputs import check_tables, source_levels
+from snakemesh.survey.label_lists import read_lists
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted(str(p.relative_to(REPOSITORY)) for p in REPOSITORY.glob("docs/*.md"))

@@ -14,7 +14,7 @@ from cloudvolume import CloudVolume
 from formats import Placed, write_precomputed, write_zarr
 from snakemesh.chunk_files import COMPRESSED_SUFFIXES, stamps
 from snakemesh.errors import UserError
-from snakemesh.open_array import open_stored
+from snakemesh.source.open_array import open_stored
 from snakemesh.source.read import read_source
 
 RNG = np.random.default_rng(0)

@@ -61,6 +61,6 @@ def test_commits_are_checked_by_the_versions_that_ci_uses():
 
 
 def test_every_key_is_explained_and_no_other():
-    keys = yaml.safe_load(text_of("src/snakemesh/plan/config.schema.yaml"))["properties"]
+    keys = yaml.safe_load(text_of("src/snakemesh/config/config.schema.yaml"))["properties"]
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", text_of("config/README.md"), re.M)
     assert sorted(key for key, explanation in rows if explanation.strip()) == sorted(keys)

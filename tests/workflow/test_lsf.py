@@ -23,11 +23,11 @@ from lsf.syntax import LONGEST, SyntaxRefusedError, read_bsub
 from preloading import library
 from running import command, digests, run
 from small_blocks import copy_with_small_blocks, small_blocks
-from snakemesh.plan.configuration import read_settings
-from snakemesh.plan.inputs import source_levels
+from snakemesh.config.configuration import read_settings
+from snakemesh.cost.resources import mesh_mem_mb, mesh_runtime, shard_mem_mb, shard_runtime
 from snakemesh.plan.plan import Plan, make_plan
-from snakemesh.plan.resources import mesh_mem_mb, mesh_runtime, shard_mem_mb, shard_runtime
-from snakemesh.plan.sample import sample_of
+from snakemesh.survey.inputs import source_levels
+from snakemesh.survey.sample import sample_of
 
 # The profile as it is, with shorter waits where these would only slow the tests down
 LINE = ("--profile", "lsf", "--seconds-between-status-checks", "1", "--latency-wait", "3")
@@ -301,7 +301,7 @@ SCENARIOS = {
 
 def ask_for_too_little(repository: Path) -> None:
     """Have the plan ask for less memory for super-chunks than Python alone takes."""
-    with open(repository / "src" / "snakemesh" / "plan" / "resources.py", "a") as module:
+    with open(repository / "src" / "snakemesh" / "cost" / "resources.py", "a") as module:
         module.write("\n\ndef pyramid_mem_mb(plan):\n    return 250\n")
 
 
@@ -322,7 +322,7 @@ def outcomes(request, config, tmp_path_factory):
         for scenario in wanted:
             folder = tmp_path_factory.mktemp(scenario.__name__)
             repository = copy_with_small_blocks(folder / "repository")
-            less_patient(repository / "src" / "snakemesh" / "plan" / "lsf_executor.py")
+            less_patient(repository / "src" / "snakemesh" / "clusters" / "lsf_executor.py")
             places[scenario] = Place(repository, folder, config)
         yield {scenario: pool.submit(scenario, place) for scenario, place in places.items()}
 

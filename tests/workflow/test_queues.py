@@ -33,7 +33,7 @@ LIMIT_MB = 1000
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory) -> Path:
     repository = copy_with_small_blocks(tmp_path_factory.mktemp("queues") / "repository")
-    module = repository / "src" / "snakemesh" / "plan" / "queues.py"
+    module = repository / "src" / "snakemesh" / "clusters" / "queues.py"
     text = module.read_text()
     for old, new in SHORTER.items():
         assert old in text

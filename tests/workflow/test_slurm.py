@@ -50,7 +50,7 @@ def too_little(tmp_path) -> Path:
     Python alone takes more than these 300 MB.
     """
     repository = copy_with_small_blocks(tmp_path / "repository")
-    with open(repository / "src" / "snakemesh" / "plan" / "resources.py", "a") as module:
+    with open(repository / "src" / "snakemesh" / "cost" / "resources.py", "a") as module:
         module.write(
             "\n_right = mesh_mem_mb\n\n\n"
             "def mesh_mem_mb(plan, lod):\n"
@@ -135,7 +135,7 @@ def job_without_files():
 def test_jobs_are_not_forgotten(monkeypatch):
     """The plugin forgets jobs that it neither yields nor reports, as when Slurm never answers."""
     plugin = pytest.importorskip("snakemake_executor_plugin_slurm", reason="NOT TESTED: no plugin")
-    from snakemesh.plan import slurm_executor
+    from snakemesh.clusters import slurm_executor
 
     async def check_active_jobs(self, jobs):
         self.report_job_success(jobs[0])
@@ -161,7 +161,7 @@ def test_jobs_are_not_forgotten(monkeypatch):
 def test_a_job_that_slurm_refuses_for_longer_has_failed(monkeypatch):
     """Ten minutes once Slurm has taken a job, one minute before."""
     plugin = pytest.importorskip("snakemake_executor_plugin_slurm", reason="NOT TESTED: no plugin")
-    from snakemesh.plan import slurm_executor
+    from snakemesh.clusters import slurm_executor
 
     now, failed = [0], []
     monkeypatch.setattr(slurm_executor, "time", SimpleNamespace(monotonic=lambda: now[0]))

@@ -30,9 +30,9 @@ from neuroglancer_page import (
     serving,
 )
 from running import digests
-from snakemesh.plan.input_state import InputState
-from snakemesh.plan.made_from import MadeFrom
-from snakemesh.plan.provenance import run_document, write_document
+from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.provenance import run_document, write_document
+from snakemesh.survey.input_state import InputState
 from snakemesh.verify.checks import to_nm, welded
 from snakemesh.verify.reader import read_entries, read_mesh
 from snakemesh.view.output import Output, read_output

@@ -10,9 +10,9 @@ import numpy as np
 
 from snakemesh.bodies.met import MetLabels
 from snakemesh.bodies.sorted_table import open_sorted
-from snakemesh.compiled import njit
 from snakemesh.job_records import LabelMap
-from snakemesh.label_hash import larger, layers, look_up
+from snakemesh.kernels.compiled import njit
+from snakemesh.kernels.label_hash import larger, layers, look_up
 
 
 @dataclass

@@ -34,7 +34,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Export meshes, and say how many."""
     # here, because the other commands and shell completion need no numpy
     from snakemesh.meshes.export import export, said
-    from snakemesh.multires.mesh_folder import open_meshes
+    from snakemesh.meshes.mesh_folder import open_meshes
 
     try:
         if options.lod < 0:

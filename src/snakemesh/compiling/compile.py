@@ -7,9 +7,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 from numba.core.registry import cpu_target
 
-from snakemesh import kernel_files
 from snakemesh.compiling.quick_flags import use_quick_flags
 from snakemesh.compiling.stages import STAGES
+from snakemesh.kernels import kernel_files
 
 # Code that nobody has compiled for so long is removed: half a year.
 _KEPT_S = 180 * 24 * 3600

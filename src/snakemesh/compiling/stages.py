@@ -1,8 +1,8 @@
 """What compiles all functions of a job: calls with next to nothing to do.
 
 Each stage calls what runs in a job between two other stages, so that they need not follow each
-other. The types of the arguments are those of a job; `tests/unit/test_compiling.py` shows that a
-job finds nothing left to compile.
+other. The types of the arguments are those of a job: tests/unit/kernels/test_compiling.py shows
+that a job finds nothing left to compile.
 """
 
 from collections.abc import Callable

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from snakemesh.compiled import njit
 from snakemesh.example.kernels import NM, VOXEL
+from snakemesh.kernels.compiled import njit
 
 DIRECTION = 4096  # the length of a vector that is a direction
 STEP = 8 * NM  # the length of one step

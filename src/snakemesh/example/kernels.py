@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 
 NM = 16  # one nanometre
 VOXEL = (20 * NM, 8 * NM, 8 * NM)

@@ -58,7 +58,7 @@ def _write_group(group: Path, labels: np.ndarray) -> None:
     # here, because these import tensorstore, and the constants must be cheap
     import worldarray
 
-    from snakemesh.zarr_documents import array_documents, group_documents
+    from snakemesh.source.zarr_documents import array_documents, group_documents
 
     s0 = group / "s0"
     s0.mkdir(parents=True)

@@ -12,6 +12,8 @@ from xxhash import xxh3_128
 from snakemesh.bodies.mapping import Mapper
 from snakemesh.bodies.met import write_record
 from snakemesh.boxes import Index, Shape, slices, triple
+from snakemesh.fragments.container import COUNT, FRAGMENT, write_container
+from snakemesh.fragments.container_table import Origin
 from snakemesh.halo import halo_voxels
 from snakemesh.job_records import MeshBlockJob
 from snakemesh.label_values import as_labels, one_body
@@ -21,9 +23,7 @@ from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.tile import mesh_tile, tile_shape
 from snakemesh.mesh.tiles import tile_of, tiles_of
 from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
-from snakemesh.multires.container import COUNT, FRAGMENT, write_container
-from snakemesh.multires.container_table import Origin
-from snakemesh.voxels import open_part, reading_part, unreadable
+from snakemesh.source.voxels import open_part, reading_part, unreadable
 
 
 def make_block(job: MeshBlockJob, container: Path) -> BlockStats | None:

@@ -7,7 +7,7 @@ along y and z.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 
 

@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.boxes import triple
+from snakemesh.fragments.container import FRAGMENT, NO_COUNTS, write_container
+from snakemesh.fragments.container_table import Origin
+from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
 from snakemesh.job_records import FinerBlocks, MeshBlockJob
 from snakemesh.mesh.earlier import containers_alike, how_made, take
 from snakemesh.mesh.finer import (
@@ -36,9 +39,6 @@ from snakemesh.mesh.surface_error import of_faces, with_simplification
 from snakemesh.mesh.tile import geometry_of
 from snakemesh.mesh.tiles import tile_of
 from snakemesh.mesh.voxel_moments import moments_of
-from snakemesh.multires.container import FRAGMENT, NO_COUNTS, write_container
-from snakemesh.multires.container_table import Origin
-from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 Cell = tuple[int, int, int]
 

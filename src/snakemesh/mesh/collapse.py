@@ -7,7 +7,7 @@ that face their edge (the link condition: Dey et al. 1999, "Topology preserving 
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.stars import NOBODY, SIZE, are_neighbours, block_of, is_among
 
 # A vertex with more faces than this is not collapsed, and no collapse makes one; one that is not

@@ -5,8 +5,8 @@ What follows needs no hash table, no memory by the value of a label, and one typ
 
 import numpy as np
 
-from snakemesh.compiled import njit
-from snakemesh.label_hash import larger, layers, look_up
+from snakemesh.kernels.compiled import njit
+from snakemesh.kernels.label_hash import larger, layers, look_up
 
 
 def compact_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

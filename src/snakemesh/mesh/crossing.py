@@ -1,6 +1,6 @@
 """Whether two faces run through each other, without rounding."""
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.collapse import difference
 
 

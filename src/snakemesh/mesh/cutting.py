@@ -10,7 +10,7 @@ an axis. Positions are int32 in any measure.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 
 # A free slot of the hash table of cut edges; no edge has this key.
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)

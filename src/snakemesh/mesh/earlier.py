@@ -6,9 +6,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from snakemesh.fragments.container import read_origin
 from snakemesh.job_records import RESULTS_VERSION, MeshBlockJob
 from snakemesh.label_values import LABELS
-from snakemesh.multires.container import read_origin
 from snakemesh.output.atomic import replacing
 
 

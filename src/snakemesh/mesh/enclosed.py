@@ -17,7 +17,7 @@ Everything is x y z. Volumes and lengths are in the measure of `step`.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 
 
 def enclosed_moments(

@@ -14,11 +14,8 @@ import DracoPy
 import numpy as np
 from xxhash import xxh3_128
 
-from snakemesh.compiled import njit
 from snakemesh.errors import DamagedError
-from snakemesh.mesh.folded import without_folded
-from snakemesh.mesh.places import places
-from snakemesh.multires.container import (
+from snakemesh.fragments.container import (
     COUNT,
     FRAGMENT,
     Section,
@@ -26,8 +23,11 @@ from snakemesh.multires.container import (
     section_of,
     whole_table,
 )
-from snakemesh.multires.octree import CELL_STEPS
-from snakemesh.multires.payload import payload_of
+from snakemesh.fragments.octree import CELL_STEPS
+from snakemesh.fragments.payload import payload_of
+from snakemesh.kernels.compiled import njit
+from snakemesh.mesh.folded import without_folded
+from snakemesh.mesh.places import places
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ Format: neuroglancer/src/datasource/precomputed/meshes.md, "multi-resolution mes
 import DracoPy
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.fragments.container import FRAGMENT
+from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.folded import without_folded
 from snakemesh.mesh.places import places
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.mesh.surface_error import mean_by_area
-from snakemesh.multires.container import FRAGMENT
-from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 # 1.7 bytes a face on pinky40, a public dense segmentation of mouse cortex. Higher levels take twice
 # the time and save nothing.

@@ -7,8 +7,8 @@ are cut, so nothing is rounded after a cut. A position on the face between two c
 
 import numpy as np
 
-from snakemesh.compiled import njit
-from snakemesh.multires.octree import CELL_STEPS
+from snakemesh.fragments.octree import CELL_STEPS
+from snakemesh.kernels.compiled import njit
 
 
 def to_lattice(vertices: np.ndarray, per_cell: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ are measured from the first vertex of an octet.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.quadrics import best_move
 from snakemesh.mesh.smoothing import corners

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import N_EDGES, NO_ITEM, VOXEL_STEPS, make_cases
 from snakemesh.mesh.cells import cell_labels, has_neck, middle_of, mixed_cells
 from snakemesh.mesh.compact_labels import compact_labels

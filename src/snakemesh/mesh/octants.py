@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snakemesh.boxes import ceil_div, triple
+from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
 from snakemesh.job_records import FinerBlocks, MeshBlockJob
 from snakemesh.mesh.pieces import planes_of_box
 from snakemesh.mesh.simplified import Geometry
@@ -12,7 +13,6 @@ from snakemesh.mesh.snapping import grain_of
 from snakemesh.mesh.tile import geometry_of
 from snakemesh.mesh.tiles import tile_of
 from snakemesh.mesh.volume_ends import VolumeEnds, step_at
-from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 
 @dataclass(frozen=True)

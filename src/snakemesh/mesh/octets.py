@@ -10,7 +10,7 @@ octet is a disk, and it meets each face of the octet in one curve or not at all.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import VOXEL_BITS
 
 

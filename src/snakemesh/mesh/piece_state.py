@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.collapse import CROWDING, MAX_STAR, UNFORCED, border_neighbours, may_collapse
 from snakemesh.mesh.quadrics import best_neighbour, bring_along, collapse_error
 from snakemesh.mesh.seam_curves import FREE, KEPT

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from snakemesh.boxes import triple
-from snakemesh.compiled import njit
+from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cutting import facing, first_not_below, split
 from snakemesh.mesh.piece_order import sorted_by_piece
 from snakemesh.mesh.seam_normals import normals_in_planes
 from snakemesh.mesh.submeshes import local_meshes
-from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 # What `_boxes_of` finds besides boxes: a face beyond a seam, a face that has to be cut.
 _OUTSIDE, _CROSSING = -1, -2

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from snakemesh.compiled import njit
-from snakemesh.label_hash import look_up
+from snakemesh.kernels.compiled import njit
+from snakemesh.kernels.label_hash import look_up
 
 
 @njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ areas. All areas are doubled. points: (N, 3) float32, in voxels.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.collapse import difference
 from snakemesh.mesh.stars import NOBODY, SIZE, block_of
 

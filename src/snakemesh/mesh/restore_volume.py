@@ -14,7 +14,7 @@ Everything is x y z. Moments and distances are in voxels (the geometric mean of 
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.enclosed import enclosed_moments
 from snakemesh.mesh.seam_curves import FREE
 from snakemesh.mesh.submeshes import local_meshes

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.fragments.octree import CELL_STEPS
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.seam_strips import slabs
 from snakemesh.mesh.simplified import Geometry, Mesh, with_strips
 from snakemesh.mesh.strips import Companions, add_strips, borders_of, unit
-from snakemesh.multires.octree import CELL_STEPS
 
 # Width of a strip, in voxels of the level: what is seen of the rim on the flat cut.
 WIDTH = 0.35

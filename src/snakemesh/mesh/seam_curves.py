@@ -14,7 +14,7 @@ than others, so they are smoothed along the curve.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.collapse import difference
 from snakemesh.mesh.pieces import Pieces, on_planes
 

@@ -8,7 +8,7 @@ Everything is x y z, in steps of the lattice.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 
 # Length of the normal of a face. The sums at a vertex stay below 2^31.
 _UNIT = 1024.0

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.pieces import Planes, on_planes
 from snakemesh.mesh.seam_curves import KEPT
 from snakemesh.mesh.simplified import Geometry, Mesh, with_strips
@@ -24,7 +25,6 @@ from snakemesh.mesh.strips import (
     unit,
 )
 from snakemesh.mesh.volume_ends import VolumeEnds
-from snakemesh.multires.octree import CELL_STEPS
 
 # Width of a strip, in voxels of the level. Wider ones leave less room to the faces beside them.
 # Positions are too coarse for narrower ones: they are rounded to a quarter of the grain of others,

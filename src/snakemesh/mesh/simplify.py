@@ -14,7 +14,7 @@ moves none. So pieces fit before and after.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.collapse import CROWDING, UNFORCED
 from snakemesh.mesh.piece_state import ANYTHING, NEVER, Piece, clear, collapse_best, drop, look
 from snakemesh.mesh.pieces import Pieces

@@ -11,7 +11,7 @@ they are below 2^20 on every axis, which is 256 voxels; a quad is a voxel or two
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.smoothing_passes import pass_steps
 
 # Weights are integers, in steps of 2^-32.

@@ -15,14 +15,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.fragments.octree import CELL_STEPS
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cutting import first_not_below
 from snakemesh.mesh.lattice import nearest_step
 from snakemesh.mesh.pieces import Pieces, Planes
 from snakemesh.mesh.places import places
 from snakemesh.mesh.seam_curves import KEPT
 from snakemesh.mesh.volume_ends import VolumeEnds
-from snakemesh.multires.octree import CELL_STEPS
 
 # A 16th saves 19 % of the bytes of LOD 0 of pinky40 and moves vertices by 0.03 voxel (rms). A 24th
 # saves two thirds of that, and a 12th a fifth more.

@@ -6,7 +6,7 @@ octant: what touches a face of the octant may go on beyond it.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 
 # A closed surface that holds less than this many voxels of the level goes.
 LEAST_VOXELS = 1.0

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 
 NOBODY = np.uint32(0xFFFFFFFF)
 _EIGHT = np.uint64(8)

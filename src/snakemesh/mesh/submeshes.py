@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 
 
 @njit(cache=True, nogil=True)

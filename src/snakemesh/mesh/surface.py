@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.merging import merge_vertices
 from snakemesh.mesh.necks import neck_vertices

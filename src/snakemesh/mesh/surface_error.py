@@ -7,7 +7,7 @@ docs/design.md compares it with true distances.
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 
 # How far the true surface is from the dense one, in voxels of the level, root mean square: at LOD 0
 # smoothing and merging move it; at a coarser LOD the voxels of the level are a sample of those of

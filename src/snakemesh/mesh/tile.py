@@ -24,6 +24,8 @@ from math import ceil
 import numpy as np
 
 from snakemesh.boxes import triple
+from snakemesh.fragments.container import FRAGMENT
+from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
@@ -41,8 +43,6 @@ from snakemesh.mesh.volume_ends import (
     volume_ends,
 )
 from snakemesh.mesh.voxel_moments import moments_of, moments_up_to
-from snakemesh.multires.container import FRAGMENT
-from snakemesh.multires.octree import CELL_STEPS
 
 # Position of a seam, in voxels from the lower corner of the tile; None where there is no seam.
 Seam = int | None

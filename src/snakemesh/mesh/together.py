@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from snakemesh.fragments.soundness import is_sound
 from snakemesh.job_records import MeshBlockJob
 from snakemesh.mesh.block import make_block
 from snakemesh.mesh.earlier import take
 from snakemesh.mesh.stats import BlockStats
-from snakemesh.multires.soundness import is_sound
 from snakemesh.output.atomic import sync_folder
 
 

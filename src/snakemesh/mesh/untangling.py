@@ -10,8 +10,8 @@ Everything is x y z, in steps of the lattice.
 
 import numpy as np
 
-from snakemesh.compiled import njit
-from snakemesh.label_hash import look_up
+from snakemesh.kernels.compiled import njit
+from snakemesh.kernels.label_hash import look_up
 from snakemesh.mesh.collapse import difference
 from snakemesh.mesh.crossing import cross
 from snakemesh.mesh.pieces import Planes

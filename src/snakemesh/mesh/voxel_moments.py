@@ -10,8 +10,8 @@ from itertools import product
 import numpy as np
 
 from snakemesh.boxes import triple
-from snakemesh.compiled import njit
-from snakemesh.label_hash import larger, layers, look_up
+from snakemesh.kernels.compiled import njit
+from snakemesh.kernels.label_hash import larger, layers, look_up
 
 
 def voxel_moments(

@@ -9,10 +9,10 @@ import numpy as np
 
 from snakemesh.ascending import find
 from snakemesh.boxes import ceil_div, indices, triple
+from snakemesh.fragments.container import COUNT
 from snakemesh.label_list import LIST_KEYS
 from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.voxel_moments import voxel_moments
-from snakemesh.multires.container import COUNT
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ import trimesh
 from tqdm import tqdm
 
 from snakemesh.errors import UserError
-from snakemesh.multires.mesh_folder import MeshFolder
-from snakemesh.multires.stored_meshes import (
+from snakemesh.meshes.mesh_folder import MeshFolder
+from snakemesh.meshes.stored_meshes import (
     StoredMesh,
     all_places,
     fragment_bytes,
     places_of,
     stored_meshes,
 )
-from snakemesh.multires.whole_mesh import WholeMesh, whole_mesh
+from snakemesh.meshes.whole_mesh import WholeMesh, whole_mesh
 from snakemesh.output.atomic import replacing, sync_filesystem
 
 FORMATS = ("ply", "obj", "stl", "glb")

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from snakemesh.ascending import find
+from snakemesh.fragments.container import COUNT, read_counts
+from snakemesh.fragments.sharding import shard_of
 from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.label_list import LIST_KEYS
-from snakemesh.multires.container import COUNT, read_counts
-from snakemesh.multires.sharding import shard_of
 
 # Of the labels of target_ids that are nowhere, so many are named.
 MAX_NAMED = 5

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snakemesh.fragments.octree import Nodes, demorton
 from snakemesh.job_records import OctreeGrid
-from snakemesh.multires.octree import Nodes, demorton
 
 WORD_BYTES = 4
 _FIXED_WORDS = 7  # chunk_shape, grid_origin, num_lods

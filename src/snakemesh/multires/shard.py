@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from snakemesh.fragments.container import NO_COUNTS
+from snakemesh.fragments.payload import BLOCK_BYTES, payload_blocks, write_all
+from snakemesh.fragments.sections import Sections, read_sections
+from snakemesh.fragments.sharding import minishard_of
 from snakemesh.job_records import OctreeGrid, Sharding
-from snakemesh.multires.container import NO_COUNTS
 from snakemesh.multires.manifests import WORD_BYTES
-from snakemesh.multires.payload import BLOCK_BYTES, payload_blocks, write_all
-from snakemesh.multires.sections import Sections, read_sections
 from snakemesh.multires.shard_layout import ShardLayout, lay_out
-from snakemesh.multires.sharding import minishard_of
 from snakemesh.output.atomic import replacing
 
 # An entry of a minishard index: a label, and the start and size of its manifest, 64 bits each.

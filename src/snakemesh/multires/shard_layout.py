@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snakemesh.fragments.container import NO_COUNTS
+from snakemesh.fragments.octree import CELL_STEPS, Nodes, kept_lods, manifest_nodes, morton
+from snakemesh.fragments.sections import Sections
 from snakemesh.job_records import OctreeGrid
-from snakemesh.multires.container import NO_COUNTS
 from snakemesh.multires.counts import centroids_of, voxels_of
 from snakemesh.multires.lod_scales import lod_errors, lod_scales
 from snakemesh.multires.manifests import WORD_BYTES, encode_manifests
-from snakemesh.multires.octree import CELL_STEPS, Nodes, kept_lods, manifest_nodes, morton
-from snakemesh.multires.sections import Sections
 
 # A row of a summary: one label of a shard. voxels: of s0; centroid: the mean of their centres, x y
 # z in nm. volume (nm^3), area (nm^2), faces: sums over its fragments at LOD 0. lower, upper: bounds

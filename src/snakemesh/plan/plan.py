@@ -13,6 +13,7 @@ import numpy as np
 
 from snakemesh.bodies.user_table import TableFacts
 from snakemesh.boxes import Shape, ceil_div, triple
+from snakemesh.config.settings import Settings
 from snakemesh.errors import UserError
 from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.label_values import LabelValues
@@ -26,7 +27,6 @@ from snakemesh.plan.box_figures import Sample
 from snakemesh.plan.bundles import blocks_per_bundle
 from snakemesh.plan.levels import NO_MISMATCHES, Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, base_of, chosen_num_lods, level_factors
-from snakemesh.plan.settings import Settings
 from snakemesh.plan.stages import Stage, built_chunks, stages_of
 from snakemesh.plan.together import blocks_together
 from snakemesh.source.level import SourceLevel

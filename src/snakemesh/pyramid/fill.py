@@ -23,7 +23,7 @@ from snakemesh.label_values import LABELS, LabelValues, as_labels
 from snakemesh.pyramid.downsample import downsample
 from snakemesh.pyramid.pieces import read_pieces, shape_of
 from snakemesh.reading import BYTES_WRITING
-from snakemesh.voxels import unreadable
+from snakemesh.source.voxels import unreadable
 
 
 @dataclass(frozen=True)

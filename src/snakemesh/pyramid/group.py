@@ -10,7 +10,7 @@ import worldarray as wa
 from snakemesh.job_records import BuiltLevel, LinkedLevel, PyramidGroup
 from snakemesh.output.atomic import replacing, sync_filesystem
 from snakemesh.output.remove import remove_tree, remove_unfinished
-from snakemesh.zarr_documents import AXES, array_documents, group_documents
+from snakemesh.source.zarr_documents import AXES, array_documents, group_documents
 
 
 def create_group(group: PyramidGroup) -> None:

@@ -16,7 +16,7 @@ from snakemesh.job_records import SuperChunkJob
 from snakemesh.output.atomic import sync_filesystem
 from snakemesh.output.remove import remove_unfinished
 from snakemesh.pyramid.fill import fill_super_chunk
-from snakemesh.voxels import is_background, open_part, reading_part
+from snakemesh.source.voxels import is_background, open_part, reading_part
 
 
 def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:

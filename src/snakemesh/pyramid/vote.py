@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from snakemesh.compiled import njit
 from snakemesh.job_records import MAX_STAGE_FACTOR
+from snakemesh.kernels.compiled import njit
 
 # Nodes in a row of scratch, at most. The scratch of a level has one row for each row of nodes in a
 # bar. A row holds three planes of SPAN values, one after another: the label of each node, the votes

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snakemesh.multires.mesh_folder import MeshFolder
-from snakemesh.multires.stored_meshes import StoredMesh, fragment_bytes, places_of, stored_meshes
-from snakemesh.multires.whole_mesh import WholeMesh, whole_mesh
+from snakemesh.meshes.mesh_folder import MeshFolder
+from snakemesh.meshes.stored_meshes import StoredMesh, fragment_bytes, places_of, stored_meshes
+from snakemesh.meshes.whole_mesh import WholeMesh, whole_mesh
 
 # The most bytes of all fragments in a picture, at about 3 bytes a triangle.
 MAX_BYTES = 3_000_000

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snakemesh.multires.mesh_folder import MeshFolder
-from snakemesh.multires.stored_meshes import StoredMesh
+from snakemesh.meshes.mesh_folder import MeshFolder
+from snakemesh.meshes.stored_meshes import StoredMesh
 from snakemesh.report.bodies import MAX_BYTES, Body, finest_lod, read_bodies, together
 from snakemesh.report.meshes import broadside, draw, frame, sides
 from snakemesh.report.style import Facts, colours_of, new_figure, nothing_to_show

@@ -13,12 +13,12 @@ from matplotlib.ticker import FuncFormatter
 from snakemesh.boxes import slices
 from snakemesh.job_records import LevelPart
 from snakemesh.label_values import as_labels
-from snakemesh.multires.mesh_folder import MeshFolder
-from snakemesh.multires.stored_meshes import StoredMesh
+from snakemesh.meshes.mesh_folder import MeshFolder
+from snakemesh.meshes.stored_meshes import StoredMesh
 from snakemesh.report.bodies import read_bodies
 from snakemesh.report.style import Facts, colours_of, new_figure
 from snakemesh.units import lengths
-from snakemesh.voxels import open_part
+from snakemesh.source.voxels import open_part
 
 # Voxels of the longest side of a picture.
 MOST_VOXELS = 768

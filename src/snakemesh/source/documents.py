@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 from worldarray.store import PROBE_KEYS, Location, basename, is_root, join, normalize_path, parent
 
-from snakemesh.open_array import store_specs
+from snakemesh.source.open_array import store_specs
 from snakemesh.stored_array import DOCUMENTS
 from snakemesh.zip_files import zip_file
 

@@ -15,11 +15,11 @@ from snakemesh.boxes import Nanometres, Shape, triple
 from snakemesh.chunk_files import ChunkFiles, chunk_files
 from snakemesh.errors import UserError, one_line
 from snakemesh.label_values import label_type
-from snakemesh.open_array import open_stored
 from snakemesh.source.arrays import array_facts, refuse_multisets
 from snakemesh.source.axes import chosen_index, placed_nm, spatial_axes
 from snakemesh.source.bounds import refuse_odd_placement, refuse_odd_shape
 from snakemesh.source.documents import Node
+from snakemesh.source.open_array import open_stored
 from snakemesh.source.placement import placement_of
 from snakemesh.source.stored_files import explained
 from snakemesh.stored_array import StoredArray

@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 
 
 def components(labels: np.ndarray, most_axes: int) -> tuple[np.ndarray, np.ndarray]:

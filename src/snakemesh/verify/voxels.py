@@ -13,7 +13,7 @@ import tensorstore as ts
 import worldarray as wa
 
 from snakemesh.job_records import LevelPart, VerifyJob
-from snakemesh.open_array import open_in_c_order
+from snakemesh.source.open_array import open_in_c_order
 from snakemesh.verify.reader import hashed
 
 # Voxels on an axis that are read at a time.

@@ -8,13 +8,13 @@ import tensorstore as ts
 from in_process import listed
 from small_blocks import small_blocks
 from snakemesh.boxes import box_name, indices
+from snakemesh.config.configuration import read_settings
 from snakemesh.errors import UserError
+from snakemesh.fragments.container import read_section
+from snakemesh.fragments.octree import CELL_STEPS
+from snakemesh.fragments.payload import payload_blocks
 from snakemesh.halo import halo_voxels
 from snakemesh.mesh.block import mesh_block
-from snakemesh.multires.container import read_section
-from snakemesh.multires.octree import CELL_STEPS
-from snakemesh.multires.payload import payload_blocks
-from snakemesh.plan.configuration import read_settings
 from snakemesh.plan.jobs import mesh_block_job
 from snakemesh.plan.plan import make_plan
 from snakemesh.source.read import read_source

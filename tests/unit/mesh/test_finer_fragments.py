@@ -5,9 +5,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snakemesh.fragments.container import COUNT, FRAGMENT
+from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
 from snakemesh.mesh.finer import FinerFragments, halved, halved_surfaces, one_in_each_place
-from snakemesh.multires.container import COUNT, FRAGMENT
-from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 WIDTHS = {0: OCTANT_PLANE, 1: CELL_STEPS - OCTANT_PLANE}
 steps = st.integers(0, CELL_STEPS)

@@ -9,12 +9,12 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snakemesh.fragments.container import FRAGMENT
+from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import to_lattice
 from snakemesh.mesh.pieces import planes_of_tile
-from snakemesh.multires.container import FRAGMENT
-from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 from surfaces import (
     canonical,
     decoded,

@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from snakemesh.multires.octree import CELL_STEPS
+from snakemesh.fragments.octree import CELL_STEPS
 from surfaces import canonical, face_pieces, noise, open_edges, tile_pieces, voronoi
 
 CELL = (6, 7, 5)  # x y z

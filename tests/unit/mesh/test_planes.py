@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
 from snakemesh.mesh.pieces import on_planes, planes_of_tile, push_back
-from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 from surfaces import dense, face_pieces, noise, open_edges, pieces_of, planes_at
 
 VOXEL = 256

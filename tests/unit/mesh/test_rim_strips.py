@@ -3,9 +3,9 @@ import pytest
 from test_seam_strips import angles, unit
 
 import snakemesh.mesh.tile
+from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.tile import Tile, mesh_tile
-from snakemesh.multires.octree import CELL_STEPS
 from surfaces import assert_sound, decoded, fragments, noise, open_edges, solid, voronoi
 
 CELL = (32, 32, 32)

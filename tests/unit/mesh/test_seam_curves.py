@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.pieces import on_planes
 from snakemesh.mesh.seam_curves import DROPPED, FREE, HELD, KEPT, MIN_LOOP, thin_curves
-from snakemesh.multires.octree import CELL_STEPS
 from surfaces import (
     ball,
     dense,

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.halo import halo_voxels
 from snakemesh.mesh.pieces import on_planes
 from snakemesh.mesh.tile import Tile, mesh_tile
-from snakemesh.multires.octree import CELL_STEPS
 from surfaces import ball, fragments, tile_pieces, voronoi
 
 SWEEPS = 5

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.pieces import planes_of_tile
 from snakemesh.mesh.seam_curves import KEPT, thin_curves
 from snakemesh.mesh.snapping import LEAST_VERTICES, PER_VOXEL, grain_of, snap, snap_curves
 from snakemesh.mesh.volume_ends import volume_ends
-from snakemesh.multires.octree import CELL_STEPS
 from surfaces import noise, tile_pieces, voronoi
 
 CELL = (32, 20, 48)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snakemesh.fragments.container import FRAGMENT
+from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.halo import halo_voxels
 from snakemesh.mesh import simplified
 from snakemesh.mesh.tile import Tile, mesh_tile
-from snakemesh.multires.container import FRAGMENT
-from snakemesh.multires.octree import CELL_STEPS
 from surfaces import assert_sound, ball, canonical, decoded, noise, open_edges, solid, voronoi
 
 VOXEL_NM = (40.0, 32.0, 32.0)  # z y x

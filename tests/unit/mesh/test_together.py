@@ -6,10 +6,10 @@ import pytest
 from test_block import plan_of
 
 from snakemesh.boxes import box_name, indices
+from snakemesh.fragments.soundness import is_sound
 from snakemesh.mesh import together
 from snakemesh.mesh.block import BlockStats, make_block
 from snakemesh.mesh.together import mesh_together
-from snakemesh.multires.soundness import is_sound
 from snakemesh.plan.jobs import mesh_block_job
 from surfaces import voronoi
 

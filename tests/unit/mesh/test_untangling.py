@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from bench.crossing_faces import crossing_faces
+from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
 from snakemesh.mesh.pieces import planes_of_tile
 from snakemesh.mesh.untangling import untangle
 from snakemesh.mesh.volume_ends import volume_ends
-from snakemesh.multires.octree import CELL_STEPS, OCTANT_PLANE
 
 # A cell of 16 voxels that ends with the volume, cut into octants.
 VOXEL = CELL_STEPS // 16

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.volume_ends import clamp_to_volume, squeeze_last_voxels, volume_ends
-from snakemesh.multires.octree import CELL_STEPS
 
 CELL = 32
 VOXEL = Fraction(CELL_STEPS, CELL)

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snakemesh.fragments.container import NO_COUNTS
 from snakemesh.mesh.wanted import Lists, count_voxels
-from snakemesh.multires.container import NO_COUNTS
 from snakemesh.multires.counts import merged
 
 CELL = (8, 16, 8)  # z y x

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemesh.errors import DamagedError
+from snakemesh.fragments.container import COUNT, FRAGMENT, read_counts, write_container
+from snakemesh.fragments.container_table import Origin
+from snakemesh.fragments.sharding import shard_of
 from snakemesh.job_records import Sharding
-from snakemesh.multires.container import COUNT, FRAGMENT, read_counts, write_container
-from snakemesh.multires.container_table import Origin
 from snakemesh.multires.counts import (
     MAX_NAMED,
     label_counts,
@@ -18,7 +19,6 @@ from snakemesh.multires.counts import (
     totals,
     voxels_of,
 )
-from snakemesh.multires.sharding import shard_of
 
 SHARDING = Sharding(2, 3)
 NOTHING = np.zeros(0, FRAGMENT), []

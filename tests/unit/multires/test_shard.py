@@ -19,16 +19,17 @@ from hypothesis import strategies as st
 from box_meshes import STEPS, box_fragments, box_triangles
 from small_blocks import small_lods
 from snakemesh.errors import UserError
+from snakemesh.fragments import octree
+from snakemesh.fragments.container import COUNT, FRAGMENT, write_container
+from snakemesh.fragments.container_table import Origin
+from snakemesh.fragments.octree import Nodes, morton
+from snakemesh.fragments.sharding import minishard_of, murmurhash3_x86_128, shard_of
 from snakemesh.job_records import OctreeGrid, Sharding
-from snakemesh.multires import octree, shard_layout
-from snakemesh.multires.container import COUNT, FRAGMENT, write_container
-from snakemesh.multires.container_table import Origin
+from snakemesh.multires import shard_layout
 from snakemesh.multires.counts import centroids_of, label_counts
 from snakemesh.multires.documents import multires_info, sharding_info, write_json
 from snakemesh.multires.manifests import encode_manifests
-from snakemesh.multires.octree import Nodes, morton
 from snakemesh.multires.shard import write_shard, write_unsharded
-from snakemesh.multires.sharding import minishard_of, murmurhash3_x86_128, shard_of
 from snakemesh.output.folder import shard_name
 from snakemesh.plan.placement import base_of
 from snakemesh.verify.checks import ZERO_PROBLEMS, problems, to_nm, welded

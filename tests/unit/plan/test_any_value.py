@@ -14,16 +14,16 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from snakemesh.config.configuration import read_settings, typed
+from snakemesh.config.settings import Settings
+from snakemesh.console.summary import plan_summary
 from snakemesh.errors import UserError
-from snakemesh.plan.configuration import read_settings, typed
-from snakemesh.plan.input_state import look_at_input, number_of_chunks
-from snakemesh.plan.inputs import check_tables, source_levels
 from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
-from snakemesh.plan.made_from import MadeFrom
 from snakemesh.plan.plan import make_plan
-from snakemesh.plan.provenance import run_document
-from snakemesh.plan.settings import Settings
-from snakemesh.plan.summary import plan_summary
+from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.provenance import run_document
+from snakemesh.survey.input_state import look_at_input, number_of_chunks
+from snakemesh.survey.inputs import check_tables, source_levels
 
 KEYS = list(Settings.__dataclass_fields__)
 LABELS = np.ones((24, 24, 24), np.uint32)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from test_made_from import watched
 
 from snakemesh.boxes import indices
+from snakemesh.console.summary import plan_summary
 from snakemesh.plan.finer import counted_voxels, finer_blocks
 from snakemesh.plan.jobs import super_chunks_for_block, verify_job
-from snakemesh.plan.summary import plan_summary
 from volumes import ISOTROPIC, plan_of, plans, volume
 
 CUBES, FLAT = (8, 8, 8), (40, 8, 8)

@@ -14,11 +14,11 @@ import worldarray as wa
 import zarr
 
 from snakemesh.boxes import indices
+from snakemesh.cost.resources import pyramid_mem_mb
 from snakemesh.errors import UserError
 from snakemesh.plan.jobs import super_chunk_job
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import make_plan
-from snakemesh.plan.resources import pyramid_mem_mb
 from snakemesh.pyramid.downsample import METHODS
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from snakemesh.meshes.stored_meshes import StoredMesh
 from snakemesh.multires.manifests import Manifest
-from snakemesh.multires.stored_meshes import StoredMesh
 from snakemesh.report.bodies import finest_lod, size_at, together, with_most_lods
 from snakemesh.report.meshes import bar_nm
 from snakemesh.report.style import colours_of

@@ -14,9 +14,9 @@ from object_store import credentials
 from snakemesh.chunk_files import stamps
 from snakemesh.errors import UserError
 from snakemesh.job_records import LevelPart
-from snakemesh.open_array import open_stored
+from snakemesh.source.open_array import open_stored
 from snakemesh.source.read import is_local, read_source
-from snakemesh.voxels import open_part
+from snakemesh.source.voxels import open_part
 
 LABELS = np.arange(10 * 20 * 30, dtype=np.uint32).reshape(10, 20, 30)
 

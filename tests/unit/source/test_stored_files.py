@@ -11,7 +11,7 @@ import pytest
 from formats import Placed, write_n5, write_precomputed, write_zarr
 from snakemesh.chunk_files import stamps
 from snakemesh.errors import UserError
-from snakemesh.open_array import open_stored
+from snakemesh.source.open_array import open_stored
 from snakemesh.source.read import is_local, read_source
 
 LABELS = np.random.default_rng(0).integers(1, 9, (20, 37, 41)).astype(np.uint32)

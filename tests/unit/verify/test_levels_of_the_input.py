@@ -15,7 +15,7 @@ from formats import Placed, write_array
 from snakemesh.boxes import indices
 from snakemesh.job_records import LevelPart, OwnLevel
 from snakemesh.plan.jobs import own_box, verify_job
-from snakemesh.plan.level_check import level_mismatches
+from snakemesh.survey.level_check import level_mismatches
 from snakemesh.verify import voxels as module
 from snakemesh.verify.failures import Failures
 from snakemesh.verify.levels import LevelChecks, check_levels, compare_piece, merged

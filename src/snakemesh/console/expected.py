@@ -1,0 +1,187 @@
+"""What every job of an output was expected to take, and where its measurement is: for the report.
+
+Jobs that only write a marker are left out.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from snakemesh.boxes import box_index, box_name, indices, triple
+from snakemesh.output.folder import OutputFolder
+from snakemesh.cost.estimates import job_work
+from snakemesh.plan.jobs import level_part, shard_names
+from snakemesh.products.made_from import MadeFrom
+from snakemesh.plan.plan import Plan
+from snakemesh.cost.resources import (
+    bundle_mem_mb,
+    bundle_runtime,
+    index_mem_mb,
+    index_runtime,
+    label_map_mem_mb,
+    label_map_runtime,
+    mesh_mem_mb,
+    mesh_runtime,
+    pyramid_mem_mb,
+    pyramid_runtime,
+    shard_mem_mb,
+    shard_runtime,
+    small_lods_mem_mb,
+    small_lods_runtime,
+    verify_mem_mb,
+    verify_runtime,
+    verify_voxels_mem_mb,
+    verify_voxels_runtime,
+)
+from snakemesh.console.summary import plan_summary
+from snakemesh.plan.together import blocks_together
+
+# The most jobs of a step that are looked at, spread evenly.
+MOST_JOBS = 4000
+# The wildcards of jobs; what a job asks for, MB and minutes; from its wildcards the end of the name
+# of its benchmark.
+Jobs = Sequence[dict[str, str]]
+Asked = Callable[[], tuple[float, int]]
+Benchmark = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The jobs of a rule, or those of a rule that belong to one LOD or one stage.
+
+    count: of jobs. mem_mb, minutes: what the first attempt at a job asks for. jobs: of each of
+    them, or of MOST_JOBS, the file of its benchmark and the seconds that it was expected to take.
+    """
+
+    name: str
+    count: int
+    mem_mb: int
+    minutes: int
+    jobs: list[tuple[str, float]]
+
+
+def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
+    """The steps that made an output, and those that verified it, in their order."""
+    plan, together = made_from.plan, blocks_together(made_from.plan)
+    blocks = [
+        {"lod": str(lod), "box": box_name(index)}
+        for lod in range(plan.num_lods)
+        for index in indices(plan.blocks(lod))
+        if (lod, index) not in together
+    ]
+    bundles = [(lod, n) for lod in range(plan.num_lods) for n in range(plan.bundles(lod))]
+    shards = [{"shard": name} for name in shard_names(plan)]
+
+    def step(name: str, wildcards: Jobs, asked: Asked, benchmark: Benchmark) -> Step | None:
+        if not wildcards:
+            return None
+        rule, looked_at = name.partition(",")[0], min(len(wildcards), MOST_JOBS)
+        chosen = [wildcards[i * len(wildcards) // looked_at] for i in range(looked_at)]
+        jobs = [
+            (folder.benchmark(rule + benchmark(**each)), job_work(plan, rule, each).seconds)
+            for each in chosen
+        ]
+        mem_mb, minutes = asked()
+        return Step(name, len(wildcards), math.ceil(mem_mb), minutes, jobs)
+
+    def stage(number: int) -> Step | None:
+        found = plan.stages[number]
+        levels = ", ".join(f"s{k}" for k in found.targets if plan.levels[k].is_built)
+        return step(
+            f"pyramid_super_chunk, {levels}",
+            [{"stage": str(number), "box": box_name(box)} for box in indices(found.grid)],
+            lambda: (pyramid_mem_mb(plan), pyramid_runtime(plan)),
+            lambda stage, box: (
+                f"/stage{stage}/{box}.{made_from.super_chunk(number, box_index(box))}"
+            ),
+        )
+
+    def lod_of_blocks(lod: int) -> Step | None:
+        return step(
+            f"mesh_block, LOD {lod}",
+            [each for each in blocks if each["lod"] == str(lod)],
+            lambda: (mesh_mem_mb(plan, lod), mesh_runtime(plan, lod)),
+            lambda box, **_: f"/lod{lod}/{box}.{made_from.block(lod, box_index(box))}",
+        )
+
+    found = [
+        step(
+            "label_map",
+            [] if plan.table is None else [{}],
+            lambda: (label_map_mem_mb(), label_map_runtime(plan)),
+            lambda: f".{made_from.label_map}",
+        ),
+        *(stage(number) for number in range(len(plan.needed_stages))),
+        *(lod_of_blocks(lod) for lod in range(plan.num_lods)),
+        step(
+            "mesh_small_lods",
+            [{}] if together else [],
+            lambda: (small_lods_mem_mb(plan), small_lods_runtime(plan)),
+            lambda: f".{made_from.together}",
+        ),
+        step(
+            "mesh_bundle",
+            [{"lod": str(lod), "bundle": str(number)} for lod, number in bundles],
+            lambda: (bundle_mem_mb(), bundle_runtime(plan)),
+            lambda lod, bundle: f"/lod{lod}/{bundle}.{made_from.bundle(int(lod), int(bundle))}",
+        ),
+        step(
+            "shard",
+            shards,
+            lambda: (shard_mem_mb(plan), shard_runtime(plan)),
+            lambda shard: f"/{shard}.{made_from.shards}",
+        ),
+        step(
+            "multires_index",
+            [{}],
+            lambda: (index_mem_mb(plan), index_runtime(plan)),
+            lambda: f".{made_from.documents}",
+        ),
+        step(
+            "verify_voxels",
+            [{"box": box_name(index)} for index in indices(plan.blocks(0))],
+            lambda: (verify_voxels_mem_mb(plan), verify_voxels_runtime(plan)),
+            lambda box: f"/{box}.{made_from.verified}",
+        ),
+        step(
+            "verify_shard",
+            shards,
+            lambda: (verify_mem_mb(plan), verify_runtime(plan)),
+            lambda shard: f"/{shard}.{made_from.verified}",
+        ),
+    ]
+    return [each for each in found if each is not None]
+
+
+def planned_facts(made_from: MadeFrom, folder: OutputFolder) -> dict[str, Any]:
+    """What planning knows for the report: values that JSON can hold. Triples are z y x, in nm."""
+    plan, settings = made_from.plan, made_from.plan.settings
+    return {
+        "plan": plan_summary(plan, None),
+        "input": settings.input_path,
+        "settings": asdict(settings) | {"num_lods": plan.num_lods},
+        "voxel_nm": plan.source.voxel_size,
+        "shape": plan.levels[0].shape,
+        "num_lods": plan.num_lods,
+        "steps": [asdict(step) for step in expected_steps(made_from, folder)],
+        "shard_markers": [folder.shard_marker(n, made_from.shards) for n in shard_names(plan)],
+        "documents": folder.documents_marker(made_from.documents),
+    }
+
+
+def levels_there(plan: Plan) -> list[dict[str, Any]]:
+    """The levels that are there when a run is done: the fields of `report.plane.LevelPlace`."""
+    return [
+        {
+            "number": number,
+            "part": level_part(plan, number),
+            "voxel_nm": level.voxel_size,
+            "corner_nm": triple(
+                t - v / 2 for t, v in zip(level.translation, level.voxel_size, strict=True)
+            ),
+            "bodies": plan.table is None or level.is_built,
+        }
+        for number, level in enumerate(plan.levels)
+        if not (level.is_built and plan.settings.delete_intermediate_scales)
+    ]

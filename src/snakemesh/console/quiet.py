@@ -1,0 +1,110 @@
+"""What of Snakemake's messages a person who waits for a run gets to see.
+
+Snakemake's own `--quiet` also takes messages out of its log file, and a plugin for `--logger` would
+have to be installed as a package. So the handler that writes to the terminal is put behind another
+one, which lets through what matters. The log file has all of it.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from snakemesh.console.screen import Screen
+from snakemesh.cost.failure_reasons import INTERRUPTED
+
+# The name that Snakemake gives to its handler for the terminal.
+_TERMINAL = "DefaultStreamHandler"
+# What a message of ours has to be shown: logger.info(text, extra=SHOWN)
+SHOWN = {"is_shown": True}
+# How Snakemake's message begins when jobs have failed for good.
+_FAILED = "Exiting because a job execution failed"
+# The beginnings of the messages below a warning that are for the person who waits.
+_FOR_PEOPLE = (
+    INTERRUPTED,
+    "Will exit after finishing",
+    "Nothing to be done",
+    "Complete log",
+)
+# What follows from the exit code of a job. Its failure is told by failed_jobs.
+_EXIT_CODE = re.compile(r"CalledProcessError in file.*(non-zero exit status|died with)", re.DOTALL)
+
+
+class QuietHandler(logging.Handler):
+    """Passes on to the handler of the terminal what the person who waits wants to know.
+
+    terminal: Snakemake's handler. It is quiet from the moment at which Snakemake starts a workflow:
+    what only asks for information (--lint, --summary, --unlock, ...) says all it has to say.
+    """
+
+    def __init__(self, terminal: "logging.StreamHandler[Any]") -> None:
+        super().__init__()
+        self._terminal = terminal
+        self._screen = Screen(terminal.stream)
+        terminal.setStream(self._screen)
+        self._has_started = False
+        self._said: set[str] = set()
+        self._verdict: Callable[[], str | None] = lambda: None
+
+    def start(
+        self, line: Callable[[], str], say: Callable[[str], None], verdict: Callable[[], str | None]
+    ) -> None:
+        """Begin to show the line that moves.
+
+        line, say: see Screen.start. verdict: what there is to say when the run fails, instead of
+        Snakemake's words; None for these.
+        """
+        self._verdict = verdict
+        self._screen.start(line, say)
+
+    def stop(self) -> None:
+        """Take the line away for good."""
+        self._screen.stop()
+
+    def print(self, text: str) -> None:
+        """Print to the standard output, above the line."""
+        self._screen.write("")
+        print(text, flush=True)
+        self._screen.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a message on, or do not."""
+        text = record.getMessage()
+        if getattr(record, "event", None) == "workflow_started":
+            self._has_started = True
+        if text.startswith((INTERRUPTED, _FAILED)):
+            self._screen.stop()
+        if text.startswith(_FAILED) and (verdict := self._verdict()):
+            record = logging.makeLogRecord(vars(record) | {"msg": verdict})
+        if not self._has_started or self._is_shown(record, text):
+            self._terminal.handle(record)
+
+    def close(self) -> None:
+        """Leave the terminal without the line."""
+        self._screen.stop()
+        super().close()
+
+    def _is_shown(self, record: logging.LogRecord, text: str) -> bool:
+        event = getattr(record, "event", None)
+        if hasattr(record, "is_shown") or event == "debug_dag":
+            return True
+        if record.levelno >= logging.ERROR:
+            return event not in ("job_error", "group_error") and not _EXIT_CODE.search(text)
+        if record.levelno < logging.WARNING and not text.startswith(_FOR_PEOPLE):
+            return False
+        # some warnings come with each of 20,000 jobs
+        is_new = text not in self._said
+        self._said.add(text)
+        return is_new
+
+
+def quieted(logger: logging.Logger) -> QuietHandler | None:
+    """Make what a run prints quiet. None if Snakemake does not write to the terminal itself."""
+    terminals = (handler for handler in logger.handlers if handler.name == _TERMINAL)
+    terminal = next(terminals, None)
+    if not isinstance(terminal, logging.StreamHandler):
+        return None
+    quiet = QuietHandler(terminal)
+    logger.removeHandler(terminal)
+    logger.addHandler(quiet)
+    return quiet

@@ -1,0 +1,129 @@
+"""What a run has to say besides the plan: what it assumes, and why it makes things again."""
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+import numpy as np
+
+from snakemesh.output.folder import OutputFolder
+from snakemesh.plan.placement import FAR_VOXELS
+from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.provenance import changes, read_document, run_document
+from snakemesh.survey.input_state import is_checked, number_of_chunks
+
+# Of what is damaged, so many lines are shown.
+MAX_LINES = 5
+# The rules that people ask for by name.
+_TARGETS = ("all", "pyramid", "verify", "report")
+# Why a key leaves out labels.
+_WHY = {
+    "target_ids": "not in target_ids",
+    "exclude_ids": "in exclude_ids",
+    "min_voxels": "of fewer voxels than min_voxels",
+}
+
+
+def remarks_before(
+    made_from: MadeFrom, folder: OutputFolder, damage: Mapping[str, str]
+) -> list[str]:
+    """Lines to follow the plan. damage: by marker, what is damaged and is made again."""
+    lines = [_input_line(made_from)]
+    if not made_from.plan.source.has_unit:
+        path = made_from.plan.source.path
+        lines.append(f"  units    the metadata of {path} name none: taken for nanometres")
+    if (far := made_from.plan.voxels_from_zero) > FAR_VOXELS:
+        off = np.spacing(np.float32(far))
+        lines.append(
+            f"  far away {far:,.0f} voxels from 0: Neuroglancer, which computes in 32 bits, draws "
+            f"voxels and meshes about {off:g} voxels off; `snakemesh view` shows them near 0"
+        )
+    lines += _shortened("damaged", (f"{what}: made again" for what in damage.values()))
+    before = read_document(folder.run_document)
+    if before is not None:
+        lines += _shortened("changed", changes(before, run_document(made_from)))
+    elif os.path.exists(folder.info):
+        lines.append(
+            f"  older    {folder.multires} is of a version that does not say what it was made "
+            "from: made again"
+        )
+    return lines
+
+
+def result_lines(facts: Mapping[str, object] | None, folder: OutputFolder) -> list[str]:
+    """Where the result of a run is. facts: what the marker of the documents says of it."""
+    if facts is None:
+        return []
+    lines = [f"  meshes   {folder.multires}, to be served", f"  table    {folder.segments}"]
+    labels, listed = facts.get("labels"), facts.get("listed")
+    if isinstance(labels, int) and isinstance(listed, int):
+        lines[1] += f", what is known of all {labels:,} segments"
+        if listed < labels:
+            lines.append(
+                f"  listed   the {listed:,} largest segments in the viewer (config key "
+                "max_properties)"
+            )
+    return lines
+
+
+def view_command(folder: OutputFolder) -> str:
+    """The command that shows a result in Neuroglancer, as it is typed in the working directory."""
+    own = os.path.join(os.path.dirname(sys.executable), "snakemesh")
+    # an environment that is not activated has its commands elsewhere
+    word = "snakemesh" if shutil.which("snakemesh") == own else _short(own)
+    return shlex.join([word, "view", folder.root])
+
+
+def _short(path: str) -> str:
+    """A path below the working directory relative to it, any other as it is."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative
+
+
+def remarks_after(facts: Mapping[str, object] | None) -> list[str]:
+    """Lines to end a run with. facts: what the marker of the documents says of the result."""
+    if facts is None:
+        return []
+    lines = []
+    missing = facts.get("not_found")
+    if isinstance(missing, dict) and missing["labels"]:
+        n, smallest = missing["labels"], missing["smallest"][:MAX_LINES]
+        shown = ", ".join(smallest) + (f", ... ({n:,} labels)" if n > len(smallest) else "")
+        lines.append(f"config key target_ids: no voxel of what was meshed has label {shown}")
+    out = facts.get("left_out")
+    if isinstance(out, dict) and any(out.values()):
+        said = (f"{n:,} {_WHY[key]}" for key, n in out.items() if n and key in _WHY)
+        lines.append(f"labels left out: {', '.join(said)}")
+    if facts.get("labels") == 0:
+        lines.append("there is no label in what was meshed: the layer is empty")
+    return lines
+
+
+def target_remarks(unknown: Iterable[str]) -> list[str]:
+    """For each target that is no rule, a line with the one that may have been meant, if any."""
+    near = {name: get_close_matches(name, _TARGETS, n=1) for name in unknown}
+    return [
+        f"there is no target {name}, did you mean {found[0]}?"
+        for name, found in near.items()
+        if found
+    ]
+
+
+def _input_line(made_from: MadeFrom) -> str:
+    plan = made_from.plan
+    if is_checked(plan):
+        return f"  input    {number_of_chunks(plan):,} chunks, checked for changes"
+    return (
+        "  input    its metadata are checked for changes, its chunks are not: when they change, "
+        "give config key input_version another value"
+    )
+
+
+def _shortened(word: str, lines: Iterable[str]) -> list[str]:
+    found = list(lines)
+    shown = [f"  {word:8} {line}" for line in found[:MAX_LINES]]
+    more = len(found) - MAX_LINES
+    return [*shown, f"  {'':8} and {more:,} more"] if more > 0 else shown

@@ -1,0 +1,235 @@
+"""What every product of a run is made from, as a short hash that its name holds.
+
+A product is believed only if its name says what the plan says, whichever clone of the workflow
+asks. A change of the configuration, of the input or of the code that decides the results gives
+other names. Products of these names are not there, so they are made. Paths in the output folder are
+no part of a hash: the folder may be moved or copied.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from snakemesh import __version__
+from snakemesh.boxes import Box, Index, indices, triple
+from snakemesh.chunk_files import Watch, digest
+from snakemesh.job_records import RESULTS_VERSION
+from snakemesh.label_values import LABELS
+from snakemesh.plan.finer import counted_voxels, finer_blocks
+from snakemesh.plan.jobs import (
+    block_box,
+    blocks_of_bundle,
+    super_chunk_box,
+)
+from snakemesh.plan.label_cells import Tokens, cell_shape
+from snakemesh.plan.levels_group import pyramid_group
+from snakemesh.plan.plan import Plan
+from snakemesh.plan.together import blocks_together
+from snakemesh.survey.input_state import InputState
+
+# The keys of the configuration that meshes depend on, besides the levels.
+MESHING_KEYS = (
+    "n_smoothing_iter",
+    "target_reduction",
+    "decimation_factor",
+    "max_error",
+)
+
+# Keys that do not change the result.
+RUNNING_KEYS = (
+    "output_directory",
+    "delete_intermediate_scales",
+    "keep_fragments",
+    "check_input",
+    "input_changed",
+    "verify",
+    "max_jobs",
+)
+
+
+def short_hash(parts: object) -> str:
+    """16 hexadecimal digits that stand for plain values: numbers, texts, tuples of them."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class MadeFrom:
+    """The hashes of a plan's products, for an input that is in a certain state.
+
+    tokens: what the labels that are read become; None if they are meshed as they are.
+    """
+
+    plan: Plan
+    state: InputState
+    tokens: Tokens | None = None
+
+    @cached_property
+    def group(self) -> str:
+        """The group of the levels that are built, with empty arrays."""
+        group = asdict(pyramid_group(self.plan)) | {"path": None}
+        stages = [(stage.base, stage.targets, stage.super_chunk) for stage in self.plan.stages]
+        return short_hash((RESULTS_VERSION, sorted(group.items()), stages, self._documents))
+
+    @cached_property
+    def super_chunk(self) -> Callable[[int, Index], str]:
+        """One super-chunk, by stage and index, at all levels that are built.
+
+        Remembered, because every job that reads a super-chunk asks for its name.
+        """
+        return cache(self._super_chunk)
+
+    @cached_property
+    def block(self) -> Callable[[int, Index], str]:
+        """The fragments of one block, by LOD and index; remembered."""
+        return cache(self._block)
+
+    def _super_chunk(self, stage: int, index: Index) -> str:
+        chosen = self.plan.stages[stage]
+        box = super_chunk_box(self.plan, chosen, index)
+        voxels = self._voxels(chosen.base, box)
+        return short_hash((self.group, stage, index, voxels, *self._bodies(chosen.base, box)))
+
+    def _block(self, lod: int, index: Index) -> str:
+        if self.plan.is_of_fragments(lod):
+            finer = [self.block(lod - 1, found) for found in finer_blocks(self.plan, lod, index)]
+            return short_hash((self._meshing, lod, index, finer))
+        box = block_box(self.plan, lod, index)
+        if lod == 0 and self.tokens is not None:
+            bodies: tuple[str, ...] = (f"{self.tokens.blocks[index]:x}",)
+        else:
+            bodies = self._bodies(lod, box)
+        counted = counted_voxels(self.plan, lod)
+        return short_hash((self._meshing, lod, index, counted, self._voxels(lod, box), *bodies))
+
+    def bundle(self, lod: int, number: int) -> str:
+        """The fragments of the blocks of a bundle."""
+        blocks = blocks_of_bundle(self.plan, lod, number)
+        return short_hash(("bundle", [self.block(lod, index) for index in blocks]))
+
+    @cached_property
+    def together(self) -> str:
+        """The fragments of all blocks that one job meshes."""
+        return short_hash([self.block(*block) for block in blocks_together(self.plan)])
+
+    @cached_property
+    def label_map(self) -> str:
+        """The table of bodies, sorted. It stands for what becomes of every label."""
+        table = self.plan.table
+        content = None if table is None else table.content
+        return short_hash((RESULTS_VERSION, content, self.plan.settings.label_map_rest))
+
+    def met_super_chunk(self, index: Index) -> str:
+        """Which labels a super-chunk of the first stage meets, whatever becomes of them."""
+        box = super_chunk_box(self.plan, self.plan.stages[0], index)
+        return short_hash(("met", box, cell_shape(self.plan), self._voxels(0, box)))
+
+    def met_block(self, index: Index) -> str:
+        """Which labels a block of LOD 0 meets."""
+        box = block_box(self.plan, 0, index)
+        return short_hash(("met", box, self._voxels(0, box)))
+
+    @cached_property
+    def blocks(self) -> str:
+        """All blocks together."""
+        every = (
+            self.block(lod, index)
+            for lod in range(self.plan.num_lods)
+            for index in indices(self.plan.blocks(lod))
+        )
+        bundling = self.plan.blocks_per_bundle
+        parts = (list(every), self.plan.settings.sharded)
+        return short_hash(parts if bundling == 1 else (*parts, bundling))
+
+    @cached_property
+    def shards(self) -> str:
+        """Every shard: all have labels of every block, and the position, which no block has."""
+        return short_hash((self.blocks, self.plan.settings.min_voxels, self.plan.grid))
+
+    @cached_property
+    def documents(self) -> str:
+        """The documents beside the shards. They name the version that made them."""
+        table = self.plan.settings.segment_properties_csv
+        content = None if table is None else hashlib.sha256(Path(table).read_bytes()).hexdigest()
+        levels = sorted(self._documents.items())
+        return short_hash((self.shards, content, self.result_settings, levels, __version__))
+
+    @property
+    def result_settings(self) -> dict[str, object]:
+        """The configuration, but for what decides only how a run is divided or what it keeps.
+
+        `num_lods` is what the plan has, whether it was given or chosen.
+        """
+        keys = asdict(self.plan.settings) | {"num_lods": self.plan.num_lods}
+        return {key: value for key, value in keys.items() if key not in RUNNING_KEYS}
+
+    @cached_property
+    def result(self) -> str:
+        """The whole output, when nothing is left in it that does not belong there."""
+        settings = self.plan.settings
+        kept = (settings.delete_intermediate_scales, settings.keep_fragments)
+        return short_hash((self.documents, kept))
+
+    @cached_property
+    def verified(self) -> str:
+        """What was found when the output was verified."""
+        return short_hash((self.documents, "verified"))
+
+    @cached_property
+    def chunks(self) -> str:
+        """All chunks of the input that are looked at."""
+        return short_hash([(k, digest(found)) for k, found in sorted(self.state.stamps.items())])
+
+    def watch(self, level: int, box: Box) -> Watch | None:
+        """What a job that reads a box of a level has to watch: nothing if the level is built."""
+        return None if self.plan.levels[level].is_built else self.state.watch(level, box)
+
+    def watch_of_block(self, lod: int, index: Index) -> Watch | None:
+        """What the job of a block has to watch: nothing if it is made of fragments."""
+        if self.plan.is_of_fragments(lod):
+            return None
+        return self.watch(lod, block_box(self.plan, lod, index))
+
+    def _voxels(self, level: int, box: Box) -> object:
+        """What the voxels of a box of a level depend on: in the end on chunks of the source."""
+        found = self.plan.levels[level]
+        if not found.is_built:
+            watch = self.state.watch(level, box)
+            return (level, self._documents[level], None if watch is None else watch.digest)
+        stage = next(stage for stage in self.plan.stages if level in stage.targets)
+        base = self.plan.levels[stage.base]
+        factor = found.relative_to(base)
+        begin = triple(b * f for b, f in zip(box[0], factor, strict=True))
+        ends = zip(box[1], factor, base.shape, strict=True)
+        end = triple(min(e * f, n) for e, f, n in ends)
+        return (level, self.plan.settings.downsample_method, self._voxels(stage.base, (begin, end)))
+
+    def _bodies(self, level: int, box: Box) -> tuple[str, ...]:
+        """What the bodies in a box of a level depend on besides its voxels."""
+        return () if self.tokens is None else (self.tokens.of_box(self.plan, level, box),)
+
+    @cached_property
+    def _documents(self) -> dict[int, object]:
+        """By level of the source that is read: where it is, and its metadata documents."""
+        return {
+            k: (
+                *(level.path, level.name, level.origin, level.shape, level.document, version),
+                # hashes of volumes without such values stay what they were
+                *([] if level.values == LABELS else [level.values]),
+            )
+            for version in [self.plan.settings.input_version]
+            for k, level in enumerate(self.plan.levels)
+            if not level.is_built
+        }
+
+    @cached_property
+    def _meshing(self) -> str:
+        """What all blocks have in common."""
+        plan = self.plan
+        levels = [(level.factor, level.shape, level.voxel_size) for level in plan.levels]
+        keys = [(key, getattr(plan.settings, key)) for key in MESHING_KEYS]
+        division = (plan.cell_voxels, plan.n_cells, plan.block_cells, plan.tile_cells)
+        grid = (plan.grid.lod_voxels, plan.sharding, plan.begin, plan.end, plan.source.shape)
+        lists = [None if found is None else found.digest for found in self.state.lists]
+        return short_hash((RESULTS_VERSION, levels, keys, lists, division, grid))

@@ -1,0 +1,83 @@
+"""Whether an output directory holds what was made from another input than that of this run.
+
+The inputs are the same if one of these holds:
+
+- The path of the volume, or that of its finest level, is the same, however it is spelled and
+  whatever links lead there. The volume may have been edited since.
+- The metadata, and the names, sizes and dates of all chunks, are the same: the volume was moved.
+- `input_path` and `output_directory` are relative, and what they were: the folder that holds both
+  was moved.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from snakemesh.config.paths import spellings
+from snakemesh.errors import UserError
+from snakemesh.output.folder import OutputFolder
+from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.provenance import input_paths, part, read_document
+
+
+def refuse_other_input(made_from: MadeFrom, folder: OutputFolder) -> None:
+    """Raise UserError if a run would replace what was made from another input, or an unknown one.
+
+    The key `input_changed` allows it.
+    """
+    settings, now = made_from.plan.settings, input_paths(made_from.plan)
+    document = read_document(folder.run_document) or {}
+    before = _input_paths(document)
+    if settings.input_changed or set(before) & set(now) or _is_moved(document, made_from):
+        return
+    # what a later run has only begun does not count: finished meshes may be of this input
+    is_of_this = os.path.exists(folder.documents_marker(made_from.documents))
+    if is_of_this or not _has_products(folder):
+        return
+    found = "does not say which input it was made from"
+    if before:
+        found = f"was made from {before[0]}, and input_path is {now[0]}"
+    raise UserError(
+        f"config key output_directory: {folder.root} {found}; choose another directory, or set "
+        "input_changed: true to replace what is there"
+    )
+
+
+def _input_paths(document: Mapping[str, Any]) -> list[str]:
+    """What stands for the input of a run (`provenance.input_paths`); [] if that is not known."""
+    kept = part(document, "input")
+    if isinstance(kept.get("paths"), list):
+        return [str(path) for path in kept["paths"]]
+    # a version before this one names only the levels
+    levels = _levels(document)
+    path, name = (levels[0].get(key) for key in ("path", "name")) if levels else (None, None)
+    return spellings(f"{path}/{name}" if name else path) if isinstance(path, str) else []
+
+
+def _is_moved(document: Mapping[str, Any], made_from: MadeFrom) -> bool:
+    """Whether the volume lies elsewhere than before, or the folder that holds it and the output."""
+    settings, before = made_from.plan.settings, part(document, "configuration")
+    given = (settings.input_path, settings.output_directory)
+    is_relative = not any(os.path.isabs(path) or "://" in path for path in given)
+    if is_relative and given == (before.get("input_path"), before.get("output_directory")):
+        return True
+    chunks = part(document, "input").get("chunks")
+    if chunks is None or not any(stamps.any() for stamps in made_from.state.stamps.values()):
+        return False
+    documents = [level.document for level in made_from.plan.levels if not level.is_built]
+    is_same = documents == [level.get("documents") for level in _levels(document)]
+    return is_same and bool(chunks == made_from.chunks)
+
+
+def _levels(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The levels of the source that a document lists."""
+    levels = part(document, "input").get("levels")
+    return (
+        [found for found in levels if isinstance(found, dict)] if isinstance(levels, list) else []
+    )
+
+
+def _has_products(folder: OutputFolder) -> bool:
+    """Whether an output directory holds meshes or levels, finished or not."""
+    places = (folder.multires, folder.pyramid, folder.blocks, folder.summaries)
+    return any(files for place in places for _, _, files in os.walk(place))
