@@ -56,9 +56,10 @@ FIRST = {
 def write_package(folder: Path, **changes: object) -> None:
     """A package like ours, whose compiled function depends on two other files."""
     package = folder / "snakemesh"
-    package.mkdir(exist_ok=True)
+    (package / "kernels").mkdir(parents=True, exist_ok=True)
+    (package / "__init__.py").touch()  # else the installed one would be taken
     for part in PARTS:
-        shutil.copy(LIBRARY / f"{part}.py", package)
+        shutil.copy(LIBRARY / f"{part}.py", package / "kernels")
     values = FIRST | changes
     for name, text in (("constants", CONSTANTS), ("called", CALLED), ("caller", CALLER)):
         (package / f"{name}.py").write_text(text.format(**values))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
-from snakemesh.config.configuration import SCHEMA_PATH, read_settings
+from snakemesh.config.configuration import read_settings
 from snakemesh.errors import UserError
 from snakemesh.example import volume as example
 from snakemesh.output.folder import OWN_FOLDERS
@@ -14,6 +14,8 @@ from snakemesh.output.lock import acquire
 from snakemesh.plan.plan import make_plan
 from snakemesh.survey.inputs import EXAMPLE_OUTPUT, EXAMPLE_PATH, check_tables, source_levels
 from volumes import settings_with
+
+CONFIGURATION = Path(__file__).resolve().parents[3] / "config" / "config.yaml"
 
 
 @pytest.fixture(autouse=True)
@@ -56,15 +58,13 @@ def test_the_example_is_planned_alike_before_and_after_it_is_made(voxel_size_nm,
 
 def test_the_example_is_that_of_the_configuration():
     config = f"input_path: {EXAMPLE_PATH}\n"
-    assert config in (SCHEMA_PATH.parent / "config.yaml").read_text()
+    assert config in CONFIGURATION.read_text()
 
 
 @pytest.mark.parametrize("output", ["results/example", "./results//example/", "{here}/link"])
 def test_only_the_example_goes_where_the_example_goes(tmp_path, output):
     """Somebody who gives only an input_path has this output_directory from config/config.yaml."""
-    assert (
-        f"output_directory: {EXAMPLE_OUTPUT}\n" in (SCHEMA_PATH.parent / "config.yaml").read_text()
-    )
+    assert f"output_directory: {EXAMPLE_OUTPUT}\n" in CONFIGURATION.read_text()
     os.symlink("results/example", "link")
     output = output.format(here=tmp_path)
     path = write_labels("seg.zarr")
