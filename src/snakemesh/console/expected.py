@@ -9,11 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from snakemesh.boxes import box_index, box_name, indices, triple
-from snakemesh.output.folder import OutputFolder
+from snakemesh.console.summary import plan_summary
 from snakemesh.cost.estimates import job_work
-from snakemesh.plan.jobs import level_part, shard_names
-from snakemesh.products.made_from import MadeFrom
-from snakemesh.plan.plan import Plan
 from snakemesh.cost.resources import (
     bundle_mem_mb,
     bundle_runtime,
@@ -34,8 +31,11 @@ from snakemesh.cost.resources import (
     verify_voxels_mem_mb,
     verify_voxels_runtime,
 )
-from snakemesh.console.summary import plan_summary
+from snakemesh.output.folder import OutputFolder
+from snakemesh.plan.jobs import level_part, shard_names
+from snakemesh.plan.plan import Plan
 from snakemesh.plan.together import blocks_together
+from snakemesh.products.made_from import MadeFrom
 
 # The most jobs of a step that are looked at, spread evenly.
 MOST_JOBS = 4000

@@ -17,8 +17,8 @@ from snakemesh.meshes.mesh_folder import MeshFolder
 from snakemesh.meshes.stored_meshes import StoredMesh
 from snakemesh.report.bodies import read_bodies
 from snakemesh.report.style import Facts, colours_of, new_figure
-from snakemesh.units import lengths
 from snakemesh.source.voxels import open_part
+from snakemesh.units import lengths
 
 # Voxels of the longest side of a picture.
 MOST_VOXELS = 768

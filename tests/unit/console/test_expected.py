@@ -5,12 +5,12 @@ from unittest import mock
 
 import pytest
 
-from snakemesh.output.folder import OutputFolder
 from snakemesh.console import expected
-from snakemesh.cost.estimates import START_S, plan_work
 from snakemesh.console.expected import expected_steps, levels_there, planned_facts
-from snakemesh.survey.input_state import InputState
+from snakemesh.cost.estimates import START_S, plan_work
+from snakemesh.output.folder import OutputFolder
 from snakemesh.products.made_from import MadeFrom
+from snakemesh.survey.input_state import InputState
 from volumes import plan_of, volume
 
 FOLDER = OutputFolder("out")
