@@ -1,6 +1,6 @@
 # The files of the rule in label_map.smk, and who waits for it.
 
-from snakemesh.bodies.sorted_table import index_path
+from snakemesh.tables.sorted_bodies import index_path
 from snakemesh.cost.resources import label_map_mem_mb, label_map_runtime
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from snakemesh.bodies.sorted_table import write_sorted
-from snakemesh.bodies.user_table import batches, content_hash, refused
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import remove_markers, write_marker
+from snakemesh.tables.bodies import batches, content_hash, refused
+from snakemesh.tables.sorted_bodies import write_sorted
 
 params, marker = snakemake.params, Path(snakemake.output[0])
 with job_log(snakemake.log[0], "label_map") as log:

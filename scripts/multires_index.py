@@ -4,25 +4,26 @@ from dataclasses import asdict
 
 from snakemesh.multires.counts import totals
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
-from snakemesh.multires.index import index_segments
-from snakemesh.multires.summaries import Summary, checked_summary
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
 from snakemesh.output.served import served_file
-from snakemesh.segment_table import NO_TABLE, read_segment_table
+from snakemesh.tables.merge import Run
+from snakemesh.tables.properties import NO_PROPERTIES, read_properties
+from snakemesh.tables.segments import index_segments
+from snakemesh.tables.summaries import checked_summary
 
 params = snakemake.params
 folder, job = params.folder, params.job
 
 
-def summary_of(marker: str, path: str) -> Summary:
+def summary_of(marker: str, path: str) -> Run:
     """The summary of a shard, which must be what its marker says."""
     with distrusting([marker]):
         return checked_summary(path, (read_marker(marker) or {}).get("summary", {}))
 
 
 with job_log(snakemake.log[0], "multires_index") as log:
-    table = NO_TABLE if params.csv is None else read_segment_table(params.csv)
+    table = NO_PROPERTIES if params.csv is None else read_properties(params.csv)
     pairs = zip(params.markers, params.summaries, strict=True)
     summaries = [summary_of(marker, path) for marker, path in pairs]
     remove_markers(folder.work, "documents.*.done")

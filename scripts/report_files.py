@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from snakemesh.bodies.sorted_table import open_sorted
 from snakemesh.label_values import one_body
 from snakemesh.meshes.mesh_folder import open_meshes
 from snakemesh.output.atomic import replacing
@@ -21,6 +20,7 @@ from snakemesh.report.overview import overview
 from snakemesh.report.plane import LevelPlace, chosen_window, outlines, read_window, slice_figure
 from snakemesh.report.segments import read_segments, with_mesh
 from snakemesh.report.style import save
+from snakemesh.tables.sorted_bodies import open_sorted
 
 # The most labels of a slice that are outlined, those of the most pixels; the most bytes of meshes
 # that are read for it.

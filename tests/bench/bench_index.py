@@ -21,8 +21,8 @@ import numpy as np
 
 from snakemesh.fragments.sharding import shard_of
 from snakemesh.job_records import Sharding
-from snakemesh.multires.shard_layout import SUMMARY
 from snakemesh.output.served import served_file
+from snakemesh.tables.measures import SUMMARY
 
 PARTS = 16  # labels are made up and written a part at a time
 
@@ -68,12 +68,12 @@ def peak_mb() -> int:
 def index(directory: Path, max_properties: int | None, csv: str | None) -> None:
     """Do what scripts/multires_index.py does, in a process of its own, and print what it takes."""
     from snakemesh.multires.documents import segment_properties, write_json
-    from snakemesh.multires.index import index_segments
-    from snakemesh.multires.summaries import checked_summary
-    from snakemesh.segment_table import NO_TABLE, read_segment_table
+    from snakemesh.tables.properties import NO_PROPERTIES, read_properties
+    from snakemesh.tables.segments import index_segments
+    from snakemesh.tables.summaries import checked_summary
 
     start = time.perf_counter()
-    table = NO_TABLE if csv is None else read_segment_table(csv)
+    table = NO_PROPERTIES if csv is None else read_properties(csv)
     records = json.loads((directory / "records.json").read_text())
     summaries = [checked_summary(path, record) for path, record in records.items()]
     checked = time.perf_counter() - start

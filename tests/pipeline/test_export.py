@@ -25,9 +25,9 @@ from small_blocks import small_lods
 from snakemesh.cli.program import main
 from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info, write_json
-from snakemesh.multires.segments import write_segments
 from snakemesh.multires.shard import write_unsharded
-from snakemesh.segment_table import NO_TABLE
+from snakemesh.tables.properties import NO_PROPERTIES
+from snakemesh.tables.segments import write_segments
 from snakemesh.verify.checks import to_nm, welded
 from snakemesh.verify.reader import read_entries, read_mesh
 from snakemesh.view.server import Server, located
@@ -74,7 +74,7 @@ def outputs(tmp_path_factory):
     info = multires_info(None, plan.grid.scale_nm, plan.grid.base_nm)
     write_json(unsharded / "info", info)
     for folder in (sharded, unsharded):
-        write_segments(folder / "segments.parquet", [rows], NO_TABLE)
+        write_segments(folder / "segments.parquet", [rows], NO_PROPERTIES)
         (folder / "snakemesh.json").write_text("{}")
     table = pq.read_table(sharded / "segments.parquet").to_pydict()
     assert sorted(table["label"]) == np.unique(LABELS)[1:].tolist()

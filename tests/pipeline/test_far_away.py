@@ -21,9 +21,9 @@ from small_blocks import small_lods
 from snakemesh.cli.program import main
 from snakemesh.multires.counts import label_counts
 from snakemesh.multires.documents import write_json
-from snakemesh.multires.segments import write_segments
 from snakemesh.multires.shard import write_shard
-from snakemesh.segment_table import NO_TABLE
+from snakemesh.tables.properties import NO_PROPERTIES
+from snakemesh.tables.segments import write_segments
 from snakemesh.verify.checks import to_nm, welded
 from snakemesh.verify.reader import read_meshes
 from surfaces import voronoi
@@ -72,7 +72,7 @@ def made(folder: Path, corner) -> Far:
     with small_lods():
         again = write_shard(folder / "again", 0, containers, plan.grid, plan.sharding, counts)
     rows = again.summary
-    write_segments(multires / "segments.parquet", [rows], NO_TABLE)
+    write_segments(multires / "segments.parquet", [rows], NO_PROPERTIES)
     return Far(np.array(corner[::-1]), config | {"output_directory": str(folder / "v")}, multires)
 
 

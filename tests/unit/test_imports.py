@@ -19,7 +19,7 @@ LIBRARY = REPOSITORY / "src" / "snakemesh"
 MAX_LINES = 300
 
 # The rooms, each above those that may import it. "" is the root of the package.
-SHARED = ["", "kernels", "source", "output", "bodies", "example"]
+SHARED = ["", "kernels", "source", "output", "tables", "example"]
 PLANNING = ["config", "plan", "cost", "survey", "products", "console", "clusters"]
 JOBS = ["fragments", "pyramid", "mesh", "multires", "meshes", "view", "verify", "report", "cli"]
 MAY_IMPORT = {

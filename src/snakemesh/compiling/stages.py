@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from snakemesh.bodies import mapping
 from snakemesh.example.neuropil import neuropil
 from snakemesh.mesh.collapsed import replace_collapsed
 from snakemesh.mesh.finer import halved
@@ -30,6 +29,7 @@ from snakemesh.mesh.untangling import untangle
 from snakemesh.mesh.volume_ends import volume_ends
 from snakemesh.mesh.voxel_moments import voxel_moments
 from snakemesh.pyramid.downsample import downsample
+from snakemesh.tables import mapping
 from snakemesh.verify.components import components
 
 _LABELS = np.pad(np.ones((1, 1, 1), np.uint64), 1)

@@ -9,8 +9,6 @@ import numpy as np
 import tensorstore as ts
 from xxhash import xxh3_128
 
-from snakemesh.bodies.mapping import Mapper
-from snakemesh.bodies.met import write_record
 from snakemesh.boxes import Index, Shape, slices, triple
 from snakemesh.fragments.container import COUNT, FRAGMENT, write_container
 from snakemesh.fragments.container_table import Origin
@@ -24,6 +22,8 @@ from snakemesh.mesh.tile import mesh_tile, tile_shape
 from snakemesh.mesh.tiles import tile_of, tiles_of
 from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
 from snakemesh.source.voxels import open_part, reading_part, unreadable
+from snakemesh.tables.mapping import Mapper
+from snakemesh.tables.seen import write_record
 
 
 def make_block(job: MeshBlockJob, container: Path) -> BlockStats | None:

@@ -61,7 +61,7 @@ def wanted_labels(text: str) -> np.ndarray | None:
                 raise UserError(f"--ids: found {part}, expected ids from 1 to {MAX_LABEL}")
         labels = np.array([int(part) for part in parts], np.uint64)
     elif os.path.exists(text):
-        from snakemesh.tables import read_labels
+        from snakemesh.tables.read import read_labels
 
         labels = read_labels("--ids", text)
     else:

@@ -7,18 +7,18 @@ and segment_properties.md in the same folder.
 import json
 import os
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from snakemesh.job_records import Sharding
-from snakemesh.multires.measures import MEASURES
 from snakemesh.output.atomic import replacing
 from snakemesh.output.folder import SEGMENTS
-from snakemesh.segment_table import NO_TABLE, SegmentTable, by_label, rows_of
+from snakemesh.tables.measures import MEASURES
+from snakemesh.tables.properties import NO_PROPERTIES, Column, Properties
 
 
 def multires_info(
@@ -61,7 +61,7 @@ def sharding_info(sharding: Sharding) -> dict[str, str | int]:
 
 
 def segment_properties(
-    rows: np.ndarray, of_segments: int, table: SegmentTable = NO_TABLE
+    rows: np.ndarray, of_segments: int, table: Properties = NO_PROPERTIES
 ) -> dict[str, Any]:
     """The `segment_properties/info` document. A viewer loads all of it before it shows anything.
 
@@ -74,7 +74,9 @@ def segment_properties(
     """
     labels = rows["label"]
     ids = [str(label) for label in labels.tolist()]
-    names, columns = _given_properties(table, labels, ids)
+    given = table.rows_of(labels)
+    names = pc.coalesce(table.names.take(given), pa.array(ids, pa.large_string())).to_pylist()
+    columns = [_given_property(column, given) for column in table.columns]
     properties: list[dict[str, Any]] = [{"id": "label", "type": "label", "values": names}]
     for measure in MEASURES:
         if measure.viewer_type is not None:
@@ -92,53 +94,38 @@ def segment_properties(
     }
 
 
-def _given_properties(
-    table: SegmentTable, labels: np.ndarray, ids: list[str]
-) -> tuple[list[str], list[dict[str, Any]]]:
-    """The names of `labels`, and the other columns of the user's table as their properties."""
-    rows = rows_of(by_label(table), labels)
-    given = [""] * len(ids) if table.names is None else _take(table.names, rows)
-    names = [name or label for name, label in zip(given, ids, strict=True)]
-    properties = []
-    for column in table.columns:
-        texts = _take(column.values, rows)
-        found = _number_column(column.name, texts) if column.is_number else None
-        if found is None:
-            found = {"id": column.name, "type": "string", "values": texts}
-        if column.header != column.name:
-            found["description"] = column.header
-        properties.append(found)
-    return names, properties
+def _given_property(column: Column, rows: pa.Array) -> dict[str, Any]:
+    """A column of the user's table as a property. rows: of the table, null for one it has not."""
+    values = column.values.take(rows)
+    found = None if pa.types.is_large_string(values.type) else _given_number(column.name, values)
+    if found is None:
+        texts = pc.fill_null(values.cast(pa.large_string()), "").to_pylist()
+        found = {"id": column.name, "type": "string", "values": texts}
+    return found if column.header == column.name else found | {"description": column.header}
 
 
-def _take(texts: pa.Array, rows: np.ndarray) -> list[str]:
-    """The texts of the rows; "" for row -1, which stands for a label that has no row."""
-    found = np.full(len(rows), "", object)
-    found[rows >= 0] = texts.take(rows[rows >= 0]).to_pylist()
-    listed: list[str] = found.tolist()
-    return listed
-
-
-def _number_column(name: str, texts: list[str]) -> dict[str, Any] | None:
-    """A column of numbers, "" where there is none, or None where it has to stay text.
+def _given_number(name: str, values: pa.Array) -> dict[str, Any] | None:
+    """Numbers, null where there is none, or None where they have to be text.
 
     The viewer knows numbers of 32 bits alone. Numbers with fractions are measures, and are rounded
     to float32. Whole numbers may be ids: they are numbers only if every one stays exact.
     """
-    numbers = [Decimal(text) if text else None for text in texts]
+    numbers = values.to_pylist()
     present = [number for number in numbers if number is not None]
-    if all(number == number.to_integral_value() for number in present):
+    if max(map(abs, present), default=0) > float(np.finfo(np.float32).max):
+        return None
+    if all(number == int(number) for number in present):
         for data_type in ("uint32", "int32"):
             limits = np.iinfo(data_type)
             # only float32 has a NaN, for labels without a number
-            if len(present) == len(texts) and all(limits.min <= n <= limits.max for n in present):
+            if len(present) == len(numbers) and all(limits.min <= n <= limits.max for n in present):
                 return _number(name, data_type, np.array(list(map(int, present)), np.int64))
-        if any(Decimal(float(np.float32(number))) != number for number in present):
+        if any(int(np.float32(number)) != number for number in present):
             return None
         whole = ["NaN" if number is None else int(number) for number in numbers]
         return {"id": name, "type": "number", "data_type": "float32", "values": whole}
-    values = [float("nan") if number is None else float(number) for number in numbers]
-    return _number(name, "float32", np.array(values, np.float64))
+    with_nan = [float("nan") if number is None else float(number) for number in numbers]
+    return _number(name, "float32", np.array(with_nan))
 
 
 def _number(name: str, data_type: str, values: np.ndarray) -> dict[str, Any]:

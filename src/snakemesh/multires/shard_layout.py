@@ -11,23 +11,8 @@ from snakemesh.job_records import OctreeGrid
 from snakemesh.multires.counts import centroids_of, voxels_of
 from snakemesh.multires.lod_scales import lod_errors, lod_scales
 from snakemesh.multires.manifests import WORD_BYTES, encode_manifests
+from snakemesh.tables.measures import SUMMARY
 
-# A row of a summary: one label of a shard. voxels: of s0; centroid: the mean of their centres, x y
-# z in nm. volume (nm^3), area (nm^2), faces: sums over its fragments at LOD 0. lower, upper: bounds
-# of these fragments, x y z in nm. lods: how many LODs it keeps.
-SUMMARY = np.dtype(
-    [
-        ("label", "<u8"),
-        ("voxels", "<u8"),
-        ("volume", "<f8"),
-        ("area", "<f8"),
-        ("faces", "<u4"),
-        ("lower", "<f8", (3,)),
-        ("upper", "<f8", (3,)),
-        ("lods", "u1"),
-        ("centroid", "<f8", (3,)),
-    ]
-)
 # A row per LOD: sums over the labels of a shard that have a mesh there. bytes: of fragments.
 LOD_SUMS = np.dtype([(name, "<u8") for name in ("labels", "fragments", "faces", "bytes")])
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from snakemesh.bodies.user_table import TableFacts
 from snakemesh.boxes import Shape, ceil_div, triple
 from snakemesh.config.settings import Settings
 from snakemesh.errors import UserError
@@ -30,6 +29,7 @@ from snakemesh.plan.placement import aligned_roi, base_of, chosen_num_lods, leve
 from snakemesh.plan.stages import Stage, built_chunks, stages_of
 from snakemesh.plan.together import blocks_together
 from snakemesh.source.level import SourceLevel
+from snakemesh.tables.bodies import TableFacts
 
 # With this many voxels, a shard of dense tissue has some gigabytes.
 VOXELS_PER_SHARD = 1 << 32

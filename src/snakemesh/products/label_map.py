@@ -13,9 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.ascending import find
-from snakemesh.bodies.met import Record, read_record, read_tokens
-from snakemesh.bodies.sorted_table import open_sorted
-from snakemesh.bodies.user_table import TableFacts, batches, content_hash, refused, table_facts
 from snakemesh.boxes import Index, box_name, indices, slices, triple
 from snakemesh.config.settings import Settings
 from snakemesh.errors import BAD_NPZ, DamagedError, UserError
@@ -25,6 +22,9 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.jobs import super_chunk_box
 from snakemesh.plan.label_cells import Tokens, cell_grid, cell_shape, cells_of
 from snakemesh.products.made_from import MadeFrom
+from snakemesh.tables.bodies import TableFacts, batches, content_hash, refused, table_facts
+from snakemesh.tables.seen import Record, read_record, read_tokens
+from snakemesh.tables.sorted_bodies import open_sorted
 
 _THREADS = 16
 # The file of a record, and its tokens in an array of `Tokens`.
@@ -221,9 +221,9 @@ def _bodies_in_file(path: str, labels: np.ndarray, keep_rest: bool) -> np.ndarra
     """The bodies of ascending labels, from the user's table."""
     bodies = labels.copy() if keep_rest else np.zeros_like(labels)
     is_known = np.zeros(len(labels), bool)
-    for found, their in batches(path):
-        at, is_met = find(labels, found)
-        at, their = at[is_met], their[is_met]
+    for pairs in batches(path):
+        at, is_met = find(labels, pairs["label"])
+        at, their = at[is_met], pairs["body"][is_met]
         is_twice = is_known[at] & (bodies[at] != their)
         bodies[at] = their
         is_twice |= bodies[at] != their

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import worldarray as wa
 
-from snakemesh.bodies.mapping import Mapper
-from snakemesh.bodies.met import write_record
 from snakemesh.boxes import Box, Slices, ceil_div, slices, triple
 from snakemesh.chunk_files import ChunkFiles, sizes_digest
 from snakemesh.job_records import SuperChunkJob
@@ -17,6 +15,8 @@ from snakemesh.output.atomic import sync_filesystem
 from snakemesh.output.remove import remove_unfinished
 from snakemesh.pyramid.fill import fill_super_chunk
 from snakemesh.source.voxels import is_background, open_part, reading_part
+from snakemesh.tables.mapping import Mapper
+from snakemesh.tables.seen import write_record
 
 
 def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:

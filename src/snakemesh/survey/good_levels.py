@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from snakemesh.bodies.user_table import TableFacts
 from snakemesh.config.settings import Settings
 from snakemesh.plan.jobs import level_part
 from snakemesh.plan.levels import NO_MISMATCHES
@@ -10,6 +9,7 @@ from snakemesh.plan.plan import Plan, make_plan
 from snakemesh.source.level import SourceLevel
 from snakemesh.source.voxels import open_part
 from snakemesh.survey.level_check import level_mismatches
+from snakemesh.tables.bodies import TableFacts
 
 
 def unfit_levels(

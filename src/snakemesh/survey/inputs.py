@@ -78,9 +78,9 @@ def check_tables(settings: Settings) -> None:
     Jobs need not do this, nor import what reads tables.
     """
     if settings.segment_properties_csv is not None:
-        from snakemesh.segment_table import read_segment_table
+        from snakemesh.tables.properties import read_properties
 
-        read_segment_table(settings.segment_properties_csv)
+        read_properties(settings.segment_properties_csv)
 
 
 def _example_level() -> SourceLevel:

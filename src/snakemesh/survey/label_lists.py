@@ -83,7 +83,7 @@ def list_remarks(settings: Settings, lists: Mapping[str, Listed]) -> list[str]:
 def _read(key: str, given: tuple[int, ...] | str, dtype: str) -> Listed:
     if isinstance(given, str):
         # pyarrow is not imported where no table is read
-        from snakemesh.tables import read_labels
+        from snakemesh.tables.read import read_labels
 
         found, place = read_labels(key, given), f" in {given}"
     else:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from snakemesh.verify.table import verdicts
 
 # Descriptions of the columns by name. A user's table may not have columns of these names
-# (`segment_table.VERDICT_NAMES`).
+# (`tables.properties.VERDICT_NAMES`).
 COLUMNS = {
     "watertight": "Whether every surface is closed, at every level of detail",
     "volume_error": "Volume at the finest level of detail / volume of the voxels - 1",

@@ -32,7 +32,7 @@ class Listener(event.Listener):
 
 event.register("numba:compile", Listener())
 
-from snakemesh.bodies import mapping
+from snakemesh.tables import mapping
 from snakemesh.example.neuropil import neuropil
 from snakemesh.job_records import FinerBlocks, LabelMap, LevelPart, MeshBlockJob, Sharding
 from snakemesh.label_list import NO_LISTS

@@ -10,15 +10,12 @@ from hypothesis import strategies as st
 from snakemesh.errors import UserError
 from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
-from snakemesh.multires.measures import MEASURES as ALL_MEASURES
-from snakemesh.multires.shard_layout import SUMMARY
-from snakemesh.segment_table import (
-    MEASURE_NAMES,
-    NO_TABLE,
+from snakemesh.tables.measures import MEASURES as ALL_MEASURES
+from snakemesh.tables.measures import SUMMARY
+from snakemesh.tables.properties import (
+    NO_PROPERTIES,
     RESERVED_NAMES,
-    by_label,
-    read_segment_table,
-    rows_of,
+    read_properties,
 )
 
 MEASURES = ["volume", "area", "faces", "x_min", "y_min", "z_min", "x_max", "y_max", "z_max"]
@@ -34,7 +31,7 @@ def summary(*labels):
 
 def properties(rows, path=None):
     """The document of these segments, all there are, with the table at `path`."""
-    table = NO_TABLE if path is None else read_segment_table(path)
+    table = NO_PROPERTIES if path is None else read_properties(path)
     return segment_properties(rows, len(rows), table)
 
 
@@ -126,8 +123,7 @@ def test_segments_that_are_left_out_are_said():
 
 def test_every_measure_has_a_reserved_name():
     """No column of a user's table can have the name of a measure."""
-    assert tuple(measure.name for measure in ALL_MEASURES) == MEASURE_NAMES
-    assert {*MEASURE_NAMES, "label", "name"} <= RESERVED_NAMES
+    assert {*(measure.name for measure in ALL_MEASURES), "label", "name"} <= RESERVED_NAMES
 
 
 def test_no_labels_at_all():
@@ -141,9 +137,9 @@ labels = st.integers(0, 9) | st.integers(2**64 - 3, 2**64 - 1)
 
 @given(st.lists(labels, unique=True), st.lists(labels))
 def test_the_row_of_a_label(rows, asked):
-    table = dataclasses.replace(NO_TABLE, labels=np.array(rows, np.uint64))
-    found = rows_of(by_label(table), np.array(asked, np.uint64)).tolist()
-    assert found == [rows.index(label) if label in rows else -1 for label in asked]
+    table = dataclasses.replace(NO_PROPERTIES, labels=np.array(sorted(rows), np.uint64))
+    found = table.rows_of(np.array(asked, np.uint64)).to_pylist()
+    assert found == [sorted(rows).index(label) if label in rows else None for label in asked]
 
 
 def test_columns_of_a_csv(tmp_path):
@@ -156,7 +152,7 @@ def test_columns_of_a_csv(tmp_path):
         ",12,Cleo,NaN,1,,9,,2,5\r\n"
         "unused,99,Dora,x,1,1,1,,1,1\r\n",
     )
-    read_segment_table(path)
+    read_properties(path)
     # Label 99 has no mesh, but its "x" still makes the column a text column. The type of a column
     # must not depend on which labels are in the region that is meshed.
     found = by_id(properties(summary(10, 11, 12), path))
@@ -234,7 +230,7 @@ def test_which_column_holds_the_labels(tmp_path, header, labels):
     path = csv(tmp_path, f"{header}\n{labels}\n")
     if header == ",id":
         with pytest.raises(UserError, match="line 1 has no name for column 1"):
-            read_segment_table(path)
+            read_properties(path)
     else:
         values = [found["values"] for found in by_id(properties(summary(7), path)).values()]
         assert len(values) == 11 and values[-1] != [""]
@@ -266,7 +262,7 @@ def test_which_column_holds_the_labels(tmp_path, header, labels):
 )
 def test_bad_csv(tmp_path, text, says):
     path = csv(tmp_path, text)
-    for use in (read_segment_table, lambda path: properties(summary(5), path)):
+    for use in (read_properties, lambda path: properties(summary(5), path)):
         with pytest.raises(UserError) as caught:
             use(path)
         message = str(caught.value)
@@ -276,11 +272,11 @@ def test_bad_csv(tmp_path, text, says):
 
 def test_csv_that_is_no_text(tmp_path):
     with pytest.raises(UserError, match="table.csv is not text in UTF-8"):
-        read_segment_table(csv(tmp_path, "id,é\n1,2\n", "latin-1"))
+        read_properties(csv(tmp_path, "id,é\n1,2\n", "latin-1"))
     with pytest.raises(UserError, match="none.csv cannot be read .No such file"):
-        read_segment_table(tmp_path / "none.csv")
+        read_properties(tmp_path / "none.csv")
     with pytest.raises(UserError, match="cannot be read"):
-        read_segment_table(tmp_path)
+        read_properties(tmp_path)
 
 
 def test_documents_are_written_whole(tmp_path):

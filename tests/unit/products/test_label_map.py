@@ -5,8 +5,6 @@ import pytest
 
 from products import product_names
 from small_blocks import small_blocks
-from snakemesh.bodies.met import MetLabels, write_record
-from snakemesh.bodies.user_table import TableFacts
 from snakemesh.boxes import indices, slices
 from snakemesh.console.summary import plan_summary
 from snakemesh.cost.resources import mesh_mem_mb, pyramid_mem_mb
@@ -27,6 +25,8 @@ from snakemesh.products.label_map import (
 )
 from snakemesh.products.made_from import MadeFrom
 from snakemesh.survey.input_state import InputState
+from snakemesh.tables.bodies import TableFacts
+from snakemesh.tables.seen import MetLabels, write_record
 from volumes import ISOTROPIC, settings_with, volume
 
 SHAPE = (150, 140, 130)

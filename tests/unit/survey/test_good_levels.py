@@ -5,12 +5,12 @@ import pytest
 
 import levels as makers
 from formats import Placed, write_zarr
-from snakemesh.bodies.user_table import TableFacts
 from snakemesh.console.summary import plan_summary
 from snakemesh.plan.plan import make_plan
 from snakemesh.source.read import read_source
 from snakemesh.survey.good_levels import unfit_levels
 from snakemesh.survey.input_state import InputState, kept_mismatches, write_state
+from snakemesh.tables.bodies import TableFacts
 from surfaces import voronoi
 from volumes import settings_with
 

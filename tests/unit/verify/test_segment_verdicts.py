@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from snakemesh.segment_table import VERDICT_NAMES
+from snakemesh.tables.properties import VERDICT_NAMES
 from snakemesh.verify.segments import COLUMNS, add_verdicts
 from snakemesh.verify.shard import ROW
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from snakemesh.bodies.met import MetLabels
-from snakemesh.bodies.sorted_table import open_sorted
 from snakemesh.job_records import LabelMap
 from snakemesh.kernels.compiled import njit
 from snakemesh.kernels.label_hash import larger, layers, look_up
+from snakemesh.tables.seen import MetLabels
+from snakemesh.tables.sorted_bodies import open_sorted
 
 
 @dataclass

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from snakemesh.bodies import sorted_table as module
-from snakemesh.bodies.sorted_table import index_path, open_sorted, write_sorted
 from snakemesh.errors import DamagedError, UserError
 from snakemesh.output.markers import write_marker
+from snakemesh.tables import sorted_bodies as module
+from snakemesh.tables.sorted_bodies import index_path, open_sorted, write_sorted
 
 LABELS = st.one_of(st.integers(0, 40), st.integers(0, 2**64 - 1), st.just(2**64 - 1))
 
@@ -20,7 +20,6 @@ def small_sizes(monkeypatch):
         "BLOCK_ROWS": 3,
         "LABELS_AT_ONCE": 4,
         "RUN_ROWS": 7,
-        "SAMPLE_ROWS": 2,
     }.items():
         monkeypatch.setattr(module, name, size)
 
@@ -30,7 +29,7 @@ def made(folder, rows, batch=5):
     rows = np.array(rows, np.uint64).reshape(-1, 2)
     parts = [rows[i : i + batch] for i in range(0, len(rows), batch)]
     path, marker = str(folder / "sorted.npy"), str(folder / "sorted.done")
-    facts = write_sorted(path, "table.csv", ((part[:, 0], part[:, 1]) for part in parts))
+    facts = write_sorted(path, "table.csv", (part.view(module.PAIR)[:, 0] for part in parts))
     write_marker(marker, facts)
     return open_sorted(path, marker)
 

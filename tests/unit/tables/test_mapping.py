@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from snakemesh.bodies.mapping import Mapper
-from snakemesh.bodies.met import pair_digest, read_record, read_tokens, write_record
-from snakemesh.bodies.sorted_table import write_sorted
 from snakemesh.job_records import LabelMap
 from snakemesh.output.markers import write_marker
+from snakemesh.tables.mapping import Mapper
+from snakemesh.tables.seen import pair_digest, read_record, read_tokens, write_record
+from snakemesh.tables.sorted_bodies import PAIR, write_sorted
 
 ROWS = {1: 9, 2: 9, 3: 0, 7: 2**64 - 1, 200: 3, 2**40: 4, 2**64 - 1: 5}
 VALUES = [0, 1, 2, 3, 4, 7, 200, 201, 2**40, 2**40 + 1, 2**64 - 1]
@@ -22,7 +22,7 @@ def label_map(tmp_path_factory):
     folder = tmp_path_factory.mktemp("table")
     path, marker = str(folder / "t.npy"), str(folder / "t.done")
     rows = np.array(list(ROWS.items()), np.uint64)
-    write_marker(marker, write_sorted(path, "t.csv", [(rows[:, 0], rows[:, 1])]))
+    write_marker(marker, write_sorted(path, "t.csv", [rows.view(PAIR)[:, 0]]))
 
     def make(keep=True, n_cells=1, dtype="uint64"):
         tokens = tuple(range(1, n_cells + 1))

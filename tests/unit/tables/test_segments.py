@@ -14,13 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakemesh.errors import DamagedError
-from snakemesh.multires.index import index_segments
-from snakemesh.multires.measures import MEASURES
-from snakemesh.multires.segments import ROWS_OF_A_GROUP, write_segments
-from snakemesh.multires.shard_layout import SUMMARY
-from snakemesh.multires.summaries import MIN_ROWS, checked_summary, in_groups, largest, merged
 from snakemesh.output.served import served_file
-from snakemesh.segment_table import NO_TABLE, read_segment_table
+from snakemesh.tables.measures import MEASURES, SUMMARY
+from snakemesh.tables.merge import MIN_ROWS, in_groups, merged
+from snakemesh.tables.properties import NO_PROPERTIES, read_properties
+from snakemesh.tables.segments import ROWS_OF_A_GROUP, index_segments, write_segments
+from snakemesh.tables.summaries import all_rows, checked_summary, largest
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
 
@@ -94,7 +93,7 @@ def test_a_stream_does_not_hold_all(tmp_path):
 def test_labels_in_two_shards_or_out_of_order(tmp_path):
     twice = saved(tmp_path / "a", [rows_for([3, 7]), rows_for([5, 7])])
     with pytest.raises(ValueError, match="label 7 is in the summaries of two shards"):
-        list(merged(twice))
+        list(all_rows(twice))
     with pytest.raises(ValueError, match="do not ascend"):
         list(merged(saved(tmp_path / "b", [rows_for([7, 3])])))
     assert list(merged([])) == list(merged(saved(tmp_path / "c", [rows_for([])]))) == []
@@ -145,14 +144,14 @@ def test_the_largest(volumes, count):
 
 @pytest.mark.parametrize("limit", [0, 1, 30, 299, 300, None])
 def test_the_index_is_that_of_a_twin_in_memory(tmp_path, limit, monkeypatch):
-    monkeypatch.setattr("snakemesh.multires.index.ROWS_OF_A_GROUP", 17)
+    monkeypatch.setattr("snakemesh.tables.segments.ROWS_OF_A_GROUP", 17)
     rows = rows_for(np.sort(np.random.default_rng(1).choice(10**6, 300, replace=False)) + 1)
     (csv := tmp_path / "table.csv").write_text(
         "id,name,parent\n" + "".join(f"{i},body {i},{i * 2**40}\n" for i in rows["label"][::3])
     )
     summaries = saved(tmp_path, parts_of(rows, 5))
     path = tmp_path / "segments.parquet"
-    seen = index_segments(path, summaries, read_segment_table(csv), limit)
+    seen = index_segments(path, summaries, read_properties(csv), limit)
 
     assert seen.count == 300
     ranked = sorted(range(300), key=lambda i: (-rows["volume"][i], rows["label"][i]))
@@ -180,13 +179,13 @@ def test_the_bytes_do_not_depend_on_the_shards(tmp_path):
     rows = rows_for(np.arange(1, 1000))
     for shards in (1, 7):
         summaries = saved(tmp_path / str(shards), parts_of(rows, shards))
-        index_segments(tmp_path / f"{shards}.parquet", summaries, NO_TABLE, 10)
+        index_segments(tmp_path / f"{shards}.parquet", summaries, NO_PROPERTIES, 10)
     assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "7.parquet").read_bytes()
 
 
 def test_what_the_file_says_of_itself(tmp_path):
     rows = rows_for(np.arange(1, ROWS_OF_A_GROUP + 100))
-    index_segments(path := tmp_path / "a", saved(tmp_path, [rows]), NO_TABLE, None)
+    index_segments(path := tmp_path / "a", saved(tmp_path, [rows]), NO_PROPERTIES, None)
     file = pq.ParquetFile(path)
     first = file.metadata.row_group(0)
     assert [file.metadata.row_group(i).num_rows for i in range(2)] == [ROWS_OF_A_GROUP, 99]
@@ -199,7 +198,7 @@ def test_what_the_file_says_of_itself(tmp_path):
 
 
 def test_no_segments(tmp_path):
-    seen = index_segments(tmp_path / "a", [], NO_TABLE, 5)
+    seen = index_segments(tmp_path / "a", [], NO_PROPERTIES, 5)
     assert (seen.count, len(seen.listed)) == (0, 0)
     found = pq.read_table(tmp_path / "a")
     assert found.num_rows == 0 and found.schema.field("voxels").type == pa.uint64()
@@ -207,7 +206,7 @@ def test_no_segments(tmp_path):
 
 def test_a_table_that_fails_half_way_leaves_the_old_one(tmp_path):
     rows = rows_for([5, 9])
-    write_segments(path := tmp_path / "segments.parquet", [rows], NO_TABLE)
+    write_segments(path := tmp_path / "segments.parquet", [rows], NO_PROPERTIES)
     before = path.read_bytes()
 
     def broken():
@@ -215,7 +214,7 @@ def test_a_table_that_fails_half_way_leaves_the_old_one(tmp_path):
         raise DamagedError(path, "is damaged")
 
     with pytest.raises(DamagedError):
-        write_segments(path, broken(), NO_TABLE)
+        write_segments(path, broken(), NO_PROPERTIES)
     assert path.read_bytes() == before and os.listdir(tmp_path) == [path.name]
 
 
@@ -245,7 +244,7 @@ def test_columns_keep_what_they_say(tmp_path, cells, data_type, values):
     )
     # one label has no row, and one row no label
     rows = rows_for([1, 2, 4])
-    write_segments(tmp_path / "a", [rows], read_segment_table(csv))
+    write_segments(tmp_path / "a", [rows], read_properties(csv))
     column = pq.read_table(tmp_path / "a")
     assert column.schema.field("the_column").type == data_type
     assert column.schema.field("the_column").metadata[b"description"] == b"the column"

@@ -7,17 +7,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snakemesh.multires.shard_layout import SUMMARY
+# A row of a summary: one label of a shard. voxels: of s0; centroid: the mean of their centres, x y
+# z in nm. volume (nm^3), area (nm^2), faces: sums over its fragments at LOD 0. lower, upper: bounds
+# of these fragments, x y z in nm. lods: how many LODs it keeps.
+SUMMARY = np.dtype(
+    [
+        ("label", "<u8"),
+        ("voxels", "<u8"),
+        ("volume", "<f8"),
+        ("area", "<f8"),
+        ("faces", "<u4"),
+        ("lower", "<f8", (3,)),
+        ("upper", "<f8", (3,)),
+        ("lods", "u1"),
+        ("centroid", "<f8", (3,)),
+    ]
+)
 
 
 @dataclass(frozen=True)
 class Measure:
     """A number of every segment.
 
-    name: in the table and in the viewer's queries (`volume>1e9`); each is in
-    segment_table.MEASURE_NAMES, so that no column of a user's table can have it. field, axis: of
-    SUMMARY; axis is 0 to 2 for x y z, None for a number that has none. viewer_type: its data type
-    in the viewer, which knows numbers of 32 bits alone; None if the viewer does not get it.
+    name: in the table and in the viewer's queries (`volume>1e9`); no column of a user's table can
+    have it. field, axis: of SUMMARY; axis is 0 to 2 for x y z, None for a number that has none.
+    viewer_type: its data type in the viewer, which knows numbers of 32 bits alone; None if the
+    viewer does not get it.
     """
 
     name: str

@@ -1,0 +1,118 @@
+"""The table of all segments, `segments.parquet`: what is known of each, by label.
+
+The file is Parquet (https://parquet.apache.org/docs/file-format), compressed with zstd. Its rows
+ascend by label, in groups of ROWS_OF_A_GROUP, so that a reader that looks for a label reads one
+group. Only the job that writes it imports this module: pyarrow takes 0.2 s to import.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from snakemesh.output.atomic import replacing
+from snakemesh.tables.measures import MEASURES, SUMMARY
+from snakemesh.tables.merge import Run, in_groups
+from snakemesh.tables.properties import Properties
+from snakemesh.tables.summaries import all_rows, largest
+
+ROWS_OF_A_GROUP = 1 << 17
+
+
+@dataclass
+class Segments:
+    """What has been seen of the segments.
+
+    count: how many. listed: those that the viewer is to list, dtype SUMMARY, in ascending order of
+    labels.
+    """
+
+    count: int = 0
+    listed: np.ndarray = field(default_factory=lambda: np.empty(0, SUMMARY))
+
+
+def index_segments(
+    path: str | os.PathLike[str],
+    summaries: Sequence[Run],
+    table: Properties,
+    max_listed: int | None,
+) -> Segments:
+    """Write the table of all segments to `path`, whole or not at all, and say what was seen.
+
+    The summaries are read once, as a stream. table: the user's. max_listed: the viewer lists at
+    most so many segments, the largest; None for all of them.
+    """
+    seen = Segments()
+    groups = in_groups(all_rows(summaries), ROWS_OF_A_GROUP)
+    write_segments(path, _watched(groups, seen, max_listed), table)
+    seen.listed = largest(seen.listed, max_listed)
+    return seen
+
+
+def _watched(
+    groups: Iterable[np.ndarray], seen: Segments, max_listed: int | None
+) -> Iterator[np.ndarray]:
+    """Pass groups of rows on, and keep in mind what is seen."""
+    for rows in groups:
+        seen.count += len(rows)
+        # rows that are too small for the list are dropped now and then, which is cheap
+        seen.listed = np.concatenate([seen.listed, rows])
+        if max_listed is not None and len(seen.listed) > 2 * max_listed:
+            seen.listed = largest(seen.listed, max_listed)
+        yield rows
+
+
+def write_segments(
+    path: str | os.PathLike[str], groups: Iterable[np.ndarray], table: Properties
+) -> None:
+    """Write the table, whole or not at all. Its folder is made if it does not exist.
+
+    groups: arrays of dtype SUMMARY in ascending order of labels, each of which becomes a group of
+    rows; only one of them is in memory. table: the user's, whose `names` become the column `name`
+    and whose columns follow the measures.
+    """
+    schema = pa.schema(
+        [
+            pa.field("label", pa.uint64(), nullable=False),
+            pa.field("name", pa.string()),
+            *(_field(m.name, pa.from_numpy_dtype(m.dtype), m.description) for m in MEASURES),
+            *(_field(c.name, c.values.type, c.header) for c in table.columns),
+        ]
+    )
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(
+            temporary,
+            schema,
+            compression="zstd",
+            use_dictionary=texts,
+            sorting_columns=[pq.SortingColumn(0)],
+        ) as writer,
+    ):
+        for rows in groups:
+            writer.write_table(_group(rows, table, schema), len(rows))
+
+
+def _group(rows: np.ndarray, table: Properties, schema: pa.Schema) -> pa.Table:
+    """A group of rows with the columns of a user's table; null where that has no such label."""
+    given = table.rows_of(rows["label"])
+    columns = [
+        pa.array(np.ascontiguousarray(rows["label"])),
+        table.names.take(given),
+        *(pa.array(measure.of(rows)) for measure in MEASURES),
+        *(column.values.take(given) for column in table.columns),
+    ]
+    # the texts of a group need no type that takes more than 2 GB, unlike those of all rows
+    typed = [column.cast(f.type) for column, f in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(typed, schema=schema)
+
+
+def _field(name: str, data_type: pa.DataType, description: str) -> pa.Field:
+    data_type = pa.string() if pa.types.is_large_string(data_type) else data_type
+    return pa.field(name, data_type, metadata={"description": description})
