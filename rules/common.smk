@@ -125,6 +125,7 @@ def begin():
         write_state(OUT.input_state, INPUT_STATE, MISMATCHES)
         write_document(OUT.run_document, run_document(MADE_FROM))
         compile_what_jobs_need(rules)
+        fork_jobs_of_this_machine()
     except (UserError, OSError) as error:
         line = lock.unwritable(OUT.root, error) if isinstance(error, OSError) else error
         print(f"snakemesh: {line}", file=sys.stderr)  # the scheduler hides what an exit says
@@ -162,6 +163,17 @@ def compile_what_jobs_need(rules):
         )
         cores = workflow.resource_settings.cores
         compile_first(parts, cores, say)
+
+
+def fork_jobs_of_this_machine():
+    """Start jobs without waiting for their imports, if this process starts them."""
+    # another workflow has jobs of its own, and jobs of a cluster start there
+    if IS_MODULE or not workflow.local_exec or workflow.deployment_settings.deployment_method:
+        return
+    from snakemesh.compiling.compile_first import needed_parts
+    from snakemesh.compiling.forked_jobs import fork_jobs
+
+    fork_jobs(lambda rule: needed_parts([rule], TABLE is not None))
 
 
 def end(verifies):

@@ -3,8 +3,8 @@
 
 usage: python tests/bench/bench_run.py INPUT_PATH [--cores 2] [--keep DIR] [key=value ...]
 
-Wall time runs from the first start to the last end of a stage's jobs, which run side by side. CPU
-and RSS come from Snakemake's benchmarks of each job; voxels, faces and bytes come from the logs.
+Wall time runs from the first start to the last end of a stage's jobs, which run side by side. RSS
+comes from Snakemake's benchmarks of each job; CPU, voxels, faces and bytes come from the logs.
 Only comparisons of times mean something: run one after another what you compare.
 """
 
@@ -60,17 +60,13 @@ def run(command: list[str]) -> tuple[float, float]:
 def report_overhead(output: Path, wall: float, cores: int, driver: float, whole: float) -> None:
     """Print which part of the cores' time was the jobs' work, and what the rest was.
 
-    A job's start is the time that Snakemake measured for it minus the time of its work in its log.
+    Starting jobs is all that is neither Snakemake nor in the logs, which begin after the imports.
     """
-    taken = started = jobs = 0.0
-    for file in (file for files in stages(output / "benchmarks").values() for file in files):
-        if "seconds" in (facts := logged(output, file)):
-            seconds = measured(file)[0]
-            taken, jobs = taken + seconds, jobs + 1
-            started += seconds - float(facts["seconds"])
-    starting = (whole - driver) * started / taken
+    files = [file for files in stages(output / "benchmarks").values() for file in files]
+    work = working([logged(output, file) for file in files])
+    starting = whole - driver - work
     parts = {
-        "jobs' work": whole - driver - starting,
+        "jobs' work": work,
         "jobs' start": starting,
         "Snakemake": driver,
         "idle, or others'": wall * cores - whole,
@@ -78,7 +74,7 @@ def report_overhead(output: Path, wall: float, cores: int, driver: float, whole:
     shares = ", ".join(f"{what} {part / wall / cores:.0%}" for what, part in parts.items())
     print(
         f"\nwhole run: wall {wall:.1f} s, CPU {whole:.1f} s: jobs {whole - driver:.1f}, of it "
-        f"{starting:.1f} for starting {jobs:.0f} of them; Snakemake {driver:.1f}"
+        f"{starting:.1f} for starting {len(files)} of them; Snakemake {driver:.1f}"
         f"\nof {cores} cores' time: {shares}"
     )
 
@@ -95,8 +91,8 @@ def report(output: Path) -> None:
         faces = sum(int(fact.get("faces", 0)) for fact in facts)
         payload = sum(int(fact.get("payload_bytes", 0)) for fact in facts)
         print(
-            f"{stage:<26}{len(files):>10}{wall:>10.1f}{sum(row[1] for row in rows):>10.1f}"
-            f"{max(row[2] for row in rows):>10.0f}"
+            f"{stage:<26}{len(files):>10}{wall:>10.1f}{working(facts):>10.1f}"
+            f"{max(row[1] for row in rows):>10.0f}"
             f"{voxels / wall / 1e6 if voxels else 0:>10.1f}{faces:>10}{payload:>10}"
         )
 
@@ -111,12 +107,15 @@ def stages(benchmarks: Path) -> dict[str, list[Path]]:
     return found
 
 
-def measured(file: Path) -> tuple[float, float, float]:
-    """Wall seconds, CPU seconds and peak MB of a job."""
+def measured(file: Path) -> tuple[float, float]:
+    """Wall seconds and peak MB of a job."""
     row = next(csv.DictReader(file.open(), delimiter="\t"))
-    return tuple(
-        0.0 if row[key] in ("-", "NA") else float(row[key]) for key in ("s", "cpu_time", "max_rss")
-    )
+    return float(row["s"]), 0.0 if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
+
+
+def working(facts: list[dict[str, str]]) -> float:
+    """CPU seconds of jobs, without their start."""
+    return sum(float(fact["cpu_s"]) for fact in facts)
 
 
 def logged(output: Path, file: Path) -> dict[str, str]:
@@ -127,7 +126,7 @@ def logged(output: Path, file: Path) -> dict[str, str]:
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
-def span(output: Path, files: list[Path], rows: list[tuple[float, float, float]]) -> float:
+def span(output: Path, files: list[Path], rows: list[tuple[float, float]]) -> float:
     """Seconds from the start of a stage's first job to the end of its last job."""
     ends = [file.stat().st_mtime for file in files]
     return max(ends) - min(end - row[0] for end, row in zip(ends, rows, strict=True))

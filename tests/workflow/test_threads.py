@@ -10,8 +10,10 @@ from conftest import write_volume
 
 from running import command
 
-# Python runs this before each script of the run. At the script's end it reports the CPU time of
-# the script's threads.
+# CPU time of the thread that decodes: a job that only reads a little has not much more of its own.
+DECODING_NS = 50_000_000
+# Python runs this before each script of the run, or before the process that these are forked from.
+# At the script's end it reports the CPU time of the script's threads.
 AT_EXIT = """
 import atexit, json, os, pathlib, sys
 
@@ -42,7 +44,7 @@ def test_a_job_computes_on_one_thread(repository, tmp_path):
         "multires_strategy": "downsample",
     }
     told = tmp_path / "told"
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "TOLD": str(told)}
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}src", "TOLD": str(told)}
     environment = {k: v for k, v in environment.items() if not k.endswith("_NUM_THREADS")}
     line = command(config, "--quiet", "all")
     subprocess.run(line, cwd=repository, env=environment, check=True, capture_output=True)
@@ -51,4 +53,4 @@ def test_a_job_computes_on_one_thread(repository, tmp_path):
     assert {"mesh_block", "pyramid_super_chunk", "shard"} < set(jobs)
     for budget, own, others in jobs.values():
         assert budget in (1, None)
-        assert others < 0.1 * own
+        assert others < max(0.1 * own, DECODING_NS)

@@ -24,15 +24,21 @@ PARTS = {
 _CORES_OF_LOGIN_NODE = 4
 
 
+def needed_parts(rules: Collection[str], has_label_map: bool) -> list[str]:
+    """The parts of the program whose compiled functions jobs of these rules need."""
+    needed = sorted({part for rule, part in PARTS.items() if rule in rules})
+    if has_label_map and {"pyramid", "mesh"} & set(needed):
+        needed.append("bodies")
+    return needed
+
+
 def parts_to_compile(rules: Collection[str], has_label_map: bool) -> list[str]:
     """The parts of the program that jobs of these rules need and that are not compiled yet.
 
     None where nothing could be kept, or this Python has no numba: jobs have an environment of
     their own then, and compile by themselves.
     """
-    needed = sorted({part for rule, part in PARTS.items() if rule in rules})
-    if has_label_map and {"pyramid", "mesh"} & set(needed):
-        needed.append("bodies")
+    needed = needed_parts(rules, has_label_map)
     if importlib.util.find_spec("numba") is None or not kernel_files.can_be_kept():
         return []
     return [part for part in needed if not kernel_files.is_ready(part)]

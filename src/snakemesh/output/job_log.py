@@ -32,9 +32,9 @@ def job_log(path: str, job: str) -> Iterator[JobLog]:
     """Run a job with its output in its log, and close the log with one line about the job.
 
     The line begins with the text `job`. Then come pairs "name value", two spaces apart: the facts
-    that the job puts into the JobLog, its seconds, its peak memory in MiB (`peak_mb`) and the
-    version of snakemesh. A job with a fact `voxels` also gets `mvoxel_per_s`, its millions of
-    voxels a second. `path` is the log file; it is overwritten.
+    that the job puts into the JobLog, its CPU seconds (`cpu_s`), its seconds, its peak memory in
+    MiB (`peak_mb`) and the version of snakemesh. A job with a fact `voxels` also gets
+    `mvoxel_per_s`, its millions of voxels a second. `path` is the log file; it is overwritten.
 
     An error ends the job with SystemExit, status 1; Ctrl-C with status 130, as in a shell. Of a
     UserError and of a full disk only the message is logged, in one line; of any other error the
@@ -53,7 +53,7 @@ def job_log(path: str, job: str) -> Iterator[JobLog]:
 @contextmanager
 def _logged(path: str, job: str) -> Iterator[JobLog]:
     """Do what `job_log` says, for a log that can be written."""
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     log = JobLog()
     with open(path, "w", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
         try:
@@ -76,7 +76,8 @@ def _logged(path: str, job: str) -> Iterator[JobLog]:
             log.facts["mvoxel_per_s"] = round(log.facts["voxels"] / seconds / 1e6, 1)
         facts = "  ".join(f"{name} {value}" for name, value in log.facts.items())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # Linux counts in KiB
-        measured = f"seconds {seconds:.2f}  peak_mb {peak}"
+        cpu = time.process_time() - start_cpu
+        measured = f"cpu_s {cpu:.2f}  seconds {seconds:.2f}  peak_mb {peak}"
         print(f"{job}  {facts}  {measured}  snakemesh {__version__}", flush=True)
 
 
