@@ -45,7 +45,7 @@ IS_MODULE = not workflow.modifier.is_main_snakefile()
 try:
     if workflow.is_main_process and not IS_MODULE:
         refuse_read_only_folder(workflow.main_snakefile)
-    SETTINGS = read_settings(typed(config))
+    SETTINGS = read_settings(typed(config), is_checked=not workflow.is_main_process)
     OUT = OutputFolder(os.path.normpath(SETTINGS.output_directory))
     # A job takes what the run that plans has seen: what changes meanwhile must not split the run.
     # A job of another workflow may run before any of ours, when nothing is kept yet.

@@ -6,6 +6,8 @@ from pathlib import Path
 
 # What numpy raises for an .npz file that is missing, damaged or of another kind.
 BAD_NPZ = (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error)
+# The most characters of another program's error that a message quotes.
+_MOST_SHOWN = 400
 
 
 class UserError(ValueError):
@@ -31,8 +33,15 @@ class DamagedError(UserError):
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, in one line, without the places in tensorstore's own source."""
-    return " ".join(str(error).split()).split(" [source locations=")[0]
+    """What an error says, in one line that is not too long, without tensorstore's own details."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    text = " ".join(str(error).split())
+    for detail in (" [source locations=", " [tensorstore_spec="):
+        text = text.split(detail)[0]
+    return (text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...") or type(
+        error
+    ).__name__
 
 
 def _escaped(character: str) -> str:

@@ -4,10 +4,11 @@ All triples are z, y, x, except those of the octree. They are x, y, z, like all 
 reads; the fields below say so.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from snakemesh.boxes import Index, Nanometres, Shape
+from snakemesh.boxes import Box, Index, Nanometres, Shape, ceil_div, triple
 from snakemesh.chunk_files import ChunkFiles, Watch
 from snakemesh.label_list import LabelLists
 from snakemesh.label_values import LABELS, LabelValues
@@ -78,6 +79,15 @@ class SuperChunkJob:
     method: str
     watch: Watch | None = None
     label_map: LabelMap | None = None
+
+    def filled(self) -> Iterator[tuple[ChunkFiles, Box]]:
+        """The files of every level that is written, and the box of its chunks that is filled."""
+        factor = (1, 1, 1)
+        for files, step in zip(self.targets, self.steps, strict=True):
+            factor = triple(f * s for f, s in zip(factor, step, strict=True))
+            if files is not None:
+                begin = triple(b // f for b, f in zip(self.begin, factor, strict=True))
+                yield files, files.indices_of((begin, ceil_div(self.end, factor)))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,12 @@ from snakemesh.errors import UserError
 
 # The keys of the configuration that list labels: those to mesh, and those not to mesh.
 LIST_KEYS = ("target_ids", "exclude_ids")
+# Why labels are left out, by the key that does it.
+WHY_LEFT_OUT = {
+    "target_ids": "not in target_ids",
+    "exclude_ids": "in exclude_ids",
+    "min_voxels": "of fewer voxels than min_voxels",
+}
 
 
 @dataclass(frozen=True)

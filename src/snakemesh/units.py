@@ -1,6 +1,6 @@
 """Lengths, sizes and times in words, in the unit that fits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def lengths(sizes_nm: Sequence[float]) -> str:
@@ -27,3 +27,8 @@ def duration(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.3g} min"
     return f"{seconds / 3600:,.3g} h"
+
+
+def rounded(numbers: Iterable[float]) -> list[float]:
+    """Numbers with at most three decimals, as a message quotes them."""
+    return [round(float(number), 3) for number in numbers]

@@ -158,7 +158,7 @@ def test_parsing_the_snakefile_imports_nothing_heavy(tmp_path):
         *imports,
         "config = dict(input_path='example/segmentation.zarr', output_directory='out',",
         "              segment_properties_csv='properties.csv', exclude_ids='properties.csv')",
-        "settings = read_settings(config)",
+        "settings = read_settings(config, is_checked=True)",
         "plan = make_plan(settings, source_levels(settings))",
         "mesh_mem_mb(plan, 0), pyramid_mem_mb(plan), shard_mem_mb(plan)",
         "for name in sys.modules: print(name)",

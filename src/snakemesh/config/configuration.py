@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from snakemesh.config.paths import file_path, output_path, source_path
-from snakemesh.config.quick_check import is_surely_valid
 from snakemesh.config.settings import Settings
 from snakemesh.errors import UserError
 from snakemesh.label_list import LIST_KEYS
@@ -76,17 +75,19 @@ def _number(text: str) -> int | float | str:
         return text
 
 
-def read_settings(config: Mapping[str, Any]) -> Settings:
+def read_settings(config: Mapping[str, Any], is_checked: bool = False) -> Settings:
     """The settings of a configuration, with the schema's defaults for what it does not say.
 
-    Raises UserError, one line that names the key, for anything that is not allowed.
+    is_checked: whether the run that plans has found that the schema allows it: jobs need not wait
+    0.1 s for jsonschema. Raises UserError, one line that names the key, for anything that is not
+    allowed.
     """
     schema = yaml.safe_load(SCHEMA_PATH.read_text())
     for key in config.keys() & schema["properties"].keys():
         if not _is_json(config[key]):
             expected = schema["properties"][key].get("description", "a value of another type")
             raise UserError(f"config key {key}: found {_shown(config[key])}, expected {expected}")
-    if not is_surely_valid(config, schema):
+    if not is_checked:
         _refuse_invalid(config, schema)
     values = {key: rule.get("default") for key, rule in schema["properties"].items()}
     values.update(config)
@@ -113,7 +114,7 @@ def _is_json(value: Any) -> bool:
 
 def _refuse_invalid(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Raise UserError for what the schema does not allow, if there is anything."""
-    import jsonschema  # here, because it takes 0.1 s, which no job has to wait for
+    import jsonschema  # here, because no job has to wait for it
 
     errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
     # report unknown and missing keys first: their path is the shortest

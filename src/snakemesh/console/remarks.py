@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from snakemesh.label_list import WHY_LEFT_OUT
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.placement import FAR_VOXELS
 from snakemesh.products.made_from import MadeFrom
@@ -19,12 +20,6 @@ from snakemesh.survey.input_state import is_checked, number_of_chunks
 MAX_LINES = 5
 # The rules that people ask for by name.
 _TARGETS = ("all", "pyramid", "verify", "report")
-# Why a key leaves out labels.
-_WHY = {
-    "target_ids": "not in target_ids",
-    "exclude_ids": "in exclude_ids",
-    "min_voxels": "of fewer voxels than min_voxels",
-}
 
 
 def remarks_before(
@@ -95,7 +90,7 @@ def remarks_after(facts: Mapping[str, object] | None) -> list[str]:
         lines.append(f"config key target_ids: no voxel of what was meshed has label {shown}")
     out = facts.get("left_out")
     if isinstance(out, dict) and any(out.values()):
-        said = (f"{n:,} {_WHY[key]}" for key, n in out.items() if n and key in _WHY)
+        said = (f"{n:,} {WHY_LEFT_OUT[key]}" for key, n in out.items() if n and key in WHY_LEFT_OUT)
         lines.append(f"labels left out: {', '.join(said)}")
     if facts.get("labels") == 0:
         lines.append("there is no label in what was meshed: the layer is empty")

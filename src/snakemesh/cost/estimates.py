@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from snakemesh.boxes import Index, box_index
-from snakemesh.plan.jobs import mesh_block_job, own_box, super_chunk_box
+from snakemesh.plan.jobs import own_box, super_chunk_box
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.together import blocks_together
 
@@ -72,12 +72,8 @@ def _super_chunk_work(plan: Plan, stage: int, index: Index) -> Work:
 
 
 def _block_work(plan: Plan, lod: int, index: Index) -> Work:
-    job = mesh_block_job(plan, lod, index)
-    begin = [f * c for f, c in zip(job.first_cell, job.cell_voxels, strict=True)]
-    size = (n * c for n, c in zip(job.n_cells, job.cell_voxels, strict=True))
-    ends = zip(begin, size, job.reads.shape, strict=True)
-    end = [min(b + s, n) for b, s, n in ends]
-    return _work(_box_voxels(begin, end), MEASURED_MESH_VOXELS_PER_S / _part(plan))
+    voxels = _box_voxels(*own_box(plan, lod, index))
+    return _work(voxels, MEASURED_MESH_VOXELS_PER_S / _part(plan))
 
 
 def plan_work(plan: Plan) -> Work:

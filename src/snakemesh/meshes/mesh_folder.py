@@ -64,7 +64,7 @@ def open_meshes(where: str) -> MeshFolder:
         root = normalize_path(where)
         opened = _open(root) or _open(join(root, MULTIRES))
     except (ValueError, RuntimeError, OSError) as error:
-        raise UserError(f"{where} cannot be read: {reason(error)}") from error
+        raise UserError(f"{where} cannot be read: {one_line(error)}") from error
     if opened is None:
         raise UserError(
             f"found no meshes at {where}: neither info nor {MULTIRES}/info is there; expected an "
@@ -74,7 +74,7 @@ def open_meshes(where: str) -> MeshFolder:
     try:
         return _described(folder, store, json.loads(info))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise UserError(f"{folder}/info is no document of meshes: {reason(error)}") from error
+        raise UserError(f"{folder}/info is no document of meshes: {one_line(error)}") from error
 
 
 def start_read(
@@ -94,16 +94,8 @@ def finish_read(folder: MeshFolder, name: str, started: "ts.Future[Any]") -> byt
     try:
         found = started.result(timeout=PATIENCE_S)
     except (ValueError, RuntimeError, OSError) as error:
-        raise UserError(f"{folder.where}/{name} cannot be read: {reason(error)}") from error
+        raise UserError(f"{folder.where}/{name} cannot be read: {one_line(error)}") from error
     return None if found.state == "missing" else bytes(found.value)
-
-
-def reason(error: Exception) -> str:
-    """What an error says, in one line."""
-    if isinstance(error, KeyError):
-        return f"{error} is missing"
-    said = one_line(error)
-    return said or type(error).__name__
 
 
 def _open(folder: str) -> tuple[ts.KvStore, str, bytes] | None:

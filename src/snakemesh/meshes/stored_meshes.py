@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorstore as ts
 
-from snakemesh.errors import UserError
+from snakemesh.errors import UserError, one_line
 from snakemesh.fragments.sharding import minishard_of, shard_of
-from snakemesh.meshes.mesh_folder import MeshFolder, Sharded, finish_read, reason, start_read
+from snakemesh.meshes.mesh_folder import MeshFolder, Sharded, finish_read, start_read
 from snakemesh.multires.manifests import Manifest, parse_manifest
 from snakemesh.output.folder import SEGMENTS, shard_name
 
@@ -97,7 +97,7 @@ def stored_meshes(folder: MeshFolder, places: np.ndarray) -> Iterator[StoredMesh
                 raise ValueError("its fragments begin before the file does")
         except (ValueError, EOFError, OSError, zlib.error) as error:
             raise UserError(
-                f"{folder.where}/{name} has a damaged manifest of label {label}: {reason(error)}"
+                f"{folder.where}/{name} has a damaged manifest of label {label}: {one_line(error)}"
             ) from error
         yield StoredMesh(label, manifest, name, begin)
 
@@ -178,13 +178,13 @@ def _labels_of_table(folder: MeshFolder, error: Exception) -> np.ndarray:
 
     data = finish_read(folder, SEGMENTS, start_read(folder, SEGMENTS))
     if data is None:
-        found = f"{folder.where} does not list its files ({reason(error)}) and has no {SEGMENTS}"
+        found = f"{folder.where} does not list its files ({one_line(error)}) and has no {SEGMENTS}"
         raise UserError(f"{found}: name the labels") from error
     try:
         labels = parquet.read_table(pa.BufferReader(data), columns=["label"])["label"]
         return np.sort(labels.to_numpy().astype(np.uint64))
     except (pa.ArrowException, OSError, LookupError) as odd:
-        raise UserError(f"{folder.where}/{SEGMENTS} cannot be read: {reason(odd)}") from odd
+        raise UserError(f"{folder.where}/{SEGMENTS} cannot be read: {one_line(odd)}") from odd
 
 
 def _indexed(
@@ -238,7 +238,7 @@ def _places(folder: MeshFolder, sharded: Sharded, name: str, shard: int, raw: by
         data = gzip.decompress(raw) if sharded.gzipped_indices else raw
         labels, gaps, sizes = np.frombuffer(data, "<u8").reshape(3, -1)
     except (ValueError, EOFError, OSError, zlib.error) as error:
-        raise UserError(f"{folder.where}/{name} has a damaged index: {reason(error)}") from error
+        raise UserError(f"{folder.where}/{name} has a damaged index: {one_line(error)}") from error
     places = np.empty(len(labels), PLACE)
     places["label"] = np.cumsum(labels, dtype=np.uint64)
     places["shard"] = shard

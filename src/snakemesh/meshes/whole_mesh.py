@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import DracoPy
 import numpy as np
 
-from snakemesh.errors import UserError
-from snakemesh.meshes.mesh_folder import MeshFolder, reason
+from snakemesh.errors import UserError, one_line
+from snakemesh.meshes.mesh_folder import MeshFolder
 from snakemesh.meshes.stored_meshes import StoredMesh
 
 
@@ -100,7 +100,7 @@ def decode_fragment(
     except Exception as error:  # DracoPy has errors of its own
         raise UserError(
             f"{folder.where}/{mesh.file} has a damaged fragment of label {mesh.label} in cell "
-            f"{cell.tolist()} of LOD {lod}: {reason(error)}"
+            f"{cell.tolist()} of LOD {lod}: {one_line(error)}"
         ) from error
     return positions, faces
 

@@ -5,9 +5,9 @@ Three parts are z y x.
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from snakemesh.boxes import Box, Index, ceil_div, triple
+from snakemesh.boxes import Box, Index, triple
 from snakemesh.chunk_files import ChunkFiles, Watch
 from snakemesh.halo import halo_voxels
 from snakemesh.job_records import (
@@ -59,17 +59,6 @@ def built_files(plan: Plan, level: int) -> ChunkFiles | None:
     name = "{i[0]}/{i[1]}/{i[2]}"
     is_zarr3 = plan.source.format == "zarr3"
     return ChunkFiles(chosen.path, chosen.shape, plan.chunks, f"c/{name}" if is_zarr3 else name)
-
-
-def super_chunk_targets(plan: Plan, stage: Stage, index: Index) -> Iterator[tuple[ChunkFiles, Box]]:
-    """Of every level that a super-chunk fills, its files and the chunks of it that are filled."""
-    begin, end = super_chunk_box(plan, stage, index)
-    for k in stage.targets:
-        files = built_files(plan, k)
-        if files is not None:
-            factor = plan.levels[k].relative_to(plan.levels[stage.base])
-            low = triple(b // f for b, f in zip(begin, factor, strict=True))
-            yield files, files.indices_of((low, ceil_div(end, factor)))
 
 
 def mesh_block_job(

@@ -3,7 +3,7 @@
 `placement` has their factors.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from snakemesh.chunk_files import ChunkFiles
 from snakemesh.label_values import LABELS, LabelValues
 from snakemesh.source.level import SourceLevel
 from snakemesh.stored_array import StoredArray
+from snakemesh.units import rounded
 
 # A level of the source has a factor if its voxel size differs from the exact one by at most this
 # fraction. Up to the second fraction, the plan says that it does not have it.
@@ -128,11 +129,11 @@ def _why_not(source: SourceLevel, level: SourceLevel, factor: Shape) -> str:
     if level.shape != wanted:
         return f"it has {level.shape} voxels, expected {wanted}"
     if not np.allclose(ratio, factor, rtol=FACTOR_TOLERANCE):
-        return f"its voxels are {_rounded(ratio)} times those of s0, expected {factor}"
+        return f"its voxels are {rounded(ratio)} times those of s0, expected {factor}"
     if np.any(off > PLACEMENT_TOLERANCE):
         if np.allclose(level.translation, source.translation):
             return "its metadata have no translation of its own, so where it lies is not known"
-        return f"it lies at {_rounded(level.translation)} nm, expected {_rounded(centre)} nm"
+        return f"it lies at {rounded(level.translation)} nm, expected {rounded(centre)} nm"
     is_narrow = np.iinfo(level.dtype).max < np.iinfo(source.dtype).max
     if is_narrow or (_is_float(level) and not _is_float(source)):
         types = (found.stored_type or found.dtype for found in (level, source))
@@ -142,7 +143,3 @@ def _why_not(source: SourceLevel, level: SourceLevel, factor: Shape) -> str:
 
 def _is_float(level: SourceLevel) -> bool:
     return level.stored_type.startswith("float")
-
-
-def _rounded(numbers: Iterable[float]) -> list[float]:
-    return [round(float(number), 3) for number in numbers]

@@ -10,6 +10,7 @@ import worldarray as wa
 
 from snakemesh.boxes import Nanometres, Shape, triple
 from snakemesh.errors import UserError
+from snakemesh.units import rounded
 
 # At each level, an axis is halved if its voxel size is at most this many times the finest one. So
 # anisotropic voxels become isotropic first.
@@ -102,7 +103,7 @@ def aligned_roi(
     corner = np.array(translation) - np.array(voxel_size) / 2
     begin, end = (np.round((np.array(edge) - corner) / voxel_size, ROI_DECIMALS) for edge in roi)
     data_end = corner + np.array(shape) * voxel_size
-    where = f"the volume spans {_nm(corner)} to {_nm(data_end)} nm (z y x)"
+    where = f"the volume spans {rounded(corner)} to {rounded(data_end)} nm (z y x)"
     if np.any(end <= begin):
         raise UserError(f"config key roi: found {_listed(roi)}, its end is not beyond its begin")
     if np.any(end <= 0) or np.any(begin >= shape):
@@ -139,10 +140,6 @@ def base_of(corner_nm: Nanometres, voxel_nm: Nanometres) -> tuple[int, int, int]
     is_near = is_held & (np.abs(corner) <= NEAR_VOXELS * voxel)
     base = np.where(is_near, 0, np.rint(corner).astype(np.float32))
     return triple(int(b) for b in base)
-
-
-def _nm(position: np.ndarray) -> list[float]:
-    return [round(float(p), 3) for p in position]
 
 
 def _listed(roi: tuple[Nanometres, Nanometres]) -> list[list[float]]:

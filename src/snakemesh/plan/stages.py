@@ -31,7 +31,7 @@ class Stage:
 
 def built_chunks(source_chunks: Shape) -> Shape:
     """Chunk shape of the levels that are built: the source's, clamped, a whole number of cubes."""
-    clamped = (min(max(c, 32), 128) for c in source_chunks)
+    clamped = (min(max(c, MIN_CHUNK), MAX_CHUNK) for c in source_chunks)
     return triple(c // MAX_STAGE_FACTOR * MAX_STAGE_FACTOR for c in clamped)
 
 

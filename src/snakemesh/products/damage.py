@@ -17,7 +17,7 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.output.remove import LABEL_FILE
 from snakemesh.output.served import what_is_wrong
-from snakemesh.plan.jobs import built_files, shard_names, super_chunk_targets
+from snakemesh.plan.jobs import built_files, shard_names, super_chunk_job
 from snakemesh.plan.plan import Plan
 from snakemesh.products.made_from import MadeFrom
 
@@ -83,7 +83,7 @@ def _super_chunk_damage(
         return marker, None
     stored = _record(marker, "stored")
     number, index = which
-    for files, chunks in super_chunk_targets(plan, plan.stages[number], index):
+    for files, chunks in super_chunk_job(plan, plan.stages[number], index).filled():
         if stored.get(Path(files.root).name) != sizes_digest(files, chunks):
             return marker, f"chunks of {files.root} are not those that were written"
     return marker, None

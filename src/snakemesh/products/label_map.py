@@ -15,13 +15,14 @@ import numpy as np
 from snakemesh.ascending import find
 from snakemesh.boxes import Index, box_name, indices, slices, triple
 from snakemesh.config.settings import Settings
-from snakemesh.errors import BAD_NPZ, DamagedError, UserError
+from snakemesh.errors import DamagedError, UserError
 from snakemesh.job_records import LabelMap
 from snakemesh.output.atomic import replacing
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.jobs import super_chunk_box
 from snakemesh.plan.label_cells import Tokens, cell_grid, cell_shape, cells_of
 from snakemesh.products.made_from import MadeFrom
+from snakemesh.survey.input_state import kept_arrays
 from snakemesh.tables.bodies import TableFacts, batches, content_hash, refused, table_facts
 from snakemesh.tables.seen import Record, read_record, read_tokens
 from snakemesh.tables.sorted_bodies import open_sorted
@@ -235,12 +236,5 @@ def _bodies_in_file(path: str, labels: np.ndarray, keep_rest: bool) -> np.ndarra
 
 
 def _kept(folder: OutputFolder) -> dict[str, np.ndarray]:
-    path = folder.label_map_state
-    try:
-        with np.load(path) as kept:
-            names = ("content", "rows", "largest", "cells", "blocks")
-            return {name: kept[name] for name in names}
-    except BAD_NPZ as error:
-        raise UserError(
-            f"{path}, which a run keeps for its jobs, cannot be read; give the same command again"
-        ) from error
+    with kept_arrays(folder.label_map_state) as kept:
+        return {name: kept[name] for name in ("content", "rows", "largest", "cells", "blocks")}

@@ -2,13 +2,13 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import worldarray as wa
 
-from snakemesh.boxes import Box, Slices, ceil_div, slices, triple
+from snakemesh.boxes import Box, Slices, ceil_div, slices
 from snakemesh.chunk_files import ChunkFiles, sizes_digest
 from snakemesh.job_records import SuperChunkJob
 from snakemesh.output.atomic import sync_filesystem
@@ -30,8 +30,8 @@ def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
     """
     if job.watch is not None:
         job.watch.refuse_change()
-    for files, box in _target_boxes(job):
-        _remove_chunks(files, files.indices_of(box))
+    for files, chunks in job.filled():
+        _remove_chunks(files, chunks)
     facts = _build(job)
     sync_filesystem(next(files.root for files in job.targets if files is not None))
     if job.watch is not None:
@@ -41,10 +41,7 @@ def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
 
 def stored_chunks(job: SuperChunkJob) -> dict[str, str]:
     """By level that a super-chunk fills: a hash of the chunks that are stored and their sizes."""
-    return {
-        Path(files.root).name: sizes_digest(files, files.indices_of(box))
-        for files, box in _target_boxes(job)
-    }
+    return {Path(files.root).name: sizes_digest(files, chunks) for files, chunks in job.filled()}
 
 
 def _build(job: SuperChunkJob) -> dict[str, object]:
@@ -86,14 +83,6 @@ def _by_cell(job: SuperChunkJob, mapper: Mapper) -> Callable[[np.ndarray, Slices
         return mapper(labels, (z * grid[1] + y) * grid[2] + x)
 
     return bodies_of
-
-
-def _target_boxes(job: SuperChunkJob) -> Iterator[tuple[ChunkFiles, Box]]:
-    """The files of every level that is filled, and the box of its voxels that is."""
-    for files, factor in zip(job.targets, np.cumprod(job.steps, axis=0).tolist(), strict=True):
-        if files is not None:
-            begin = triple(b // f for b, f in zip(job.begin, factor, strict=True))
-            yield files, (begin, ceil_div(job.end, factor))
 
 
 def _remove_chunks(files: ChunkFiles, chunks: Box) -> None:

@@ -14,18 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from snakemesh.label_list import LIST_KEYS
+from snakemesh.label_list import LIST_KEYS, WHY_LEFT_OUT
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.report.costs import Cost, as_rows
 from snakemesh.report.facts import MOST_FAILURES, failures, verification, versions
 from snakemesh.units import duration, file_size, lengths
 
-_WHY_LEFT_OUT = {
-    "target_ids": "not in target_ids",
-    "exclude_ids": "in exclude_ids",
-    "min_voxels": "fewer voxels than min_voxels",
-}
 Lods = Sequence[Mapping[str, int]] | None
 
 
@@ -137,7 +132,7 @@ def _verification(found: Mapping[str, Any] | None) -> str:
 
 def _left_out(documents: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     rows = [
-        (f"{n:,}", _WHY_LEFT_OUT.get(key, key), value(settings.get(key), long=True))
+        (f"{n:,}", WHY_LEFT_OUT.get(key, key), value(settings.get(key), long=True))
         for key, n in documents.get("left_out", {}).items()
         if n
     ]

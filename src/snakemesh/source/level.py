@@ -29,8 +29,6 @@ ODD_METADATA = (
     *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
     *(RuntimeError, AssertionError, MemoryError),
 )
-# Characters of what a library says that are shown.
-_MOST_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def read_level(
         if is_transient(error):
             raise
         raise UserError(
-            f"config key input_path: the metadata of {path} cannot be read: {reason(error)}"
+            f"config key input_path: the metadata of {path} cannot be read: {one_line(error)}"
         ) from error
     if is_placed:
         refuse_odd_placement(path, level.voxel_size, level.translation)
@@ -180,12 +178,3 @@ def _is_numpy(dtype: str) -> bool:
         return np.dtype(dtype) is not None
     except TypeError:
         return False
-
-
-def reason(error: Exception) -> str:
-    """What an error says, in one line that is not too long."""
-    if isinstance(error, KeyError):
-        return f"{error} is missing"
-    text = one_line(error).split(" [tensorstore_spec=")[0]
-    shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
-    return shown or type(error).__name__

@@ -13,12 +13,12 @@ from zipfile import is_zipfile
 from worldarray.store import Refused, is_remote, join
 
 from snakemesh.boxes import Nanometres, triple
-from snakemesh.errors import UserError
+from snakemesh.errors import UserError, one_line
 from snakemesh.source.addresses import forbids_missing, is_redirected, redirected
 from snakemesh.source.bounds import refuse_odd_placement
 from snakemesh.source.documents import Node, dataset_name, datasets, find, group_of
 from snakemesh.source.groups import refuse_folder, refuse_image
-from snakemesh.source.level import ODD_METADATA, SourceLevel, read_level, reason
+from snakemesh.source.level import ODD_METADATA, SourceLevel, read_level
 from snakemesh.source.placement import placed_by_group
 from snakemesh.zip_files import zip_file
 
@@ -50,7 +50,7 @@ def read_source(
     except Refused as error:
         raise UserError(
             f"config key input_path: access to {path} was denied, with and without credentials: "
-            f"{reason(error)}"
+            f"{one_line(error)}"
         ) from error
     except (*ODD_METADATA, OSError) as error:
         if is_redirected(error):
@@ -61,7 +61,7 @@ def read_source(
                 "no volume was found; give the address of the volume itself"
             ) from error
         raise UserError(
-            f"config key input_path: the metadata of {path} cannot be read: {reason(error)}"
+            f"config key input_path: the metadata of {path} cannot be read: {one_line(error)}"
         ) from error
     if voxel_size_nm is not None:
         return (with_voxel_size(levels[0], voxel_size_nm, translation_nm),)

@@ -116,20 +116,20 @@ def write_state(
 
 def was_sparse(path: str) -> bool:
     """Whether the run that plans has taken the volume for a sparse one (`plan.density`)."""
-    with _kept(path) as kept:
+    with kept_arrays(path) as kept:
         return bool(kept["is_sparse"])
 
 
 def kept_mismatches(path: str) -> Mapping[str, str]:
     """Why the run that plans does not use levels of the source (`plan.good_levels`), by path."""
-    with _kept(path) as kept:
+    with kept_arrays(path) as kept:
         found: Mapping[str, str] = json.loads(str(kept["mismatches"]))
         return found
 
 
 def kept_sample(path: str) -> Sample | None:
     """What the run that plans has counted in the volume (`plan.sample`)."""
-    with _kept(path) as kept:
+    with kept_arrays(path) as kept:
         found = json.loads(str(kept["sample"]))
     if found is None:
         return None
@@ -152,14 +152,14 @@ def read_state(path: str, plan: Plan) -> InputState:
     levels = _source_levels(plan) if is_checked(plan) else []
     if not keys and not levels:
         return InputState(plan, {})
-    with _kept(path) as kept:
+    with kept_arrays(path) as kept:
         lists = label_files_of(plan, {key: str(kept[key]) for key in keys})
         return InputState(plan, {k: kept[f"s{k}"] for k in levels}, lists)
 
 
 @contextmanager
-def _kept(path: str) -> Iterator[Any]:
-    """The arrays of a state that is kept."""
+def kept_arrays(path: str) -> Iterator[Any]:
+    """The arrays of a file that the run that plans keeps for its jobs."""
     try:
         with np.load(path) as kept:
             yield kept
