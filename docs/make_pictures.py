@@ -184,8 +184,10 @@ def section_and_meshes(name: str, output: Path, labels: list[int], zoom: float, 
 
 
 def example(output: Path) -> None:
-    """The example: axons."""
-    section_and_meshes("example", output, Segments(output).slender(24), 1.35, FRONT)
+    """The example: a cell body with its dendrites, and axons."""
+    table = Segments(output)
+    labels = [*table.largest(1), *table.slender(24)]
+    section_and_meshes("example", output, labels, 1.35, FRONT)
 
 
 def tissue_picture(output: Path) -> None:

@@ -14,7 +14,6 @@ from snakemesh.kernels import kernel_files
 
 # The parts of the program that the jobs of a rule need (`compiling.stages`).
 PARTS = {
-    "example": "example",
     "pyramid_super_chunk": "pyramid",
     "mesh_block": "mesh",
     "verify_voxels": "verify",

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from snakemesh.example.neuropil import neuropil
 from snakemesh.mesh.collapsed import replace_collapsed
 from snakemesh.mesh.finer import halved
 from snakemesh.mesh.folded import without_folded
@@ -131,17 +130,12 @@ def _vote_on_64_bits() -> None:
     downsample(_LABELS, [(2, 2, 2)], "mode")
 
 
-def _example() -> None:
-    neuropil((8, 32, 32))
-
-
 def _verify() -> None:
     components(_LABELS, 2)
 
 
 # By part of the program: what compiles it. What takes longest comes first.
 STAGES: dict[str, tuple[Callable[[], None], ...]] = {
-    "example": (_example,),
     "mesh": (_simplify, _nets, _volume, _surface, _pieces, _curves, _finer),
     "pyramid": (_vote_on_64_bits, _vote_on_32_bits),
     "bodies": (_bodies,),

@@ -1,274 +1,184 @@
-"""A synthetic block of neuropil: packed compartments, and thin branching processes between them.
+"""A synthetic piece of neuropil: branched tubes, cell bodies with vesicles, and a sheet.
 
-Thick dendrites and irregular compartments are the cells of a warped power diagram. Each cell is the
-union of the regions of a chain of seeds. Then axons, with varicosities and branches, and the spines
-of the dendrites grow along the borders of the cells. A thin gap of background separates some
-neighbours; the others touch.
+The tubes are the rods of a cubic rod packing: parallel lines along each axis, of which no two come
+nearer to each other than half a pitch. A slice across y:
 
-The result is the same on every machine: all arithmetic is in integers, and `noise` makes random
-numbers that are the same everywhere.
-All triples are z, y, x. Lengths are in 1/16 nm.
+     |  o  |  o  |  o  |       |  rods along z, half a pitch behind those along x
+    =|=====|=====|=====|=      =  rods along x
+     |  o  |  o  |  o  |       o  rods along y, half a pitch from both
+
+A warp of space bends the rods, so tubes never cross. Tubes that meet a cell body are its dendrites.
+Two tubes that swell where they are nearest have one label: they are branches.
+
+Every machine makes the same voxels: all arithmetic is in integers, and the random numbers are words
+of PCG64, whose stream NumPy guarantees. Triples are z, y, x. Lengths are in nm. Voxel 0 is at a
+pitch on each axis, so that no position is negative.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
-from snakemesh.example import kernels
-from snakemesh.example.growth import DIRECTION, STEP, grow
-from snakemesh.example.kernels import BLOCK, NM, VOXEL
-from snakemesh.example.noise import Random, fractal_noise
+from snakemesh.example.random import Random
 
-SEED = 21  # with this seed, thin processes cross every face between two chunks
-PITCH = 380 * NM  # the pitch of the grid of the seeds of compartments
-TRUNK_AXES = (0, 0, 0, 1, 1, 2, 2)  # the axis that each thick dendrite runs along
-TRUNK_SEEDS = 64  # seeds of each dendrite
-SPINES = 9  # spines of each dendrite
-AXON_STEPS = 900  # steps of an axon at most
-ENTRY = (20, 50, 50)  # one axon enters a face in each rectangle of so many voxels
-GAP_ABOVE = 8  # cells are separated where the noise, about ±60, is above this
-# A piece that is cut off its label becomes a label of its own if it has at least so many voxels.
-# Otherwise it becomes background.
-LARGE_FRAGMENT = 2000
-_WORDS = 1 << 20  # random words from which processes take their turns
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """Seeds of a power diagram, int64.
-
-    positions: (n, 3). weights: (n,) squared lengths. cells: (n,) the number of each seed's cell.
-    """
-
-    positions: np.ndarray
-    weights: np.ndarray
-    cells: np.ndarray
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The arrays of voxels that processes grow in, all of one shape, and random words.
-
-    cells (int16), margin (uint8), rough (int8): see `kernels.partition`. owner (int16), words
-    (uint64): see `growth.grow`.
-    """
-
-    cells: np.ndarray
-    margin: np.ndarray
-    rough: np.ndarray
-    owner: np.ndarray
-    words: np.ndarray
+SHAPE_UNIT = (16, 32, 32)  # voxels between two control points of the warp
+_SEED = 21
+_VOXEL = (20, 8, 8)
+_BITS = 8  # the pitch as a power of two: positions are divided by it with shifts and masks
+_PITCH, _HALF = 1 << _BITS, 1 << (_BITS - 1)
+_STEP_BITS = 5  # the radius of a tube may change every 2^5 nm
+# How far control points are shifted at most, in 1/16 nm: four neighbours together, and each alone.
+_TOGETHER, _ALONE = 7000, 1600
+_JOINTS = 150  # pairs of neighbouring tubes that are looked at to be joined
+_JOINT = 88  # radius of joined tubes where they are nearest; from half of _HALF on, they touch
+# Cell bodies: their centres and their radius. In two axes of three, any two bodies are so far apart
+# that no tube meets both.
+_BODIES = np.array([(1300, 1000, 800), (2200, 1900, 1600), (3000, 2800, 700)])
+_BODY = 400
+_SHEET = (551, 601)  # where the sheet begins and ends along z; there is nothing before it
+# What a voxel may be in: nothing, a cell body, the sheet, a tube (from here on), or a vesicle
+_FIRST_BODY, _SHEET_NUMBER, _FIRST_TUBE = 1, 4, 5
+_SLAB = 2  # planes that are made at a time: their arrays fit into the cache of a core
 
 
 def neuropil(shape: tuple[int, int, int]) -> np.ndarray:
-    """The labels of a volume: uint64 of this shape, background 0.
-
-    Each number of `shape` must be a multiple of that of BLOCK.
-    """
-    random = Random(SEED)
-    overlaid = _overlaid(random, shape)
-    numbers, renumbered = whole_pieces(overlaid)
-    ids = label_ids(random, int(renumbered.max()))
-    labels: np.ndarray = ids[renumbered][numbers]
+    """The labels of a volume: uint64 of this shape, a multiple of SHAPE_UNIT; background 0."""
+    random = Random(_SEED)
+    ends = np.array(shape) * _VOXEL + _PITCH
+    side = int(ends.max()) // _PITCH + 3
+    squares, tubes = _tubes(random, side, ends)
+    vesicles = _vesicles(random, side)
+    things = np.concatenate([tubes, np.arange(vesicles.size) + tubes.size])
+    numbers = np.unique(things, return_inverse=True)[1]
+    ids = random.label_ids(int(numbers.max()))[numbers]
+    shifts = [_refined(_refined(_shifts(random, shape, a), 0), 1) for a in range(3)]
+    labels = np.empty(shape, np.uint64)
+    places = [np.arange(n, dtype=np.int32) * v + _PITCH for n, v in zip(shape, _VOXEL, strict=True)]
+    for z in range(0, shape[0], _SLAB):
+        planes = slice(z, z + _SLAB)
+        straight = np.ix_(places[0][planes], *places[1:])
+        at = [p + (_refined(s[planes], 2) >> 4) for p, s in zip(straight, shifts, strict=True)]
+        ids.take(_things_at(at, squares, vesicles), mode="clip", out=labels[planes])
     return labels
 
 
-def _overlaid(random: Random, shape: tuple[int, int, int]) -> np.ndarray:
-    """Cells, processes and gaps as labels, int16. A label may be in several pieces."""
-    extent = np.array(shape) * VOXEL
-    dendrites = trunks(random, extent)
-    others = compartments(random, extent, len(TRUNK_AXES) + 1)
-    scene = partitioned(random, shape, dendrites, others)
-    grow_spines(random, scene, dendrites)
-    grow_axons(random, scene, int(others.cells.max()) + 1)
-    labels = np.empty(shape, np.int16)
-    kernels.merge(scene.owner, scene.cells, scene.rough, GAP_ABOVE, labels)
-    return labels
+def _things_at(at: list[np.ndarray], squares: np.ndarray, vesicles: np.ndarray) -> np.ndarray:
+    """What is at each of some positions, int32 of their shape (see _FIRST_TUBE).
 
-
-def trunks(random: Random, extent: np.ndarray) -> Seeds:
-    """Thick dendrites, cells 1 and up. The seeds of each lie on a curve between opposite faces.
-
-    extent: the size of the volume, (3,).
+    at: the three coordinates. squares, vesicles: see `_tubes` and `_vesicles`.
     """
-    t = np.arange(TRUNK_SEEDS)[:, None]
-    u = TRUNK_SEEDS - 1 - t
-    positions, weights = [], []
-    for axis in TRUNK_AXES:
-        a, b, c = (extent * random.integers(100, 900, (3,)) // 1000 for _ in range(3))
-        a[axis], c[axis] = -PITCH // 2, extent[axis] + PITCH // 2
-        positions.append((u * u * a + 2 * t * u * b + t * t * c) // (TRUNK_SEEDS - 1) ** 2)
-        radius = random.integers(150 * NM, 250 * NM)
-        weights.append(np.full(TRUNK_SEEDS, radius**2))
-    cells = np.repeat(np.arange(1, len(TRUNK_AXES) + 1), TRUNK_SEEDS)
-    return Seeds(np.concatenate(positions), np.concatenate(weights), cells)
+    side, n_steps = squares.shape[2:]
+    even, odd = [(a + _HALF) >> _BITS for a in at], [a >> _BITS for a in at]
+    from_even = [(((a + _HALF) & (_PITCH - 1)) - _HALF) ** 2 for a in at]
+    from_odd = [((a & (_PITCH - 1)) - _HALF) ** 2 for a in at]
+    # the thing that the position is deepest in: squared distance minus squared radius
+    depth, found = np.zeros(at[0].shape, np.int32), np.zeros(at[0].shape, np.int32)
+    for axis in range(3):
+        i, j = (axis + 1) % 3, (axis + 2) % 3
+        tube = (axis * side + even[i]) * side + odd[j]
+        step = tube * n_steps + (at[axis] >> _STEP_BITS)
+        excess = from_even[i] + from_odd[j] - squares.take(step, mode="clip")
+        np.copyto(found, tube + _FIRST_TUBE, where=excess < depth)
+        np.minimum(depth, excess, out=depth)
+    for number, body in enumerate(_BODIES.tolist(), start=_FIRST_BODY):
+        excess = sum((a - b) ** 2 for a, b in zip(at, body, strict=True)) - _BODY**2
+        np.copyto(found, number, where=excess < depth)
+        np.minimum(depth, excess, out=depth)
+    cell = (odd[0] * side + odd[1]) * side + odd[2]
+    is_vesicle = sum(from_odd) < vesicles.take(cell, mode="clip")
+    np.copyto(found, cell + (_FIRST_TUBE + 3 * side**2), where=is_vesicle)
+    found[at[0] < _SHEET[1]] = _SHEET_NUMBER
+    found[at[0] < _SHEET[0]] = 0
+    return found
 
 
-def compartments(random: Random, extent: np.ndarray, first_cell: int) -> Seeds:
-    """Irregular compartments, cells `first_cell` and up.
+def _tubes(random: Random, side: int, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The tubes of a volume that ends at `ends`.
 
-    The seeds lie on a jittered grid. Each cell is a chain of neighbours in it, which keeps its
-    direction for a while. extent: the size of the volume, (3,).
+    Returns their squared radii, int32 (axis, side, side, steps along the axis), 0 for tubes outside
+    the volume; and of each thing but vesicles, the first one with the same label, int64.
     """
-    grid = tuple(int(n) for n in extent // PITCH + 3)
-    corners = np.stack(np.meshgrid(*map(np.arange, grid), indexing="ij"), -1) - 1
-    positions = corners * PITCH + random.integers(0, PITCH, (*grid, 3))
-    weights = random.integers(0, 120 * NM, grid) ** 2
-    cells = np.zeros(grid, np.int64)
-    steps = np.concatenate([np.eye(3, dtype=np.int64), -np.eye(3, dtype=np.int64)])
-    cell = first_cell
-    order = np.argsort(random.words(cells.size), kind="stable")
-    for start in zip(*(axis.tolist() for axis in np.unravel_index(order, grid)), strict=True):
-        if cells[start]:
+    radii = _radii(random, side)
+    same = np.arange(_FIRST_TUBE + 3 * side**2)
+    tubes = same[_FIRST_TUBE:].reshape(3, side, side)
+    lines = np.arange(side) * _PITCH
+    starts = np.array([_SHEET[1], _PITCH, _PITCH])
+    for axis in range(3):
+        across = [(axis + 1) % 3, (axis + 2) % 3]
+        middles = np.stack(np.meshgrid(lines, lines + _HALF, indexing="ij"), -1)
+        inside = (middles >= starts[across]) & (middles <= ends[across])
+        radii[axis][~inside.all(axis=-1)] = 0
+        for number, body in enumerate(_BODIES, start=_FIRST_BODY):
+            tubes[axis][((middles - body[across]) ** 2).sum(axis=-1) < _BODY**2] = number
+    swelling = _JOINT - 2 * np.arange(-4, 5) ** 2
+    for _ in range(_JOINTS):
+        axis = int(random.integers(0, 3))
+        i, j, k = (int(n) for n in random.integers(1, side - 1, (3,)))
+        other, up = (axis + 1) % 3, int(random.integers(0, 2))
+        first, second = (axis, i, j), (other, j + up, k)
+        a, b = sorted((tubes[first], tubes[second]))
+        if a < _FIRST_TUBE or a == b or min(radii[first][0], radii[second][0]) == 0:
             continue
-        at, step = start, int(random.integers(0, 6))
-        for _ in range(int(random.integers(4, 24))):
-            cells[at] = cell
-            if random.integers(0, 3) == 0:
-                step = int(random.integers(0, 6))
-            at = tuple(int(n) for n in at + steps[step])
-            if any(not 0 <= n < size for n, size in zip(at, grid, strict=True)) or cells[at]:
-                break
-        cell += 1
-    return Seeds(positions.reshape(-1, 3), weights.ravel(), cells.ravel())
+        for tube, place in (first, k * _PITCH + _HALF), (second, i * _PITCH):
+            near = radii[tube][(place >> _STEP_BITS) - 4 : (place >> _STEP_BITS) + 5]
+            np.maximum(near, swelling, out=near)
+        same[same == b] = a
+    return (radii**2).astype(np.int32), same
 
 
-def partitioned(random: Random, shape: tuple[int, int, int], *seeds: Seeds) -> Scene:
-    """A scene with the cells of all seeds, but without processes."""
-    lattice = tuple(n // b + 1 for n, b in zip(shape, BLOCK, strict=True))
-    amplitudes = (300 * NM, 300 * NM, 300 * NM, 200)
-    lattices = np.stack([fractal_noise(random, lattice, a) for a in amplitudes])
-    cells, margin = np.empty(shape, np.int16), np.empty(shape, np.uint8)
-    rough = np.empty(shape, np.int8)
-    kernels.partition(
-        np.concatenate([s.positions for s in seeds]),
-        np.concatenate([s.weights for s in seeds]),
-        np.concatenate([s.cells for s in seeds]),
-        lattices,
-        cells,
-        margin,
-        rough,
-    )
-    return Scene(cells, margin, rough, np.zeros(shape, np.int16), random.words(_WORDS))
+def _radii(random: Random, side: int) -> np.ndarray:
+    """Radii of tubes along them: dendrites are even and thick, axons thin with varicosities."""
+    steps = np.arange(side << (_BITS - _STEP_BITS))
+    base = random.integers(46, 78, (3, side, side, 1))
+    period = random.integers(14, 30, base.shape)
+    half = period // 3
+    away = np.abs((steps + random.integers(0, 64, base.shape)) % period - half)
+    bump = np.maximum(half**2 - away**2, 0) ** 2  # a parabola, squared for smooth shoulders
+    axons = base + base * random.integers(30, 90, base.shape) * bump // (100 * half**4)
+    is_dendrite = random.integers(0, 5, base.shape) == 0
+    return np.where(is_dendrite, base + 36, np.minimum(axons, 112))
 
 
-def _grow(
-    random: Random,
-    scene: Scene,
-    label: int,
-    start: np.ndarray,
-    heading: np.ndarray,
-    radii: np.ndarray,
-) -> np.ndarray:
-    """Grow a process in the scene (see `growth.grow`). Its turns start at a random word."""
-    cursor = int(random.integers(0, len(scene.words)))
-    path: np.ndarray = grow(
-        scene.owner,
-        scene.cells,
-        scene.margin,
-        scene.rough,
-        label,
-        start,
-        heading,
-        radii,
-        scene.words,
-        cursor,
-    )
-    return path
+def _vesicles(random: Random, side: int) -> np.ndarray:
+    """Squared radii of vesicles, int32 (side, side, side), each half-way between all lines.
 
-
-def grow_spines(random: Random, scene: Scene, dendrites: Seeds) -> None:
-    """Grow spines. A spine has the label of its dendrite, a thin neck and a thicker head."""
-    for cell in range(1, len(TRUNK_AXES) + 1):
-        trunk = np.flatnonzero(dendrites.cells == cell)
-        for _ in range(SPINES):
-            n = trunk[int(random.integers(0, len(trunk)))]
-            root = int(np.sqrt(dendrites.weights[n])) // STEP  # steps to the dendrite's surface
-            neck, head = root + int(random.integers(30, 60)), int(random.integers(10, 18))
-            radii = np.full(neck + head, 20 * NM)
-            radii[neck:] = int(random.integers(45, 70)) * NM
-            start = dendrites.positions[n]
-            _grow(random, scene, cell, start, random.direction(), radii)
-
-
-def calibre(random: Random, radius: int, steps: int) -> np.ndarray:
-    """The radius of an axon at each of its steps, int64 of shape (steps,).
-
-    It is `radius`, and about twice that at the varicosities.
+    They are 0 where no cell body holds the vesicle.
     """
-    period, half = int(random.integers(70, 140)), int(random.integers(12, 24))
-    away = np.abs((np.arange(steps) + random.integers(0, period)) % period - half)
-    bump = np.maximum(half**2 - away**2, 0)  # a parabola, squared below for smooth shoulders
-    radii: np.ndarray = radius + radius * random.integers(50, 120) * bump**2 // (100 * half**4)
-    return radii
+    middles = np.stack(np.meshgrid(*[np.arange(side) * _PITCH + _HALF] * 3, indexing="ij"), -1)
+    away = ((middles[..., None, :] - _BODIES) ** 2).sum(axis=-1).min(axis=-1)
+    radii = random.integers(40, 85, away.shape)
+    return np.where(away < (_BODY - 90) ** 2, radii**2, 0).astype(np.int32)
 
 
-def grow_axons(random: Random, scene: Scene, first_label: int) -> None:
-    """Grow axons from the faces inward, each with up to two thinner branches.
+def _shifts(random: Random, shape: tuple[int, int, int], axis: int) -> np.ndarray:
+    """How far the warp shifts its control points along an axis, int32, in 1/16 nm.
 
-    The labels are `first_label` and up, in random order of the places where the axons enter.
+    It shifts no point of the two faces across the axis, or tubes would leave and come back.
     """
-    entries = [entry for axis in range(3) for entry in _entries(random, scene, axis)]
-    order = np.argsort(random.words(len(entries)), kind="stable")
-    for label, k in enumerate(order, start=first_label):
-        start, heading = entries[k]
-        radius = int(random.integers(18, 30)) * NM
-        path = _grow(random, scene, label, start, heading, calibre(random, radius, AXON_STEPS))
-        for _ in range(int(random.integers(0, 3)) if len(path) >= 80 else 0):
-            at = path[int(random.integers(40, len(path) - 20))]
-            aside = (heading + 2 * random.direction()) // 2
-            thinner = calibre(random, max(radius * 3 // 4, 18 * NM), AXON_STEPS // 2)
-            _grow(random, scene, label, at, aside, thinner)
+    counts = [n // unit + 3 for n, unit in zip(shape, SHAPE_UNIT, strict=True)]
+    shifts = random.integers(-_TOGETHER, _TOGETHER + 1, tuple(n // 4 + 4 for n in counts))
+    for a in range(3):
+        shifts = _refined(shifts.astype(np.int32), a, 4)
+    shifts = shifts[tuple(slice(n) for n in counts)]
+    shifts = shifts + random.integers(-_ALONE, _ALONE + 1, shifts.shape).astype(np.int32)
+    along = np.moveaxis(shifts, axis, 0)
+    inward = np.arange(-1, len(along) - 1)
+    along *= np.clip(np.minimum(inward, inward[::-1]), 0, 3).astype(np.int32)[:, None, None]
+    along //= 3
+    along[0], along[-1] = -along[2], -along[-3]
+    return shifts
 
 
-def _entries(random: Random, scene: Scene, axis: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The position and the heading of every axon that enters through the two faces across `axis`.
+def _refined(points: np.ndarray, axis: int, unit: int = 0) -> np.ndarray:
+    """The cubic B-spline of int32 control points along an axis, at `unit` places from each to next.
 
-    Both have shape (3,). The positions are near borders between cells.
+    unit: that of SHAPE_UNIT if 0. The outermost control point at each end has no places.
     """
-    shape = np.array(scene.cells.shape)
-    counts = shape // ENTRY
-    counts[axis] = 1
-    entries = []
-    for side in (0, 1):
-        for corner in np.ndindex(*counts):
-            within = random.integers(0, 64, (24, 3)) * ENTRY // 64
-            voxels = np.array(corner) * ENTRY + within
-            voxels[:, axis] = side * (shape[axis] - 1)
-            nearest = voxels[np.argmin(scene.margin[tuple(voxels.T)])]
-            heading = random.direction() // 2
-            heading[axis] = DIRECTION * (1 - 2 * side)
-            entries.append((nearest * VOXEL, heading))
-    return entries
-
-
-def whole_pieces(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give new labels to pieces, so that every label is one 6-connected piece.
-
-    The largest piece of a label gets a new label, and so does every other piece of at least
-    LARGE_FRAGMENT voxels. Smaller pieces become background.
-    Returns the piece of each voxel, int32 of the shape of `labels`, and the new label of each
-    piece, int64 of shape (pieces,): 1 and up, or 0 for background.
-    """
-    numbers = np.empty(labels.shape, np.int32)
-    owners, sizes = kernels.components(labels, numbers)
-    order = np.lexsort((-sizes, owners))
-    largest = np.ones(len(order), bool)
-    largest[1:] = owners[order[1:]] != owners[order[:-1]]
-    kept = order[(owners[order] != 0) & (largest | (sizes[order] >= LARGE_FRAGMENT))]
-    renumbered = np.zeros(len(order), np.int64)
-    renumbered[kept] = np.arange(1, len(kept) + 1)
-    return numbers, renumbered
-
-
-def label_ids(random: Random, n: int) -> np.ndarray:
-    """0 for the background, then `n` ids as users have them: uint64 of shape (n + 1,).
-
-    They are far apart. One in eight is above 2^32, and one in eight above 2^53, where float64
-    cannot hold every integer.
-    """
-    words = random.words(n)
-    ids = words % np.uint64(2**32)
-    ids[0::8] = np.uint64(2**32) + words[0::8] % np.uint64(2**34)
-    ids[4::8] = np.uint64(864691135000000000) + words[4::8] % np.uint64(10**9)
-    return np.concatenate([np.zeros(1, np.uint64), ids])
+    unit = unit or SHAPE_UNIT[axis]
+    a = np.arange(unit, dtype=np.int32)
+    inner = [3 * t**3 - 6 * unit * t**2 + 4 * unit**3 for t in (a, unit - a)]
+    points = np.moveaxis(points, axis, -1)
+    n = points.shape[-1] - 3
+    total = np.zeros((*points.shape[:-1], n, unit), np.int32)
+    for k, weights in enumerate(((unit - a) ** 3, *inner, a**3)):
+        total += points[..., k : k + n, None] * weights
+    total //= 6 * unit**3
+    return np.moveaxis(total.reshape(*points.shape[:-1], n * unit), -1, axis)

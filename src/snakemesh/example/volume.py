@@ -1,7 +1,6 @@
 """The embedded example: a small synthetic segmentation that looks like neuropil, as a zarr group.
 
-The Snakefile imports this module at every parse, so importing it must be cheap. The voxels come
-from `neuropil`, which needs numba and is imported only when they are made.
+The Snakefile imports this module at every parse, so importing it must be cheap.
 """
 
 import os
@@ -14,19 +13,18 @@ from snakemesh.errors import UserError
 
 # All triples are z, y, x. On purpose the shape is no multiple of the chunks, and z is coarser than
 # y and x.
-EXAMPLE_SHAPE = (160, 384, 320)
+EXAMPLE_SHAPE = (160, 384, 256)
 EXAMPLE_VOXEL_SIZE = (20.0, 8.0, 8.0)  # nm
 # The centre of voxel 0 in nm. Its lower corner is 1000, 2000, 3000.
 EXAMPLE_TRANSLATION = (1010.0, 2004.0, 3004.0)
-EXAMPLE_CHUNKS = (32, 40, 32)
+EXAMPLE_CHUNKS = (48, 40, 48)
 EXAMPLE_DTYPE = "uint64"
 
 
 def example_labels() -> np.ndarray:
     """Make the voxels of the example: EXAMPLE_DTYPE of shape EXAMPLE_SHAPE, z y x, background 0.
 
-    The result is the same on every machine and with every number of threads. It takes a few
-    seconds.
+    The result is the same on every machine. It takes a second.
     """
     from snakemesh.example.neuropil import neuropil
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ import zarr
 from snakemesh.errors import UserError
 from snakemesh.example import neuropil
 from snakemesh.example import volume as example
+from snakemesh.verify.components import components
 
 SOURCE = Path(example.__file__).parents[2]
-SHA256 = "b834058e57b72b08ce080859b383f85d00ceb313a4e776165cf6b9c652302a0c"
+SHA256 = "540c4deb135c709481cd5cca91852e9d93013a83adc69d85e5805788ad21374c"
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +48,11 @@ def measured(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
 
 @pytest.fixture(scope="module")
 def thin(measured) -> np.ndarray:
-    """Whether each label is a long process that fills little of its bounding box."""
+    """Whether each label is long, and at most 32 voxels wide on average."""
     _, voxels, first, last = measured
     size = last - first + 1
-    longest = (size * example.EXAMPLE_VOXEL_SIZE).max(axis=1)
-    found = (longest > 1500) & (voxels < 0.06 * size.prod(axis=1))
+    found = (size * example.EXAMPLE_VOXEL_SIZE).max(axis=1) > 1500
+    found &= voxels / size.max(axis=1) < 800
     found[0] = False
     return found
 
@@ -61,23 +63,14 @@ def test_known_answer(labels):
     assert hashlib.sha256(labels).hexdigest() == SHA256
 
 
-def test_interpreted_twin(monkeypatch):
-    """Interpreted and compiled code agree on every voxel, and no integer overflows."""
-    program = (
-        "import hashlib; from snakemesh.example import neuropil as v; v.ENTRY = (8, 16, 16);"
-        "print(hashlib.sha256(v.neuropil((8, 32, 32))).hexdigest())"
-    )
-    env = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(SOURCE)}
-    interpreted = subprocess.run(
-        [sys.executable, "-W", "error::RuntimeWarning", "-c", program],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    monkeypatch.setattr(neuropil, "ENTRY", (8, 16, 16))
-    compiled = hashlib.sha256(neuropil.neuropil((8, 32, 32))).hexdigest()
-    assert interpreted.stdout.strip() == compiled
+def test_no_integer_overflows(monkeypatch):
+    """In 64 bits, the same voxels come out as in 32."""
+    shape = (32, 96, 64)
+    expected = neuropil.neuropil(shape)
+    wide = SimpleNamespace(**vars(np) | {"int32": np.int64})
+    monkeypatch.setattr(neuropil, "np", wide)
+    assert np.array_equal(neuropil.neuropil(shape), expected)
+    assert len(np.unique(expected)) > 5
 
 
 def test_importing_is_cheap():
@@ -106,56 +99,44 @@ def test_labels_are_like_those_of_users(labels):
 
 
 def test_every_label_is_one_piece(measured):
+    """But for specks of a few voxels at the surface, as in segmentations of users."""
     index, voxels, _, _ = measured
-    numbers, renumbered = neuropil.whole_pieces(index.astype(np.int16))
-    assert np.count_nonzero(renumbered) == len(voxels) - 1
-    assert np.array_equal(renumbered[numbers] == 0, index == 0)
-
-
-def test_pieces_against_flood_fill():
-    rng = np.random.default_rng(5)
-    volume = rng.integers(0, 3, (6, 7, 8)).astype(np.int16)
-    numbers, _ = neuropil.whole_pieces(volume)
-    expected = np.full(volume.shape, -1)
-    for start in np.ndindex(volume.shape):
-        piece = expected.max() + 1
-        stack = [start] if expected[start] < 0 else []
-        while stack:
-            at = stack.pop()
-            if expected[at] >= 0 or volume[at] != volume[start]:
-                continue
-            expected[at] = piece
-            for axis in range(3):
-                for step in (-1, 1):
-                    to = list(at)
-                    to[axis] += step
-                    if 0 <= to[axis] < volume.shape[axis]:
-                        stack.append(tuple(to))
-    assert np.array_equal(numbers, expected)
+    pieces, owners = components(index.astype(np.uint32), 1)
+    sizes = np.bincount(pieces.ravel())
+    assert np.array_equal(np.unique(owners[1:][sizes[1:] >= 50]), np.arange(1, len(voxels)))
+    assert (sizes[1:] >= 50).sum() == len(voxels) - 1
+    assert (sizes[1:] < 50).sum() < 60
 
 
 def test_thick_and_thin(measured, thin):
-    _, voxels, first, last = measured
+    index, voxels, _, _ = measured
     assert thin.sum() > 100
-    assert voxels.max() > 500_000
-    size = last - first + 1
-    # The mean cross-section of thin labels along their longest axis, as the radius of a disc in
-    # voxels.
-    section = voxels[thin] / size[thin].max(axis=1)
-    assert 1.5 < np.median(np.sqrt(section / np.pi)) < 8
-    across = (first == 0) & (last == np.array(example.EXAMPLE_SHAPE) - 1)
-    assert (across[thin].sum(axis=0) >= 5).all()
+    assert voxels[1:].max() > 500_000
+    seam = thin[index[:, 256]] & (index[:, 255] == index[:, 256])  # two cells of LOD 0 meet there
+    assert len(np.unique(index[:, 256][seam])) > 20
 
 
-def test_thin_processes_cross_every_face_between_chunks(measured, thin):
-    index = measured[0]
-    for axis in range(3):
-        planes = np.moveaxis(index, axis, 0)
-        for p in range(64, len(planes), 64):
-            crossing = (planes[p] == planes[p - 1]) & thin[planes[p]]
-            for row in range(0, crossing.shape[0], 64):
-                for column in range(0, crossing.shape[1], 64):
-                    assert crossing[row : row + 64, column : column + 64].any(), (axis, p)
+def test_vesicles_lie_in_cell_bodies(measured):
+    index, voxels, first, last = measured
+    cubic = ((last - first + 1) * example.EXAMPLE_VOXEL_SIZE).max(axis=1) < 180
+    vesicles = [label for label in np.flatnonzero(cubic) if voxels[label] > 200]
+    inside = 0
+    for label in vesicles:
+        box = tuple(
+            slice(max(a - 1, 0), b + 2) for a, b in zip(first[label], last[label], strict=True)
+        )
+        around = np.unique(index[box])
+        inside += len(around) == 2 and voxels[around[around != label][0]] > 500_000
+    assert inside > 10
+
+
+def test_a_sheet_ends_the_tissue(measured):
+    """It is what one meets first from above, wherever one looks."""
+    index, voxels, _, _ = measured
+    top = np.argmax(index != 0, axis=0)
+    met = np.unique(np.take_along_axis(index, top[None], axis=0))
+    assert len(met) == 1 and 100_000 < voxels[met[0]] < 500_000
+    assert top.min() > 5 and np.ptp(top) > 1
 
 
 def test_some_labels_touch_and_some_are_apart(labels):
@@ -164,7 +145,7 @@ def test_some_labels_touch_and_some_are_apart(labels):
     apart = ((left != right) & ((left == 0) | (right == 0))).sum()
     assert touching > 200_000
     assert apart > 200_000
-    assert 0.02 < (labels == 0).mean() < 0.1
+    assert 0.2 < (labels == 0).mean() < 0.3
 
 
 def test_written_group(tmp_path, labels, monkeypatch):

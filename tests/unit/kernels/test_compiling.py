@@ -33,7 +33,6 @@ class Listener(event.Listener):
 event.register("numba:compile", Listener())
 
 from snakemesh.tables import mapping
-from snakemesh.example.neuropil import neuropil
 from snakemesh.job_records import FinerBlocks, LabelMap, LevelPart, MeshBlockJob, Sharding
 from snakemesh.label_list import NO_LISTS
 from snakemesh.mesh.block import make_block
@@ -74,7 +73,6 @@ for kind in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", ">u4"):
     for method in METHODS:
         for steps in ([(2, 2, 2)], [(1, 2, 2), (2, 2, 2)]):
             downsample(labels.astype(kind), steps, method)
-neuropil((8, 32, 32))
 mapping.open_sorted = lambda *_: type(
     "Sorted", (), {"bodies_of": lambda self, names, keep: names + np.uint64(1)}
 )()
@@ -101,7 +99,7 @@ def test_jobs_compile_nothing():
     ("rules", "has_label_map", "parts"),
     [
         (["mesh_block", "mesh_blocks_done", "shard"], False, ["mesh"]),
-        (["example", "pyramid_super_chunk"], False, ["example", "pyramid"]),
+        (["example", "pyramid_super_chunk"], False, ["pyramid"]),
         (["mesh_block"], True, ["mesh", "bodies"]),
         (["verify_voxels", "verify_shard"], False, ["verify"]),
         (["shard", "multires_index", "label_map"], True, []),
