@@ -53,9 +53,9 @@ print(time.process_time() - begun)
 COMPILE = """
 import sys
 from snakemesh.compiling.compile import compile_parts
-from snakemesh.plan.compile_first import PARTS
-rules = ("example", "pyramid_super_chunk", "mesh_block")
-compile_parts(sorted({PARTS[rule] for rule in rules if rule in PARTS}), int(sys.argv[1]))
+from snakemesh.compiling.stages import STAGES
+parts = [part for part in ("example", "mesh", "pyramid") if part in STAGES]
+compile_parts(parts, int(sys.argv[1]))
 """
 
 
