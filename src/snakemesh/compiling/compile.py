@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from numba.core.registry import cpu_target
 
-from snakemesh.compiling.quick_flags import use_quick_flags
+from snakemesh.compiling.quick_numba import use_quick_numba
 from snakemesh.compiling.stages import STAGES
 from snakemesh.kernels import kernel_files
 
@@ -21,7 +21,7 @@ def compile_parts(parts: list[str], cores: int) -> None:
     Also copies what is kept in the user's cache to the folder beside the code.
     """
     stages = [(part, number) for part in parts for number in range(len(STAGES[part]))]
-    use_quick_flags()
+    use_quick_numba()
     cpu_target.target_context.refresh()  # what each process would begin with
     # the compiler makes millions of small objects, which Python would look through again and again
     gc.freeze()

@@ -11,8 +11,8 @@ A warp of space bends the rods, so tubes never cross. Tubes that meet a cell bod
 Two tubes that swell where they are nearest have one label: they are branches.
 
 Every machine makes the same voxels: all arithmetic is in integers, and the random numbers are words
-of PCG64, whose stream NumPy guarantees. Triples are z, y, x. Lengths are in nm. Voxel 0 is at a
-pitch on each axis, so that no position is negative.
+of PCG64, whose stream NumPy guarantees. Triples are z, y, x. Lengths are in nm. Voxel 0 is at
+_BEGIN on each axis, which is more than the warp shifts a voxel, so that no position is negative.
 """
 
 import numpy as np
@@ -24,16 +24,17 @@ _SEED = 21
 _VOXEL = (20, 8, 8)
 _BITS = 8  # the pitch as a power of two: positions are divided by it with shifts and masks
 _PITCH, _HALF = 1 << _BITS, 1 << (_BITS - 1)
+_BEGIN = 3 * _PITCH
 _STEP_BITS = 5  # the radius of a tube may change every 2^5 nm
 # How far control points are shifted at most, in 1/16 nm: four neighbours together, and each alone.
-_TOGETHER, _ALONE = 7000, 1600
+_TOGETHER, _ALONE = 10800, 600
 _JOINTS = 150  # pairs of neighbouring tubes that are looked at to be joined
-_JOINT = 88  # radius of joined tubes where they are nearest; from half of _HALF on, they touch
+_JOINT = 86  # radius of joined tubes where they are nearest; from half of _HALF on, they touch
 # Cell bodies: their centres and their radius. In two axes of three, any two bodies are so far apart
 # that no tube meets both.
-_BODIES = np.array([(1300, 1000, 800), (2200, 1900, 1600), (3000, 2800, 700)])
+_BODIES = np.array([(1900, 1500, 1300), (2750, 2400, 2100), (3600, 3300, 1200)])
 _BODY = 400
-_SHEET = (551, 601)  # where the sheet begins and ends along z; there is nothing before it
+_SHEET = (1191, 1241)  # where the sheet begins and ends along z; there is nothing before it
 # What a voxel may be in: nothing, a cell body, the sheet, a tube (from here on), or a vesicle
 _FIRST_BODY, _SHEET_NUMBER, _FIRST_TUBE = 1, 4, 5
 _SLAB = 2  # planes that are made at a time: their arrays fit into the cache of a core
@@ -42,16 +43,15 @@ _SLAB = 2  # planes that are made at a time: their arrays fit into the cache of 
 def neuropil(shape: tuple[int, int, int]) -> np.ndarray:
     """The labels of a volume: uint64 of this shape, a multiple of SHAPE_UNIT; background 0."""
     random = Random(_SEED)
-    ends = np.array(shape) * _VOXEL + _PITCH
-    side = int(ends.max()) // _PITCH + 3
-    squares, tubes = _tubes(random, side, ends)
+    side = (max(n * v for n, v in zip(shape, _VOXEL, strict=True)) + 2 * _BEGIN) // _PITCH + 1
+    squares, tubes = _tubes(random, side)
     vesicles = _vesicles(random, side)
     things = np.concatenate([tubes, np.arange(vesicles.size) + tubes.size])
     numbers = np.unique(things, return_inverse=True)[1]
     ids = random.label_ids(int(numbers.max()))[numbers]
-    shifts = [_refined(_refined(_shifts(random, shape, a), 0), 1) for a in range(3)]
+    shifts = [_refined(_refined(_shifts(random, shape), 0), 1) for _ in range(3)]
     labels = np.empty(shape, np.uint64)
-    places = [np.arange(n, dtype=np.int32) * v + _PITCH for n, v in zip(shape, _VOXEL, strict=True)]
+    places = [np.arange(n, dtype=np.int32) * v + _BEGIN for n, v in zip(shape, _VOXEL, strict=True)]
     for z in range(0, shape[0], _SLAB):
         planes = slice(z, z + _SLAB)
         straight = np.ix_(places[0][planes], *places[1:])
@@ -90,22 +90,20 @@ def _things_at(at: list[np.ndarray], squares: np.ndarray, vesicles: np.ndarray) 
     return found
 
 
-def _tubes(random: Random, side: int, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The tubes of a volume that ends at `ends`.
+def _tubes(random: Random, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """The squared radii of tubes, int32 (axis, side, side, steps along the axis).
 
-    Returns their squared radii, int32 (axis, side, side, steps along the axis), 0 for tubes outside
-    the volume; and of each thing but vesicles, the first one with the same label, int64.
+    Also returns, of each thing but vesicles, the first one with the same label, int64.
     """
     radii = _radii(random, side)
     same = np.arange(_FIRST_TUBE + 3 * side**2)
     tubes = same[_FIRST_TUBE:].reshape(3, side, side)
     lines = np.arange(side) * _PITCH
-    starts = np.array([_SHEET[1], _PITCH, _PITCH])
     for axis in range(3):
         across = [(axis + 1) % 3, (axis + 2) % 3]
         middles = np.stack(np.meshgrid(lines, lines + _HALF, indexing="ij"), -1)
-        inside = (middles >= starts[across]) & (middles <= ends[across])
-        radii[axis][~inside.all(axis=-1)] = 0
+        if axis != 0:  # those before the sheet would bulge through it
+            radii[axis][middles[..., across.index(0)] < _SHEET[1]] = 0
         for number, body in enumerate(_BODIES, start=_FIRST_BODY):
             tubes[axis][((middles - body[across]) ** 2).sum(axis=-1) < _BODY**2] = number
     swelling = _JOINT - 2 * np.arange(-4, 5) ** 2
@@ -115,7 +113,7 @@ def _tubes(random: Random, side: int, ends: np.ndarray) -> tuple[np.ndarray, np.
         other, up = (axis + 1) % 3, int(random.integers(0, 2))
         first, second = (axis, i, j), (other, j + up, k)
         a, b = sorted((tubes[first], tubes[second]))
-        if a < _FIRST_TUBE or a == b or min(radii[first][0], radii[second][0]) == 0:
+        if a < _FIRST_TUBE or a == b:
             continue
         for tube, place in (first, k * _PITCH + _HALF), (second, i * _PITCH):
             near = radii[tube][(place >> _STEP_BITS) - 4 : (place >> _STEP_BITS) + 5]
@@ -127,14 +125,14 @@ def _tubes(random: Random, side: int, ends: np.ndarray) -> tuple[np.ndarray, np.
 def _radii(random: Random, side: int) -> np.ndarray:
     """Radii of tubes along them: dendrites are even and thick, axons thin with varicosities."""
     steps = np.arange(side << (_BITS - _STEP_BITS))
-    base = random.integers(46, 78, (3, side, side, 1))
+    base = random.integers(50, 80, (3, side, side, 1))
     period = random.integers(14, 30, base.shape)
     half = period // 3
     away = np.abs((steps + random.integers(0, 64, base.shape)) % period - half)
     bump = np.maximum(half**2 - away**2, 0) ** 2  # a parabola, squared for smooth shoulders
     axons = base + base * random.integers(30, 90, base.shape) * bump // (100 * half**4)
     is_dendrite = random.integers(0, 5, base.shape) == 0
-    return np.where(is_dendrite, base + 36, np.minimum(axons, 112))
+    return np.where(is_dendrite, base + 28, np.minimum(axons, 104))
 
 
 def _vesicles(random: Random, side: int) -> np.ndarray:
@@ -148,23 +146,14 @@ def _vesicles(random: Random, side: int) -> np.ndarray:
     return np.where(away < (_BODY - 90) ** 2, radii**2, 0).astype(np.int32)
 
 
-def _shifts(random: Random, shape: tuple[int, int, int], axis: int) -> np.ndarray:
-    """How far the warp shifts its control points along an axis, int32, in 1/16 nm.
-
-    It shifts no point of the two faces across the axis, or tubes would leave and come back.
-    """
+def _shifts(random: Random, shape: tuple[int, int, int]) -> np.ndarray:
+    """How far the warp shifts its control points along an axis, int32, in 1/16 nm."""
     counts = [n // unit + 3 for n, unit in zip(shape, SHAPE_UNIT, strict=True)]
     shifts = random.integers(-_TOGETHER, _TOGETHER + 1, tuple(n // 4 + 4 for n in counts))
     for a in range(3):
         shifts = _refined(shifts.astype(np.int32), a, 4)
     shifts = shifts[tuple(slice(n) for n in counts)]
-    shifts = shifts + random.integers(-_ALONE, _ALONE + 1, shifts.shape).astype(np.int32)
-    along = np.moveaxis(shifts, axis, 0)
-    inward = np.arange(-1, len(along) - 1)
-    along *= np.clip(np.minimum(inward, inward[::-1]), 0, 3).astype(np.int32)[:, None, None]
-    along //= 3
-    along[0], along[-1] = -along[2], -along[-3]
-    return shifts
+    return shifts + random.integers(-_ALONE, _ALONE + 1, shifts.shape).astype(np.int32)
 
 
 def _refined(points: np.ndarray, axis: int, unit: int = 0) -> np.ndarray:

@@ -18,7 +18,7 @@ from snakemesh.example import volume as example
 from snakemesh.verify.components import components
 
 SOURCE = Path(example.__file__).parents[2]
-SHA256 = "540c4deb135c709481cd5cca91852e9d93013a83adc69d85e5805788ad21374c"
+SHA256 = "8acfc1ded99e525625653ae50a93dbe1ca47b9e3c6d070cf205d894fe173101f"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_known_answer(labels):
 
 def test_no_integer_overflows(monkeypatch):
     """In 64 bits, the same voxels come out as in 32."""
-    shape = (32, 96, 64)
+    shape = (80, 96, 64)
     expected = neuropil.neuropil(shape)
     wide = SimpleNamespace(**vars(np) | {"int32": np.int64})
     monkeypatch.setattr(neuropil, "np", wide)
@@ -98,14 +98,20 @@ def test_labels_are_like_those_of_users(labels):
     assert (np.diff(ids[1:].astype(object)) > 1).mean() > 0.9
 
 
-def test_every_label_is_one_piece(measured):
-    """But for specks of a few voxels at the surface, as in segmentations of users."""
+def test_labels_are_whole(measured):
+    """But for specks, a label is in pieces only where it leaves the volume and comes back."""
     index, voxels, _, _ = measured
     pieces, owners = components(index.astype(np.uint32), 1)
     sizes = np.bincount(pieces.ravel())
-    assert np.array_equal(np.unique(owners[1:][sizes[1:] >= 50]), np.arange(1, len(voxels)))
-    assert (sizes[1:] >= 50).sum() == len(voxels) - 1
-    assert (sizes[1:] < 50).sum() < 60
+    inner = np.ones(len(owners), bool)
+    for axis in range(3):
+        inner[pieces.take([0, -1], axis)] = False
+    largest = np.zeros(len(voxels), int)
+    np.maximum.at(largest, owners.astype(int), sizes)
+    broken = inner & (sizes < largest[owners.astype(int)])
+    assert sizes[broken].max() < 10
+    assert broken.sum() < 60
+    assert inner.sum() - broken.sum() > 20  # vesicles, and tubes that end at the sheet
 
 
 def test_thick_and_thin(measured, thin):
@@ -145,7 +151,7 @@ def test_some_labels_touch_and_some_are_apart(labels):
     apart = ((left != right) & ((left == 0) | (right == 0))).sum()
     assert touching > 200_000
     assert apart > 200_000
-    assert 0.2 < (labels == 0).mean() < 0.3
+    assert 0.2 < (labels == 0).mean() < 0.35
 
 
 def test_written_group(tmp_path, labels, monkeypatch):
