@@ -291,14 +291,22 @@ def enough(resource, rule, amount):
     return lambda wildcards: amount(wildcards) * SHORTAGES.factor(rule, wildcards, resource)
 
 
+def hurry():
+    """Have Snakemake leave out what it would do again and again, or for nothing."""
+    # here, because it imports most of Snakemake
+    from snakemesh.console.quick_snakemake import skip_notebooks, use_quick_planning
+
+    skip_notebooks()
+    if workflow.is_main_process:
+        use_quick_planning()
+
+
 # The handler that keeps Snakemake's own messages from the terminal. None where another workflow
 # decides what is shown, or the user does with --verbose or --quiet.
 QUIET = None
+hurry()
 if workflow.is_main_process:
     # imported here, because jobs read this file too, plan one job and submit nothing
-    from snakemesh.console.quick_snakemake import use_quick_planning
-
-    use_quick_planning()
     if ExecutorPluginRegistry().is_installed("lsf"):
         from snakemesh.clusters.lsf_executor import use_with_lsf
 

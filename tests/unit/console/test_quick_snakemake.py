@@ -1,6 +1,7 @@
 """What Snakemake asks when it plans depends on the number of rules, not on that of the jobs."""
 
 import functools
+import gc
 import inspect
 import os
 import re
@@ -13,10 +14,12 @@ import snakemake.cli  # the modules of snakemake import each other: this one com
 import snakemake.rules
 from snakemake.common import get_function_params, overwrite_function_params
 from snakemake.resources import Resource
+from snakemake.sourcecache import infer_source_file
 
-from snakemesh.console.quick_snakemake import use_quick_planning
+from snakemesh.console.quick_snakemake import skip_notebooks, use_quick_planning
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+ENVIRONMENT = os.environ | {"PYTHONPATH": "src"}
 # Plans a run and prints how often signatures are taken and files of the workflow are opened.
 COUNTING = """
 import inspect, sys
@@ -34,20 +37,27 @@ try:
     snakemake.cli.main(sys.argv[1:])
 finally:
     print(counts)
+    print("imported:", *{"snakemake.script", "nbformat"} & set(sys.modules))
 """
 
 
-def planned(folder: Path, side: int) -> tuple[int, int, int]:
-    """Jobs of a dry run, signatures that were taken for it, and files that were opened."""
+def dry_run(folder: Path, side: int) -> str:
+    """What a dry run prints, for a volume of `side` voxels a side, and what it has imported."""
     from bench_plan import write_volume
 
     write_volume(folder / f"{side}.zarr", side)
     config = [f"input_path={folder}/{side}.zarr", f"output_directory={folder}/out{side}"]
     line = [sys.executable, "-c", COUNTING, "-n", "--cores", "1", "--config", "num_lods=4", *config]
-    done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, env=os.environ)
+    done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 0, done.stdout + done.stderr
-    jobs = re.search(r"^total +(\d+)$", done.stdout, re.MULTILINE)
-    found = re.search(r"{'signatures': (\d+), 'files': (\d+)}", done.stdout)
+    return done.stdout
+
+
+def planned(folder: Path, side: int) -> tuple[int, int, int]:
+    """Jobs of a dry run, signatures that were taken for it, and files that were opened."""
+    said = dry_run(folder, side)
+    jobs = re.search(r"^total +(\d+)$", said, re.MULTILINE)
+    found = re.search(r"{'signatures': (\d+), 'files': (\d+)}", said)
     return int(jobs[1]), int(found[1]), int(found[2])
 
 
@@ -57,6 +67,22 @@ def test_more_jobs_ask_for_nothing_more(tmp_path, monkeypatch):
     many, *asked_by_many = planned(tmp_path, 4096)
     assert many > 4 * few
     assert asked_by_many == pytest.approx(asked_by_few, abs=10)
+
+
+def test_planning_imports_nothing_for_notebooks(tmp_path, monkeypatch):
+    """What reads them imports jsonschema too, which no job of a cluster needs."""
+    monkeypatch.syspath_prepend(REPOSITORY / "tests" / "bench")
+    found = re.search(r"^imported: (.*)$", dry_run(tmp_path, 512), re.MULTILINE)
+    assert found[1] == "snakemake.script"
+
+
+@pytest.mark.parametrize("name", ["a.py", "a.R", "a.Rmd", "a.jl", "a.sh", "a.py.txt", "py", "a"])
+def test_the_language_of_a_script_is_that_of_snakemake(name, monkeypatch):
+    asked = snakemake.script.get_language
+    monkeypatch.setattr(snakemake.script, "get_language", asked)
+    skip_notebooks()
+    file = infer_source_file(f"/some/where/{name}")
+    assert snakemake.script.get_language(file, "") == asked(file, "")
 
 
 def with_two(wildcards, attempt):
@@ -86,6 +112,7 @@ def test_the_answers_are_those_of_snakemake(asked, monkeypatch):
         monkeypatch.setattr(module, "get_function_params", module.get_function_params)
     process_job = snakemake.dag.ScriptProcessor.process_job
     monkeypatch.setattr(snakemake.dag.ScriptProcessor, "process_job", process_job)
+    monkeypatch.setattr(gc, "set_threshold", lambda *numbers: None)
     use_quick_planning()
     for _ in range(2):
         assert snakemake.rules.get_function_params(asked) == get_function_params(asked)
