@@ -1,7 +1,7 @@
 """snakemesh: from a segmentation volume to multi-resolution meshes for Neuroglancer.
 
-The configuration and the metadata of the volume decide everything. rules/common.smk makes PLAN from
-them. The rules follow from PLAN, and their scripts call the library in src/snakemesh/.
+The configuration and the metadata of the volume decide everything. rules/common.smk opens the RUN
+with its plan. The rules follow from it, and their scripts call the library in src/snakemesh/.
 
     rule                  what it makes, one job per
     label_map             work/label_map/, the sorted table of bodies         volume
@@ -59,24 +59,18 @@ configfile: CONFIGURATION if Path(CONFIGURATION).exists() else workflow.source_p
 
 include: "rules/common.smk"
 include: "rules/example.smk"
-include: "rules/label_map_inputs.smk"
 include: "rules/label_map.smk"
-include: "rules/pyramid_inputs.smk"
 include: "rules/pyramid.smk"
-include: "rules/mesh_inputs.smk"
 include: "rules/mesh.smk"
-include: "rules/multires_inputs.smk"
 include: "rules/multires.smk"
 include: "rules/cleanup.smk"
-include: "rules/verify_inputs.smk"
 include: "rules/verify.smk"
-include: "rules/report_inputs.smk"
 include: "rules/report.smk"
 
 
 rule all:
     input:
-        result,
-        verified_if_asked,
-        reported_if_asked,
+        RESULT.target,
+        VERIFICATION.if_asked,
+        REPORTING.if_packed,
     localrule: True

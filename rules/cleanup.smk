@@ -2,11 +2,11 @@
 
 # Where nothing is to be made, the marker of the result is a file like any other, and no rule's: then
 # nothing that Snakemake remembers of the rule can have it made again.
-if not IS_DONE:
+if not RESULT.is_done:
 
     rule cleanup:
         input:
-            lambda wildcards: missing(products_kept()),
+            RESULT.before_cleanup,
         output:
             OUT.result_marker("{made_from}"),
         log:
@@ -22,10 +22,10 @@ if not IS_DONE:
         params:
             folder=OUT,
             sharded=SETTINGS.sharded,
-            shards=lambda wildcards: all_shard_markers(),
-            containers=lambda wildcards: kept_containers(),
-            label_map=lambda wildcards: kept_of_label_map(),
+            shards=RESULT.shard_markers,
+            containers=RESULT.kept_containers,
+            label_map=RESULT.kept_of_label_map,
             keep_fragments=SETTINGS.keep_fragments,
-            pyramid=GROUP.path if SETTINGS.delete_intermediate_scales else None,
+            pyramid=PYRAMID.removed(),
         script:
             "../scripts/cleanup.py"

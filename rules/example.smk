@@ -1,8 +1,10 @@
 # The embedded example. It is made if the input is its path.
 
+from snakemesh.survey.inputs import EXAMPLE_PATH
+
 IS_EXAMPLE = SETTINGS.input_path == EXAMPLE_PATH
 # The example has to be made first. A volume of the user's is there already.
-EXAMPLE = (lambda wildcards: missing([EXAMPLE_PATH])) if IS_EXAMPLE else []
+EXAMPLE = (lambda wildcards: RUN.missing([EXAMPLE_PATH])) if IS_EXAMPLE else []
 
 
 if IS_EXAMPLE:

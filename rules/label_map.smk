@@ -12,10 +12,10 @@ rule label_map:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=enough(MEMORY, "label_map", lambda wildcards: label_map_mem_mb()),
-        runtime=enough(TIME, "label_map", lambda wildcards: label_map_runtime(PLAN)),
+        mem_mb=RUN.mem_mb("label_map"),
+        runtime=RUN.runtime("label_map"),
     params:
-        path=sorted_table,
+        path=RESULT.sorted_table,
         table=SETTINGS.label_map,
         content=PLAN.table.content if PLAN.table else None,
     script:

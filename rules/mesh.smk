@@ -4,24 +4,24 @@
 rule mesh_block:
     input:
         EXAMPLE,
-        lambda wildcards: missing([*level_of_block(wildcards), *finer_of_block(wildcards)]),
+        MESHING.before_block,
     output:
         OUT.container("{lod}", "{box}", "{made_from}"),
     log:
         OUT.log("mesh_block/lod{lod}/{box}.{made_from}"),
     benchmark:
         OUT.benchmark("mesh_block/lod{lod}/{box}.{made_from}")
-    priority: voxels_of_block
+    priority: MESHING.priority
     group:
-        if_short("mesh_block", "mesh_lod{lod}")
+        RUN.if_short("mesh_block", "mesh_lod{lod}")
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=enough(MEMORY, "mesh_block", lambda wildcards: MESH_MB[int(wildcards.lod)]),
-        runtime=enough(TIME, "mesh_block", lambda wildcards: mesh_runtime(PLAN, int(wildcards.lod))),
+        mem_mb=RUN.mem_mb("mesh_block"),
+        runtime=RUN.runtime("mesh_block"),
     params:
-        job=block,
-        level_markers=level_of_block,
+        job=MESHING.block,
+        level_markers=MESHING.voxels_of_block,
     script:
         "../scripts/mesh_block.py"
 
@@ -29,32 +29,30 @@ rule mesh_block:
 # The last LODs, where they are small: a job for each block would take longer to start than to work.
 # This is one job, so its outputs have no wildcards. Containers that are there are none of its
 # outputs: Snakemake would remove them before the job starts.
-if TOGETHER:
-    # those that are not there
-    LEFT_TOGETHER = [block for block in TOGETHER if not os.path.exists(container_of(*block))]
+if MESHING.together:
 
     ruleorder: mesh_small_lods > mesh_block
 
     rule mesh_small_lods:
         input:
             EXAMPLE,
-            lambda wildcards: missing([*levels_together(), *finer_together()]),
+            MESHING.before_together,
         output:
-            [container_of(*block) for block in LEFT_TOGETHER],
+            MESHING.containers_together(),
         log:
-            OUT.log(f"mesh_small_lods.{MADE_FROM.together}"),
+            OUT.log(f"mesh_small_lods.{RUN.made_from.together}"),
         benchmark:
-            OUT.benchmark(f"mesh_small_lods.{MADE_FROM.together}")
-        priority: job_work(PLAN, "mesh_small_lods", {}).voxels
+            OUT.benchmark(f"mesh_small_lods.{RUN.made_from.together}")
+        priority: RUN.work("mesh_small_lods", {}).voxels
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=enough(MEMORY, "mesh_small_lods", lambda wildcards: small_lods_mem_mb(PLAN)),
-            runtime=enough(TIME, "mesh_small_lods", lambda wildcards: small_lods_runtime(PLAN)),
+            mem_mb=RUN.mem_mb("mesh_small_lods"),
+            runtime=RUN.runtime("mesh_small_lods"),
         params:
-            jobs=lambda wildcards: [block_job(*block) for block in LEFT_TOGETHER],
-            containers=[container_of(*block) for block in LEFT_TOGETHER],
-            level_markers=lambda wildcards: levels_together(),
+            jobs=MESHING.jobs_together,
+            containers=MESHING.containers_together(),
+            level_markers=MESHING.voxels_together,
         script:
             "../scripts/mesh_small_lods.py"
 
@@ -65,7 +63,7 @@ if PLAN.bundles(0):
 
     rule mesh_bundle:
         input:
-            lambda wildcards: missing(containers_of_bundle(wildcards)),
+            MESHING.before_bundle,
         output:
             OUT.bundle("{lod}", "{bundle}", "{made_from}"),
         log:
@@ -75,10 +73,10 @@ if PLAN.bundles(0):
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=enough(MEMORY, "mesh_bundle", lambda wildcards: bundle_mem_mb()),
-            runtime=enough(TIME, "mesh_bundle", lambda wildcards: bundle_runtime(PLAN)),
+            mem_mb=RUN.mem_mb("mesh_bundle"),
+            runtime=RUN.runtime("mesh_bundle"),
         params:
-            containers=bundle,
+            containers=MESHING.bundle,
         script:
             "../scripts/mesh_bundle.py"
 
@@ -87,7 +85,7 @@ if PLAN.bundles(0):
 # grows with the number of jobs and not with its square.
 rule mesh_blocks_done:
     input:
-        lambda wildcards: missing(read_by_shards()),
+        MESHING.before_shards,
     output:
         OUT.blocks_marker("{made_from}"),
     log:
@@ -102,7 +100,7 @@ rule mesh_blocks_done:
         runtime=10,
     params:
         folder=OUT,
-        containers=lambda wildcards: read_by_shards(),
-        bundled=lambda wildcards: not_read_any_more(),
+        containers=MESHING.read_by_shards,
+        bundled=MESHING.not_read_any_more,
     script:
         "../scripts/mesh_blocks_done.py"

@@ -1,9 +1,11 @@
 # Making what is served: the shards, and the documents that make them a layer of the viewer.
 
+from snakemesh.plan.jobs import shard_job
+
 
 rule shard:
     input:
-        lambda wildcards: missing([blocks_marker(wildcards)]),
+        RESULT.before_shard,
     output:
         marker=OUT.shard_marker("{shard}", "{made_from}"),
         summary=OUT.summary("{shard}", "{made_from}"),
@@ -14,20 +16,20 @@ rule shard:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=enough(MEMORY, "shard", lambda wildcards: shard_mem_mb(PLAN)),
-        runtime=enough(TIME, "shard", lambda wildcards: shard_runtime(PLAN)),
+        mem_mb=RUN.mem_mb("shard"),
+        runtime=RUN.runtime("shard"),
     params:
-        job=shard_job,
+        job=RESULT.shard,
         folder=OUT,
-        blocks_marker=blocks_marker,
-        target_ids=INPUT_STATE.lists[0],
+        blocks_marker=RESULT.blocks_marker,
+        target_ids=RUN.input_state.lists[0],
     script:
         "../scripts/shard.py"
 
 
 rule multires_index:
     input:
-        lambda wildcards: missing([*all_shard_markers(), *all_summaries()]),
+        RESULT.before_documents,
     output:
         OUT.documents_marker("{made_from}"),
     log:
@@ -38,15 +40,15 @@ rule multires_index:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=enough(MEMORY, "multires_index", lambda wildcards: index_mem_mb(PLAN)),
-        runtime=enough(TIME, "multires_index", lambda wildcards: index_runtime(PLAN)),
+        mem_mb=RUN.mem_mb("multires_index"),
+        runtime=RUN.runtime("multires_index"),
     params:
-        job=jobs.shard_job(PLAN),
+        job=shard_job(PLAN),
         folder=OUT,
-        markers=lambda wildcards: all_shard_markers(),
-        summaries=lambda wildcards: all_summaries(),
-        csv=lambda wildcards: SETTINGS.segment_properties_csv,
-        max_properties=lambda wildcards: SETTINGS.max_properties,
-        document=lambda wildcards: served_document(MADE_FROM),
+        markers=RESULT.shard_markers,
+        summaries=RESULT.summaries,
+        csv=SETTINGS.segment_properties_csv,
+        max_properties=SETTINGS.max_properties,
+        document=RESULT.document,
     script:
         "../scripts/multires_index.py"

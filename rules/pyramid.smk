@@ -4,7 +4,7 @@
 
 rule pyramid:
     input:
-        lambda wildcards: target(missing(whole_pyramid()) or run_document_if_there()),
+        PYRAMID.target,
     localrule: True
 
 
@@ -12,7 +12,7 @@ rule pyramid_levels:
     input:
         EXAMPLE,
     output:
-        LEVELS_MARKER,
+        PYRAMID.levels_marker,
     log:
         OUT.log("pyramid_levels"),
     benchmark:
@@ -25,7 +25,7 @@ rule pyramid_levels:
         mem_mb=500,
         runtime=10,
     params:
-        group=GROUP,
+        group=PYRAMID.group,
         folder=OUT,
     script:
         "../scripts/pyramid_levels.py"
@@ -34,7 +34,7 @@ rule pyramid_levels:
 rule pyramid_super_chunk:
     input:
         EXAMPLE,
-        lambda wildcards: missing([LEVELS_MARKER, *earlier_stage(wildcards)]),
+        PYRAMID.before_super_chunk,
     output:
         OUT.super_chunk_marker("{stage}", "{box}", "{made_from}"),
     log:
@@ -43,14 +43,14 @@ rule pyramid_super_chunk:
         OUT.benchmark("pyramid_super_chunk/stage{stage}/{box}.{made_from}")
     priority: FIRST
     group:
-        if_short("pyramid_super_chunk", "pyramid_stage{stage}")
+        RUN.if_short("pyramid_super_chunk", "pyramid_stage{stage}")
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=enough(MEMORY, "pyramid_super_chunk", lambda wildcards: pyramid_mem_mb(PLAN)),
-        runtime=enough(TIME, "pyramid_super_chunk", lambda wildcards: pyramid_runtime(PLAN)),
+        mem_mb=RUN.mem_mb("pyramid_super_chunk"),
+        runtime=RUN.runtime("pyramid_super_chunk"),
     params:
-        job=super_chunk,
-        base_markers=earlier_stage,
+        job=PYRAMID.super_chunk,
+        base_markers=PYRAMID.read_by_super_chunk,
     script:
         "../scripts/pyramid_super_chunk.py"

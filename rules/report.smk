@@ -3,13 +3,13 @@
 
 rule report:
     input:
-        reported,
+        REPORTING.target,
     localrule: True
 
 
 rule report_facts:
     input:
-        finished_and_verified,
+        REPORTING.before_facts,
     output:
         OUT.report_facts("{made_from}"),
     log:
@@ -21,29 +21,29 @@ rule report_facts:
         mem_mb=1000,
         runtime=30,
     params:
-        planned=planned,
+        planned=REPORTING.planned,
     script:
         "../scripts/report_facts.py"
 
 
 rule report_files:
     input:
-        lambda wildcards: missing(label_map_marker(True)),
+        VERIFICATION.before_voxels,
         planned=OUT.report_facts("{made_from}"),
     output:
-        [report_file(*entry) for entry in REPORTED],
+        REPORTING.outputs(report),
     log:
         OUT.log("report_files.{made_from}"),
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=enough(MEMORY, "report_files", lambda wildcards: 3000),
+        mem_mb=RUN.mem_mb("report_files"),
         runtime=30,
     params:
         folder=OUT,
-        levels=lambda wildcards: levels_there(PLAN),
-        table=lambda wildcards: OUT.label_map(MADE_FROM.label_map),
-        table_marker=lambda wildcards: OUT.label_map_marker(MADE_FROM.label_map),
+        levels=REPORTING.levels,
+        table=REPORTING.table,
+        table_marker=REPORTING.table_marker,
         keep_rest=SETTINGS.label_map_rest == "keep",
     script:
         "../scripts/report_files.py"

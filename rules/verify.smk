@@ -3,15 +3,15 @@
 
 rule verify:
     input:
-        verified,
+        VERIFICATION.target,
     localrule: True
 
 
 rule verify_voxels:
     input:
         EXAMPLE,
-        lambda wildcards: missing(label_map_marker(True)),
-        finished,
+        VERIFICATION.before_voxels,
+        VERIFICATION.finished,
     output:
         counts=OUT.verify_counts("{box}", "{made_from}"),
         levels=OUT.verify_levels("{box}", "{made_from}"),
@@ -21,15 +21,15 @@ rule verify_voxels:
     benchmark:
         OUT.benchmark("verify_voxels/{box}.{made_from}")
     group:
-        if_short("verify_voxels", "verify_voxels")
+        RUN.if_short("verify_voxels", "verify_voxels")
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=enough(MEMORY, "verify_voxels", lambda wildcards: verify_voxels_mem_mb(PLAN)),
-        runtime=enough(TIME, "verify_voxels", lambda wildcards: verify_voxels_runtime(PLAN)),
+        mem_mb=RUN.mem_mb("verify_voxels"),
+        runtime=RUN.runtime("verify_voxels"),
     params:
-        job=verify_job,
-        box=lambda wildcards: jobs.own_box(PLAN, 0, box_index(wildcards.box)),
+        job=VERIFICATION.job,
+        box=VERIFICATION.box,
     script:
         "../scripts/verify_voxels.py"
 
@@ -37,7 +37,7 @@ rule verify_voxels:
 # Every shard needs the counts of every box: all of them wait for this one marker.
 rule verify_voxels_done:
     input:
-        lambda wildcards: all_counts(),
+        VERIFICATION.counts,
     output:
         OUT.verify_counts_marker("{made_from}"),
     log:
@@ -51,7 +51,7 @@ rule verify_voxels_done:
         mem_mb=500,
         runtime=10,
     params:
-        counts=lambda wildcards: all_counts(),
+        counts=VERIFICATION.counts,
     script:
         "../scripts/verify_voxels_done.py"
 
@@ -68,19 +68,19 @@ rule verify_shard:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=enough(MEMORY, "verify_shard", lambda wildcards: verify_mem_mb(PLAN)),
-        runtime=enough(TIME, "verify_shard", lambda wildcards: verify_runtime(PLAN)),
+        mem_mb=RUN.mem_mb("verify_shard"),
+        runtime=RUN.runtime("verify_shard"),
     params:
-        job=verify_job,
+        job=VERIFICATION.job,
         folder=OUT,
-        marker=lambda wildcards: OUT.shard_marker(wildcards.shard, made_from("shards")),
+        marker=VERIFICATION.shard_marker,
     script:
         "../scripts/verify_shard.py"
 
 
 rule verify_table:
     input:
-        lambda wildcards: all_findings(),
+        VERIFICATION.findings,
     output:
         OUT.verify_marker("{made_from}"),
     log:
@@ -93,14 +93,14 @@ rule verify_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=enough(MEMORY, "verify_table", lambda wildcards: index_mem_mb(PLAN)),
-        runtime=enough(TIME, "verify_table", lambda wildcards: index_runtime(PLAN)),
+        mem_mb=RUN.mem_mb("verify_table"),
+        runtime=RUN.runtime("verify_table"),
     params:
         folder=OUT,
-        findings=lambda wildcards: all_findings(),
-        levels=lambda wildcards: all_level_findings(),
-        pieces=lambda wildcards: all_voxel_pieces(),
-        marker=lambda wildcards: OUT.documents_marker(made_from("documents")),
+        findings=VERIFICATION.findings,
+        levels=VERIFICATION.levels,
+        pieces=VERIFICATION.pieces,
+        marker=VERIFICATION.documents_marker,
         grid=PLAN.grid,
         max_properties=SETTINGS.max_properties,
     script:

@@ -42,11 +42,10 @@ from snakemesh.plan.jobs import (
     super_chunks_for_super_chunk,
 )
 from snakemesh.plan.plan import Plan, make_plan
+from snakemesh.run.run import SHORT_S
 from snakemesh.source.read import read_source
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COMMON = (REPOSITORY / "rules" / "common.smk").read_text()
-SHORT_S = int(re.search(r"^SHORT_S = (\d+)", COMMON, re.MULTILINE)[1])
 PROFILE = yaml.safe_load((REPOSITORY / "lsf" / "config.yaml").read_text())
 # of the seconds to start a job (bench_plan), those that a cluster job takes only once
 SNAKEMAKE_START_S = 1.5

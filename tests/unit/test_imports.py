@@ -20,7 +20,7 @@ MAX_LINES = 300
 
 # The rooms, each above those that may import it. "" is the root of the package.
 SHARED = ["", "kernels", "source", "output", "tables", "example"]
-PLANNING = ["config", "plan", "cost", "survey", "products", "console", "clusters"]
+PLANNING = ["config", "plan", "cost", "survey", "products", "console", "clusters", "run"]
 JOBS = ["fragments", "pyramid", "mesh", "multires", "meshes", "view", "verify", "report", "cli"]
 MAY_IMPORT = {
     room: {*SHARED, *rooms[:at], room} if rooms is not SHARED else {*rooms[:at], room}
@@ -152,26 +152,41 @@ def test_parsing_the_snakefile_imports_nothing_heavy(tmp_path):
         for line in path.read_text().splitlines()
         if re.match(r"(from \S+ import|import \w+$)", line)
     ]
-    assert "from snakemesh.plan.plan import make_plan" in imports
+    assert "from snakemesh.run.opening import open_run" in imports
     (tmp_path / "properties.csv").write_text("id,name\n1,one\n")
     code = [
         *imports,
+        "from types import SimpleNamespace",
         "config = dict(input_path='example/segmentation.zarr', output_directory='out',",
         "              segment_properties_csv='properties.csv', exclude_ids='properties.csv')",
-        "settings = read_settings(config, is_checked=True)",
-        "plan = make_plan(settings, source_levels(settings))",
-        "mesh_mem_mb(plan, 0), pyramid_mem_mb(plan), shard_mem_mb(plan)",
+        "modifier = SimpleNamespace(is_main_snakefile=lambda: True)",
+        "workflow = SimpleNamespace(modifier=modifier, main_snakefile='Snakefile')",
+        "workflow.is_main_process = {plans}",
+        "run = open_run(config, workflow)",
+    ]
+    planning = [
+        "from snakemesh.survey.input_state import write_state",
+        "write_state(run.out.input_state, run.input_state, run.mismatches)",
+    ]
+    job = [
+        "block = SimpleNamespace(lod='0', items=dict(lod='0').items)",
+        "assert run.mem_mb('mesh_block')(block) > 0 and run.runtime('shard')(block) > 0",
         "for name in sys.modules: print(name)",
     ]
-    found = subprocess.run(
-        [sys.executable, "-c", "\n".join(code)],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": f"{REPOSITORY}/src"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    names = found.stdout.split()
+    said = ""
+    for plans, rest in ((True, planning), (False, job)):
+        lines = "\n".join([*code, *rest]).replace("{plans}", str(plans))
+        found = subprocess.run(
+            [sys.executable, "-c", lines],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": f"{REPOSITORY}/src"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert found.returncode == 0, found.stderr
+        said = found.stdout
+    names = said.split()
     assert "snakemesh.plan.plan" in names
     assert not HEAVY & {name.split(".")[0] for name in names}
     assert not WORKERS & {room_of(name) for name in names}

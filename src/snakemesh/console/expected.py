@@ -10,27 +10,8 @@ from typing import Any
 
 from snakemesh.boxes import box_index, box_name, indices, triple
 from snakemesh.console.summary import plan_summary
+from snakemesh.cost.asked import asked
 from snakemesh.cost.estimates import job_work
-from snakemesh.cost.resources import (
-    bundle_mem_mb,
-    bundle_runtime,
-    index_mem_mb,
-    index_runtime,
-    label_map_mem_mb,
-    label_map_runtime,
-    mesh_mem_mb,
-    mesh_runtime,
-    pyramid_mem_mb,
-    pyramid_runtime,
-    shard_mem_mb,
-    shard_runtime,
-    small_lods_mem_mb,
-    small_lods_runtime,
-    verify_mem_mb,
-    verify_runtime,
-    verify_voxels_mem_mb,
-    verify_voxels_runtime,
-)
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.jobs import level_part, shard_names
 from snakemesh.plan.plan import Plan
@@ -39,10 +20,8 @@ from snakemesh.products.made_from import MadeFrom
 
 # The most jobs of a step that are looked at, spread evenly.
 MOST_JOBS = 4000
-# The wildcards of jobs; what a job asks for, MB and minutes; from its wildcards the end of the name
-# of its benchmark.
+# The wildcards of jobs, and from those of a job the end of the name of its benchmark.
 Jobs = Sequence[dict[str, str]]
-Asked = Callable[[], tuple[float, int]]
 Benchmark = Callable[..., str]
 
 
@@ -73,7 +52,7 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
     bundles = [(lod, n) for lod in range(plan.num_lods) for n in range(plan.bundles(lod))]
     shards = [{"shard": name} for name in shard_names(plan)]
 
-    def step(name: str, wildcards: Jobs, asked: Asked, benchmark: Benchmark) -> Step | None:
+    def step(name: str, wildcards: Jobs, benchmark: Benchmark, lod: int = 0) -> Step | None:
         if not wildcards:
             return None
         rule, looked_at = name.partition(",")[0], min(len(wildcards), MOST_JOBS)
@@ -82,7 +61,7 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
             (folder.benchmark(rule + benchmark(**each)), job_work(plan, rule, each).seconds)
             for each in chosen
         ]
-        mem_mb, minutes = asked()
+        mem_mb, minutes = asked(plan, rule, lod)
         return Step(name, len(wildcards), math.ceil(mem_mb), minutes, jobs)
 
     def stage(number: int) -> Step | None:
@@ -91,7 +70,6 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
         return step(
             f"pyramid_super_chunk, {levels}",
             [{"stage": str(number), "box": box_name(box)} for box in indices(found.grid)],
-            lambda: (pyramid_mem_mb(plan), pyramid_runtime(plan)),
             lambda stage, box: (
                 f"/stage{stage}/{box}.{made_from.super_chunk(number, box_index(box))}"
             ),
@@ -101,15 +79,14 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
         return step(
             f"mesh_block, LOD {lod}",
             [each for each in blocks if each["lod"] == str(lod)],
-            lambda: (mesh_mem_mb(plan, lod), mesh_runtime(plan, lod)),
             lambda box, **_: f"/lod{lod}/{box}.{made_from.block(lod, box_index(box))}",
+            lod,
         )
 
     found = [
         step(
             "label_map",
             [] if plan.table is None else [{}],
-            lambda: (label_map_mem_mb(), label_map_runtime(plan)),
             lambda: f".{made_from.label_map}",
         ),
         *(stage(number) for number in range(len(plan.needed_stages))),
@@ -117,37 +94,31 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
         step(
             "mesh_small_lods",
             [{}] if together else [],
-            lambda: (small_lods_mem_mb(plan), small_lods_runtime(plan)),
             lambda: f".{made_from.together}",
         ),
         step(
             "mesh_bundle",
             [{"lod": str(lod), "bundle": str(number)} for lod, number in bundles],
-            lambda: (bundle_mem_mb(), bundle_runtime(plan)),
             lambda lod, bundle: f"/lod{lod}/{bundle}.{made_from.bundle(int(lod), int(bundle))}",
         ),
         step(
             "shard",
             shards,
-            lambda: (shard_mem_mb(plan), shard_runtime(plan)),
             lambda shard: f"/{shard}.{made_from.shards}",
         ),
         step(
             "multires_index",
             [{}],
-            lambda: (index_mem_mb(plan), index_runtime(plan)),
             lambda: f".{made_from.documents}",
         ),
         step(
             "verify_voxels",
             [{"box": box_name(index)} for index in indices(plan.blocks(0))],
-            lambda: (verify_voxels_mem_mb(plan), verify_voxels_runtime(plan)),
             lambda box: f"/{box}.{made_from.verified}",
         ),
         step(
             "verify_shard",
             shards,
-            lambda: (verify_mem_mb(plan), verify_runtime(plan)),
             lambda shard: f"/{shard}.{made_from.verified}",
         ),
     ]

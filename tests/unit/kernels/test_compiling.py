@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from snakemesh.compiling import compile_first
 from snakemesh.compiling.compile import compile_parts
 from snakemesh.compiling.stages import STAGES
-from snakemesh.kernels import kernel_files
+from snakemesh.kernels import compile_first, kernel_files
 
 SOURCE = Path(kernel_files.__file__).parents[2]
 # What jobs call: tiles with and without seams, bodies that collapse, every type of labels.

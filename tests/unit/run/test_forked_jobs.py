@@ -16,8 +16,8 @@ import snakemake.cli  # noqa: F401 the modules of snakemake import each other: t
 from snakemake.benchmark import BenchmarkRecord
 from snakemake.shell import shell
 
-from snakemesh.compiling import forked_jobs
-from snakemesh.compiling.forked_jobs import SERVER, ForkServer
+from snakemesh.run import forked_jobs
+from snakemesh.run.forked_jobs import SERVER, ForkServer
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 # What a script can learn of the Python that runs it.
@@ -226,7 +226,7 @@ def test_jobs_end_with_the_run(tmp_path):
 import os
 from pathlib import Path
 import snakemake.cli
-from snakemesh.compiling.forked_jobs import ForkServer
+from snakemesh.run.forked_jobs import ForkServer
 ForkServer({SERVER!r}).run({str(job)!r}, [], dict(os.environ), None)
 """
     environment = ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(sys.path)}

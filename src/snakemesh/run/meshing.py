@@ -1,0 +1,140 @@
+"""What the rules of meshing wait for and are told."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+
+from snakemesh.boxes import Index, box_index, indices
+from snakemesh.job_records import MeshBlockJob
+from snakemesh.plan import jobs
+from snakemesh.plan.finer import finer_blocks
+from snakemesh.plan.together import blocks_together
+from snakemesh.products.label_map import label_map_of_block
+from snakemesh.run.run import Run, Wildcards
+
+
+@dataclass(frozen=True)
+class Meshing:
+    """The blocks of a run and their containers. A block is known by its LOD and its index."""
+
+    run: Run
+
+    # One job for a block
+
+    def block(self, wildcards: Wildcards) -> MeshBlockJob:
+        """The job of a block."""
+        lod, index = int(wildcards.lod), box_index(wildcards.box)
+        self.run.refuse_older_plan(wildcards, self.run.made_from.block(lod, index))
+        return self._job(lod, index)
+
+    def _job(self, lod: int, index: Index) -> MeshBlockJob:
+        run = self.run
+        watch = run.made_from.watch_of_block(lod, index)
+        mapping = label_map_of_block(run.made_from, run.out, lod, index)
+        lists, finer = run.input_state.lists, self._finer(lod, index)
+        return jobs.mesh_block_job(run.plan, lod, index, watch, lists, mapping, finer)
+
+    def voxels_of_block(self, wildcards: Wildcards) -> list[str]:
+        """The markers of the voxels that a block reads: super-chunks, or the bodies."""
+        return self._voxels(int(wildcards.lod), box_index(wildcards.box))
+
+    def _voxels(self, lod: int, index: Index) -> list[str]:
+        super_chunks = jobs.super_chunks_for_block(self.run.plan, lod, index)
+        bodies = self.run.label_map_marker(lod == 0)
+        return [*self.run.super_chunk_markers(super_chunks), *bodies]
+
+    def _finer(self, lod: int, index: Index) -> list[str]:
+        """The containers of the LOD below that a block is made of; none if it is of voxels."""
+        finer = finer_blocks(self.run.plan, lod, index)
+        return [self.run.container_of(lod - 1, found) for found in finer]
+
+    def before_block(self, wildcards: Wildcards) -> list[str]:
+        """What has to be made before a block."""
+        lod, index = int(wildcards.lod), box_index(wildcards.box)
+        return self.run.missing([*self._voxels(lod, index), *self._finer(lod, index)])
+
+    def priority(self, wildcards: Wildcards) -> int:
+        """The longest jobs start first, so that no core waits for the last one."""
+        return self.run.work("mesh_block", wildcards).voxels
+
+    # One job for the blocks of small LODs
+
+    @cached_property
+    def together(self) -> list[tuple[int, Index]]:
+        """The blocks that one job meshes."""
+        return blocks_together(self.run.plan)
+
+    @cached_property
+    def left_together(self) -> list[tuple[int, Index]]:
+        """Those among them whose containers are not there when the Snakefile is read."""
+        return [b for b in self.together if not os.path.exists(self.run.container_of(*b))]
+
+    def containers_together(self) -> list[str]:
+        """The containers that are left to this job."""
+        return [self.run.container_of(*block) for block in self.left_together]
+
+    def jobs_together(self, wildcards: Wildcards) -> list[MeshBlockJob]:
+        """The jobs of these blocks."""
+        return [self._job(*block) for block in self.left_together]
+
+    def voxels_together(self, wildcards: Wildcards) -> list[str]:
+        """The markers of what these blocks read, each once."""
+        return list(dict.fromkeys(m for block in self.together for m in self._voxels(*block)))
+
+    def before_together(self, wildcards: Wildcards) -> list[str]:
+        """What has to be made before this job: not the containers that it makes itself."""
+        own = {self.run.container_of(*block) for block in self.together}
+        finer = dict.fromkeys(path for block in self.together for path in self._finer(*block))
+        others = (path for path in finer if path not in own)
+        return self.run.missing([*self.voxels_together(wildcards), *others])
+
+    # Bundles, and what shards read
+
+    def containers(self) -> list[str]:
+        """The containers of all blocks."""
+        plan = self.run.plan
+        return [
+            self.run.container_of(lod, index)
+            for lod in range(plan.num_lods)
+            for index in indices(plan.blocks(lod))
+        ]
+
+    def bundles(self) -> list[str]:
+        """All bundles; none where shards read containers."""
+        run = self.run
+        return [
+            run.out.bundle(lod, number, run.made_from.bundle(lod, number))
+            for lod in range(run.plan.num_lods)
+            for number in range(run.plan.bundles(lod))
+        ]
+
+    def bundle(self, wildcards: Wildcards) -> list[str]:
+        """The containers that a bundle holds, for its job."""
+        lod, number = int(wildcards.lod), int(wildcards.bundle)
+        self.run.refuse_older_plan(wildcards, self.run.made_from.bundle(lod, number))
+        return self._bundled(lod, number)
+
+    def before_bundle(self, wildcards: Wildcards) -> list[str]:
+        """Those among them that have to be made."""
+        return self.run.missing(self._bundled(int(wildcards.lod), int(wildcards.bundle)))
+
+    def _bundled(self, lod: int, number: int) -> list[str]:
+        blocks = jobs.blocks_of_bundle(self.run.plan, lod, number)
+        return [self.run.container_of(lod, index) for index in blocks]
+
+    def read_by_shards(self, wildcards: Wildcards) -> list[str]:
+        """The bundles, or the containers of all blocks where there are no bundles."""
+        return self.bundles() or self.containers()
+
+    def before_shards(self, wildcards: Wildcards) -> list[str]:
+        """Those among them that have to be made."""
+        return self.run.missing(self.read_by_shards(wildcards))
+
+    def not_read_any_more(self, wildcards: Wildcards) -> list[str]:
+        """Containers that are bundled would fill the disk: they are kept if that is asked for."""
+        is_kept = self.run.settings.keep_fragments or not self.bundles()
+        return [] if is_kept else self.containers()
+
+    def kept(self) -> list[str]:
+        """Containers that are kept are a result like the meshes."""
+        return self.containers() if self.run.settings.keep_fragments else []

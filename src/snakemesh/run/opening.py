@@ -1,0 +1,75 @@
+"""Opening a run: reading its configuration, looking at its input, and making its plan."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from snakemesh.config.configuration import read_settings, typed
+from snakemesh.config.settings import Settings
+from snakemesh.console.run_start import refuse_read_only_folder
+from snakemesh.output.folder import OutputFolder
+from snakemesh.plan.plan import make_plan
+from snakemesh.products import label_map
+from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.other_input import refuse_other_input
+from snakemesh.run.run import Run
+from snakemesh.survey.density import is_sparse
+from snakemesh.survey.good_levels import unfit_levels
+from snakemesh.survey.input_state import (
+    kept_mismatches,
+    kept_sample,
+    look_at_input,
+    read_state,
+    was_sparse,
+)
+from snakemesh.survey.inputs import check_tables, source_levels
+from snakemesh.survey.label_lists import label_files, read_lists
+from snakemesh.survey.sample import sample_of
+
+
+def open_run(config: Mapping[str, Any], workflow: Any) -> Run:
+    """The run of a configuration. workflow: Snakemake's. Raises UserError.
+
+    A job takes what the run that plans has seen: what changes meanwhile must not split the run. A
+    job of another workflow may run before any of ours, when nothing is kept yet.
+    """
+    if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+        refuse_read_only_folder(workflow.main_snakefile)
+    settings = read_settings(typed(config), is_checked=not workflow.is_main_process)
+    out = OutputFolder(os.path.normpath(settings.output_directory))
+    if workflow.is_main_process or not os.path.exists(out.input_state):
+        run = _looked_at(settings, out, workflow)
+    else:
+        run = _as_kept(settings, out, workflow)
+    if workflow.is_main_process:
+        refuse_other_input(run.made_from, out)
+    return run
+
+
+def _looked_at(settings: Settings, out: OutputFolder, workflow: Any) -> Run:
+    """The run as the input is now."""
+    check_tables(settings)
+    table = label_map.look_at_table(settings, out)
+    levels = source_levels(settings)
+    mismatches = unfit_levels(settings, levels, table)
+    plan = make_plan(settings, levels, table, mismatches=mismatches)
+    if is_sparse(plan):
+        plan = make_plan(settings, levels, table, True, mismatches)
+    plan = replace(plan, sample=sample_of(plan))
+    lists = read_lists(settings, plan.dtype)
+    state = look_at_input(plan, label_files(plan, lists))
+    tokens = label_map.look_at_tokens(MadeFrom(plan, state), out)
+    return Run(workflow, settings, out, plan, lists, mismatches, MadeFrom(plan, state, tokens))
+
+
+def _as_kept(settings: Settings, out: OutputFolder, workflow: Any) -> Run:
+    """The run as it was when it was planned."""
+    table = label_map.read_table_of_run(settings, out)
+    mismatches = kept_mismatches(out.input_state)
+    sparse, levels = was_sparse(out.input_state), source_levels(settings)
+    plan = make_plan(settings, levels, table, sparse, mismatches)
+    plan = replace(plan, sample=kept_sample(out.input_state))
+    state = read_state(out.input_state, plan)
+    tokens = label_map.read_tokens_of_run(MadeFrom(plan, state), out)
+    return Run(workflow, settings, out, plan, {}, mismatches, MadeFrom(plan, state, tokens))

@@ -1,0 +1,98 @@
+"""What the rules of shards, documents and the end of a run wait for and are told."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from snakemesh.tables.sorted_bodies import index_path
+from snakemesh.job_records import ShardJob
+from snakemesh.plan import jobs
+from snakemesh.products.label_map import records_of_run
+from snakemesh.products.provenance import served_document
+from snakemesh.run.meshing import Meshing
+from snakemesh.run.pyramid import Pyramid
+from snakemesh.run.run import Run, Wildcards
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is served, and what else is left when a run is done."""
+
+    run: Run
+    pyramid: Pyramid
+    meshing: Meshing
+
+    def blocks_marker(self, wildcards: Wildcards) -> str:
+        """The marker that every block is meshed."""
+        return self.run.out.blocks_marker(self.run.fingerprint("blocks"))
+
+    def before_shard(self, wildcards: Wildcards) -> list[str]:
+        """What has to be made before a shard."""
+        return self.run.missing([self.blocks_marker(wildcards)])
+
+    def shard(self, wildcards: Wildcards) -> ShardJob:
+        """The job of a shard."""
+        self.run.refuse_older_plan(wildcards, self.run.fingerprint("shards"))
+        return jobs.shard_job(self.run.plan)
+
+    def shard_markers(self, wildcards: Wildcards = None) -> list[str]:
+        """The markers of all shards."""
+        run = self.run
+        return [run.out.shard_marker(n, run.made_from.shards) for n in jobs.shard_names(run.plan)]
+
+    def summaries(self, wildcards: Wildcards = None) -> list[str]:
+        """What is known of the labels of each shard."""
+        run = self.run
+        return [run.out.summary(n, run.made_from.shards) for n in jobs.shard_names(run.plan)]
+
+    def before_documents(self, wildcards: Wildcards) -> list[str]:
+        """What has to be made before the documents."""
+        return self.run.missing([*self.shard_markers(), *self.summaries()])
+
+    def document(self, wildcards: Wildcards) -> dict[str, object]:
+        """The document that says what the result was made from."""
+        return served_document(self.run.made_from)
+
+    def products(self) -> list[str]:
+        """The markers of all that is there when a run is done, but for that of the clean-up."""
+        documents = self.run.out.documents_marker(self.run.made_from.documents)
+        return [*self.shard_markers(), documents, *self.pyramid.kept(), *self.meshing.kept()]
+
+    def before_cleanup(self, wildcards: Wildcards) -> list[str]:
+        """What has to be made before the clean-up."""
+        return self.run.missing(self.products())
+
+    def kept_containers(self, wildcards: Wildcards) -> list[str]:
+        """The containers that the clean-up leaves."""
+        return self.meshing.kept()
+
+    def kept_of_label_map(self, wildcards: Wildcards) -> list[str]:
+        """The sorted table and the labels that jobs have met: a changed table is compared."""
+        run = self.run
+        if run.plan.table is None:
+            return []
+        table = run.out.label_map(run.made_from.label_map)
+        files = [table, str(index_path(table)), *run.label_map_marker(True)]
+        return [*files, *records_of_run(run.made_from, run.out)]
+
+    @property
+    def marker(self) -> str:
+        """The marker of the result."""
+        return self.run.out.result_marker(self.run.made_from.result)
+
+    def target(self, wildcards: Wildcards) -> list[str]:
+        """The input of the target `all`.
+
+        The clean-up looks at everything again when anything is made.
+        """
+        is_left = bool(self.run.missing(self.products()))
+        return self.run.target([self.marker], [self.marker] if is_left else [])
+
+    @cached_property
+    def is_done(self) -> bool:
+        """Whether the run that plans has nothing to make."""
+        return self.run.plans and not self.run.missing([*self.products(), self.marker])
+
+    def sorted_table(self, wildcards: Wildcards) -> str:
+        """The path of the sorted table of bodies, for the job that writes it."""
+        self.run.refuse_older_plan(wildcards, self.run.made_from.label_map)
+        return self.run.out.label_map(wildcards.made_from)
