@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from snakemesh.tables.sorted_bodies import index_path
 from snakemesh.job_records import ShardJob
 from snakemesh.plan import jobs
 from snakemesh.products.label_map import records_of_run
@@ -11,6 +10,7 @@ from snakemesh.products.provenance import served_document
 from snakemesh.run.meshing import Meshing
 from snakemesh.run.pyramid import Pyramid
 from snakemesh.run.run import Run, Wildcards
+from snakemesh.tables.sorted_bodies import index_path
 
 
 @dataclass(frozen=True)
