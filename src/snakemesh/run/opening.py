@@ -34,20 +34,22 @@ def open_run(config: Mapping[str, Any], workflow: Any) -> Run:
     A job takes what the run that plans has seen: what changes meanwhile must not split the run. A
     job of another workflow may run before any of ours, when nothing is kept yet.
     """
-    if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+    # Snakemake knows it only while it reads the Snakefile
+    is_module = not workflow.modifier.is_main_snakefile()
+    if workflow.is_main_process and not is_module:
         refuse_read_only_folder(workflow.main_snakefile)
     settings = read_settings(typed(config), is_checked=not workflow.is_main_process)
     out = OutputFolder(os.path.normpath(settings.output_directory))
     if workflow.is_main_process or not os.path.exists(out.input_state):
-        run = _looked_at(settings, out, workflow)
+        run = _looked_at(settings, out, workflow, is_module)
     else:
-        run = _as_kept(settings, out, workflow)
+        run = _as_kept(settings, out, workflow, is_module)
     if workflow.is_main_process:
         refuse_other_input(run.made_from, out)
     return run
 
 
-def _looked_at(settings: Settings, out: OutputFolder, workflow: Any) -> Run:
+def _looked_at(settings: Settings, out: OutputFolder, workflow: Any, is_module: bool) -> Run:
     """The run as the input is now."""
     check_tables(settings)
     table = label_map.look_at_table(settings, out)
@@ -60,10 +62,11 @@ def _looked_at(settings: Settings, out: OutputFolder, workflow: Any) -> Run:
     lists = read_lists(settings, plan.dtype)
     state = look_at_input(plan, label_files(plan, lists))
     tokens = label_map.look_at_tokens(MadeFrom(plan, state), out)
-    return Run(workflow, settings, out, plan, lists, mismatches, MadeFrom(plan, state, tokens))
+    made_from = MadeFrom(plan, state, tokens)
+    return Run(workflow, is_module, settings, out, plan, lists, mismatches, made_from)
 
 
-def _as_kept(settings: Settings, out: OutputFolder, workflow: Any) -> Run:
+def _as_kept(settings: Settings, out: OutputFolder, workflow: Any, is_module: bool) -> Run:
     """The run as it was when it was planned."""
     table = label_map.read_table_of_run(settings, out)
     mismatches = kept_mismatches(out.input_state)
@@ -72,4 +75,5 @@ def _as_kept(settings: Settings, out: OutputFolder, workflow: Any) -> Run:
     plan = replace(plan, sample=kept_sample(out.input_state))
     state = read_state(out.input_state, plan)
     tokens = label_map.read_tokens_of_run(MadeFrom(plan, state), out)
-    return Run(workflow, settings, out, plan, {}, mismatches, MadeFrom(plan, state, tokens))
+    made_from = MadeFrom(plan, state, tokens)
+    return Run(workflow, is_module, settings, out, plan, {}, mismatches, made_from)

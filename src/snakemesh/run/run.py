@@ -34,11 +34,13 @@ Wildcards = Any
 class Run:
     """One reading of the Snakefile: by the run that plans, or by a process that runs a job of it.
 
-    workflow: Snakemake's. settings, lists: what the user has asked for. mismatches: by name, why
-    levels of the input are not used. made_from: the fingerprints of all products.
+    workflow: Snakemake's. is_module: whether another workflow uses this one. settings, lists: what
+    the user has asked for. mismatches: by name, why levels of the input are not used. made_from:
+    the fingerprints of all products.
     """
 
     workflow: Any
+    is_module: bool
     settings: Settings
     out: OutputFolder
     plan: Plan
@@ -50,11 +52,6 @@ class Run:
     def plans(self) -> bool:
         """Whether this process plans. Others run a job of the plan."""
         return bool(self.workflow.is_main_process)
-
-    @property
-    def is_module(self) -> bool:
-        """Whether another workflow uses this one."""
-        return not self.workflow.modifier.is_main_snakefile()
 
     @property
     def input_state(self) -> InputState:

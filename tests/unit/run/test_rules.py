@@ -36,9 +36,8 @@ def opened(tmp_path):
             is_main_process=plans, local_exec=False, dag=SimpleNamespace(forcefiles=set())
         )
         made_from = MadeFrom(plan, InputState(plan, {}))
-        return Run(
-            workflow, plan.settings, OutputFolder(str(tmp_path / "out")), plan, {}, {}, made_from
-        )
+        out = OutputFolder(str(tmp_path / "out"))
+        return Run(workflow, False, plan.settings, out, plan, {}, {}, made_from)
 
     return call
 
