@@ -27,6 +27,8 @@ _BEYOND = -(1 << 28)
 # A number of planes has so many bits in the code of a vertex.
 _BITS = 10
 _MASK = (1 << _BITS) - 1
+# The bits of a code, one for each axis, of which one is set where the vertex lies in a plane.
+_IN_PLANE = np.int32(1 | 1 << _BITS | 1 << 2 * _BITS)
 
 
 @dataclass(frozen=True)
@@ -186,9 +188,10 @@ def on_planes(codes: np.ndarray) -> np.ndarray:
     numbers. The two planes on the sides of a box have different bits.
     """
     bits = np.zeros(len(codes), dtype=np.uint8)
+    rows = np.flatnonzero(codes & _IN_PLANE)  # few vertices lie in planes
     for axis in range(3):
-        code = codes >> (_BITS * axis) & _MASK
-        bits |= np.where(code & 1, 1 << (2 * axis + (code >> 1 & 1)), 0).astype(np.uint8)
+        code = codes[rows] >> (_BITS * axis) & _MASK
+        bits[rows] |= np.where(code & 1, 1 << (2 * axis + (code >> 1 & 1)), 0).astype(np.uint8)
     return bits
 
 

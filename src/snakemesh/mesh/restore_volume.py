@@ -60,8 +60,7 @@ def restore_volume(
     MAX_PUSH in all, slants apart, even if moments are still missing then.
     """
     # simplification leaves many vertices without faces
-    local, rows, _ = local_meshes(len(vertices), faces, np.array([0, len(faces)]))
-    points, faces, fates = vertices[rows], local.view(np.int32), fates[rows]
+    points, faces, fates, rows = _with_faces(vertices, faces, fates, np.arange(len(vertices)))
     pushed = np.zeros(len(wanted))
     limit = _limits(points, faces, owners, len(wanted), upper, seams)
     for i in range(ROUNDS):
@@ -69,9 +68,24 @@ def restore_volume(
         if i >= FIRST_ROUNDS:
             unfinished = np.abs(found[:, 0] - wanted[:, 0]) > TOLERANCE * wanted[:, 0]
             unfinished &= np.abs(pushed) < limit
-            faces, owners = faces[unfinished[owners]], owners[unfinished[owners]]
+            is_left = unfinished[owners]
+            if not is_left.any():
+                break
+            vertices[rows] = points
+            faces, owners = faces[is_left], owners[is_left]
+            points, faces, fates, rows = _with_faces(points, faces, fates, rows)
         _push(points, faces, owners, found, wanted, pushed, limit, step, upper, seams, fates)
     vertices[rows] = points
+
+
+def _with_faces(
+    vertices: np.ndarray, faces: np.ndarray, fates: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The vertices that have faces, in the order of the faces; the faces with the new numbers of
+    these vertices; and what `fates` and `rows` say of them.
+    """
+    local, mine, _ = local_meshes(len(vertices), faces, np.array([0, len(faces)]))
+    return vertices[mine], local.view(np.int32), fates[mine], rows[mine]
 
 
 @njit(cache=True, nogil=True)

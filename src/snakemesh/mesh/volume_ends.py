@@ -18,6 +18,7 @@ from math import ceil
 
 import numpy as np
 
+from snakemesh.compiled import njit
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.lattice import nearest_step
 
@@ -59,12 +60,11 @@ def rows_at_ends(
     axis, its place, and the rows of vertices. These are less than half a voxel from it: a vertex of
     a net lies in the cell between the middles of eight voxels.
     """
-    half = VOXEL_STEPS // 2
-    return [
-        (axis, end, np.flatnonzero(np.abs(vertices[:, axis] - end * VOXEL_STEPS) < half))
-        for axis, pair in enumerate(ends)
-        for end in pair
-    ]
+    if not ends:
+        return []
+    places = np.array(ends, dtype=np.int64) * VOXEL_STEPS
+    found = _rows_near(vertices, places, VOXEL_STEPS // 2)
+    return [(axis, place // VOXEL_STEPS, rows) for axis, place, rows in found]
 
 
 def at_ends(vertices: np.ndarray, ends: VolumeEnds) -> list[tuple[int, int, np.ndarray]]:
@@ -72,11 +72,39 @@ def at_ends(vertices: np.ndarray, ends: VolumeEnds) -> list[tuple[int, int, np.n
 
     vertices: (N, 3) int32.
     """
-    return [
-        (axis, int(end[axis]), np.flatnonzero(vertices[:, axis] == end[axis]))
-        for end in (ends.lower, ends.upper)
-        for axis in range(3)
-    ]
+    return _rows_near(vertices, np.stack([ends.lower, ends.upper], axis=1), 1)
+
+
+def _rows_near(
+    vertices: np.ndarray, places: np.ndarray, reach: int
+) -> list[tuple[int, int, np.ndarray]]:
+    """For each place on an axis: the axis, the place, and the rows of vertices that are nearer to
+    it than `reach`. Places without such vertices are left out.
+
+    vertices: (N, 3) int32. places: (3, 2) int64, two on each axis.
+    """
+    near = _near(vertices, places, reach)
+    rows = np.flatnonzero(near)
+    found = []
+    for bit, place in enumerate(places.ravel().tolist()):
+        mine = rows[near[rows] & (1 << bit) != 0]
+        if len(mine):
+            found.append((bit // 2, place, mine))
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _near(vertices, places, reach):
+    """The places that each vertex is nearer to than `reach`, as bits in their order: (N,) uint8."""
+    near = np.zeros(len(vertices), dtype=np.uint8)
+    for v in range(len(vertices)):
+        bits = 0
+        for axis in range(3):
+            for side in range(2):
+                is_near = abs(vertices[v, axis] - places[axis, side]) < reach
+                bits |= is_near << (2 * axis + side)
+        near[v] = bits
+    return near
 
 
 def squeeze_last_voxels(vertices: np.ndarray, ends: VolumeEnds) -> None:
@@ -95,7 +123,10 @@ def squeeze_last_voxels(vertices: np.ndarray, ends: VolumeEnds) -> None:
 
 def clamp_to_volume(vertices: np.ndarray, ends: VolumeEnds) -> None:
     """Move vertices (N, 3) int32 that lie outside the volume onto its end, in place."""
-    np.clip(vertices, ends.lower, ends.upper, out=vertices, casting="unsafe")
+    # axis by axis: numpy is slow where the last axis of an array is short
+    for axis in range(3):
+        bounds = np.int32(ends.lower[axis]), np.int32(ends.upper[axis])
+        np.clip(vertices[:, axis], *bounds, out=vertices[:, axis])
 
 
 def step_at(position: float, cell: int) -> int:
