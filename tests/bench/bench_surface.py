@@ -17,6 +17,7 @@ import numpy as np
 import worldarray as wa
 
 from bench_vote import voronoi_tile
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.net import label_nets
 from snakemesh.mesh.smoothing import smooth
 from snakemesh.mesh.surface import extract_surfaces
@@ -50,11 +51,16 @@ def forget_peak() -> float:
 def bench(name: str, labels: np.ndarray, sweeps: int) -> None:
     """Print a row: rates of the stages and of the whole, and bytes of memory a face and a voxel."""
     before = forget_peak()
-    faces = sum(len(surfaces.faces) for surfaces in extract_surfaces(labels, (0, 0, 0), sweeps))
+    faces = sum(
+        len(surfaces.faces)
+        for surfaces in extract_surfaces(compact_labels(labels), (0, 0, 0), sweeps)
+    )
     taken = peak_mb() - before
-    whole = best(lambda: [None for _ in extract_surfaces(labels, (0, 0, 0), sweeps)])
-    net = best(label_nets, labels)
-    nets = label_nets(labels)
+    whole = best(
+        lambda: [None for _ in extract_surfaces(compact_labels(labels), (0, 0, 0), sweeps)]
+    )
+    net = best(lambda: label_nets(compact_labels(labels)))
+    nets = label_nets(compact_labels(labels))
     smoothing = best(smooth, nets.vertices, nets.quads, sweeps)
     print(
         f"{name:10}{labels.dtype} {faces / 1e6:6.2f} Mfaces: nets {net:.3f} s, "
@@ -79,7 +85,7 @@ def main() -> None:
     else:
         labels = wa.open_tensorstore(args.zarr)[box].read().result()
     labels = np.ascontiguousarray(labels)
-    for surfaces in extract_surfaces(labels[:9, :9, :9].copy(), (0, 0, 0), 1):
+    for surfaces in extract_surfaces(compact_labels(labels[:9, :9, :9].copy()), (0, 0, 0), 1):
         del surfaces  # compiled
     bench("dense", labels, args.sweeps)
     bench("sparse", labels * (labels % labels.dtype.type(KEPT) == 0), args.sweeps)

@@ -7,6 +7,7 @@ import trimesh
 from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
 from snakemesh.halo import halo_voxels
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.lattice import to_lattice
 from snakemesh.mesh.necks import neck_vertices
 from snakemesh.mesh.net import label_nets
@@ -48,7 +49,7 @@ def dense(labels, n_iter, voxel):
 
     voxel: steps that a voxel is wide in the returned vertices.
     """
-    nets = label_nets(labels)
+    nets = label_nets(compact_labels(labels))
     smooth(nets.vertices, nets.quads, n_iter)
     places, at_necks, on_sides = neck_vertices(nets.vertices, nets.quads, nets.necks)
     vertices = np.concatenate([nets.vertices, places])
@@ -138,7 +139,9 @@ def tile_pieces(labels, cell, begin, end, n_iter, has_octants):
     seen = labels[tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))]
     origin = tuple((np.multiply(begin, cell) - low)[::-1].tolist())
     first_voxel = tuple(low[::-1].tolist())
-    (surfaces,) = extract_surfaces(np.ascontiguousarray(seen), origin, n_iter, first_voxel)
+    (surfaces,) = extract_surfaces(
+        compact_labels(np.ascontiguousarray(seen)), origin, n_iter, first_voxel
+    )
     n_cells = np.subtract(end, begin)
     is_seam = np.array([np.array(begin) > 0, np.multiply(end, cell) < shape]).T
     vertices = to_lattice(surfaces.vertices, np.multiply(cell, VOXEL_STEPS))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from snakemesh.mesh.collapsed import replace_collapsed
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.finer import halved
 from snakemesh.mesh.folded import without_folded
 from snakemesh.mesh.fragments import encode_fragments
@@ -48,8 +49,9 @@ _FACES = _QUADS[:, [0, 1, 2, 0, 2, 3]].reshape(12, 3)
 
 
 def _nets() -> None:
-    label_nets(_LABELS)
-    voxel_moments(_LABELS, (0, 0, 0), (3, 3, 3))
+    labels = compact_labels(_LABELS)
+    label_nets(labels)
+    voxel_moments(labels, (0, 0, 0), (3, 3, 3))
 
 
 def _surface() -> None:

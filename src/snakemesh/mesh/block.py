@@ -16,6 +16,7 @@ from snakemesh.halo import halo_voxels
 from snakemesh.job_records import MeshBlockJob
 from snakemesh.label_values import as_labels, one_body
 from snakemesh.mesh.coarser import mesh_coarser_block
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.earlier import containers_alike, how_made, take
 from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.tile import mesh_tile, tile_shape
@@ -81,17 +82,19 @@ def _mesh_tiles(
     lists = Lists(*(None if found is None else found.load() for found in job.label_lists))
     voxels = xxh3_128()
     for first_cell, n_cells in tiles_of(job):
-        labels, origin = _read_tile(store, job, first_cell, n_cells, mapper)
-        voxels.update(labels.data)
-        stats += BlockStats(voxels=labels.size)
-        if not labels.any():
+        found, origin = _read_tile(store, job, first_cell, n_cells, mapper)
+        voxels.update(found.data)
+        stats += BlockStats(voxels=found.size)
+        if not found.any():
             continue
+        labels = compact_labels(found)
+        del found  # the memory that meshing takes is better used
         tile = tile_of(job, first_cell, n_cells)
         if job.voxels_of_s0:
             place = (first_cell, job.cell_voxels, job.voxels_of_s0)
             counts.append(count_voxels(labels, origin, tile_shape(tile), lists, *place))
         labels = only_wanted(labels, lists)
-        if not labels.any():
+        if len(labels.names) == 1:
             continue
         tile_records, tile_blobs, dense = mesh_tile(
             labels, origin, tile, job.n_smoothing_iter, job.keep, job.max_error

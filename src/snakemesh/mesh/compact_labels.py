@@ -3,20 +3,35 @@
 What follows needs no hash table, no memory by the value of a label, and one type of voxels.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from snakemesh.kernels.compiled import njit
 from snakemesh.kernels.label_hash import larger, layers, look_up
 
 
-def compact_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The number of every voxel's label, with a border of background, and the labels.
+class CompactLabels(NamedTuple):
+    """The numbers of the labels of an array of voxels.
 
-    labels: z y x, unsigned, background 0.
-
-    Returns z y x, uint32, one voxel larger on every side, and (L + 1,) uint64: the label of each
-    number. The background is 0 in both.
+    numbers: z y x, uint32, of the label of each voxel, with a border of background: one voxel
+    larger than the array on every side. names: (L + 1,) uint64, the label of each number. The
+    background is 0 in both.
     """
+
+    numbers: np.ndarray
+    names: np.ndarray
+
+    def box(self, first: Sequence[int], shape: Sequence[int]) -> np.ndarray:
+        """A view of `numbers`: the voxels from `first`, z y x in the array, as far as it goes."""
+        return self.numbers[1:-1, 1:-1, 1:-1][
+            tuple(slice(f, f + n) for f, n in zip(first, shape, strict=True))
+        ]
+
+
+def compact_labels(labels: np.ndarray) -> CompactLabels:
+    """Number the labels of an array, z y x, unsigned, with background 0."""
     # zeros of the system: pages without a label take neither time nor memory
     numbers = np.zeros([n + 2 for n in labels.shape], dtype=np.uint32)
     table = np.zeros(1 << 10, dtype=np.uint32)
@@ -24,7 +39,7 @@ def compact_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n_names = 1
     for z, layer in enumerate(layers(labels)):
         table, names, n_names = _number(layer, table, names, n_names, numbers[z + 1])
-    return numbers, names[:n_names].copy()
+    return CompactLabels(numbers, names[:n_names].copy())
 
 
 @njit(cache=True, nogil=True)

@@ -19,7 +19,7 @@ import numpy as np
 from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import N_EDGES, NO_ITEM, VOXEL_STEPS, make_cases
 from snakemesh.mesh.cells import cell_labels, has_neck, middle_of, mixed_cells
-from snakemesh.mesh.compact_labels import compact_labels
+from snakemesh.mesh.compact_labels import CompactLabels
 from snakemesh.mesh.octets import leaders
 
 # An argument of the compiled functions, as their cache does not notice when a constant changes.
@@ -50,16 +50,16 @@ class Nets:
     necks: np.ndarray
 
 
-def label_nets(labels: np.ndarray, parity: tuple[int, int, int] = (0, 0, 0)) -> Nets:
+def label_nets(labels: CompactLabels, parity: tuple[int, int, int] = (0, 0, 0)) -> Nets:
     """The surface net of every label. Each is closed, and but for its necks a manifold of quads.
 
-    labels: z y x, unsigned, background 0; what lies beyond the array is background. parity: x y z,
-    1 where the array begins at a voxel of the volume with an odd number. ValueError if a layer has
-    more than some 2^28 voxels, or there are more than 2^31 vertices or quads.
+    labels: of an array; what lies beyond it is background. parity: x y z, 1 where the array begins
+    at a voxel of the volume with an odd number. ValueError if a layer has more than some 2^28
+    voxels, or there are more than 2^31 vertices or quads.
     """
-    numbers, names = compact_labels(labels)
+    numbers, names = labels
     if 2 * _SLOTS * numbers[0].size > np.iinfo(np.uint32).max:
-        raise ValueError(f"a layer of {labels[0].size} voxels is too large")
+        raise ValueError(f"a layer of {numbers[0, 1:-1, 1:-1].size} voxels is too large")
     counts = np.zeros((2, len(names)), dtype=np.int64)
     n_necks = _count_nets(_CASES, numbers, counts[0], counts[1])
     # number 0 is the background; the others are in the order in which they were met

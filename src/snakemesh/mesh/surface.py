@@ -15,6 +15,7 @@ import numpy as np
 
 from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.compact_labels import CompactLabels
 from snakemesh.mesh.merging import merge_vertices
 from snakemesh.mesh.necks import neck_vertices
 from snakemesh.mesh.net import Nets, label_nets
@@ -43,7 +44,7 @@ class Surfaces:
 
 
 def extract_surfaces(
-    labels: np.ndarray,
+    labels: CompactLabels,
     origin: tuple[int, int, int],
     n_smoothing_iter: int,
     first_voxel: tuple[int, int, int] = (0, 0, 0),
@@ -56,7 +57,7 @@ def extract_surfaces(
     Every edge has two faces, and the faces around a vertex form one fan. Voxels of a label that
     share a face or an edge are joined, those that share a corner alone are not (`cell_cases`).
 
-    labels: z y x, unsigned, background 0; what lies beyond the array is background.
+    labels: of an array; what lies beyond it is background.
     origin: z y x, a voxel of the array; positions are measured from its lower corner.
     n_smoothing_iter: sweeps of `smooth`. first_voxel: z y x, where the array begins in the volume;
     whether these numbers are even or odd says which vertices may be merged. ends: per axis, x y z,

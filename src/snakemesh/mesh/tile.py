@@ -27,6 +27,7 @@ from snakemesh.boxes import triple
 from snakemesh.fragments.container import FRAGMENT
 from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.compact_labels import CompactLabels
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
 from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile
@@ -70,7 +71,7 @@ class Tile:
 
 
 def mesh_tile(
-    labels: np.ndarray,
+    labels: CompactLabels,
     origin: tuple[int, int, int],
     tile: Tile,
     n_smoothing_iter: int,
@@ -79,10 +80,10 @@ def mesh_tile(
 ) -> tuple[np.ndarray, list[bytes], int]:
     """The fragments of every label in a tile.
 
-    labels: z y x, unsigned, the tile with its halo; what lies beyond the array is background.
-    origin: z y x, the voxel of `labels` where the tile begins. keep: fraction of the dense faces to
-    keep, 0 to 1. max_error: how far simplification may move a surface, in voxels of this level (the
-    geometric mean of their axes).
+    labels: of the tile with its halo; what lies beyond is background. origin: z y x, the voxel of
+    the array where the tile begins. keep: fraction of the dense faces to keep, 0 to 1. max_error:
+    how far simplification may move a surface, in voxels of this level (the geometric mean of their
+    axes).
 
     Returns the records of the fragments (dtype FRAGMENT), their Draco bytes in the same order, and
     the number of dense faces.

@@ -10,35 +10,31 @@ from itertools import product
 import numpy as np
 
 from snakemesh.boxes import triple
-from snakemesh.kernels.compiled import njit
-from snakemesh.kernels.label_hash import larger, layers, look_up
+from snakemesh.compiled import njit
+from snakemesh.mesh.compact_labels import CompactLabels
 
 
 def voxel_moments(
-    labels: np.ndarray, origin: tuple[int, int, int], shape: tuple[int, int, int]
+    labels: CompactLabels, origin: tuple[int, int, int], shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The labels in a tile, and the volume and the first moments of their voxels.
 
-    labels: z y x, unsigned, background 0, the tile with its halo; what lies beyond the array is
-    background. origin, shape: z y x, the tile in `labels`.
+    labels: of the tile with its halo; what lies beyond is background. origin, shape: z y x, the
+    tile in it.
 
     Returns ids (L,) uint64, ascending, and moments (L, 4) float64: the number of voxels and the
     sums of x, y and z over them, in voxels from the lower corner of the tile. All are exact.
     """
-    table = np.zeros(32, dtype=np.uint32)
-    names = np.zeros(16, dtype=np.uint64)
-    sums = np.zeros((16, 4), dtype=np.int64)
-    n_names = 1  # number 0 is the background
-    tile = labels[tuple(slice(o, o + n) for o, n in zip(origin, shape, strict=True))]
-    for z, layer in enumerate(layers(tile)):
-        table, names, sums, n_names = _add_layer(layer, z, table, names, sums, n_names)
-    ids, sums = names[1:n_names], sums[1:n_names]
-    order = np.argsort(ids)
-    return ids[order], sums[order] * np.array([1, 0.5, 0.5, 0.5])
+    sums = np.zeros((len(labels.names), 4), dtype=np.int64)
+    _add_runs(labels.box(origin, shape), sums)
+    sums[0] = 0
+    here = np.flatnonzero(sums[:, 0])
+    here = here[np.argsort(labels.names[here])]
+    return labels.names[here], sums[here] * np.array([1, 0.5, 0.5, 0.5])
 
 
 def moments_up_to(
-    labels: np.ndarray, origin: tuple[int, int, int], shape: Sequence[float]
+    labels: CompactLabels, origin: tuple[int, int, int], shape: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """`voxel_moments` of a tile whose `shape` (z y x) need not be whole.
 
@@ -77,38 +73,23 @@ def moments_of(labels: np.ndarray, ids: np.ndarray, moments: np.ndarray) -> np.n
     return found
 
 
-@njit(cache=True, nogil=True)
-def _add_layer(layer, z, table, names, sums, n_names):
-    """Add the sums of a layer of labels, run by run along x.
+@njit(cache=True, nogil=True, allocates=False)
+def _add_runs(numbers, sums):
+    """Add the sums of 1, 2 x, 2 y and 2 z over voxels to those of their numbers, run by run.
 
-    sums: (n, 4) int64, by number of the label: the sums of 1, 2 x, 2 y and 2 z. Returns what may
-    have grown: the hash table, the labels, the sums, and how many labels there are.
+    numbers: z y x, uint32. sums: (L, 4) int64.
     """
-    number = np.uint32(0)
-    ny, nx = layer.shape
-    for y in range(ny):
-        end = 0
-        while end < nx:
-            begin, label = end, layer[y, end]
-            while end < nx and layer[y, end] == label:
-                end += 1
-            if label == 0:
-                continue
-            if names[number] != label:
-                if n_names == len(names):
-                    table, names = larger(table, names)
-                    more = np.zeros((len(names), 4), dtype=np.int64)
-                    for i in range(n_names):
-                        for j in range(4):
-                            more[i, j] = sums[i, j]
-                    sums = more
-                number = look_up(table, names, label, n_names)
-                if number == n_names:
-                    names[n_names] = label
-                    n_names += 1
-            length = end - begin
-            sums[number, 0] += length
-            sums[number, 1] += length * (begin + end)
-            sums[number, 2] += length * (2 * y + 1)
-            sums[number, 3] += length * (2 * z + 1)
-    return table, names, sums, n_names
+    nz, ny, nx = numbers.shape
+    for z in range(nz):
+        for y in range(ny):
+            row = numbers[z, y]
+            end = 0
+            while end < nx:
+                begin, number = end, row[end]
+                while end < nx and row[end] == number:
+                    end += 1
+                length = end - begin
+                sums[number, 0] += length
+                sums[number, 1] += length * (begin + end)
+                sums[number, 2] += length * (2 * y + 1)
+                sums[number, 3] += length * (2 * z + 1)

@@ -11,7 +11,7 @@ from snakemesh.ascending import find
 from snakemesh.boxes import ceil_div, indices, triple
 from snakemesh.fragments.container import COUNT
 from snakemesh.label_list import LIST_KEYS
-from snakemesh.mesh.compact_labels import compact_labels
+from snakemesh.mesh.compact_labels import CompactLabels
 from snakemesh.mesh.voxel_moments import voxel_moments
 
 
@@ -39,19 +39,18 @@ def left_out_by(labels: np.ndarray, lists: Lists) -> np.ndarray:
     return found
 
 
-def only_wanted(labels: np.ndarray, lists: Lists) -> np.ndarray:
-    """The labels z y x of a tile, unsigned, with 0 for those that are left out."""
-    if lists.targets is None and lists.excluded is None:
-        return labels
-    numbers, names = compact_labels(labels)
-    is_wanted = left_out_by(names, lists) == 0
+def only_wanted(labels: CompactLabels, lists: Lists) -> CompactLabels:
+    """The labels of a tile without those that are left out, which become background."""
+    is_wanted = left_out_by(labels.names, lists) == 0
     if is_wanted[1:].all():
         return labels
-    return np.where(is_wanted[numbers[1:-1, 1:-1, 1:-1]], labels, labels.dtype.type(0))
+    is_wanted[0] = True
+    numbers = np.where(is_wanted, np.cumsum(is_wanted) - 1, 0).astype(np.uint32)
+    return CompactLabels(numbers[labels.numbers], labels.names[is_wanted])
 
 
 def count_voxels(
-    labels: np.ndarray,
+    labels: CompactLabels,
     origin: tuple[int, int, int],
     shape: tuple[int, int, int],
     lists: Lists,
@@ -61,9 +60,9 @@ def count_voxels(
 ) -> np.ndarray:
     """The voxels of each label in each cell of a tile: COUNT, by cell, then label.
 
-    labels: z y x, unsigned, the tile with its halo. origin, shape: z y x, the tile in `labels`.
-    first_cell: z y x, the first cell of the tile in the octree. cell_voxels: z y x, voxels of a
-    cell: powers of two, so that the moments are exact. voxels_of_s0: in a voxel of `labels`.
+    labels: of the tile with its halo. origin, shape: z y x, the tile in that array. first_cell: z
+    y x, the first cell of the tile in the octree. cell_voxels: z y x, voxels of a cell: powers of
+    two, so that the moments are exact. voxels_of_s0: in a voxel of `labels`.
     """
     found = [np.zeros(0, COUNT)]
     for index in indices(ceil_div(shape, cell_voxels)):

@@ -35,6 +35,7 @@ from snakemesh.tables import mapping
 from snakemesh.job_records import FinerBlocks, LabelMap, LevelPart, MeshBlockJob, Sharding
 from snakemesh.label_list import NO_LISTS
 from snakemesh.mesh.block import make_block
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.tile import Tile, mesh_tile
 from snakemesh.mesh.wanted import Lists, count_voxels
 from snakemesh.fragments.container import write_container
@@ -48,16 +49,18 @@ labels[2:20, 2:22, 2:12], labels[2:20, 2:22, 12:22], labels[3, 3, 22] = 1, 2, 3
 for kind in ("u1", "u2", "u4", "u8", ">u2", ">u4"):
     voxels = labels.astype(kind)
     components(voxels, 2)
-    count_voxels(voxels, (0, 0, 0), (24, 24, 24), Lists(None, None), (0, 0, 0), (32, 32, 32))
+    every = Lists(None, None)
+    count_voxels(compact_labels(voxels), (0, 0, 0), (24, 24, 24), every, (0, 0, 0), (32, 32, 32))
     for lod in range(2):
         for seams in (((None, None),) * 3, ((0, 24),) * 3, ((0, None), (None, 24), (0, 24))):
             tile = Tile(lod, (0, 0, 0), (2, 2, 2), (12, 12, 12), (100.0, 100.0, 300.0), seams, ENDS)
             for voxels_of_tile in (voxels, np.pad(voxels, 4)[2:, 2:, 2:]):
-                records, _, _ = mesh_tile(voxels_of_tile, (0, 0, 0), tile, 20, 0.3, 0.5)
+                numbered = compact_labels(voxels_of_tile)
+                records, _, _ = mesh_tile(numbered, (0, 0, 0), tile, 20, 0.3, 0.5)
                 assert len(records)
 path = tempfile.mkdtemp() + "/0.fragments"
 tile = Tile(0, (0, 0, 0), (2, 2, 2), (12, 12, 12), (100.0, 100.0, 300.0), ((None, None),) * 3, ENDS)
-records, blobs, _ = mesh_tile(labels.astype("u8"), (0, 0, 0), tile, 5, 0.3, 0.5)
+records, blobs, _ = mesh_tile(compact_labels(labels.astype("u8")), (0, 0, 0), tile, 5, 0.3, 0.5)
 write_container(path, 0, records, blobs, Sharding(0, 0), Origin(b"0" * 16, b"0" * 16))
 one = (1, 1, 1)
 part = LevelPart("", None, (0, 0, 0), (12, 12, 12))

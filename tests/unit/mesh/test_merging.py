@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from manifold import assert_manifold
 from snakemesh.mesh import merging
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.net import label_nets
 from snakemesh.mesh.smoothing import smooth
 from snakemesh.mesh.surface import extract_surfaces
@@ -29,7 +30,7 @@ def assert_same_topology(labels, n_iter, parity):
     Returns the numbers of faces before and after.
     """
     vertices, faces, owners = dense(labels, n_iter, VOXEL_STEPS)
-    (found,) = extract_surfaces(labels, (0, 0, 0), n_iter, parity)
+    (found,) = extract_surfaces(compact_labels(labels), (0, 0, 0), n_iter, parity)
     for owner, merged in enumerate(by_label(found)):
         assert_manifold(merged)
         assert euler(merged) == euler(faces[owners == owner])
@@ -73,7 +74,7 @@ def test_everything_that_may_be_merged_is_still_a_manifold(monkeypatch):
 
 def test_a_ball_stays_where_it_is():
     labels = ball((48, 48, 48), (23.2, 24.4, 23.9), 18.3)
-    (found,) = extract_surfaces(labels, (0, 0, 0), 5)
+    (found,) = extract_surfaces(compact_labels(labels), (0, 0, 0), 5)
     centre = (np.array([23.9, 24.4, 23.2]) + 0.5) * VOXEL_STEPS
     radius = np.linalg.norm(found.vertices - centre, axis=1) / VOXEL_STEPS
     dense_vertices, dense_faces, _ = dense(labels, 5, VOXEL_STEPS)
@@ -87,7 +88,7 @@ def test_a_ball_stays_where_it_is():
 
 def test_a_merged_vertex_is_where_the_quads_around_it_are_nearest():
     labels = ball((40, 40, 40), (20, 20, 20), 15)
-    nets = label_nets(labels)
+    nets = label_nets(compact_labels(labels))
     smooth(nets.vertices, nets.quads, 5)
     vertices, rows = merging.merge_vertices(nets.vertices, nets.quads, nets.leaders)
     alone = np.bincount(rows)[rows] == 1
@@ -119,5 +120,5 @@ def test_nothing_is_merged_where_bodies_are_small():
     labels = np.zeros((9, 9, 9), np.uint8)
     labels[4, 4, 4] = 1
     for parity in ((0, 0, 0), (1, 1, 1), (1, 0, 1)):
-        (found,) = extract_surfaces(labels, (0, 0, 0), 0, parity)
+        (found,) = extract_surfaces(compact_labels(labels), (0, 0, 0), 0, parity)
         assert len(found.faces) == 12

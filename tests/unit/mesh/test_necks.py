@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from manifold import assert_manifold, components, directed, voxel_pieces
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.necks import neck_vertices
 from snakemesh.mesh.net import label_nets
 from snakemesh.mesh.smoothing import smooth
@@ -22,7 +23,7 @@ def sides_of(quad):
 def test_two_voxels_that_share_an_edge_have_a_neck():
     labels = np.zeros((4, 5, 6), np.uint8)
     labels[1, 2, 3] = labels[2, 3, 3] = 1
-    nets = label_nets(labels)
+    nets = label_nets(compact_labels(labels))
     places, rows, on_sides = neck_vertices(nets.vertices, nets.quads, nets.necks)
     # x y z; the middle of the edge is 3.5, 3, 2. The other corners of the four quads are a third of
     # a voxel nearer to the middle of their voxel than its corner is: at y, z = 8/3, 4/3 and 11/3,
@@ -51,7 +52,7 @@ def test_a_vertex_is_a_quarter_of_a_voxel_from_the_middle_of_the_face():
 def test_necks_are_the_net_edges_with_four_quads():
     n_necks = 0
     for seed in range(5):
-        nets = label_nets(noise((9, 10, 11), 2, seed))
+        nets = label_nets(compact_labels(noise((9, 10, 11), 2, seed)))
         quads = nets.quads.tolist()
         count = Counter(side for quad in quads for side in sides_of(quad))
         assert set(count.values()) <= {2, 4}
@@ -83,16 +84,16 @@ def test_necks_are_the_net_edges_with_four_quads():
 def test_a_surface_without_the_vertices_of_necks_is_no_manifold(monkeypatch):
     labels = np.zeros((4, 5, 6), np.uint8)
     labels[1, 2, 3] = labels[2, 3, 3] = 1
-    (found,) = extract_surfaces(labels, (0, 0, 0), 0)
+    (found,) = extract_surfaces(compact_labels(labels), (0, 0, 0), 0)
     assert len(found.faces) == 2 * 12 + 4
     assert_manifold(found.faces)
-    nets = label_nets(labels)
+    nets = label_nets(compact_labels(labels))
     with pytest.raises(AssertionError):
         assert_manifold(nets.quads)
 
 
 def test_where_a_neck_is_does_not_depend_on_the_origin():
-    nets = label_nets(noise((9, 10, 11), 2, seed=3))
+    nets = label_nets(compact_labels(noise((9, 10, 11), 2, seed=3)))
     smooth(nets.vertices, nets.quads, 2)
     places, _, _ = neck_vertices(nets.vertices, nets.quads, nets.necks)
     shift = np.array([-70_001, 3, 1_000_000_000], np.int32)
@@ -114,7 +115,7 @@ def test_pieces_of_a_surface_are_those_of_the_voxels(seed, density, grain, n_ite
     coarse = rng.random((6, 5, 7)) < density
     labels = np.kron(coarse, np.ones((grain, 1, grain), bool)).astype(np.uint8)
     labels[rng.random(labels.shape) < 0.05] = 2
-    for surfaces in extract_surfaces(labels, (0, 0, 0), n_iter, parity):
+    for surfaces in extract_surfaces(compact_labels(labels), (0, 0, 0), n_iter, parity):
         for i, label in enumerate(surfaces.labels.tolist()):
             faces = surfaces.faces[slice(*surfaces.face_starts[i : i + 2])]
             assert_manifold(faces)
@@ -131,7 +132,7 @@ def test_a_slanting_sheet_is_one_piece(thickness):
     normal = np.array([0.62, 0.55, 0.56]) / np.linalg.norm([0.62, 0.55, 0.56])
     distance = sum(n * (a - 19.7) for n, a in zip(normal, axes, strict=True))
     labels = (np.abs(distance) <= thickness / 2).astype(np.uint8)
-    (found,) = extract_surfaces(labels, (0, 0, 0), 5)
+    (found,) = extract_surfaces(compact_labels(labels), (0, 0, 0), 5)
     _, faces = weld(found.vertices[found.faces])
     pieces = components(int(faces.max()) + 1, list(directed(faces.tolist())))
     assert pieces.max() + 1 == voxel_pieces(labels > 0, 2).max() + 1 == 1

@@ -6,6 +6,7 @@ import pytest
 
 from manifold import assert_manifold, components, voxel_pieces
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.necks import neck_vertices
 from snakemesh.mesh.net import label_nets
 from surfaces import noise, voronoi, with_necks
@@ -43,7 +44,7 @@ def assert_sound(labels):
     a surface lies between one piece of voxels of the label, which share faces or edges, and one
     piece of the rest, whose voxels share faces. Every piece of the label has one.
     """
-    nets = label_nets(labels)
+    nets = label_nets(compact_labels(labels))
     assert nets.labels.tolist() == [label for label in np.unique(labels).tolist() if label]
     for label in nets.labels.tolist():
         vertices, quads = net_of(nets, label)
@@ -116,14 +117,14 @@ def test_voxels_that_share_an_edge_are_joined_and_those_that_share_a_corner_are_
     for other, n_vertices in (((2, 2, 1), 14), ((2, 2, 2), 16)):
         labels = np.zeros((4, 4, 4), np.uint8)
         labels[1, 1, 1] = labels[other] = 1
-        vertices, quads = net_of(label_nets(labels), 1)
+        vertices, quads = net_of(label_nets(compact_labels(labels)), 1)
         assert (len(vertices), len(quads)) == (n_vertices, 12)
 
 
 def test_two_labels_that_cross_are_both_joined():
     labels = np.kron([[1, 2], [2, 1]], np.ones((2, 2), np.uint8))[None].repeat(3, axis=0)
     assert_sound(labels)
-    nets = label_nets(labels)
+    nets = label_nets(compact_labels(labels))
     for label in (1, 2):
         quads = net_of(nets, label)[1].tolist()
         edges = [(a, b) for quad in quads for a, b in zip(quad, quad[1:], strict=False)]
@@ -133,7 +134,7 @@ def test_two_labels_that_cross_are_both_joined():
 def test_a_voxel_has_the_net_of_a_cube():
     labels = np.zeros((6, 5, 4), np.uint64)
     labels[4, 2, 1] = 2**63
-    vertices, quads = net_of(label_nets(labels), 2**63)
+    vertices, quads = net_of(label_nets(compact_labels(labels)), 2**63)
     assert len(quads) == 6
     # the mean of three middles of edges, a third of a voxel from the corner
     third = round(VOXEL_STEPS / 3)
@@ -155,7 +156,7 @@ def middle_of(cell):
 @pytest.mark.parametrize("labels_of", [voronoi, noise])
 def test_labels_with_one_vertex_in_a_cell_share_the_mean_of_all_edges(labels_of):
     labels = labels_of((10, 11, 12), 9, seed=2)
-    nets = label_nets(labels)
+    nets = label_nets(compact_labels(labels))
     padded = np.pad(labels.astype(int), 1)
     shared = 0
     for label in nets.labels.tolist():
@@ -175,7 +176,7 @@ def test_labels_with_one_vertex_in_a_cell_share_the_mean_of_all_edges(labels_of)
 
 def test_labels_that_share_an_interface_share_its_vertices():
     labels = voronoi((20, 20, 20), 4, seed=1) + 1
-    nets = label_nets(labels)
+    nets = label_nets(compact_labels(labels))
     places = {label: {tuple(v) for v in net_of(nets, label)[0].tolist()} for label in nets.labels}
     inner = [
         [v for v in found if all(0.5 < x / VOXEL_STEPS < 19.5 for x in v)]
@@ -196,4 +197,4 @@ def test_small_and_flat_arrays(shape):
 def test_a_layer_that_is_too_large():
     # zeros take no memory
     with pytest.raises(ValueError, match="a layer of 400000000 voxels"):
-        label_nets(np.zeros((1, 20_000, 20_000), np.uint8))
+        label_nets(compact_labels(np.zeros((1, 20_000, 20_000), np.uint8)))

@@ -3,7 +3,7 @@ import pytest
 from test_seam_strips import angles, unit
 
 import snakemesh.mesh.tile
-from snakemesh.fragments.octree import CELL_STEPS
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.tile import Tile, mesh_tile
 from surfaces import assert_sound, decoded, fragments, noise, open_edges, solid, voronoi
@@ -17,7 +17,7 @@ def meshed(labels, lod=0, sweeps=5, keep=1 / 15):
     n_cells = tuple(-(-n // c) for n, c in zip(shape, CELL, strict=True))
     ends = tuple((0, n) for n in shape)
     tile = Tile(lod, (0, 0, 0), n_cells, CELL, (1.0, 1.0, 1.0), ((None, None),) * 3, ends)
-    return mesh_tile(labels, (0, 0, 0), tile, sweeps, keep, 0.75)[:2]
+    return mesh_tile(compact_labels(labels), (0, 0, 0), tile, sweeps, keep, 0.75)[:2]
 
 
 def rod():

@@ -3,6 +3,7 @@ import pytest
 
 from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.halo import halo_voxels
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.pieces import on_planes
 from snakemesh.mesh.tile import Tile, mesh_tile
 from surfaces import ball, fragments, tile_pieces, voronoi
@@ -43,7 +44,7 @@ def fragments_of(labels, cell, lod, keep):
     n_cells = tuple(-(-n // c) for n, c in zip(shape, cell, strict=True))
     ends = tuple((0, n) for n in shape)
     tile = Tile(lod, (0, 0, 0), n_cells, cell, tuple(map(float, cell)), ((None, None),) * 3, ends)
-    return mesh_tile(labels, (0, 0, 0), tile, SWEEPS >> lod, keep, 0.75)[:2]
+    return mesh_tile(compact_labels(labels), (0, 0, 0), tile, SWEEPS >> lod, keep, 0.75)[:2]
 
 
 VOLUMES = {

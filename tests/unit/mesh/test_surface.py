@@ -6,6 +6,7 @@ from manifold import assert_manifold
 from snakemesh.halo import halo_voxels
 from snakemesh.mesh import surface
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.net import label_nets
 from snakemesh.mesh.surface import extract_surfaces
 from surfaces import ball, canonical, noise, solid, voronoi
@@ -17,7 +18,7 @@ def extracted(labels, origin=(0, 0, 0), n_iter=0, first_voxel=(0, 0, 0)):
     Checks that the surface of every label is closed and manifold.
     """
     found = {}
-    for batch in extract_surfaces(labels, origin, n_iter, first_voxel):
+    for batch in extract_surfaces(compact_labels(labels), origin, n_iter, first_voxel):
         assert batch.vertices.dtype == batch.faces.dtype == np.int32
         for i, label in enumerate(batch.labels.tolist()):
             faces = batch.faces[batch.face_starts[i] : batch.face_starts[i + 1]]
@@ -79,17 +80,17 @@ def test_labels_of_any_width_in_batches(monkeypatch):
     ids = [1, 3, 2**31, 2**63, 2**64 - 1]
     for i, label in enumerate(reversed(ids)):
         labels[2 * i + 1, 2:6, 2 * i + 1] = label
-    whole = list(extract_surfaces(labels, (0, 0, 0), 1))
+    whole = list(extract_surfaces(compact_labels(labels), (0, 0, 0), 1))
     assert [batch.labels.tolist() for batch in whole] == [ids]
     monkeypatch.setattr(surface, "BATCH_FACES", int(whole[0].dense.sum()) // 2)
-    batches = list(extract_surfaces(labels, (0, 0, 0), 1))
+    batches = list(extract_surfaces(compact_labels(labels), (0, 0, 0), 1))
     assert [batch.labels.tolist() for batch in batches] == [ids[:3], ids[3:]]
     joined = np.concatenate([batch.vertices[batch.faces] for batch in batches])
     np.testing.assert_array_equal(joined, whole[0].vertices[whole[0].faces])
 
 
 def test_background_has_no_surface():
-    assert list(extract_surfaces(np.zeros((5, 5, 5), np.uint8), (0, 0, 0), 5)) == []
+    assert list(extract_surfaces(compact_labels(np.zeros((5, 5, 5), np.uint8)), (0, 0, 0), 5)) == []
 
 
 def not_merged(vertices, quads, leaders):
@@ -103,8 +104,8 @@ def not_merged(vertices, quads, leaders):
 def test_quads_are_split_along_their_shorter_diagonal(n_iter, monkeypatch):
     monkeypatch.setattr(surface, "merge_vertices", not_merged)
     labels = voronoi((12, 12, 12), 9, seed=1)
-    assert len(label_nets(labels).necks) == 0  # test_necks.py has quads at necks
-    (found,) = extract_surfaces(labels, (0, 0, 0), n_iter)
+    assert len(label_nets(compact_labels(labels)).necks) == 0  # test_necks.py has quads at necks
+    (found,) = extract_surfaces(compact_labels(labels), (0, 0, 0), n_iter)
     pairs = found.vertices[found.faces].astype(np.int64).reshape(-1, 2, 3, 3)
     # both triangles begin on the diagonal: a b c and a c d
     a, b, c, d = pairs[:, 0, 0], pairs[:, 0, 1], pairs[:, 0, 2], pairs[:, 1, 2]
@@ -142,7 +143,9 @@ def needed_halo(labels, begin, end):
     def box_of(margin):
         box = tuple(slice(b - margin, e + margin) for b, e in zip(begin, end, strict=True))
         part = np.ascontiguousarray(labels[box])
-        (found,) = extract_surfaces(part, (margin,) * 3, 0, tuple((begin - margin).tolist()))
+        (found,) = extract_surfaces(
+            compact_labels(part), (margin,) * 3, 0, tuple((begin - margin).tolist())
+        )
         triangles = found.vertices[found.faces]
         starts = zip(found.labels.tolist(), found.face_starts, found.face_starts[1:], strict=False)
         return {

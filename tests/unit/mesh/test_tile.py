@@ -11,6 +11,7 @@ from snakemesh.fragments.container import FRAGMENT
 from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.halo import halo_voxels
 from snakemesh.mesh import simplified
+from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.tile import Tile, mesh_tile
 from surfaces import assert_sound, ball, canonical, decoded, noise, open_edges, solid, voronoi
 
@@ -39,7 +40,7 @@ def one_tile(labels, cell, begin, end, seams, lod=0, n_iter=0, keep=1.0, max_err
     )
     seen = np.ascontiguousarray(labels[tuple(map(slice, low, high))])
     origin = tuple((np.multiply(begin, cell) - low).tolist())
-    records, blobs, _ = mesh_tile(seen, origin, where, n_iter, keep, max_error)
+    records, blobs, _ = mesh_tile(compact_labels(seen), origin, where, n_iter, keep, max_error)
     assert (records["cell"] >= where.first_cell).all()
     assert (records["cell"] < np.add(where.first_cell, where.n_cells)).all()
     return records, blobs
@@ -278,9 +279,8 @@ def test_a_tile_of_background():
     where = Tile(
         0, (0, 0, 0), (1, 1, 1), (8, 8, 8), (1.0, 1.0, 1.0), ((None, None),) * 3, ((0, 8),) * 3
     )
-    records, blobs, dense_faces = mesh_tile(
-        np.zeros((8, 8, 8), np.uint8), (0, 0, 0), where, 5, 0.1, 1.0
-    )
+    nothing = compact_labels(np.zeros((8, 8, 8), np.uint8))
+    records, blobs, dense_faces = mesh_tile(nothing, (0, 0, 0), where, 5, 0.1, 1.0)
     assert records.dtype == FRAGMENT and len(records) == len(blobs) == dense_faces == 0
 
 
