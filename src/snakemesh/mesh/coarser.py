@@ -114,11 +114,12 @@ def _mesh_octant(
     pieces = uncut_pieces(surfaces.vertices, faces[stays], owners[stays], boxes, whole.planes)
     held = _moments(found.counts, job, finer, octant, labels) * np.append(1.0, whole.voxel)
     curves = Curves.of_fragments(job.keep)
-    mesh = simplified(pieces, held - gone, whole, (1, 1, 1), job.keep, job.max_error, curves)
+    wanted, one_cell = held - gone, (1, 1, 1)
+    mesh, _, normals = simplified(pieces, wanted, whole, one_cell, job.keep, job.max_error, curves)
     mesh.vertices[:] += (np.array(octant, np.int32) & 1) * np.int32(OCTANT_PLANE)
     errors = found.records["square"][rows][pieces.owners] / whole.voxel_nm**2
     squares = with_simplification(errors, mesh.moved) * whole.voxel_nm**2
-    mesh, normals = _without_dropped(mesh, pieces.normals)
+    mesh, normals = _without_dropped(mesh, normals)
     return Part(octant, labels, mesh, normals, pieces.owners, squares)
 
 

@@ -27,6 +27,7 @@ _BEYOND = -(1 << 28)
 # A number of planes has so many bits in the code of a vertex.
 _BITS = 10
 _MASK = (1 << _BITS) - 1
+_HALF_MASK = _MASK >> 1
 # The bits of a code, one for each axis, of which one is set where the vertex lies in a plane.
 _IN_PLANE = np.int32(1 | 1 << _BITS | 1 << 2 * _BITS)
 
@@ -265,6 +266,11 @@ def _boxes_of(vertices, codes, faces, xs, ys, zs):
     found = np.empty(len(faces), dtype=np.int32)
     for f in range(len(faces)):
         a, b, c = codes[faces[f, 0]], codes[faces[f, 1]], codes[faces[f, 2]]
+        if a == b and b == c and a & _IN_PLANE == 0:  # most faces: inside a box
+            box = xs[a >> 1 & _HALF_MASK]
+            box += ys[a >> (_BITS + 1) & _HALF_MASK] + zs[a >> (2 * _BITS + 1) & _HALF_MASK]
+            found[f] = box if box >= 0 else _OUTSIDE
+            continue
         box = 0
         is_crossing = is_away = False
         for axis, boxes in enumerate((xs, ys, zs)):

@@ -40,18 +40,19 @@ def _without_specks(vertices, faces, owners, step, widths, n_owners, least):
             a, b = _root(root, faces[f, i]), _root(root, faces[f, i + 1])
             root[max(a, b)] = min(a, b)
     goes_on = np.zeros(len(vertices), dtype=np.bool_)
+    for v in range(len(vertices)):
+        root[v] = root[root[v]]  # that of a smaller vertex, which is done
+        for j in range(3):
+            goes_on[root[v]] |= vertices[v, j] == 0 or vertices[v, j] == widths[j]
     moments = np.zeros((len(vertices), 4), dtype=np.float64)
     for f in range(len(faces)):
-        component = _root(root, faces[f, 0])
-        for i in range(3):
-            for j in range(3):
-                at = vertices[faces[f, i], j]
-                goes_on[component] |= at == 0 or at == widths[j]
-        _add(moments[component], vertices, faces[f], step)
+        component = root[faces[f, 0]]
+        if not goes_on[component]:
+            _add(moments[component], vertices, faces[f], step)
     stays = np.ones(len(faces), dtype=np.bool_)
     gone = np.zeros((n_owners, 4), dtype=np.float64)
     for f in range(len(faces)):
-        component = _root(root, faces[f, 0])
+        component = root[faces[f, 0]]
         if not goes_on[component] and abs(moments[component, 0]) < least:
             stays[f] = False
             _add(gone[owners[f]], vertices, faces[f], step)

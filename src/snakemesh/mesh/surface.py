@@ -107,24 +107,24 @@ def batch(
         vertices = np.concatenate([vertices, places])
     faces = np.empty((2 * len(quads) + 4 * len(necks), 3), dtype=np.int32)
     quad_starts = quad_starts - quad_starts[0]
-    gone = np.zeros(len(vertices), dtype=np.uint16)
-    face_starts = _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, gone)
+    n_faces, gone = np.zeros((2, len(vertices)), dtype=np.uint16)
+    necks_of = at_necks, on_sides
+    face_starts = _split(vertices, quads, rows, quad_starts, *necks_of, faces, n_faces, gone)
     faces = faces[: face_starts[-1]]
-    return Surfaces(
-        vertices, faces, nets.labels[first:last], face_starts, _dense_faces(faces, gone)
-    )
+    dense = _dense_faces(faces, n_faces, gone)
+    return Surfaces(vertices, faces, nets.labels[first:last], face_starts, dense)
 
 
 @njit(cache=True, nogil=True)
-def _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, gone):
+def _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, n_faces, gone):
     """Split every quad along its shorter diagonal; of two equal ones, along the first.
 
     vertices: (N, 3) int32. quads: (M, 4) int32, vertices of the net. rows: the vertex that each of
     those became. quad_starts: (L + 1,) int64. at_necks, on_sides: the quads that are split by
     `_fan`, and the vertices of necks on their sides (`necks.neck_vertices`). For the answer: faces
-    (2 M + 4 K, 3) int32, for K necks; gone (N,) uint16, zero, how many faces of a quad are gone
-    because two corners have become this vertex. Returns where the faces of each label begin and the
-    last ones end, (L + 1,) int64.
+    (2 M + 4 K, 3) int32, for K necks; n_faces, gone (N,) uint16, zero: how many faces a vertex has,
+    and how many are gone because two corners of a quad have become this vertex. Returns where the
+    faces of each label begin and the last ones end, (L + 1,) int64.
     """
     face_starts = np.zeros(len(quad_starts), dtype=np.int64)
     n = neck = 0
@@ -133,7 +133,7 @@ def _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, gone):
             a, b, c, d = corners(quads, q)
             a, b, c, d = rows[a], rows[b], rows[c], rows[d]
             if neck < len(at_necks) and q == at_necks[neck]:
-                n = _fan((a, b, c, d), on_sides[neck], faces, n, gone)
+                n = _fan((a, b, c, d), on_sides[neck], faces, n, n_faces, gone)
                 neck += 1
                 continue
             if a == b or b == c or c == d or d == a:
@@ -141,8 +141,7 @@ def _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, gone):
                 same = a if a == b else (b if b == c else (c if c == d else a))
                 b, c = (c, d) if a == b else (b, d if b == c else c)
                 if a != b and b != c and c != a:
-                    faces[n, 0], faces[n, 1], faces[n, 2] = a, b, c
-                    n += 1
+                    n = _put(a, b, c, faces, n, n_faces)
                     gone[same] += 1
                 else:
                     gone[same] += 2
@@ -154,19 +153,29 @@ def _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, gone):
                 excess += ac * ac - bd * bd
             if excess > 0:
                 a, b, c, d = b, c, d, a
-            faces[n, 0], faces[n, 1], faces[n, 2] = a, b, c
-            faces[n + 1, 0], faces[n + 1, 1], faces[n + 1, 2] = a, c, d
-            n += 2
+            n = _put(a, b, c, faces, n, n_faces)
+            n = _put(a, c, d, faces, n, n_faces)
         face_starts[label + 1] = n
     return face_starts
 
 
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _put(a, b, c, faces, n, n_faces):
+    """Write face a b c to the row n of `faces`. Returns the number of faces then."""
+    faces[n, 0], faces[n, 1], faces[n, 2] = a, b, c
+    n_faces[a] += 1
+    n_faces[b] += 1
+    n_faces[c] += 1
+    return n + 1
+
+
 @njit(cache=True, nogil=True, allocates=False)
-def _fan(corners, on_sides, faces, n, gone):
+def _fan(corners, on_sides, faces, n, n_faces, gone):
     """Split a quad that has vertices of necks on its sides into triangles around the first one.
 
     corners: of the quad. on_sides: (4,) int32, the vertex on the side from each corner to the next,
-    or -1. faces, gone: as in `_split`. n: the number of faces so far. Returns the new number.
+    or -1. faces, n_faces, gone: as in `_split`. n: the number of faces so far. Returns the new
+    number.
     """
     first = 0
     while on_sides[first] < 0:
@@ -180,25 +189,22 @@ def _fan(corners, on_sides, faces, n, gone):
             if vertex == last:
                 gone[vertex] += 1
             elif last >= 0:
-                faces[n, 0], faces[n, 1], faces[n, 2] = hub, last, vertex
-                n += 1
+                n = _put(hub, last, vertex, faces, n, n_faces)
             last = vertex
     return n
 
 
 @njit(cache=True, nogil=True)
-def _dense_faces(faces, gone):
+def _dense_faces(faces, n_faces, gone):
     """How many dense faces each face stands for, (M,) float32: itself, and a part of those that are
-    gone at its corners. gone: (N,) uint16, from `_split`.
+    gone at its corners. n_faces, gone: (N,) uint16, from `_split`.
     """
-    n_faces = np.zeros(len(gone), dtype=np.uint16)
+    shares = np.zeros(len(gone), dtype=np.float32)
+    for v in range(len(gone)):
+        if gone[v] and n_faces[v]:
+            shares[v] = np.float32(gone[v]) / np.float32(n_faces[v])
+    dense = np.empty(len(faces), dtype=np.float32)
     for f in range(len(faces)):
-        for i in range(3):
-            n_faces[faces[f, i]] += 1
-    dense = np.ones(len(faces), dtype=np.float32)
-    for f in range(len(faces)):
-        for i in range(3):
-            v = faces[f, i]
-            if gone[v]:
-                dense[f] += np.float32(gone[v]) / np.float32(n_faces[v])
+        a, b, c = np.uint32(faces[f, 0]), np.uint32(faces[f, 1]), np.uint32(faces[f, 2])
+        dense[f] = np.float32(1) + shares[a] + shares[b] + shares[c]
     return dense

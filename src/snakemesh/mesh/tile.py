@@ -104,10 +104,10 @@ def mesh_tile(
             vertices, surfaces.faces, surfaces.face_starts, surfaces.dense, geometry.planes
         )
         wanted = moments_of(surfaces.labels, ids, sums)
-        mesh = simplified(pieces, wanted, geometry, tile.n_cells, keep, max_error, curves)
-        mesh = strips_along_seams(
-            mesh, pieces.codes, pieces.normals, geometry, tile.n_cells, tile.cell_voxels
+        mesh, codes, normals = simplified(
+            pieces, wanted, geometry, tile.n_cells, keep, max_error, curves
         )
+        mesh = strips_along_seams(mesh, codes, normals, geometry, tile.n_cells, tile.cell_voxels)
         mesh = strips_along_rims(mesh, geometry, tile.n_cells, tile.cell_voxels)
         squares = with_simplification(square_of_level(tile.lod), mesh.moved)
         squares = of_faces(mesh.owners, mesh.boxes, pieces.owners, pieces.boxes, squares)
