@@ -18,7 +18,7 @@ from math import ceil
 
 import numpy as np
 
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.lattice import nearest_step
 

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from snakemesh.boxes import triple
-from snakemesh.compiled import njit
+from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.compact_labels import CompactLabels
 
 

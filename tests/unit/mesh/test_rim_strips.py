@@ -3,6 +3,7 @@ import pytest
 from test_seam_strips import angles, unit
 
 import snakemesh.mesh.tile
+from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.rim_strips import strips_along_rims
 from snakemesh.mesh.tile import Tile, mesh_tile

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snakemesh.fragments.container import NO_COUNTS
 from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.wanted import Lists, count_voxels
 from snakemesh.multires.counts import merged
