@@ -25,17 +25,18 @@ _VOXEL = np.float32(1 / VOXEL_STEPS)
 
 
 def merge_vertices(
-    vertices: np.ndarray, quads: np.ndarray, leaders: np.ndarray
+    vertices: np.ndarray, quads: np.ndarray, groups: np.ndarray, first: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Merge the vertices of a dense surface that may become one.
 
-    vertices: (N, 3) int32, in 1/4096 voxel. quads: (M, 4) int32. leaders: (N,) int32, from
-    `octets.leaders`.
+    vertices: (N, 3) int32, in 1/4096 voxel. quads: (M, 4) int32. groups: (N,) int32, the group of
+    each vertex, less than 0 if it has none. first: (G,) int32, the first vertex of each group.
+    `octets.groups_of` finds both.
 
     Returns the vertices that are left, (K, 3) int32, in the same order, and the new row of every
     vertex, (N,) int32.
     """
-    groups, first, places = _groups(vertices, leaders)
+    places = _means(vertices, groups, first)
     quadrics = np.zeros((len(first), 10), dtype=np.float32)
     _add_quads(vertices, quads, groups, first, quadrics)
     is_merged = _fit(quadrics, places)
@@ -44,37 +45,23 @@ def merge_vertices(
 
 
 @njit(cache=True, nogil=True)
-def _groups(vertices, leaders):
-    """Number the octets in which several vertices may become one.
-
-    Returns the number of each vertex, (N,) int32, -1 if it stays alone; and of each of G octets the
-    first vertex, (G,) int32, and the mean from this one in voxels, (G, 3) float32.
-    """
-    groups = np.full(len(vertices), -1, dtype=np.int32)
-    n = 0
+def _means(vertices, groups, first):
+    """The mean position in each group from its first vertex, in voxels, (G, 3) float32."""
+    sizes = np.zeros(len(first), dtype=np.uint8)
+    means = np.zeros((len(first), 3), dtype=np.float32)
     for v in range(len(vertices)):
-        if leaders[v] != v:
-            if groups[leaders[v]] < 0:
-                groups[leaders[v]] = n
-                n += 1
-            groups[v] = groups[leaders[v]]
-    first = np.empty(n, dtype=np.int32)
-    sizes = np.zeros(n, dtype=np.uint8)
-    means = np.zeros((n, 3), dtype=np.float32)
-    for v in range(len(vertices)):
-        g = groups[v]
-        if g >= 0:
-            if leaders[v] == v:
-                first[g] = v
+        if groups[v] >= 0:
+            g = np.uint32(groups[v])
+            leader = np.uint32(first[g])
             sizes[g] += 1
             for i in range(3):
                 # whole numbers up to here, which are exact
-                means[g, i] += np.float32(vertices[v, i] - vertices[leaders[v], i])
-    for g in range(n):
+                means[g, i] += np.float32(vertices[v, i] - vertices[leader, i])
+    for g in range(len(first)):
         scale = _VOXEL / np.float32(sizes[g])
         for i in range(3):
             means[g, i] *= scale
-    return groups, first, means
+    return means
 
 
 @njit(cache=True, nogil=True, allocates=False)

@@ -33,22 +33,29 @@ _OUTER_EDGES = (_mask(0, 2, 2, 2), _mask(2, 0, 2, 2), _mask(2, 2, 0, 2))
 
 
 @njit(cache=True, nogil=True)
-def leaders(voxels, numbers, vertices, starts, parity):
-    """The first vertex of those that may become one, of each vertex: (N,) int32, often itself.
+def groups_of(voxels, numbers, vertices, starts, parity):
+    """The groups of vertices that may become one: those of a label in an octet, two or more.
 
     voxels: z y x, uint32, numbers of labels, with a border of background. numbers: (L,) of the
     labels of the nets. vertices: (N, 3) int32, x y z, as nets have them, not smoothed; those of a
     label in the order z, y, x of their cells. starts: (L + 1,) int64, where the vertices of each
     label begin. parity: x y z, 1 where the first cell of the bordered array is the second of an
     octet.
+
+    Returns the group of each vertex, (N,) int32, -1 if it has none; the first vertex of each group,
+    (G,) int32; and where the groups of each label begin, (L + 1,) int64.
     """
     depth, height, width = voxels.shape
     flat = voxels.ravel()
     n_row = (width + 2) // 2
-    # of each column of octets, the last leader, and its octet's z times 2, plus 1 if it is merged
+    # of each column of octets, the first vertex in the last one that was met, and its octet's z
+    # times 2, plus 1 if its vertices may become one
     last = np.full((height + 2) // 2 * n_row, -1, dtype=np.int32)
     layer = np.zeros(len(last), dtype=np.int32)
-    result = np.empty(len(vertices), dtype=np.int32)
+    groups = np.full(len(vertices), -1, dtype=np.int32)
+    first = np.empty(len(vertices) // 2, dtype=np.int32)
+    group_starts = np.zeros(len(starts), dtype=np.int64)
+    n_groups = 0
     half = 1 << (VOXEL_BITS - 1)
     for label in range(len(numbers)):
         for v in range(starts[label], starts[label + 1]):
@@ -61,13 +68,20 @@ def leaders(voxels, numbers, vertices, starts, parity):
                 is_merged = min(x, y, z) >= 0
                 is_merged &= x + 2 < width and y + 2 < height and z + 2 < depth
                 if is_merged:
-                    first = (z * height + y) * width + x
-                    bits = _octet_of(flat, first, width, height * width, numbers[label])
+                    lowest = (z * height + y) * width + x
+                    bits = _octet_of(flat, lowest, width, height * width, numbers[label])
                     is_merged = is_simple(bits)
                 last[column] = v
                 layer[column] = z + parity[2] + is_merged
-            result[v] = last[column] if layer[column] & 1 else v
-    return result
+            elif layer[column] & 1:
+                leader = last[column]
+                if groups[leader] < 0:
+                    groups[leader] = n_groups
+                    first[n_groups] = leader
+                    n_groups += 1
+                groups[v] = groups[leader]
+        group_starts[label + 1] = n_groups
+    return groups, first[:n_groups], group_starts
 
 
 @njit(cache=True, nogil=True, allocates=False)
