@@ -77,8 +77,9 @@ def label_nets(labels: CompactLabels, parity: tuple[int, int, int] = (0, 0, 0)) 
     necks = np.empty((n_necks, 4), dtype=np.int32)
     _place_nets(_CASES, numbers, next_rows[0], next_rows[1], vertices, quads, necks)
     necks = necks[np.argsort(necks[:, 0], kind="stable")]
-    groups = groups_of(numbers, order, vertices, starts[0], parity)
-    return Nets(names[order], vertices, quads, starts[0], starts[1], *groups, necks)
+    groups, first, group_starts = groups_of(numbers, order, vertices, starts[0], parity)
+    merging = groups, first, group_starts
+    return Nets(names[order], vertices, quads, starts[0], starts[1], *merging, necks)
 
 
 @njit(cache=True, nogil=True)
