@@ -42,12 +42,11 @@ class LevelPart:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """How the labels that a job reads become bodies, and where the job says which it has met.
+    """How the labels that a job reads become bodies, and where the job records which it has seen.
 
     path, marker: the sorted table, and what vouches for it. keep_rest: labels that are not in it
-    stay what they are, or else become background. dtype: of the levels. record: the file of the
-    labels that were met. cell: voxels of a cell that is recorded, counted from the begin of what is
-    read; None for one that holds all. tokens: of each cell (`bodies.met`).
+    stay what they are, or else become background. dtype: of the levels. record, token: of the
+    labels that are seen (`tables.seen`).
     """
 
     path: str
@@ -55,8 +54,7 @@ class LabelMap:
     keep_rest: bool
     dtype: str
     record: str
-    cell: Shape | None
-    tokens: tuple[int, ...]
+    token: int
 
 
 @dataclass(frozen=True)

@@ -120,8 +120,8 @@ def _finer() -> None:
 
 
 def _bodies() -> None:
-    labels, table, seen_in = np.ones(8, np.uint64), np.zeros(1024, np.uint32), np.full(512, -1)
-    table, names, _, n, _ = mapping.meet(labels, table, np.zeros(512, np.uint64), seen_in, 1, 0)
+    labels, table = np.ones(8, np.uint64), np.zeros(1024, np.uint32)
+    table, names, n = mapping.number(labels, table, np.zeros(512, np.uint64), 1)
     mapping.replace(labels, table, names, names, n, np.empty_like(labels))
 
 

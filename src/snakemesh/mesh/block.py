@@ -24,7 +24,6 @@ from snakemesh.mesh.tiles import tile_of, tiles_of
 from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
 from snakemesh.source.voxels import open_part, reading_part, unreadable
 from snakemesh.tables.mapping import Mapper
-from snakemesh.tables.seen import write_record
 
 
 def make_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
@@ -54,22 +53,22 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
         alike = containers_alike(job, container)
         earlier = alike.get(_digest(job, store, mapper)) if alike else None
         if earlier is not None:
-            _write_met(job, mapper)
+            _record(mapper)
             take(earlier, container)
             return None
         stats, records, blobs, counts, voxels = _mesh_tiles(job, store, mapper)
     if job.watch is not None:
         job.watch.refuse_change()
-    _write_met(job, mapper)
+    _record(mapper)
     origin = Origin(how_made(job), voxels)
     write_container(container, job.lod, records, blobs, job.sharding, origin, counts)
     return stats
 
 
-def _write_met(job: MeshBlockJob, mapper: Mapper | None) -> None:
-    """Keep which labels were read, before the container that was made of them is there."""
-    if job.label_map is not None and mapper is not None:
-        write_record(job.label_map.record, mapper.met_labels())
+def _record(mapper: Mapper | None) -> None:
+    """Record which labels were seen, before the container that was made of them is there."""
+    if mapper is not None:
+        mapper.record()
 
 
 def _mesh_tiles(

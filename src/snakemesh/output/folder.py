@@ -15,7 +15,7 @@ work/
   target_ids.npy, exclude_ids.npy       the labels that these keys list
   label_map/<hash>.npy, <hash>.index.npy  the table of bodies as jobs read it, its marker:
   label_map/<hash>.done
-  label_map/met/<stage or lod>/<box>.<hash>.npz   which labels a super-chunk or a block has met
+  label_map/seen/<kind>/<box>.<hash>.<token>.npz  which labels a super-chunk or a block has seen
   label_map.npz                         the table of bodies, as it was when the run was planned
   pyramid/levels.<hash>.done            the group is there, with empty arrays
   pyramid/stage<n>/<box>.<hash>.done    a super-chunk is filled
@@ -130,7 +130,7 @@ class OutputFolder:
 
     @property
     def label_maps(self) -> str:
-        """The folder of the table of bodies as jobs read it, and of which labels they have met."""
+        """The folder of the table of bodies as jobs read it, and of which labels they have seen."""
         return f"{self.work}/label_map"
 
     def label_map(self, made_from: str) -> str:
@@ -141,9 +141,12 @@ class OutputFolder:
         """The marker that says the sorted table of bodies and its index are there."""
         return f"{self.label_maps}/{made_from}.done"
 
-    def met(self, kind: str, box: str, made_from: str) -> str:
-        """Which labels a job has met. kind: "stage0", of a super-chunk, or "lod0", of a block."""
-        return f"{self.label_maps}/met/{kind}/{box}.{made_from}.npz"
+    def seen(self, kind: str, box: str, made_from: str) -> str:
+        """Where it is recorded which labels a job has seen, without token and suffix.
+
+        kind: "stage", of a super-chunk, or "lod", of a block.
+        """
+        return f"{self.label_maps}/seen/{kind}/{box}.{made_from}"
 
     def shard(self, shard: str) -> str:
         """The shard file of the shard that `shard_name` names."""

@@ -1,35 +1,27 @@
 """The table of bodies of a run: what it is when a run is planned, and what a change of it touches.
 
-Jobs record which labels they have met (`bodies.met`). Where the table is another one than then, the
-recorded labels are looked up in it, without sorting it: it is read once. A cell all of whose labels
-have the bodies that they had keeps its token, and what is made of it keeps its name.
+Jobs record which labels they have seen (`tables.seen`). Where the table is another one than then,
+the recorded labels are looked up in it, without sorting it: it is read once. Where all labels of a
+job have the bodies that they had, its token stays, and what it makes keeps its name.
 """
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from snakemesh.ascending import find
-from snakemesh.boxes import Index, box_name, indices, slices, triple
+from snakemesh.boxes import Index, box_name, indices, triple
 from snakemesh.config.settings import Settings
 from snakemesh.errors import DamagedError, UserError
 from snakemesh.job_records import LabelMap
 from snakemesh.output.atomic import replacing
 from snakemesh.output.folder import OutputFolder
-from snakemesh.plan.jobs import super_chunk_box
-from snakemesh.plan.label_cells import Tokens, cell_grid, cell_shape, cells_of
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.made_from import MadeFrom, Tokens
 from snakemesh.survey.input_state import kept_arrays
-from snakemesh.tables.bodies import TableFacts, batches, content_hash, refused, table_facts
-from snakemesh.tables.seen import Record, read_record, read_tokens
-from snakemesh.tables.sorted_bodies import open_sorted
-
-_THREADS = 16
-# The file of a record, and its tokens in an array of `Tokens`.
-_Recorded = tuple[str, np.ndarray]
+from snakemesh.tables.bodies import TableFacts, batches, content_hash, table_facts
+from snakemesh.tables.seen import read_record, record_path, tokens_in
+from snakemesh.tables.sorted_bodies import bodies_in, once, open_sorted
 
 
 def look_at_table(settings: Settings, folder: OutputFolder) -> TableFacts | None:
@@ -61,28 +53,31 @@ def read_table_of_run(settings: Settings, folder: OutputFolder) -> TableFacts | 
 
 
 def look_at_tokens(made_from: MadeFrom, folder: OutputFolder) -> Tokens | None:
-    """The tokens of all that labels are read for, by what earlier runs have met there.
+    """The tokens of all jobs that read labels, by what earlier runs have seen there.
 
     made_from: without tokens. None if labels are meshed as they are. Raises UserError if the table
-    gives a label that was met to two bodies.
+    gives a label that was seen to two bodies.
     """
     if made_from.plan.table is None:
         return None
-    token = np.uint64(int(made_from.label_map, 16))
-    tokens = Tokens(
-        np.full(cell_grid(made_from.plan), token), np.full(made_from.plan.blocks(0), token)
-    )
-    recorded = list(_recorded(made_from, folder, tokens))
-
-    def is_open(item: _Recorded) -> bool:
-        found = read_tokens(item[0], item[1].size)
-        return found is not None and bool((found != token).any())
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        is_other = list(pool.map(is_open, recorded))
-    others = [item for item, other in zip(recorded, is_other, strict=True) if other]
-    records = [(read_record(path), where) for path, where in others]
-    _settle(made_from, folder, [(r, w) for r, w in records if r is not None])
+    now = np.uint64(int(made_from.label_map, 16))
+    stages = made_from.plan.stages
+    grids = {"stage": stages[0].grid if stages else (0, 0, 0), "lod": made_from.plan.blocks(0)}
+    tokens = {kind: np.full(grid, now) for kind, grid in grids.items()}
+    others = []
+    for kind, grid in grids.items():
+        known = tokens_in(Path(folder.seen(kind, "*", "*")).parent)
+        for index in indices(grid):
+            place = _place(made_from, folder, kind, index)
+            found = known.get(Path(place).name, [])
+            if found and now not in found and (seen := read_record(place, found[0])) is not None:
+                others.append((tokens[kind], index, found[0], seen))
+    if others:
+        labels = np.unique(np.concatenate([seen.labels for *_, seen in others]))
+        bodies = _bodies_now(made_from, folder, labels)
+        for array, index, token, seen in others:
+            if np.array_equal(bodies[np.searchsorted(labels, seen.labels)], seen.bodies):
+                array[index] = token
     return tokens
 
 
@@ -93,7 +88,7 @@ def read_tokens_of_run(made_from: MadeFrom, folder: OutputFolder) -> Tokens | No
     if not Path(folder.label_map_state).exists():
         return look_at_tokens(made_from, folder)
     kept = _kept(folder)
-    return Tokens(kept["cells"], kept["blocks"])
+    return {kind: kept[kind] for kind in ("stage", "lod")}
 
 
 def write_label_map_state(made_from: MadeFrom, folder: OutputFolder) -> None:
@@ -102,14 +97,8 @@ def write_label_map_state(made_from: MadeFrom, folder: OutputFolder) -> None:
     if table is None or tokens is None:
         return
     with replacing(folder.label_map_state) as temporary, open(temporary, "wb") as file:
-        np.savez(
-            file,
-            content=np.array(table.content),
-            rows=np.uint64(table.rows),
-            largest=np.uint64(table.largest),
-            cells=tokens.cells,
-            blocks=tokens.blocks,
-        )
+        facts = {"content": np.array(table.content), "rows": np.uint64(table.rows)}
+        np.savez(file, **facts, **tokens, largest=np.uint64(table.largest))  # type: ignore[arg-type]
 
 
 def damaged_label_map(made_from: MadeFrom, folder: OutputFolder) -> dict[str, str]:
@@ -125,116 +114,55 @@ def damaged_label_map(made_from: MadeFrom, folder: OutputFolder) -> dict[str, st
     return {}
 
 
-def label_map_of_super_chunk(
-    made_from: MadeFrom, folder: OutputFolder, stage: int, index: Index
+def label_map_of(
+    made_from: MadeFrom, folder: OutputFolder, kind: str, number: int, index: Index
 ) -> LabelMap | None:
-    """How a super-chunk maps what it reads; None if that are bodies already, or no table is set."""
-    if made_from.tokens is None or stage > 0:
+    """How a job maps the labels that it reads; None if it reads bodies, or no table is set.
+
+    kind, number: of `Tokens`, and the number of its stage or of its LOD.
+    """
+    if made_from.tokens is None or number > 0:
         return None
-    return _label_map(
-        made_from, folder, _of_super_chunk(made_from, folder, made_from.tokens, index)
-    )
-
-
-def label_map_of_block(
-    made_from: MadeFrom, folder: OutputFolder, lod: int, index: Index
-) -> LabelMap | None:
-    """The same of a block."""
-    if made_from.tokens is None or lod > 0:
-        return None
-    return _label_map(made_from, folder, _of_block(made_from, folder, made_from.tokens, index))
-
-
-def _label_map(made_from: MadeFrom, folder: OutputFolder, recorded: _Recorded) -> LabelMap:
-    record, tokens = recorded
     return LabelMap(
         path=folder.label_map(made_from.label_map),
         marker=folder.label_map_marker(made_from.label_map),
         keep_rest=_keeps_rest(made_from.plan.settings),
         dtype=made_from.plan.dtype,
-        record=record,
-        cell=cell_shape(made_from.plan),
-        tokens=tuple(tokens.ravel().tolist()),
+        record=_place(made_from, folder, kind, index),
+        token=int(made_from.tokens[kind][index]),
     )
 
 
 def records_of_run(made_from: MadeFrom, folder: OutputFolder) -> list[str]:
-    """The files that say which labels the jobs of a run have met."""
-    tokens = made_from.tokens
-    return [] if tokens is None else [path for path, _ in _recorded(made_from, folder, tokens)]
+    """The files that say which labels the jobs of a run have seen."""
+    return [
+        record_path(_place(made_from, folder, kind, index), int(tokens[index]))
+        for kind, tokens in (made_from.tokens or {}).items()
+        for index in indices(triple(tokens.shape))
+    ]
+
+
+def _place(made_from: MadeFrom, folder: OutputFolder, kind: str, index: Index) -> str:
+    return folder.seen(kind, box_name(index), made_from.seen(kind, index))
 
 
 def _keeps_rest(settings: Settings) -> bool:
     return settings.label_map_rest == "keep"
 
 
-def _recorded(made_from: MadeFrom, folder: OutputFolder, tokens: Tokens) -> Iterator[_Recorded]:
-    """The record of every job that reads labels, and the place of its tokens."""
-    for stage in made_from.plan.stages[:1]:
-        for index in indices(stage.grid):
-            yield _of_super_chunk(made_from, folder, tokens, index)
-    for index in indices(made_from.plan.blocks(0)):
-        yield _of_block(made_from, folder, tokens, index)
-
-
-def _of_super_chunk(
-    made_from: MadeFrom, folder: OutputFolder, tokens: Tokens, index: Index
-) -> _Recorded:
-    plan = made_from.plan
-    path = folder.met("stage0", box_name(index), made_from.met_super_chunk(index))
-    box = super_chunk_box(plan, plan.stages[0], index)
-    return path, tokens.cells[slices(*cells_of(plan, 0, box))]
-
-
-def _of_block(made_from: MadeFrom, folder: OutputFolder, tokens: Tokens, index: Index) -> _Recorded:
-    path = folder.met("lod0", box_name(index), made_from.met_block(index))
-    return path, tokens.blocks[slices(index, triple(i + 1 for i in index))]
-
-
-def _settle(
-    made_from: MadeFrom, folder: OutputFolder, records: list[tuple[Record, np.ndarray]]
-) -> None:
-    """Give cells their recorded tokens where their labels have the bodies that they had."""
-    if not records:
-        return
-    labels = np.unique(np.concatenate([record.labels for record, _ in records]))
-    bodies = _bodies_now(made_from, folder, labels)
-    for record, tokens in records:
-        found = record.digests_of(bodies[np.searchsorted(labels, record.labels)])
-        is_same = (found == record.digests).reshape(tokens.shape)
-        tokens[is_same] = record.tokens.reshape(tokens.shape)[is_same]
-
-
 def _bodies_now(made_from: MadeFrom, folder: OutputFolder, labels: np.ndarray) -> np.ndarray:
-    """The bodies of ascending labels in the table as it is now."""
-    keep = _keeps_rest(made_from.plan.settings)
-    name = made_from.label_map
+    """The bodies of ascending labels in the table as it is now, which may not be sorted yet."""
+    settings, name = made_from.plan.settings, made_from.label_map
     try:
         table = open_sorted(folder.label_map(name), folder.label_map_marker(name))
-        return table.bodies_of(labels, keep)
+        return table.bodies_of(labels, _keeps_rest(settings))
     except DamagedError:
-        path = made_from.plan.settings.label_map
-        assert path is not None
-        return _bodies_in_file(path, labels, keep)
-
-
-def _bodies_in_file(path: str, labels: np.ndarray, keep_rest: bool) -> np.ndarray:
-    """The bodies of ascending labels, from the user's table."""
-    bodies = labels.copy() if keep_rest else np.zeros_like(labels)
-    is_known = np.zeros(len(labels), bool)
-    for pairs in batches(path):
-        at, is_met = find(labels, pairs["label"])
-        at, their = at[is_met], pairs["body"][is_met]
-        is_twice = is_known[at] & (bodies[at] != their)
-        bodies[at] = their
-        is_twice |= bodies[at] != their
-        is_known[at] = True
-        if is_twice.any():
-            label = labels[at[is_twice][0]]
-            raise refused(path, f"gives label {label} to two bodies; leave one of the rows out")
-    return bodies
+        assert settings.label_map is not None
+        found = [rows[find(labels, rows["label"])[1]] for rows in batches(settings.label_map)]
+        rows = once(np.sort(np.concatenate(found), order="label"), settings.label_map)
+        return bodies_in(rows, labels, _keeps_rest(settings))
 
 
 def _kept(folder: OutputFolder) -> dict[str, np.ndarray]:
     with kept_arrays(folder.label_map_state) as kept:
-        return {name: kept[name] for name in ("content", "rows", "largest", "cells", "blocks")}
+        return {name: kept[name] for name in ("content", "rows", "largest", "stage", "lod")}

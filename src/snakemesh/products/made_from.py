@@ -7,13 +7,15 @@ no part of a hash: the folder may be moved or copied.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+import numpy as np
+
 from snakemesh import __version__
-from snakemesh.boxes import Box, Index, indices, triple
+from snakemesh.boxes import Box, Index, ceil_div, indices, slices, triple
 from snakemesh.chunk_files import Watch, digest
 from snakemesh.job_records import RESULTS_VERSION
 from snakemesh.label_values import LABELS
@@ -23,7 +25,6 @@ from snakemesh.plan.jobs import (
     blocks_of_bundle,
     super_chunk_box,
 )
-from snakemesh.plan.label_cells import Tokens, cell_shape
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.together import blocks_together
@@ -52,6 +53,11 @@ RUNNING_KEYS = (
 def short_hash(parts: object) -> str:
     """16 hexadecimal digits that stand for plain values: numbers, texts, tuples of them."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+# The tokens (`tables.seen`) of all jobs that read labels, z y x uint64: of the super-chunks of the
+# first stage, by "stage", and of the blocks of LOD 0, by "lod".
+Tokens = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class MadeFrom:
             return short_hash((self._meshing, lod, index, finer))
         box = block_box(self.plan, lod, index)
         if lod == 0 and self.tokens is not None:
-            bodies: tuple[str, ...] = (f"{self.tokens.blocks[index]:x}",)
+            bodies: tuple[str, ...] = (f"{self.tokens['lod'][index]:x}",)
         else:
             bodies = self._bodies(lod, box)
         counted = counted_voxels(self.plan, lod)
@@ -120,15 +126,14 @@ class MadeFrom:
         content = None if table is None else table.content
         return short_hash((RESULTS_VERSION, content, self.plan.settings.label_map_rest))
 
-    def met_super_chunk(self, index: Index) -> str:
-        """Which labels a super-chunk of the first stage meets, whatever becomes of them."""
-        box = super_chunk_box(self.plan, self.plan.stages[0], index)
-        return short_hash(("met", box, cell_shape(self.plan), self._voxels(0, box)))
-
-    def met_block(self, index: Index) -> str:
-        """Which labels a block of LOD 0 meets."""
-        box = block_box(self.plan, 0, index)
-        return short_hash(("met", box, self._voxels(0, box)))
+    def seen(self, kind: str, index: Index) -> str:
+        """Which labels a job sees, whatever becomes of them. kind: of `Tokens`."""
+        plan = self.plan
+        is_block = kind == "lod"
+        box = (
+            block_box(plan, 0, index) if is_block else super_chunk_box(plan, plan.stages[0], index)
+        )
+        return short_hash(("seen", box, self._voxels(0, box)))
 
     @cached_property
     def blocks(self) -> str:
@@ -206,8 +211,13 @@ class MadeFrom:
         return (level, self.plan.settings.downsample_method, self._voxels(stage.base, (begin, end)))
 
     def _bodies(self, level: int, box: Box) -> tuple[str, ...]:
-        """What the bodies in a box of a level depend on besides its voxels."""
-        return () if self.tokens is None else (self.tokens.of_box(self.plan, level, box),)
+        """What the bodies in a box of a level depend on besides its voxels: super-chunks."""
+        if self.tokens is None:
+            return ()
+        size, factor = self.plan.stages[0].super_chunk, self.plan.levels[level].factor
+        begin = triple(b * f // s for b, f, s in zip(box[0], factor, size, strict=True))
+        end = ceil_div(triple(e * f for e, f in zip(box[1], factor, strict=True)), size)
+        return (digest(self.tokens["stage"][slices(begin, end)]),)
 
     @cached_property
     def _documents(self) -> dict[int, object]:

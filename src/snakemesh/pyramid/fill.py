@@ -71,7 +71,7 @@ def fill_super_chunk(
     end: Sequence[int],
     steps: Sequence[Shape],
     method: str,
-    bodies_of: Callable[[np.ndarray, Slices], np.ndarray] | None = None,
+    bodies_of: Callable[[np.ndarray], np.ndarray] | None = None,
     values: LabelValues = LABELS,
 ) -> SuperChunkStats:
     """Write one super-chunk of every level that has a target.
@@ -81,8 +81,8 @@ def fill_super_chunk(
     the base, or None if this level is not to be written; the chunks of all have one shape. begin,
     end: the super-chunk, z y x, in voxels of the base. begin lies on a corner of a chunk at every
     level that is written; so does end, unless it is the end of the base. steps, method: as for
-    `downsample`. bodies_of: turns unsigned labels, and the box of the base where they lie, into
-    what is voted on. values: what the values of the base mean.
+    `downsample`. bodies_of: turns unsigned labels into what is voted on. values: what the values of
+    the base mean.
 
     A chunk that is all background is not stored, and is removed if an older pyramid left one.
 
@@ -102,7 +102,7 @@ def fill_super_chunk(
         t1 = time.perf_counter()
         labels = as_labels(labels, values, [side.start for side in piece])
         if bodies_of is not None:
-            labels = bodies_of(labels, piece)
+            labels = bodies_of(labels)
         one_value = _is_uniform(labels)
         uniform += labels.size if one_value else 0
         # a piece of one value has this value at every level: one voxel stands for all

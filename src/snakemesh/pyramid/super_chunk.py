@@ -2,13 +2,11 @@
 
 import itertools
 import math
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import worldarray as wa
 
-from snakemesh.boxes import Box, Slices, ceil_div, slices
+from snakemesh.boxes import Box, slices
 from snakemesh.chunk_files import ChunkFiles, sizes_digest
 from snakemesh.job_records import SuperChunkJob
 from snakemesh.output.atomic import sync_filesystem
@@ -16,7 +14,6 @@ from snakemesh.output.remove import remove_unfinished
 from snakemesh.pyramid.fill import fill_super_chunk
 from snakemesh.source.voxels import is_background, open_part, reading_part
 from snakemesh.tables.mapping import Mapper
-from snakemesh.tables.seen import write_record
 
 
 def build_super_chunk(job: SuperChunkJob) -> dict[str, object]:
@@ -54,7 +51,6 @@ def _build(job: SuperChunkJob) -> dict[str, object]:
         targets = [
             None if files is None else wa.open(files.root, mode="r+").ts for files in job.targets
         ]
-        bodies_of = None if mapper is None else _by_cell(job, mapper)
         with reading_part(job.reads):
             stats = fill_super_chunk(
                 base,
@@ -63,26 +59,13 @@ def _build(job: SuperChunkJob) -> dict[str, object]:
                 job.end,
                 job.steps,
                 job.method,
-                bodies_of,
+                mapper,
                 job.reads.values,
             )
         facts = {"voxels": stats.voxels, "chunks": stats.chunks}
-    if job.label_map is not None and mapper is not None:
-        write_record(job.label_map.record, mapper.met_labels())
+    if mapper is not None:
+        mapper.record()
     return facts
-
-
-def _by_cell(job: SuperChunkJob, mapper: Mapper) -> Callable[[np.ndarray, Slices], np.ndarray]:
-    """A function that maps the labels of a piece, each of which lies in one cell."""
-    assert mapper.how.cell is not None
-    cell, grid = mapper.how.cell, ceil_div(map(int.__sub__, job.end, job.begin), mapper.how.cell)
-
-    def bodies_of(labels: np.ndarray, piece: Slices) -> np.ndarray:
-        starts = zip(piece, job.begin, cell, strict=True)
-        z, y, x = ((side.start - begin) // size for side, begin, size in starts)
-        return mapper(labels, (z * grid[1] + y) * grid[2] + x)
-
-    return bodies_of
 
 
 def _remove_chunks(files: ChunkFiles, chunks: Box) -> None:

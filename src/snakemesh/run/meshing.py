@@ -9,7 +9,7 @@ from snakemesh.job_records import MeshBlockJob
 from snakemesh.plan import jobs
 from snakemesh.plan.finer import finer_blocks
 from snakemesh.plan.together import blocks_together
-from snakemesh.products.label_map import label_map_of_block
+from snakemesh.products.label_map import label_map_of
 from snakemesh.run.run import Run, Wildcards
 
 
@@ -30,7 +30,7 @@ class Meshing:
     def _job(self, lod: int, index: Index) -> MeshBlockJob:
         run = self.run
         watch = run.made_from.watch_of_block(lod, index)
-        mapping = label_map_of_block(run.made_from, run.out, lod, index)
+        mapping = label_map_of(run.made_from, run.out, "lod", lod, index)
         lists, finer = run.input_state.lists, self._finer(lod, index)
         return jobs.mesh_block_job(run.plan, lod, index, watch, lists, mapping, finer)
 

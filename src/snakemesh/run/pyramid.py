@@ -8,7 +8,7 @@ from snakemesh.boxes import box_index, indices
 from snakemesh.job_records import PyramidGroup, SuperChunkJob
 from snakemesh.plan import jobs
 from snakemesh.plan.levels_group import pyramid_group
-from snakemesh.products.label_map import label_map_of_super_chunk
+from snakemesh.products.label_map import label_map_of
 from snakemesh.run.run import Run, Wildcards
 
 
@@ -34,7 +34,7 @@ class Pyramid:
         run.refuse_older_plan(wildcards, run.made_from.super_chunk(number, index))
         stage = run.plan.stages[number]
         watch = run.made_from.watch(stage.base, jobs.super_chunk_box(run.plan, stage, index))
-        mapping = label_map_of_super_chunk(run.made_from, run.out, number, index)
+        mapping = label_map_of(run.made_from, run.out, "stage", number, index)
         return jobs.super_chunk_job(run.plan, stage, index, watch, mapping)
 
     def read_by_super_chunk(self, wildcards: Wildcards) -> list[str]:

@@ -66,7 +66,7 @@ class Result:
         return self.meshing.kept()
 
     def kept_of_label_map(self, wildcards: Wildcards) -> list[str]:
-        """The sorted table and the labels that jobs have met: a changed table is compared."""
+        """The sorted table and the labels that jobs have seen: a changed table is compared."""
         run = self.run
         if run.plan.table is None:
             return []

@@ -53,13 +53,12 @@ class SortedBodies:
         Raises DamagedError if the file is not what was written.
         """
         order = np.argsort(labels)
-        bodies = labels.copy() if keep_rest else np.zeros_like(labels)
+        bodies = np.empty_like(labels)
         with open(self.path, "rb") as file:
             for begin in range(0, len(order), LABELS_AT_ONCE):
                 some = order[begin : begin + LABELS_AT_ONCE]
                 rows = self._blocks_of(file, labels[some])
-                at, is_there = find(rows["label"], labels[some])
-                bodies[some[is_there]] = rows["body"][at[is_there]]
+                bodies[some] = bodies_in(rows, labels[some], keep_rest)
         return bodies
 
     def _blocks_of(self, file: IO[bytes], labels: np.ndarray) -> np.ndarray:
@@ -74,6 +73,14 @@ class SortedBodies:
                 raise DamagedError(self.path, "is damaged")
             blocks.append(data)
         return np.frombuffer(b"".join(blocks), PAIR)
+
+
+def bodies_in(rows: np.ndarray, labels: np.ndarray, keep_rest: bool) -> np.ndarray:
+    """The bodies of labels, (n,) uint64 both, in ascending rows, dtype PAIR."""
+    at, is_there = find(rows["label"], labels)
+    bodies = labels.copy() if keep_rest else np.zeros_like(labels)
+    bodies[is_there] = rows["body"][at[is_there]]
+    return bodies
 
 
 def index_path(path: str | os.PathLike[str]) -> Path:
@@ -108,7 +115,7 @@ def write_sorted(path: str, source: str, batches: Iterable[np.ndarray]) -> dict[
     with TemporaryFile(dir=target.parent) as unsorted:
         runs = [_write_run(unsorted, source, rows) for rows in in_groups(batches, RUN_ROWS)]
         unsorted.flush()
-        stream = (_once(rows, source) for rows in merged(runs, RUN_ROWS))
+        stream = (once(rows, source) for rows in merged(runs, RUN_ROWS))
         with replacing(target) as temporary, open(temporary, "wb") as file:
             _write_header(file, 0)
             index = np.array(list(_write_blocks(file, stream)), np.uint64)
@@ -121,13 +128,13 @@ def write_sorted(path: str, source: str, batches: Iterable[np.ndarray]) -> dict[
 
 
 def _write_run(file: IO[bytes], source: str, rows: np.ndarray) -> Run:
-    rows = _once(rows[np.argsort(rows["label"])], source)
+    rows = once(rows[np.argsort(rows["label"])], source)
     begin = file.tell()
     file.write(rows.tobytes())
     return Run(Path(f"/dev/fd/{file.fileno()}"), begin, len(rows), PAIR)
 
 
-def _once(rows: np.ndarray, source: str) -> np.ndarray:
+def once(rows: np.ndarray, source: str) -> np.ndarray:
     """Ascending rows, each once. Raises UserError if a label has two bodies."""
     is_again = rows["label"][1:] == rows["label"][:-1]
     is_other = is_again & (rows["body"][1:] != rows["body"][:-1])

@@ -3,7 +3,8 @@
 import ast
 import operator
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,26 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from snakemesh.errors import UserError
+from snakemesh.tables.measures import SUMMARY
+from snakemesh.tables.summaries import largest
 
-_COMPARED = {
+_OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
-}
-_COMPUTED = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
+    ast.And: operator.and_,
+    ast.Or: operator.or_,
 }
 # What Python and pyarrow raise for texts that are no expression, too deep, or of huge numbers.
-_ODD = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
-_BOUNDS = ["x_min", "y_min", "z_min", "x_max", "y_max", "z_max"]
-_COLUMNS = ["label", "volume", *_BOUNDS]
+_ODD = (SyntaxError, ValueError, LookupError, OverflowError, RecursionError, MemoryError)
+_COLUMNS = ["label", "volume", *(f"{axis}_{end}" for end in ("min", "max") for axis in "xyz")]
 
 
 @dataclass(frozen=True)
@@ -59,22 +61,23 @@ def from_table(
         table = ds.dataset(path, format="parquet")
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-    chosen = None
+    chosen, what = None, f"{where!r}"
     if ids is not None:
-        ids = sorted(set(ids))
-        chosen = pc.field("label").isin(pa.array(ids, pa.uint64()))
+        listed = pa.array(sorted(set(ids)), pa.uint64())
+        chosen, what = pc.field("label").isin(listed), str(path)
     elif where is not None:
         chosen = expression(where, table.schema.names)
     try:
-        found, count = _largest(table.to_batches(columns=_COLUMNS, filter=chosen), most)
+        batches = table.to_batches(columns=_COLUMNS, filter=chosen)
+        found = _largest(map(_summary, batches), most)
+        if ids is not None and found.of < len(listed):
+            known = table.to_table(columns=["label"], filter=chosen)["label"].combine_chunks()
+            missing = listed.filter(pc.invert(pc.is_in(listed, known))).to_pylist()
+            named = ", ".join(map(str, missing))
+            raise UserError(f"these labels are not in {path}: {named}")
     except (pa.ArrowException, TypeError) as error:
-        raise UserError(f"{where!r} cannot be computed: {str(error).splitlines()[0]}") from error
-    if ids is not None and count < len(ids):
-        known = set(found["label"].to_pylist())
-        missing = ", ".join(str(label) for label in ids if label not in known)
-        raise UserError(f"these labels are not in {path}: {missing}")
-    bounds = np.stack([found[name].to_numpy() for name in _BOUNDS], axis=-1)
-    return _chosen(found["label"].to_numpy(), bounds, count)
+        raise UserError(f"{what} cannot be computed: {str(error).splitlines()[0]}") from error
+    return found
 
 
 def from_summaries(
@@ -84,16 +87,11 @@ def from_summaries(
 
     Labels of `ids` that are not there yet are selected all the same.
     """
-    listed = None if ids is None else sorted(set(ids))
-    if not summaries:
-        return Chosen(listed or [], len(listed or []))
-    rows = np.concatenate(summaries)
-    if listed is not None:
-        rows = rows[np.isin(rows["label"], np.array(listed, np.uint64))]
-    order = np.argsort(-rows["volume"], kind="stable")[:most]
-    bounds = np.concatenate([rows["lower"], rows["upper"]], axis=-1)[order]
-    found = _chosen(rows["label"][order], bounds, len(rows))
-    return found if listed is None else Chosen(listed, len(listed), found.lower, found.upper)
+    if ids is None:
+        return _largest(summaries, most)
+    listed = sorted(set(ids))
+    are_listed = (rows[np.isin(rows["label"], np.array(listed, np.uint64))] for rows in summaries)
+    return replace(_largest(are_listed, most), labels=listed, of=len(listed))
 
 
 def expression(text: str, columns: Iterable[str]) -> pc.Expression:
@@ -115,27 +113,23 @@ def expression(text: str, columns: Iterable[str]) -> pc.Expression:
                 return pc.scalar(pa.scalar(number, pa.uint64()))
             case ast.Constant(value=bool() | int() | float() | str()):
                 return pc.scalar(node.value)
-            case ast.UnaryOp(op=ast.Not()):
-                return ~condition(node.operand)
             case ast.UnaryOp(op=ast.USub()):
                 return pc.negate(meaning(node.operand))
-            case ast.BinOp() if type(node.op) in _COMPUTED:
-                return _COMPUTED[type(node.op)](meaning(node.left), meaning(node.right))
-            case ast.BoolOp():
-                join = operator.and_ if isinstance(node.op, ast.And) else operator.or_
-                return _joined(join, [condition(value) for value in node.values])
-            case ast.Compare() if all(type(op) in _COMPARED for op in node.ops):
-                sides = [meaning(side) for side in (node.left, *node.comparators)]
-                pairs = zip(node.ops, sides, sides[1:], strict=False)
-                return _joined(operator.and_, [_COMPARED[type(op)](a, b) for op, a, b in pairs])
-        raise UserError(f"{text!r} is no condition such as 'volume > 1e9 and lods >= 2'")
+            case ast.BinOp():
+                return _OPERATORS[type(node.op)](meaning(node.left), meaning(node.right))
+        return condition(node)
 
     def condition(node: ast.AST) -> pc.Expression:
-        if not isinstance(node, ast.Compare | ast.BoolOp) and not (
-            isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
-        ):
-            raise UserError(f"{text!r} is no condition such as 'volume > 1e9 and lods >= 2'")
-        return meaning(node)
+        match node:
+            case ast.UnaryOp(op=ast.Not()):
+                return ~condition(node.operand)
+            case ast.BoolOp():
+                return reduce(_OPERATORS[type(node.op)], map(condition, node.values))
+            case ast.Compare():
+                sides = [meaning(side) for side in (node.left, *node.comparators)]
+                pairs = zip(node.ops, sides, sides[1:], strict=False)
+                return reduce(operator.and_, [_OPERATORS[type(op)](a, b) for op, a, b in pairs])
+        raise ValueError
 
     try:
         return condition(ast.parse(text.strip(), mode="eval").body)
@@ -145,31 +139,23 @@ def expression(text: str, columns: Iterable[str]) -> pc.Expression:
         raise UserError(f"{text!r} is no condition such as 'volume > 1e9 and lods >= 2'") from error
 
 
-def _joined(join: Callable[[Any, Any], Any], parts: list[pc.Expression]) -> pc.Expression:
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = join(joined, part)
-    return joined
+def _summary(batch: pa.RecordBatch) -> np.ndarray:
+    """Rows of the table, dtype SUMMARY, of which only label, volume and bounds are set."""
+    rows = np.zeros(len(batch), SUMMARY)
+    rows["label"], rows["volume"] = batch["label"], batch["volume"]
+    for i, axis in enumerate("xyz"):
+        rows["lower"][:, i], rows["upper"][:, i] = batch[f"{axis}_min"], batch[f"{axis}_max"]
+    return rows
 
 
-def _largest(batches: Iterable[pa.RecordBatch], most: int) -> tuple[pa.Table, int]:
-    """The `most` rows with the largest volumes, largest first, and the number of all rows."""
-    found, count = None, 0
-    for batch in batches:
-        rows = pa.Table.from_batches([batch])
-        count += len(rows)
-        found = rows if found is None else pa.concat_tables([found, rows])
-        if len(found) > most:
-            order = [("volume", "descending"), ("label", "ascending")]
-            found = found.take(pc.select_k_unstable(found, most, order))
-    if found is None:
-        return pa.table({name: [] for name in _COLUMNS}), 0
-    return found.sort_by([("volume", "descending"), ("label", "ascending")]), count
-
-
-def _chosen(labels: np.ndarray, bounds: np.ndarray, count: int) -> Chosen:
-    """bounds: lower and upper ends of each label's box, shape (labels, 6), nm, x y z."""
-    if not len(labels):
+def _largest(parts: Iterable[np.ndarray], most: int) -> Chosen:
+    """The `most` rows with the largest volumes. parts: dtype SUMMARY."""
+    rows, count = np.empty(0, SUMMARY), 0
+    for part in parts:
+        count += len(part)
+        rows = largest(np.concatenate([rows, part]), most)
+    if not len(rows):
         return Chosen([], count)
-    lower, upper = bounds[:, :3].min(axis=0), bounds[:, 3:].max(axis=0)
-    return Chosen([int(label) for label in labels], count, lower, upper)
+    rows = rows[np.lexsort((rows["label"], -rows["volume"]))]
+    ends = rows["lower"].min(axis=0), rows["upper"].max(axis=0)
+    return Chosen(rows["label"].tolist(), count, *ends)

@@ -79,7 +79,7 @@ mapping.open_sorted = lambda *_: type(
     "Sorted", (), {"bodies_of": lambda self, names, keep: names + np.uint64(1)}
 )()
 for kind in ("u1", "u2", "u4", "u8"):
-    mapper = mapping.Mapper(LabelMap("", "", True, kind, "", None, (0,)))
+    mapper = mapping.Mapper(LabelMap("", "", True, kind, "", 0))
     assert (mapper(labels.astype(kind))[labels > 0] > 1).all()
 print(*compiled)
 """

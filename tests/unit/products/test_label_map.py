@@ -1,5 +1,7 @@
 """What a plan says of a table of bodies, and which products a changed table renames."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,12 +13,10 @@ from snakemesh.cost.resources import mesh_mem_mb, pyramid_mem_mb
 from snakemesh.errors import UserError
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.jobs import block_box, super_chunk_box
-from snakemesh.plan.label_cells import cell_grid, cell_shape
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import make_plan
 from snakemesh.products.label_map import (
-    label_map_of_block,
-    label_map_of_super_chunk,
+    label_map_of,
     look_at_table,
     look_at_tokens,
     read_table_of_run,
@@ -26,7 +26,7 @@ from snakemesh.products.label_map import (
 from snakemesh.products.made_from import MadeFrom
 from snakemesh.survey.input_state import InputState
 from snakemesh.tables.bodies import TableFacts
-from snakemesh.tables.seen import MetLabels, write_record
+from snakemesh.tables.seen import Seen, record_path, write_record
 from volumes import ISOTROPIC, settings_with, volume
 
 SHAPE = (150, 140, 130)
@@ -50,41 +50,31 @@ def planned(folder, rows, **changes):
 
 
 def record(made_from, output, labels, rows):
-    """Record what the jobs of a run would meet, by brute force."""
+    """Record what the jobs of a run would see, by brute force."""
     plan = made_from.plan
 
-    def write(label_map, boxes):
-        met = [np.unique(labels[slices(*box)]) for box in boxes]
-        met = [found[found != 0] for found in met]
-        every = np.unique(np.concatenate(met))
-        bodies = np.array([rows.get(label, label) for label in every.tolist()], np.uint64)
-        members = tuple(np.searchsorted(every, found) for found in met)
-        write_record(label_map.record, MetLabels(every, bodies, members, label_map.tokens))
+    def write(label_map, box):
+        found = np.unique(labels[slices(*box)])
+        found = found[found != 0]
+        bodies = np.array([rows.get(label, label) for label in found.tolist()], np.uint64)
+        write_record(label_map.record, label_map.token, Seen(found, bodies))
 
     for index in indices(plan.stages[0].grid):
-        begin, end = super_chunk_box(plan, plan.stages[0], index)
-        cell = cell_shape(plan)
-        grid = [-(-(e - b) // c) for b, e, c in zip(begin, end, cell, strict=True)]
-        boxes = []
-        for at in indices(tuple(grid)):
-            low = [b + i * c for b, i, c in zip(begin, at, cell, strict=True)]
-            boxes.append((low, [min(b + c, e) for b, c, e in zip(low, cell, end, strict=True)]))
-        write(label_map_of_super_chunk(made_from, output, 0, index), boxes)
+        box = super_chunk_box(plan, plan.stages[0], index)
+        write(label_map_of(made_from, output, "stage", 0, index), box)
     for index in indices(plan.blocks(0)):
-        box = block_box(plan, 0, index)
-        write(label_map_of_block(made_from, output, 0, index), [box])
+        write(label_map_of(made_from, output, "lod", 0, index), block_box(plan, 0, index))
 
 
 def touched(made_from, is_changed):
     """By brute force, the products that hold a changed label. is_changed: z y x, of s0.
 
-    What is not made of s0 is known to cells.
+    What is not made of s0 is known to super-chunks.
     """
-    plan, cell = made_from.plan, cell_shape(made_from.plan)
+    plan = made_from.plan
     coarse = np.zeros_like(is_changed)
-    for index in indices(cell_grid(plan)):
-        low = [i * c for i, c in zip(index, cell, strict=True)]
-        box = slices(low, [b + c for b, c in zip(low, cell, strict=True)])
+    for index in indices(plan.stages[0].grid):
+        box = slices(*super_chunk_box(plan, plan.stages[0], index))
         coarse[box] = is_changed[box].any()
     found = set()
     for key in product_names(made_from):
@@ -149,13 +139,15 @@ def test_records_that_are_lost_or_damaged_count_as_others(tmp_path):
     labels = np.ones(SHAPE, np.uint64)
     first, output = planned(tmp_path, rows)
     record(first, output, labels, rows)
-    lost = label_map_of_block(first, output, 0, (0, 0, 0)).record
-    damaged = label_map_of_block(first, output, 0, (0, 0, 1)).record
+    lost, damaged = (
+        Path(record_path(found.record, found.token))
+        for found in (label_map_of(first, output, "lod", 0, (0, 0, i)) for i in (0, 1))
+    )
     before = product_names(first)
     new = {1: 5, 2: 7}
     assert product_names(planned(tmp_path, new)[0]) == before
-    (tmp_path / lost).unlink()
-    (tmp_path / damaged).write_bytes(b"damaged")
+    lost.unlink()
+    damaged.write_bytes(b"damaged")
     now = product_names(planned(tmp_path, new)[0])
     assert {key for key in now if now[key] != before[key]} == {
         ("block", 0, (0, 0, 0)),
