@@ -96,7 +96,7 @@ def test_what_takes_long_is_loaded_before(server, run, tmp_path):
     path.write_text(
         "import sys\n"
         "mapping = sys.modules['snakemesh.tables.mapping']\n"
-        "assert mapping.meet.signatures and mapping.replace.signatures\n"
+        "assert mapping.number.signatures and mapping.replace.signatures\n"
     )
     assert server.run(str(path), ["bodies"], ENVIRONMENT, None)
 
