@@ -191,6 +191,14 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
         self.logger.warning(f"snakemesh: {line}", extra=SHOWN)
 
 
+def answer(line: list[str]) -> subprocess.CompletedProcess[str] | None:
+    """What a command of a cluster prints; None if it cannot be asked."""
+    try:
+        return subprocess.run(line, capture_output=True, text=True, timeout=COMMAND_S, check=False)
+    except (subprocess.SubprocessError, OSError):
+        return None
+
+
 def end_with(command: str, jobs: Collection[str]) -> None:
     """End jobs of a cluster by a command that takes their numbers. That it fails is no error."""
     left = list(jobs)

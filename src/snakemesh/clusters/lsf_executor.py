@@ -12,7 +12,6 @@ for a minute, and takes a job whose host LSF has lost sight of for done.
 """
 
 import os
-import subprocess
 import time
 from collections.abc import AsyncGenerator, Awaitable, Collection
 from contextlib import suppress
@@ -26,7 +25,7 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from snakemesh.clusters import lsf_submission
-from snakemesh.clusters.cluster_executor import COMMAND_S, ClusterExecutor, end_with
+from snakemesh.clusters.cluster_executor import ClusterExecutor, answer, end_with
 from snakemesh.output.folder import OutputFolder
 
 # Stands in `lsf_extra` for the memory that this attempt at a job, or at a group, asks for, in MB.
@@ -127,14 +126,8 @@ class PatientExecutor(ClusterExecutor, LimitedExecutor):
     def alive_jobs(self) -> set[str] | None:
         """The numbers of the jobs of this run that wait or run; None if LSF does not answer."""
         line = ["bjobs", "-noheader", "-o", "jobid stat", "-aJ", f"*{self.run_uuid}*"]
-        try:
-            done = subprocess.run(
-                line, capture_output=True, text=True, timeout=COMMAND_S, check=False
-            )
-        except (subprocess.SubprocessError, OSError):
-            return None
-        if done.returncode != 0:
-            return set() if _NO_JOBS in done.stderr else None
+        if (done := answer(line)) is None or done.returncode != 0:
+            return set() if done is not None and _NO_JOBS in done.stderr else None
         rows = [row.split() for row in done.stdout.splitlines()]
         return {row[0] for row in rows if len(row) == 2 and row[1] in _ALIVE}
 

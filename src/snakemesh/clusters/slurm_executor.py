@@ -5,7 +5,6 @@ seconds while the controller is away, or refuses too many requests. And if Slurm
 for as often as `slurm-status-attempts` says, the plugin forgets its jobs, and the run never ends.
 """
 
-import subprocess
 import time
 from collections.abc import AsyncGenerator, Collection
 from importlib.metadata import version
@@ -17,7 +16,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
-from snakemesh.clusters.cluster_executor import COMMAND_S, ClusterExecutor, end_with
+from snakemesh.clusters.cluster_executor import ClusterExecutor, answer, end_with
 from snakemesh.output.folder import OutputFolder
 
 # The versions of the plugin whose methods are known here. Others are used as they are.
@@ -64,13 +63,7 @@ class PatientExecutor(ClusterExecutor, Executor):  # type: ignore[misc]
     def alive_jobs(self) -> set[str] | None:
         """The numbers of the jobs of this run that wait or run; None if Slurm does not answer."""
         line = ["squeue", "--noheader", "--states=all", "--format=%i|%T", "--name", self.run_uuid]
-        try:
-            done = subprocess.run(
-                line, capture_output=True, text=True, timeout=COMMAND_S, check=False
-            )
-        except (subprocess.SubprocessError, OSError):
-            return None
-        if done.returncode != 0:
+        if (done := answer(line)) is None or done.returncode != 0:
             return None
         rows = [row.strip().split("|") for row in done.stdout.splitlines()]
         return {row[0] for row in rows if len(row) == 2 and row[1] not in _ENDED}

@@ -11,9 +11,10 @@ import numpy as np
 
 from snakemesh.label_list import WHY_LEFT_OUT
 from snakemesh.output.folder import OutputFolder
+from snakemesh.output.markers import read_marker
 from snakemesh.plan.placement import FAR_VOXELS
 from snakemesh.products.made_from import MadeFrom
-from snakemesh.products.provenance import changes, read_document, run_document
+from snakemesh.products.provenance import changes, run_document
 from snakemesh.survey.input_state import is_checked, number_of_chunks
 
 # Of what is damaged, so many lines are shown.
@@ -37,7 +38,7 @@ def remarks_before(
             f"voxels and meshes about {off:g} voxels off; `snakemesh view` shows them near 0"
         )
     lines += _shortened("damaged", (f"{what}: made again" for what in damage.values()))
-    before = read_document(folder.run_document)
+    before = read_marker(folder.run_document)
     if before is not None:
         lines += _shortened("changed", changes(before, run_document(made_from)))
     elif os.path.exists(folder.info):

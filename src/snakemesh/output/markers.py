@@ -23,10 +23,10 @@ def write_marker(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> None
 
 
 def read_marker(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What a marker says, or None where it is not there or damaged."""
+    """What a marker, or another document of a run, says; None where it is not there or damaged."""
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -16,8 +16,9 @@ from typing import Any
 from snakemesh.config.paths import spellings
 from snakemesh.errors import UserError
 from snakemesh.output.folder import OutputFolder
+from snakemesh.output.markers import read_marker
 from snakemesh.products.made_from import MadeFrom
-from snakemesh.products.provenance import input_paths, part, read_document
+from snakemesh.products.provenance import input_paths, part
 
 
 def refuse_other_input(made_from: MadeFrom, folder: OutputFolder) -> None:
@@ -26,7 +27,7 @@ def refuse_other_input(made_from: MadeFrom, folder: OutputFolder) -> None:
     The key `input_changed` allows it.
     """
     settings, now = made_from.plan.settings, input_paths(made_from.plan)
-    document = read_document(folder.run_document) or {}
+    document = read_marker(folder.run_document) or {}
     before = _input_paths(document)
     if settings.input_changed or set(before) & set(now) or _is_moved(document, made_from):
         return

@@ -138,15 +138,6 @@ def write_document(path: str, document: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
-def read_document(path: str) -> dict[str, Any] | None:
-    """The document of the run before, or None where there is none that can be read."""
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs from the run before, in a few words each; nothing where nothing does."""
     now = json.loads(json.dumps(now))

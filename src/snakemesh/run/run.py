@@ -15,11 +15,11 @@ from snakemesh.cost.estimates import Work, job_work
 from snakemesh.cost.failure_reasons import MEMORY, TIME
 from snakemesh.cost.shortages import Shortages, shortages_of
 from snakemesh.output.folder import OutputFolder
+from snakemesh.output.markers import read_marker
 from snakemesh.plan.plan import Plan
 from snakemesh.products.damage import damaged_levels, damaged_meshes
 from snakemesh.products.label_map import damaged_label_map
 from snakemesh.products.made_from import MadeFrom
-from snakemesh.products.provenance import read_document
 from snakemesh.survey.input_state import InputState
 from snakemesh.survey.label_lists import Listed
 
@@ -72,7 +72,7 @@ class Run:
         """
         if self.plans:
             return str(getattr(self.made_from, product))
-        document = read_document(self.out.run_document)
+        document = read_marker(self.out.run_document)
         if document is None:
             raise WorkflowError(f"{self.out.run_document} is gone; start the run again")
         return str(document["products"][product])

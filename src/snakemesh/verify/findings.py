@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from snakemesh.verify.failures import Failures
+from snakemesh.verify.labels import places
 from snakemesh.verify.shard import Findings
 from snakemesh.verify.table import Verdict
 
@@ -49,11 +50,8 @@ def merged_findings(paths: Sequence[str], in_voxels: np.ndarray) -> Verdict:
         sums[name] = sum(part[name] for part in lods)
     order = np.argsort(merged["label"], kind="stable")
     by_label = merged[order]
-    at = np.searchsorted(in_voxels["label"], by_label["label"])
-    at[at == len(in_voxels)] = 0
+    at, is_known = places(in_voxels["label"], by_label["label"])
     voxel_pieces = np.zeros(len(by_label), np.uint64)
-    if len(in_voxels):
-        is_known = in_voxels["label"][at] == by_label["label"]
-        voxel_pieces[is_known] = in_voxels["pieces"][at[is_known]]
+    voxel_pieces[is_known] = in_voxels["pieces"][at[is_known]]
     by_lod = np.concatenate(pieces)[order]
     return Verdict(labels, dict(left_out), by_label, by_lod, voxel_pieces, sums, failures)

@@ -10,6 +10,13 @@ from snakemesh.label_list import LIST_KEYS
 REASONS = ("", *LIST_KEYS, "min_voxels")
 
 
+def places(ascending: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where labels are among ascending ones, (n,) int64, and which of them are there, (n,) bool."""
+    at = np.searchsorted(ascending, labels)
+    at[at == len(ascending)] = 0
+    return at, ascending[at] == labels if len(ascending) else np.zeros(len(labels), bool)
+
+
 def reasons(counts: np.ndarray, lists: Sequence[np.ndarray | None], min_voxels: int) -> np.ndarray:
     """The index in REASONS of each label, uint8 of shape (n,).
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from snakemesh.job_records import OctreeGrid
 from snakemesh.verify.failures import Failures
+from snakemesh.verify.labels import places
 
 # By column of the table, a field of `shard.ROW`, its axis, and how far it may be off.
 EXACT = 0.0
@@ -88,12 +89,10 @@ def _compare(
     to `corner` (x y z in nm), and of `spare` nm more.
     """
     labels = columns["label"].astype(np.uint64)
-    at = np.searchsorted(rows["label"], labels)
-    at[at == len(rows)] = -1 if len(rows) else 0
-    known = rows["label"][at] == labels if len(rows) else np.zeros(len(labels), bool)
+    at, known = places(rows["label"], labels)
     for label in labels[~known].tolist():
         failures.add("properties", f"label {label} is in {name} and has no mesh")
-    ours = rows[at[known]] if len(rows) else rows
+    ours = rows[at[known]]
     labels = labels[known]
     for column, field, axis, tolerance in COLUMNS:
         if column not in columns:
@@ -111,7 +110,7 @@ def _compare(
         if field != "voxels":
             wrong &= ours["checked"]
         if field == "volume":
-            # that of a surface that is left open is said to be that of its voxels
+            # an open surface has none
             wrong &= np.isfinite(ours["volume_error"])
         for i in np.flatnonzero(wrong).tolist():
             found = f"{column} {theirs[i]:.9g}, its mesh {values[i]:.9g}"

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from snakemesh.verify.labels import places
 from snakemesh.verify.table import verdicts
 
 # Descriptions of the columns by name. A user's table may not have columns of these names
@@ -43,9 +44,7 @@ def add_verdicts(path: Path, temporary: Path, rows: np.ndarray) -> None:
         for i in range(file.num_row_groups):
             group = file.read_row_group(i, [field.name for field in old])
             labels = group["label"].to_numpy()
-            at = np.searchsorted(rows["label"], labels)
-            at[at == len(rows)] = 0
-            known = rows["label"][at] == labels if len(rows) else np.zeros(len(labels), bool)
+            at, known = places(rows["label"], labels)
             taken = pa.array(at, mask=~known)
             values = [*group.columns, *(column.take(taken) for column in columns)]
             writer.write_table(pa.Table.from_arrays(values, schema=schema), max(len(labels), 1))

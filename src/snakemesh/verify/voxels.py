@@ -14,6 +14,7 @@ import worldarray as wa
 
 from snakemesh.job_records import LevelPart, VerifyJob
 from snakemesh.source.open_array import open_in_c_order
+from snakemesh.verify.labels import places
 from snakemesh.verify.reader import hashed
 
 # Voxels on an axis that are read at a time.
@@ -101,10 +102,8 @@ def bodies_of(labels: np.ndarray, path: str, keep_rest: bool) -> np.ndarray:
     """
     table = np.load(path, mmap_mode="r")
     bodies = labels.copy() if keep_rest else np.zeros_like(labels)
-    if len(table):
-        at = np.minimum(np.searchsorted(table[:, 0], labels), len(table) - 1)
-        is_listed = table[at, 0] == labels
-        bodies[is_listed] = table[at[is_listed], 1]
+    at, is_listed = places(table[:, 0], labels)
+    bodies[is_listed] = table[at[is_listed], 1]
     return bodies
 
 

@@ -15,6 +15,7 @@ import worldarray as wa
 from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info
 from snakemesh.output.folder import RUN_DOCUMENT, WORK, OutputFolder
+from snakemesh.output.markers import read_marker
 
 
 @dataclass(frozen=True)
@@ -141,11 +142,7 @@ class Output:
 
 def read_output(root: Path) -> Output:
     """The output in a directory, as it is now."""
-    try:
-        found = json.loads((root / RUN_DOCUMENT).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        found = {}
-    return Output(root, found if isinstance(found, dict) else {})
+    return Output(root, read_marker(root / RUN_DOCUMENT) or {})
 
 
 def _axes(path: str) -> int:

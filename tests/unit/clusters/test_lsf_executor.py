@@ -9,7 +9,7 @@ import pytest
 from snakemake_executor_plugin_lsf import Executor
 from snakemake_interface_common.exceptions import WorkflowError
 
-from snakemesh.clusters import lsf_executor
+from snakemesh.clusters import cluster_executor, lsf_executor
 from snakemesh.clusters.lsf_executor import LimitedExecutor, PatientExecutor, executor_for
 from snakemesh.clusters.lsf_submission import RefusedError
 from snakemesh.output.folder import OutputFolder
@@ -76,7 +76,7 @@ def lsf(monkeypatch):
     monkeypatch.setattr(Executor, "job_stati_bjobs", job_stati_bjobs)
     monkeypatch.setattr(Executor, "check_active_jobs", check_active_jobs)
     monkeypatch.setattr(
-        lsf_executor.subprocess, "run", lambda line, **_: lsf.killed.extend(line[1:])
+        cluster_executor.subprocess, "run", lambda line, **_: lsf.killed.extend(line[1:])
     )
     return lsf
 

@@ -9,11 +9,11 @@ from snakemesh.console.remarks import (
     view_command,
 )
 from snakemesh.output.folder import OutputFolder
+from snakemesh.output.markers import read_marker
 from snakemesh.plan.plan import make_plan
 from snakemesh.products.made_from import MadeFrom
 from snakemesh.products.provenance import (
     changes,
-    read_document,
     run_document,
     served_document,
     write_document,
@@ -33,11 +33,11 @@ def test_a_document_comes_back_as_it_was_written(tmp_path):
     path = str(tmp_path / "out" / "snakemesh.json")
     document = run_document(made_from(target_ids=[2**63 + 1]))
     write_document(path, document)
-    assert read_document(path) == json.loads(json.dumps(document))
-    assert read_document(path)["configuration"]["target_ids"] == [2**63 + 1]
-    assert read_document(str(tmp_path / "nowhere")) is None
+    assert read_marker(path) == json.loads(json.dumps(document))
+    assert read_marker(path)["configuration"]["target_ids"] == [2**63 + 1]
+    assert read_marker(str(tmp_path / "nowhere")) is None
     (tmp_path / "broken").write_text("[")
-    assert read_document(str(tmp_path / "broken")) is None
+    assert read_marker(str(tmp_path / "broken")) is None
 
 
 def test_changes_are_named():
