@@ -186,8 +186,9 @@ def section_and_meshes(name: str, output: Path, labels: list[int], zoom: float, 
 def example(output: Path) -> None:
     """The example: a cell body with its dendrites, and axons."""
     table = Segments(output)
-    labels = [*table.largest(1), *table.slender(24)]
-    section_and_meshes("example", output, labels, 1.35, FRONT)
+    axons = table.slender(48)[16:]  # the most slender ones are cut along by a face of the volume
+    labels = list(dict.fromkeys([*table.largest(1), *axons]))
+    section_and_meshes("example", output, labels, 1.1, FRONT)
 
 
 def tissue_picture(output: Path) -> None:
