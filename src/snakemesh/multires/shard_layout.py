@@ -1,6 +1,7 @@
 """The layout of a shard: where every fragment and manifest goes. It needs only the records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,54 +55,119 @@ def lay_out(
     `min_voxels` voxels, as `counts` says (COUNT, of ascending labels).
     Raises ValueError if two containers hold the same fragment.
     """
-    records = sections.records
-    lods = grid.num_lods
-    keys = morton(records["cell"])
+    chosen = _select(sections, counts, min_voxels, grid.num_lods)
+    nodes = manifest_nodes(
+        chosen.owner, chosen.lod, chosen.key, chosen.records["octants"], chosen.kept
+    )
+    words, word_begin = _manifests(chosen, nodes, grid)
+    placed = _place(chosen, nodes, word_begin, begin)
+    destination = np.full(len(sections.records), -1, np.int64)
+    destination[chosen.order] = placed.target
+    is_written = placed.target >= 0
+    return ShardLayout(
+        chosen.labels,
+        placed.data_begin,
+        placed.manifest_begin,
+        destination,
+        words,
+        word_begin,
+        _summarize(chosen, counts, grid),
+        _sum_by_lod(chosen, is_written, grid.num_lods),
+    )
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The fragments of the labels that get a mesh, by label, LOD and Z-order.
+
+    order: which of the sections' records they are. owner: the index of the label of each. kept: the
+    number of LODs of each label. lods: of the octree. The rest has an entry for each fragment.
+    """
+
+    labels: np.ndarray
+    kept: np.ndarray
+    order: np.ndarray
+    records: np.ndarray
+    owner: np.ndarray
+    lod: np.ndarray
+    key: np.ndarray
+    lods: int
+
+    @property
+    def base(self) -> tuple[np.ndarray, np.ndarray]:
+        """The records at LOD 0, and the first of them of each label."""
+        owner = self.owner[self.lod == 0]
+        return self.records[self.lod == 0], np.searchsorted(owner, np.arange(len(self.labels)))
+
+    @property
+    def group(self) -> np.ndarray:
+        """A number for the label and the LOD of each fragment."""
+        number: np.ndarray = self.owner * self.lods + self.lod
+        return number
+
+    def sums(self, number: np.ndarray) -> np.ndarray:
+        """The sums of a number of each fragment, (labels, LODs)."""
+        entries = len(self.labels) * self.lods
+        found: np.ndarray = np.bincount(self.group, weights=number, minlength=entries)
+        return found.reshape(-1, self.lods)
+
+
+def _select(sections: Sections, counts: np.ndarray, min_voxels: int, lods: int) -> _Chosen:
+    """The fragments of labels that are at LOD 0 and have enough voxels."""
+    records, keys = sections.records, morton(sections.records["cell"])
     order = np.lexsort((keys, sections.lods, records["label"]))
     labels, owner = _number_runs(records["label"][order])
     at_base = np.bincount(owner[sections.lods[order] == 0], minlength=len(labels)) > 0
     is_wanted = at_base & (voxels_of(labels, counts) >= min_voxels)
     order = order[is_wanted[owner]]
     labels, owner = _number_runs(records["label"][order])
-    lod, key, size = sections.lods[order], keys[order], records["size"][order]
-    faces, sizes = (
-        np.bincount(owner * lods + lod, weights=number, minlength=len(labels) * lods)
-        for number in (records["faces"][order], size)
+    found = records[order]
+    chosen = _Chosen(
+        labels, np.empty(0), order, found, owner, sections.lods[order], keys[order], lods
     )
-    kept = kept_lods(faces.reshape(-1, lods), sizes.reshape(-1, lods))
-    _refuse_duplicates(records[order], owner, lod, key)
+    _refuse_duplicates(chosen)
+    kept = kept_lods(chosen.sums(found["faces"]), chosen.sums(found["size"]))
+    return replace(chosen, kept=kept)
 
-    nodes = manifest_nodes(owner, lod, key, records["octants"][order], kept)
-    has_bytes = nodes.fragment >= 0
-    node_sizes = np.zeros(len(nodes.label), np.int64)
-    node_sizes[has_bytes] = size[nodes.fragment[has_bytes]]
-    base, base_owner = order[lod == 0], owner[lod == 0]
-    first = base[np.searchsorted(base_owner, np.arange(len(labels)))]
-    shift = _centring_shifts(nodes, records[["lower", "upper"]][first], grid)
-    squares, areas = (records[name][order] for name in ("square", "area"))
-    errors = lod_errors(squares, areas, owner * lods + lod, (len(labels), lods))
+
+def _manifests(chosen: _Chosen, nodes: Nodes, grid: OctreeGrid) -> tuple[np.ndarray, np.ndarray]:
+    """The words of all manifests, and where each begins."""
+    base, first = chosen.base
+    shift = _centring_shifts(nodes, base[["lower", "upper"]][first], grid)
+    shape = len(chosen.labels), grid.num_lods
+    errors = lod_errors(chosen.records["square"], chosen.records["area"], chosen.group, shape)
     scales = lod_scales(errors / grid.scale_nm)
-    words, word_begin = encode_manifests(grid, kept, nodes, node_sizes, shift, scales)
+    return encode_manifests(grid, chosen.kept, nodes, _sizes(chosen, nodes), shift, scales)
 
-    ends = np.concatenate([[0], np.cumsum(node_sizes)])
-    first_node = np.searchsorted(nodes.label, np.arange(len(labels) + 1))
-    # The bytes of all nodes and manifests of earlier labels lie before label l.
+
+def _sizes(chosen: _Chosen, nodes: Nodes) -> np.ndarray:
+    """The bytes of the fragment of each node; 0 for one without a fragment."""
+    sizes = np.zeros(len(nodes.label), np.int64)
+    has_bytes = nodes.fragment >= 0
+    sizes[has_bytes] = chosen.records["size"][nodes.fragment[has_bytes]]
+    return sizes
+
+
+class _Places(NamedTuple):
+    """Places in the shard, in bytes. target: of each fragment; -1 for one that is left out."""
+
+    data_begin: np.ndarray
+    manifest_begin: np.ndarray
+    target: np.ndarray
+
+
+def _place(chosen: _Chosen, nodes: Nodes, word_begin: np.ndarray, begin: int) -> _Places:
+    """Where fragments and manifests go. The bytes of all earlier labels lie before a label's."""
+    ends = np.concatenate([[0], np.cumsum(_sizes(chosen, nodes))])
+    first_node = np.searchsorted(nodes.label, np.arange(len(chosen.labels) + 1))
     data_begin = begin + ends[first_node] + WORD_BYTES * word_begin
     manifest_begin = data_begin.copy()
     manifest_begin[:-1] += np.diff(ends[first_node])
-    target = np.full(len(order), -1, np.int64)
+    target = np.full(len(chosen.order), -1, np.int64)
+    has_bytes = nodes.fragment >= 0
     node_begin = begin + ends[:-1] + WORD_BYTES * word_begin[nodes.label]
     target[nodes.fragment[has_bytes]] = node_begin[has_bytes]
-    destination = np.full(len(records), -1, np.int64)
-    destination[order] = target
-    summary = _summarize(records[base], labels, base_owner, kept, grid)
-    summary["voxels"] = voxels_of(labels, counts)
-    summary["centroid"] = centroids_of(labels, counts, grid)
-    written = nodes.fragment[has_bytes]
-    sums = _sum_by_lod(lod[written], records[order[written]], kept, lods)
-    return ShardLayout(
-        labels, data_begin, manifest_begin, destination, words, word_begin, summary, sums
-    )
+    return _Places(data_begin, manifest_begin, target)
 
 
 def _number_runs(ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,19 +177,16 @@ def _number_runs(ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ascending[new], np.cumsum(new) - 1
 
 
-def _refuse_duplicates(
-    records: np.ndarray, owner: np.ndarray, lod: np.ndarray, key: np.ndarray
-) -> None:
-    """Raise ValueError if two fragments of one label lie in one cell.
-
-    The arrays are sorted by label, LOD and key.
-    """
-    same = (owner[1:] == owner[:-1]) & (lod[1:] == lod[:-1]) & (key[1:] == key[:-1])
+def _refuse_duplicates(chosen: _Chosen) -> None:
+    """Raise ValueError if two fragments of one label lie in one cell."""
+    group, key = chosen.group, chosen.key
+    same = (group[1:] == group[:-1]) & (key[1:] == key[:-1])
     if same.any():
         twice = int(np.flatnonzero(same)[0])
+        record = chosen.records[twice]
         raise ValueError(
-            f"two containers hold the fragment of label {records['label'][twice]} in cell "
-            f"{records['cell'][twice].tolist()} of LOD {lod[twice]}"
+            f"two containers hold the fragment of label {record['label']} in cell "
+            f"{record['cell'].tolist()} of LOD {chosen.lod[twice]}"
         )
 
 
@@ -148,10 +211,11 @@ def _centring_shifts(nodes: Nodes, first: np.ndarray, grid: OctreeGrid) -> np.nd
     return np.where(is_alone[:, None], np.rint((middle - 0.5) * cell / step) * step, 0.0)
 
 
-def _sum_by_lod(lod: np.ndarray, records: np.ndarray, kept: np.ndarray, lods: int) -> np.ndarray:
-    """LOD_SUMS. lod, records: of each fragment that is written. kept: the LODs of each label."""
+def _sum_by_lod(chosen: _Chosen, is_written: np.ndarray, lods: int) -> np.ndarray:
+    """LOD_SUMS of the fragments that are written."""
     sums = np.zeros(lods, LOD_SUMS)
-    sums["labels"] = (kept[:, None] > np.arange(lods)).sum(axis=0)
+    lod, records = chosen.lod[is_written], chosen.records[is_written]
+    sums["labels"] = (chosen.kept[:, None] > np.arange(lods)).sum(axis=0)
     sums["fragments"] = np.bincount(lod, minlength=lods)
     for number, field in (("faces", "faces"), ("bytes", "size")):
         # whole numbers, which float64 holds up to 2^53
@@ -159,18 +223,15 @@ def _sum_by_lod(lod: np.ndarray, records: np.ndarray, kept: np.ndarray, lods: in
     return sums
 
 
-def _summarize(
-    base: np.ndarray, labels: np.ndarray, owner: np.ndarray, kept: np.ndarray, grid: OctreeGrid
-) -> np.ndarray:
-    """The summary: one row per label, from its records at LOD 0.
-
-    base: these records, ordered by label. owner: for each of them the index of its label.
-    """
-    summary = np.zeros(len(labels), SUMMARY)
-    if not len(labels):
+def _summarize(chosen: _Chosen, counts: np.ndarray, grid: OctreeGrid) -> np.ndarray:
+    """SUMMARY of each label, from its records at LOD 0."""
+    summary = np.zeros(len(chosen.labels), SUMMARY)
+    summary["voxels"] = voxels_of(chosen.labels, counts)
+    summary["centroid"] = centroids_of(chosen.labels, counts, grid)
+    if not len(chosen.labels):
         return summary
-    first = np.searchsorted(owner, np.arange(len(labels)))
-    summary["label"], summary["lods"] = labels, kept
+    base, first = chosen.base
+    summary["label"], summary["lods"] = chosen.labels, chosen.kept
     for field in ("volume", "area", "faces"):
         summary[field] = np.add.reduceat(base[field], first)
     origin, cell = np.array(grid.origin_nm), np.array(grid.cell_nm)
