@@ -14,7 +14,7 @@ MAX_BLOCK_VOXELS = 256**3
 # An LOD is cut into as many blocks, so that cores have something to do ...
 MIN_BLOCKS = 8
 # ... but not into smaller ones on average than half of this. A block of dense tissue with as many
-# voxels takes 2 s or more, and its job 0.7 s to start.
+# voxels takes 2 s or more, and its job on a cluster 0.7 s to start.
 WORTHWHILE_VOXELS = 1 << 22
 # Blocks of a sparse volume are doubled so often more: a job takes no longer than in dense tissue.
 SPARSE_GROWTH = 3

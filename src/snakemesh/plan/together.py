@@ -1,8 +1,8 @@
 """Which blocks one job meshes together: those of the last LODs, where these are small.
 
-A job takes a second of CPU time to start, and a small block less than that to mesh. LODs become
-smaller and smaller, so the last ones are one block each. Larger LODs stay apart, so that cores have
-something to do.
+On a cluster, a job takes a second of CPU time to start, and a small block less than that to mesh.
+LODs become smaller and smaller, so the last ones are one block each. Larger LODs stay apart, so
+that cores have something to do.
 """
 
 import math
