@@ -13,11 +13,11 @@ from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import read_marker, remove_markers, write_marker
 from snakemesh.output.remove import remove_tree
 from snakemesh.output.served import differs, served_file
+from snakemesh.tables.segments import add_verdicts
 from snakemesh.verify.findings import merged_findings
 from snakemesh.verify.levels import check_levels
 from snakemesh.verify.properties import check_properties, check_segments
-from snakemesh.verify.segments import add_verdicts
-from snakemesh.verify.table import check_manifolds, lines, write_table
+from snakemesh.verify.table import check_manifolds, lines, verdicts, write_table
 from snakemesh.verify.voxel_pieces import pieces_of_volume
 
 params = snakemake.params
@@ -31,7 +31,7 @@ def add_to_segments(rows: np.ndarray) -> None:
     """
     before = os.stat(params.marker)
     with replacing(folder.segments) as temporary:
-        add_verdicts(Path(folder.segments), temporary, rows)
+        add_verdicts(Path(folder.segments), temporary, rows["label"], verdicts(rows))
     facts = read_marker(params.marker) or {}
     name = os.path.relpath(folder.segments, folder.multires)
     facts["files"][name] = asdict(served_file(folder.segments))

@@ -22,11 +22,14 @@ from snakemesh.tables.table import (
 )
 
 KEY = "segment_properties_csv"
-# What a verification knows of every label (see verify/segments.py).
-VERDICT_NAMES = ("watertight", "volume_error")
+# Descriptions of the columns that a verification adds to `segments.parquet`, by name.
+VERDICTS = {
+    "watertight": "Whether every surface is closed, at every level of detail",
+    "volume_error": "Volume at the finest level of detail / volume of the voxels - 1",
+}
 # Lower-case names that no other column may have: those of the measures, those of the other columns
 # of `segments.parquet`, and those that the viewer uses itself.
-RESERVED_NAMES = frozenset(["id", "label", "name", *(m.name for m in MEASURES), *VERDICT_NAMES])
+RESERVED_NAMES = frozenset(["id", "label", "name", *(m.name for m in MEASURES), *VERDICTS])
 # Names of the column that names the labels.
 _LABEL_NAMES = ("label", "name")
 _WHOLE = r"^[+-]?[0-9]+(\.0*)?$"

@@ -6,7 +6,7 @@ group. Only the job that writes it imports this module: pyarrow takes 0.2 s to i
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from snakemesh.ascending import find
 from snakemesh.output.atomic import replacing
 from snakemesh.tables.measures import MEASURES, SUMMARY
 from snakemesh.tables.merge import Run, in_groups
-from snakemesh.tables.properties import Properties
+from snakemesh.tables.properties import VERDICTS, Properties
 from snakemesh.tables.summaries import all_rows, largest
 
 ROWS_OF_A_GROUP = 1 << 17
@@ -83,20 +84,39 @@ def write_segments(
             *(_field(c.name, c.values.type, c.header) for c in table.columns),
         ]
     )
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with (
-        replacing(path) as temporary,
-        pq.ParquetWriter(
-            temporary,
-            schema,
-            compression="zstd",
-            use_dictionary=texts,
-            sorting_columns=[pq.SortingColumn(0)],
-        ) as writer,
-    ):
+    with replacing(path) as temporary, _writer(temporary, schema) as writer:
         for rows in groups:
             writer.write_table(_group(rows, table, schema), len(rows))
+
+
+def add_verdicts(
+    path: Path, temporary: Path, labels: np.ndarray, verdicts: Mapping[str, pa.Array]
+) -> None:
+    """Copy the table with the columns VERDICTS at its end, instead of those that it may have.
+
+    path: the table. temporary: the copy. labels: uint64, ascending. verdicts: by name of a column
+    its values for these labels; null for other labels. A group of rows is in memory at a time.
+    """
+    file = pq.ParquetFile(path)
+    old = [field for field in file.schema_arrow if field.name not in VERDICTS]
+    new = [_field(name, verdicts[name].type, text) for name, text in VERDICTS.items()]
+    schema = pa.schema([*old, *new])
+    with _writer(temporary, schema) as writer:
+        for i in range(file.num_row_groups):
+            group = file.read_row_group(i, [field.name for field in old])
+            at, is_there = find(labels, group["label"].to_numpy())
+            taken = pa.array(at, mask=~is_there)
+            columns = [*group.columns, *(verdicts[name].take(taken) for name in VERDICTS)]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema), max(len(group), 1))
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    order = [pq.SortingColumn(0)]
+    return pq.ParquetWriter(
+        path, schema, compression="zstd", use_dictionary=texts, sorting_columns=order
+    )
 
 
 def _group(rows: np.ndarray, table: Properties, schema: pa.Schema) -> pa.Table:

@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from snakemesh.tables.properties import VERDICT_NAMES
-from snakemesh.verify.segments import COLUMNS, add_verdicts
+from snakemesh.tables.properties import RESERVED_NAMES, VERDICTS
+from snakemesh.tables.segments import add_verdicts
 from snakemesh.verify.shard import ROW
+from snakemesh.verify.table import verdicts
 
 
 def rows(labels, checked, opened, error):
@@ -17,7 +18,7 @@ def rows(labels, checked, opened, error):
 
 
 def test_a_users_table_may_not_have_the_columns():
-    assert tuple(COLUMNS) == VERDICT_NAMES
+    assert set(VERDICTS) < RESERVED_NAMES
 
 
 def test_labels_get_what_was_found_of_them(tmp_path):
@@ -29,15 +30,16 @@ def test_labels_get_what_was_found_of_them(tmp_path):
     table = pa.table([[2, 5, 7, 2**63], ["a", None, "c", "d"]], pa.schema(fields))
     pq.write_table(table, first, row_group_size=2, compression="zstd")
     found = rows([2, 5, 2**63], [True, False, True], [0, 0, 3], [0.25, 0, np.nan])
-    add_verdicts(first, second, found)
+    add_verdicts(first, second, found["label"], verdicts(found))
     copy = pq.read_table(second)
-    assert copy.drop_columns(VERDICT_NAMES).equals(table, check_metadata=True)
+    assert copy.drop_columns(list(VERDICTS)).equals(table, check_metadata=True)
     assert copy["watertight"].to_pylist() == [True, None, None, False]
     assert copy["volume_error"].to_pylist() == [0.25, None, None, None]
     assert pq.ParquetFile(second).num_row_groups == 2
 
     # a later verification replaces what was found
-    add_verdicts(second, third, rows([7], [True], [0], [0.5]))
+    later = rows([7], [True], [0], [0.5])
+    add_verdicts(second, third, later["label"], verdicts(later))
     again = pq.read_table(third)
     assert again.column_names == copy.column_names
     assert again["watertight"].to_pylist() == [None, None, True, None]
