@@ -13,6 +13,8 @@ dense blocks  all LODs of a volume in one process, in cells of 256: the example,
 job           a job that finds background only: it starts, reads and writes
 planning      a dry run of 20,000 jobs, from metadata alone
 
+Before 0.6.0, the example was another volume: give --volume to compare dense blocks with it.
+
 The revisions take turns in each round, so that others' load meets both.
 """
 
