@@ -1,8 +1,8 @@
 """Who may import whom, and what nobody has to pay for.
 
 A room of the package imports only rooms above it. Planning, jobs, and the stages among the jobs
-import nothing of each other. Verification shares nothing with what it verifies but how arrays are
-opened and functions compiled.
+import nothing of each other; the command imports both. Verification shares nothing with what it
+verifies but how arrays are opened and functions compiled.
 """
 
 import ast
@@ -30,6 +30,8 @@ MAY_IMPORT = {
 # The stages meet in files alone.
 for room in ("pyramid", "mesh", "multires"):
     MAY_IMPORT[room] -= {"pyramid", "mesh", "multires"} - {room}
+# The command prints plans and opens results.
+MAY_IMPORT["cli"] |= set(PLANNING)
 # It compiles the functions of all jobs, and is above them all.
 MAY_IMPORT["compiling"] = {*SHARED, *JOBS, "compiling"}
 # It must not share the mistakes of what it looks at.

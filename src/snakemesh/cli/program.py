@@ -1,14 +1,14 @@
 # PYTHON_ARGCOMPLETE_OK
-"""The command `snakemesh`: what people do with the output of a run."""
+"""The command `snakemesh`: what people do before and after a run."""
 
 import argparse
 
 import argcomplete
 
 from snakemesh import __version__
-from snakemesh.cli import export, view
+from snakemesh.cli import export, plan, view
 
-COMMANDS = {"view": view, "export": export}
+COMMANDS = {"plan": plan, "view": view, "export": export}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -18,8 +18,6 @@ With --url, it serves nothing, and prints a link to share: to a copy of the mesh
 import argparse
 import re
 
-from snakemesh.view.server import ANY_HOST
-
 # Labels that can be selected: each is a part of the URL.
 MOST = 1000
 
@@ -55,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--ids", type=label_list, help="the labels to select, such as 17,4711")
     which.add_argument("--where", help="select by columns of segments.parquet: 'volume > 1e9'")
     parser.add_argument("--port", type=port_number, default=9000)
-    parser.add_argument("--host", default="127.0.0.1", help=f"{ANY_HOST} lets other machines in")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
     parser.add_argument(
         "--elsewhere", action="store_true", help="let a viewer of another site read what is served"
     )

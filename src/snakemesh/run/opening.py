@@ -38,15 +38,30 @@ def open_run(config: Mapping[str, Any], workflow: Any) -> Run:
     is_module = not workflow.modifier.is_main_snakefile()
     if workflow.is_main_process and not is_module:
         refuse_read_only_folder(workflow.main_snakefile)
-    settings = read_settings(typed(config), is_checked=not workflow.is_main_process)
-    out = OutputFolder(os.path.normpath(settings.output_directory))
-    if workflow.is_main_process or not os.path.exists(out.input_state):
-        run = _looked_at(settings, out, workflow, is_module)
-    else:
-        run = _as_kept(settings, out, workflow, is_module)
     if workflow.is_main_process:
-        refuse_other_input(run.made_from, out)
+        return look_at(config, workflow, is_module)
+    settings = read_settings(typed(config), is_checked=True)
+    out = _folder(settings)
+    if os.path.exists(out.input_state):
+        return _as_kept(settings, out, workflow, is_module)
+    return _looked_at(settings, out, workflow, is_module)
+
+
+def look_at(config: Mapping[str, Any], workflow: Any = None, is_module: bool = False) -> Run:
+    """The run of a configuration, planned for its input and its output as they are now.
+
+    workflow: Snakemake's; None for the plan alone, without jobs. Raises UserError, also where the
+    output was made from another input. Nothing is written.
+    """
+    settings = read_settings(typed(config))
+    out = _folder(settings)
+    run = _looked_at(settings, out, workflow, is_module)
+    refuse_other_input(run.made_from, out)
     return run
+
+
+def _folder(settings: Settings) -> OutputFolder:
+    return OutputFolder(os.path.normpath(settings.output_directory))
 
 
 def _looked_at(settings: Settings, out: OutputFolder, workflow: Any, is_module: bool) -> Run:

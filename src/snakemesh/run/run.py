@@ -34,9 +34,9 @@ Wildcards = Any
 class Run:
     """One reading of the Snakefile: by the run that plans, or by a process that runs a job of it.
 
-    workflow: Snakemake's. is_module: whether another workflow uses this one. settings, lists: what
-    the user has asked for. mismatches: by name, why levels of the input are not used. made_from:
-    the fingerprints of all products.
+    workflow: Snakemake's; None where the plan is only printed. is_module: whether another workflow
+    uses this one. settings, lists: what the user has asked for. mismatches: by name, why levels of
+    the input are not used. made_from: the fingerprints of all products.
     """
 
     workflow: Any

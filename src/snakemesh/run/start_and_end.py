@@ -13,21 +13,20 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 from snakemesh.console.quiet import SHOWN, QuietHandler, quieted
 from snakemesh.console.remarks import (
     remarks_after,
-    remarks_before,
     result_lines,
     target_remarks,
     view_command,
 )
 from snakemesh.console.run_start import StartHandler, make_folders
-from snakemesh.console.summary import plan_summary
 from snakemesh.console.watch import verify_report, watch_run
 from snakemesh.errors import UserError
 from snakemesh.output.markers import read_marker
 from snakemesh.products.label_map import write_label_map_state
 from snakemesh.products.provenance import run_document, write_document
+from snakemesh.run.plan_in_words import plan_in_words
 from snakemesh.run.run import Run
 from snakemesh.survey.input_state import write_state
-from snakemesh.survey.label_lists import list_remarks, write_lists
+from snakemesh.survey.label_lists import write_lists
 
 
 def prepare(run: Run) -> None:
@@ -170,10 +169,8 @@ def _say_at_exit(run: Run) -> None:
 
 
 def _summary(run: Run) -> str:
-    """The plan in words, what is left of it, and what there is to say."""
-    remarks = remarks_before(run.made_from, run.out, run.damage)
-    lists = list_remarks(run.settings, run.lists)
-    return plan_summary(run.plan, run.works_left().values(), [*lists, *remarks])
+    """The plan in words, and what is left of it."""
+    return plan_in_words(run, run.works_left().values())
 
 
 def _say(line: str) -> None:
