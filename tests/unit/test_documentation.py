@@ -18,6 +18,8 @@ from formats import Placed, write_array, write_zarr
 from snakemesh.cli.program import parser
 from snakemesh.config.configuration import SCHEMA_PATH, read_settings
 from snakemesh.errors import UserError
+from snakemesh.fragments.container import COUNT, FRAGMENT
+from snakemesh.fragments.container_table import ENTRY, table_bytes
 from snakemesh.plan.plan import make_plan
 from snakemesh.survey.inputs import check_tables, source_levels
 from snakemesh.survey.label_lists import read_lists
@@ -26,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted(str(p.relative_to(REPOSITORY)) for p in REPOSITORY.glob("docs/*.md"))
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "config/README.md", *PAGES)
 # For those who use snakemesh. The others quote code.
-OTHERS = ("docs/design.md", "docs/in-another-workflow.md")
+OTHERS = tuple(f"docs/{n}.md" for n in ("design", "formats", "in-another-workflow", "measurements"))
 GUIDES = ["README.md", *(page for page in PAGES if page not in OTHERS)]
 KEYS = set(yaml.safe_load(SCHEMA_PATH.read_text())["properties"])
 # What the first part of a path in the repository may be. Other paths, such as `multires/info`, are
@@ -80,6 +82,40 @@ def wrong_references(document: str, text: str) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_path_and_link_leads_somewhere(document):
     assert wrong_references(document, text_of(document)) == []
+
+
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if d != "docs/glossary.md"])
+def test_every_page_links_the_glossary(document):
+    assert [link for link in links(text_of(document)) if Path(link).name == "glossary.md"]
+
+
+def test_the_glossary_explains_what_its_drawing_shows():
+    explained = " ".join(re.findall(r"^\| (\*\*.+?) \|", text_of("docs/glossary.md"), re.M))
+    drawn = text_of("docs/glossary.svg")
+    assert "](glossary.svg)" in text_of("docs/glossary.md")
+    for word in ("level", "LOD", "cell", "block", "tile", "fragment", "shard", "super-chunk"):
+        assert f"**{word}**" in explained
+        assert re.search(rf">[^<]*\b{word}", drawn, re.IGNORECASE)
+
+
+def test_the_design_is_short():
+    words = [w for w in text_of("docs/design.md").split() if any(c.isalnum() for c in w)]
+    assert len(words) <= 4000
+
+
+def test_details_of_keys_stand_below_their_tables():
+    rows = re.findall(r"^\|(.+)\|$", text_of("config/README.md"), re.MULTILINE)
+    assert [cell for row in rows for cell in row.split("|") if len(cell.strip()) > 300] == []
+
+
+def test_the_formats_are_those_of_containers():
+    section = text_of("docs/formats.md").split("\n## Containers")[1].split("\n## ")[0]
+    sizes = re.findall(r"^\| (\d+)(?: × \w+)? \|", section, re.MULTILINE)
+    header, entry, checksum, record, count = map(int, sizes)
+    assert header + checksum == table_bytes(0)
+    assert (entry, record, count) == (ENTRY.itemsize, FRAGMENT.itemsize, COUNT.itemsize)
+    fields = section.split("\nA record:")[1].split("\nA count:")[0]
+    assert re.findall(r"`(\w+)`", fields) == list(FRAGMENT.names)
 
 
 def test_the_walk_names_a_path_for_every_question():

@@ -17,7 +17,7 @@ OCTANT_PLANE = 1 << 15
 MIN_LOD_FACES = 50
 # Nor is an LOD if the next finer one has fewer bytes than this: the viewer fetches all coarser LODs
 # of what it shows, so each LOD costs requests also where it is not shown. A larger number means
-# fewer requests for views from near, and more bytes for views from afar (docs/design.md).
+# fewer requests for views from near, and more bytes for views from afar (docs/measurements.md).
 MIN_FINER_BYTES = 1000
 # A Z-order key of 64 bits has room for three coordinates of 21 bits.
 MAX_CELL = (1 << 21) - 1
