@@ -1,6 +1,6 @@
 """Starting jobs on this machine in a fraction of the time that a new Python takes.
 
-Snakemake starts a Python for each job. Instead, `fork_server` loads what jobs need once,
+Snakemake starts a Python for each job. Instead, `compiling.fork_server` loads what jobs need once,
 and forks for each of them. Whatever goes wrong with it, Snakemake starts the job as usual.
 """
 
