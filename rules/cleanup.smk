@@ -8,11 +8,11 @@ if not RESULT.is_done:
         input:
             RESULT.before_cleanup,
         output:
-            OUT.result_marker("{made_from}"),
+            OUT.result_marker("{fingerprint}"),
         log:
-            OUT.log("cleanup.{made_from}"),
+            OUT.log("cleanup.{fingerprint}"),
         benchmark:
-            OUT.benchmark("cleanup.{made_from}")
+            OUT.benchmark("cleanup.{fingerprint}")
         localrule: True
         conda:
             ENVIRONMENT

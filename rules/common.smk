@@ -34,7 +34,7 @@ wildcard_constraints:
     box=r"\d+_\d+_\d+",
     bundle=r"\d+",
     shard=r"[0-9a-f]+",
-    made_from=r"[0-9a-f]{16}",
+    fingerprint=r"[0-9a-f]{16}",
 
 
 # imported here, because these import most of Snakemake, and jobs plan nothing

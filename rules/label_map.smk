@@ -3,11 +3,11 @@
 
 rule label_map:
     output:
-        OUT.label_map_marker("{made_from}"),
+        OUT.label_map_marker("{fingerprint}"),
     log:
-        OUT.log("label_map.{made_from}"),
+        OUT.log("label_map.{fingerprint}"),
     benchmark:
-        OUT.benchmark("label_map.{made_from}")
+        OUT.benchmark("label_map.{fingerprint}")
     priority: FIRST
     conda:
         ENVIRONMENT

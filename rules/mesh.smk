@@ -6,11 +6,11 @@ rule mesh_block:
         EXAMPLE,
         MESHING.before_block,
     output:
-        OUT.container("{lod}", "{box}", "{made_from}"),
+        OUT.container("{lod}", "{box}", "{fingerprint}"),
     log:
-        OUT.log("mesh_block/lod{lod}/{box}.{made_from}"),
+        OUT.log("mesh_block/lod{lod}/{box}.{fingerprint}"),
     benchmark:
-        OUT.benchmark("mesh_block/lod{lod}/{box}.{made_from}")
+        OUT.benchmark("mesh_block/lod{lod}/{box}.{fingerprint}")
     priority: MESHING.priority
     group:
         RUN.if_short("mesh_block", "mesh_lod{lod}")
@@ -40,9 +40,9 @@ if MESHING.together:
         output:
             MESHING.containers_together(),
         log:
-            OUT.log(f"mesh_small_lods.{RUN.made_from.together}"),
+            OUT.log(f"mesh_small_lods.{RUN.fingerprints.together}"),
         benchmark:
-            OUT.benchmark(f"mesh_small_lods.{RUN.made_from.together}")
+            OUT.benchmark(f"mesh_small_lods.{RUN.fingerprints.together}")
         priority: RUN.work("mesh_small_lods", {}).voxels
         conda:
             ENVIRONMENT
@@ -65,11 +65,11 @@ if PLAN.bundles(0):
         input:
             MESHING.before_bundle,
         output:
-            OUT.bundle("{lod}", "{bundle}", "{made_from}"),
+            OUT.bundle("{lod}", "{bundle}", "{fingerprint}"),
         log:
-            OUT.log("mesh_bundle/lod{lod}/{bundle}.{made_from}"),
+            OUT.log("mesh_bundle/lod{lod}/{bundle}.{fingerprint}"),
         benchmark:
-            OUT.benchmark("mesh_bundle/lod{lod}/{bundle}.{made_from}")
+            OUT.benchmark("mesh_bundle/lod{lod}/{bundle}.{fingerprint}")
         conda:
             ENVIRONMENT
         resources:
@@ -87,11 +87,11 @@ rule mesh_blocks_done:
     input:
         MESHING.before_shards,
     output:
-        OUT.blocks_marker("{made_from}"),
+        OUT.blocks_marker("{fingerprint}"),
     log:
-        OUT.log("mesh_blocks_done.{made_from}"),
+        OUT.log("mesh_blocks_done.{fingerprint}"),
     benchmark:
-        OUT.benchmark("mesh_blocks_done.{made_from}")
+        OUT.benchmark("mesh_blocks_done.{fingerprint}")
     localrule: True
     conda:
         ENVIRONMENT

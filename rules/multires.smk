@@ -7,12 +7,12 @@ rule shard:
     input:
         RESULT.before_shard,
     output:
-        marker=OUT.shard_marker("{shard}", "{made_from}"),
-        summary=OUT.summary("{shard}", "{made_from}"),
+        marker=OUT.shard_marker("{shard}", "{fingerprint}"),
+        summary=OUT.summary("{shard}", "{fingerprint}"),
     log:
-        OUT.log("shard/{shard}.{made_from}"),
+        OUT.log("shard/{shard}.{fingerprint}"),
     benchmark:
-        OUT.benchmark("shard/{shard}.{made_from}")
+        OUT.benchmark("shard/{shard}.{fingerprint}")
     conda:
         ENVIRONMENT
     resources:
@@ -31,11 +31,11 @@ rule multires_index:
     input:
         RESULT.before_documents,
     output:
-        OUT.documents_marker("{made_from}"),
+        OUT.documents_marker("{fingerprint}"),
     log:
-        OUT.log("multires_index.{made_from}"),
+        OUT.log("multires_index.{fingerprint}"),
     benchmark:
-        OUT.benchmark("multires_index.{made_from}")
+        OUT.benchmark("multires_index.{fingerprint}")
     localrule: True
     conda:
         ENVIRONMENT

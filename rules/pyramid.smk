@@ -36,11 +36,11 @@ rule pyramid_super_chunk:
         EXAMPLE,
         PYRAMID.before_super_chunk,
     output:
-        OUT.super_chunk_marker("{stage}", "{box}", "{made_from}"),
+        OUT.super_chunk_marker("{stage}", "{box}", "{fingerprint}"),
     log:
-        OUT.log("pyramid_super_chunk/stage{stage}/{box}.{made_from}"),
+        OUT.log("pyramid_super_chunk/stage{stage}/{box}.{fingerprint}"),
     benchmark:
-        OUT.benchmark("pyramid_super_chunk/stage{stage}/{box}.{made_from}")
+        OUT.benchmark("pyramid_super_chunk/stage{stage}/{box}.{fingerprint}")
     priority: FIRST
     group:
         RUN.if_short("pyramid_super_chunk", "pyramid_stage{stage}")

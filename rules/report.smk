@@ -11,9 +11,9 @@ rule report_facts:
     input:
         REPORTING.before_facts,
     output:
-        OUT.report_facts("{made_from}"),
+        OUT.report_facts("{fingerprint}"),
     log:
-        OUT.log("report_facts.{made_from}"),
+        OUT.log("report_facts.{fingerprint}"),
     localrule: True
     conda:
         ENVIRONMENT
@@ -29,11 +29,11 @@ rule report_facts:
 rule report_files:
     input:
         VERIFICATION.before_voxels,
-        planned=OUT.report_facts("{made_from}"),
+        planned=OUT.report_facts("{fingerprint}"),
     output:
         REPORTING.outputs(report),
     log:
-        OUT.log("report_files.{made_from}"),
+        OUT.log("report_files.{fingerprint}"),
     conda:
         ENVIRONMENT
     resources:

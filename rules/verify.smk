@@ -13,13 +13,13 @@ rule verify_voxels:
         VERIFICATION.before_voxels,
         VERIFICATION.finished,
     output:
-        counts=OUT.verify_counts("{box}", "{made_from}"),
-        levels=OUT.verify_levels("{box}", "{made_from}"),
-        pieces=OUT.verify_pieces("{box}", "{made_from}"),
+        counts=OUT.verify_counts("{box}", "{fingerprint}"),
+        levels=OUT.verify_levels("{box}", "{fingerprint}"),
+        pieces=OUT.verify_pieces("{box}", "{fingerprint}"),
     log:
-        OUT.log("verify_voxels/{box}.{made_from}"),
+        OUT.log("verify_voxels/{box}.{fingerprint}"),
     benchmark:
-        OUT.benchmark("verify_voxels/{box}.{made_from}")
+        OUT.benchmark("verify_voxels/{box}.{fingerprint}")
     group:
         RUN.if_short("verify_voxels", "verify_voxels")
     conda:
@@ -39,11 +39,11 @@ rule verify_voxels_done:
     input:
         VERIFICATION.counts,
     output:
-        OUT.verify_counts_marker("{made_from}"),
+        OUT.verify_counts_marker("{fingerprint}"),
     log:
-        OUT.log("verify_voxels_done.{made_from}"),
+        OUT.log("verify_voxels_done.{fingerprint}"),
     benchmark:
-        OUT.benchmark("verify_voxels_done.{made_from}")
+        OUT.benchmark("verify_voxels_done.{fingerprint}")
     localrule: True
     conda:
         ENVIRONMENT
@@ -58,13 +58,13 @@ rule verify_voxels_done:
 
 rule verify_shard:
     input:
-        OUT.verify_counts_marker("{made_from}"),
+        OUT.verify_counts_marker("{fingerprint}"),
     output:
-        OUT.verify_findings("{shard}", "{made_from}"),
+        OUT.verify_findings("{shard}", "{fingerprint}"),
     log:
-        OUT.log("verify_shard/{shard}.{made_from}"),
+        OUT.log("verify_shard/{shard}.{fingerprint}"),
     benchmark:
-        OUT.benchmark("verify_shard/{shard}.{made_from}")
+        OUT.benchmark("verify_shard/{shard}.{fingerprint}")
     conda:
         ENVIRONMENT
     resources:
@@ -82,11 +82,11 @@ rule verify_table:
     input:
         VERIFICATION.findings,
     output:
-        OUT.verify_marker("{made_from}"),
+        OUT.verify_marker("{fingerprint}"),
     log:
-        OUT.log("verify_table.{made_from}"),
+        OUT.log("verify_table.{fingerprint}"),
     benchmark:
-        OUT.benchmark("verify_table.{made_from}")
+        OUT.benchmark("verify_table.{fingerprint}")
     # what fails now fails again
     retries: 0
     localrule: True

@@ -11,7 +11,7 @@ import numpy as np
 from snakemesh.errors import DamagedError
 from snakemesh.output.atomic import sync_folder
 from snakemesh.output.job_log import job_log
-from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
+from snakemesh.output.markers import discard_if_damaged, read_marker, remove_markers, write_marker
 from snakemesh.output.remove import remove_files, remove_leftovers, remove_tree
 from snakemesh.output.served import what_is_wrong
 
@@ -23,7 +23,7 @@ def refuse_damaged_shards() -> None:
     """Look at all shards once more: a job of an older run may have written one meanwhile."""
     for marker in params.shards:
         shard = folder.shard(Path(marker).name.split(".")[0])
-        with distrusting([marker]):
+        with discard_if_damaged([marker]):
             if what_is_wrong(shard, (read_marker(marker) or {}).get("served", {})):
                 raise DamagedError(Path(shard), "is not what was written")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemesh.errors import DamagedError
 from snakemesh.fragments.container import read_origin
 from snakemesh.output.job_log import job_log
-from snakemesh.output.markers import distrusting, write_marker
+from snakemesh.output.markers import discard_if_damaged, write_marker
 
 params = snakemake.params
 blocks = params.folder.blocks
@@ -21,7 +21,7 @@ def refuse_damaged_bundles() -> None:
             raise DamagedError(path, "is gone" if not path.exists() else "is damaged")
 
 
-with job_log(snakemake.log[0], "mesh_blocks_done"), distrusting([]):
+with job_log(snakemake.log[0], "mesh_blocks_done"), discard_if_damaged([]):
     if params.bundled:
         refuse_damaged_bundles()
     containers = [str(Path(path).relative_to(blocks)) for path in params.containers]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from snakemesh.fragments.bundle import write_bundle
 from snakemesh.output.job_log import job_log
-from snakemesh.output.markers import distrusting
+from snakemesh.output.markers import discard_if_damaged
 
 wildcards = snakemake.wildcards
 with (
     job_log(snakemake.log[0], f"mesh_bundle lod {wildcards.lod} {wildcards.bundle}") as log,
-    distrusting([]),
+    discard_if_damaged([]),
 ):
     path = Path(snakemake.output[0])
     path.parent.mkdir(parents=True, exist_ok=True)

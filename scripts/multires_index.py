@@ -5,7 +5,7 @@ from dataclasses import asdict
 from snakemesh.multires.counts import totals
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
 from snakemesh.output.job_log import job_log
-from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
+from snakemesh.output.markers import discard_if_damaged, read_marker, remove_markers, write_marker
 from snakemesh.output.served import served_file
 from snakemesh.tables.merge import Run
 from snakemesh.tables.properties import NO_PROPERTIES, read_properties
@@ -18,7 +18,7 @@ folder, job = params.folder, params.job
 
 def summary_of(marker: str, path: str) -> Run:
     """The summary of a shard, which must be what its marker says."""
-    with distrusting([marker]):
+    with discard_if_damaged([marker]):
         return checked_summary(path, (read_marker(marker) or {}).get("summary", {}))
 
 

@@ -10,13 +10,13 @@ from snakemesh.multires.counts import label_counts, left_out, not_found
 from snakemesh.multires.shard import write_shard, write_unsharded
 from snakemesh.output.atomic import replacing, sync_filesystem
 from snakemesh.output.job_log import job_log
-from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
+from snakemesh.output.markers import discard_if_damaged, read_marker, remove_markers, write_marker
 from snakemesh.output.served import served_file, served_labels
 
 params, output, name = snakemake.params, snakemake.output, snakemake.wildcards.shard
 folder, job = params.folder, params.job
 blocks_marker = params.blocks_marker
-with job_log(snakemake.log[0], f"shard {name}") as log, distrusting([blocks_marker]):
+with job_log(snakemake.log[0], f"shard {name}") as log, discard_if_damaged([blocks_marker]):
     blocks = read_marker(blocks_marker)
     if blocks is None:
         raise DamagedError(Path(blocks_marker), "is damaged")

@@ -139,10 +139,10 @@ class Bench:
 
     def before_first_voxel(self, side: int, submitted: str) -> tuple[float, float]:
         """Seconds until a job's script starts, and seconds until the job opens its log."""
-        wildcards = r"mesh_block:lod=(\d+),box=(\d+_\d+_\d+),made_from=(\w+)"
-        lod, box, made_from = re.search(wildcards, submitted).groups()
+        wildcards = r"mesh_block:lod=(\d+),box=(\d+_\d+_\d+),fingerprint=(\w+)"
+        lod, box, fingerprint = re.search(wildcards, submitted).groups()
         logs = self.scratch / f"out{side}" / "logs" / "mesh_block" / f"lod{lod}"
-        log = logs / f"{box}.{made_from}.log"
+        log = logs / f"{box}.{fingerprint}.log"
         log.unlink(missing_ok=True)
         scripts = self.repository / ".snakemake" / "scripts"
         began = time.perf_counter()

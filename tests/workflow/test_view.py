@@ -30,7 +30,7 @@ from neuroglancer_page import (
     serving,
 )
 from running import digests
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.provenance import run_document, write_document
 from snakemesh.survey.input_state import InputState
 from snakemesh.verify.checks import to_nm, welded
@@ -68,7 +68,7 @@ def far(volume, tmp_path_factory) -> Output:
     in_process.build_pyramid(plan)
     root = folder / "far"
     shutil.copytree(in_process.mesh(plan), root / "multires")
-    document = run_document(MadeFrom(plan, InputState(plan, {})))
+    document = run_document(Fingerprints(plan, InputState(plan, {})))
     write_document(str(root / "snakemesh.json"), document)
     return read_output(root)
 

@@ -16,7 +16,7 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.jobs import level_part, shard_names
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.together import blocks_together
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 
 # The most jobs of a step that are looked at, spread evenly.
 MOST_JOBS = 4000
@@ -40,9 +40,9 @@ class Step:
     jobs: list[tuple[str, float]]
 
 
-def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
+def expected_steps(fingerprints: Fingerprints, folder: OutputFolder) -> list[Step]:
     """The steps that made an output, and those that verified it, in their order."""
-    plan, together = made_from.plan, blocks_together(made_from.plan)
+    plan, together = fingerprints.plan, blocks_together(fingerprints.plan)
     blocks = [
         {"lod": str(lod), "box": box_name(index)}
         for lod in range(plan.num_lods)
@@ -71,7 +71,7 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
             f"pyramid_super_chunk, {levels}",
             [{"stage": str(number), "box": box_name(box)} for box in indices(found.grid)],
             lambda stage, box: (
-                f"/stage{stage}/{box}.{made_from.super_chunk(number, box_index(box))}"
+                f"/stage{stage}/{box}.{fingerprints.super_chunk(number, box_index(box))}"
             ),
         )
 
@@ -79,7 +79,7 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
         return step(
             f"mesh_block, LOD {lod}",
             [each for each in blocks if each["lod"] == str(lod)],
-            lambda box, **_: f"/lod{lod}/{box}.{made_from.block(lod, box_index(box))}",
+            lambda box, **_: f"/lod{lod}/{box}.{fingerprints.block(lod, box_index(box))}",
             lod,
         )
 
@@ -87,47 +87,47 @@ def expected_steps(made_from: MadeFrom, folder: OutputFolder) -> list[Step]:
         step(
             "label_map",
             [] if plan.table is None else [{}],
-            lambda: f".{made_from.label_map}",
+            lambda: f".{fingerprints.label_map}",
         ),
         *(stage(number) for number in range(len(plan.needed_stages))),
         *(lod_of_blocks(lod) for lod in range(plan.num_lods)),
         step(
             "mesh_small_lods",
             [{}] if together else [],
-            lambda: f".{made_from.together}",
+            lambda: f".{fingerprints.together}",
         ),
         step(
             "mesh_bundle",
             [{"lod": str(lod), "bundle": str(number)} for lod, number in bundles],
-            lambda lod, bundle: f"/lod{lod}/{bundle}.{made_from.bundle(int(lod), int(bundle))}",
+            lambda lod, bundle: f"/lod{lod}/{bundle}.{fingerprints.bundle(int(lod), int(bundle))}",
         ),
         step(
             "shard",
             shards,
-            lambda shard: f"/{shard}.{made_from.shards}",
+            lambda shard: f"/{shard}.{fingerprints.shards}",
         ),
         step(
             "multires_index",
             [{}],
-            lambda: f".{made_from.documents}",
+            lambda: f".{fingerprints.documents}",
         ),
         step(
             "verify_voxels",
             [{"box": box_name(index)} for index in indices(plan.blocks(0))],
-            lambda box: f"/{box}.{made_from.verified}",
+            lambda box: f"/{box}.{fingerprints.verified}",
         ),
         step(
             "verify_shard",
             shards,
-            lambda shard: f"/{shard}.{made_from.verified}",
+            lambda shard: f"/{shard}.{fingerprints.verified}",
         ),
     ]
     return [each for each in found if each is not None]
 
 
-def planned_facts(made_from: MadeFrom, folder: OutputFolder) -> dict[str, Any]:
+def planned_facts(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str, Any]:
     """What planning knows for the report: values that JSON can hold. Triples are z y x, in nm."""
-    plan, settings = made_from.plan, made_from.plan.settings
+    plan, settings = fingerprints.plan, fingerprints.plan.settings
     return {
         "plan": plan_summary(plan, None),
         "input": settings.input_path,
@@ -135,9 +135,9 @@ def planned_facts(made_from: MadeFrom, folder: OutputFolder) -> dict[str, Any]:
         "voxel_nm": plan.source.voxel_size,
         "shape": plan.levels[0].shape,
         "num_lods": plan.num_lods,
-        "steps": [asdict(step) for step in expected_steps(made_from, folder)],
-        "shard_markers": [folder.shard_marker(n, made_from.shards) for n in shard_names(plan)],
-        "documents": folder.documents_marker(made_from.documents),
+        "steps": [asdict(step) for step in expected_steps(fingerprints, folder)],
+        "shard_markers": [folder.shard_marker(n, fingerprints.shards) for n in shard_names(plan)],
+        "documents": folder.documents_marker(fingerprints.documents),
     }
 
 

@@ -58,7 +58,7 @@ class Attempt:
         words = (
             f"{key} {value}" if key in ("lod", "stage") else value
             for key, value in self.wildcards.items()
-            if key != "made_from"
+            if key != "fingerprint"
         )
         return " ".join(words)
 

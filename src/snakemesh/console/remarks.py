@@ -13,7 +13,7 @@ from snakemesh.label_list import WHY_LEFT_OUT
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.plan.placement import FAR_VOXELS
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.provenance import changes, run_document
 from snakemesh.survey.input_state import is_checked, number_of_chunks
 
@@ -24,14 +24,14 @@ _TARGETS = ("all", "pyramid", "verify", "report")
 
 
 def remarks_before(
-    made_from: MadeFrom, folder: OutputFolder, damage: Mapping[str, str]
+    fingerprints: Fingerprints, folder: OutputFolder, damage: Mapping[str, str]
 ) -> list[str]:
     """Lines to follow the plan. damage: by marker, what is damaged and is made again."""
-    lines = [_input_line(made_from)]
-    if not made_from.plan.source.has_unit:
-        path = made_from.plan.source.path
+    lines = [_input_line(fingerprints)]
+    if not fingerprints.plan.source.has_unit:
+        path = fingerprints.plan.source.path
         lines.append(f"  units    the metadata of {path} name none: taken for nanometres")
-    if (far := made_from.plan.voxels_from_zero) > FAR_VOXELS:
+    if (far := fingerprints.plan.voxels_from_zero) > FAR_VOXELS:
         off = np.spacing(np.float32(far))
         lines.append(
             f"  far away {far:,.0f} voxels from 0: Neuroglancer, which computes in 32 bits, draws "
@@ -40,7 +40,7 @@ def remarks_before(
     lines += _shortened("damaged", (f"{what}: made again" for what in damage.values()))
     before = read_marker(folder.run_document)
     if before is not None:
-        lines += _shortened("changed", changes(before, run_document(made_from)))
+        lines += _shortened("changed", changes(before, run_document(fingerprints)))
     elif os.path.exists(folder.info):
         lines.append(
             f"  older    {folder.multires} is of a version that does not say what it was made "
@@ -108,8 +108,8 @@ def target_remarks(unknown: Iterable[str]) -> list[str]:
     ]
 
 
-def _input_line(made_from: MadeFrom) -> str:
-    plan = made_from.plan
+def _input_line(fingerprints: Fingerprints) -> str:
+    plan = fingerprints.plan
     if is_checked(plan):
         return f"  input    {number_of_chunks(plan):,} chunks, checked for changes"
     return (

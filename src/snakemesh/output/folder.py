@@ -35,8 +35,9 @@ logs/, benchmarks/                      a file per job, by rule
 logs/lsf/, logs/slurm/                  what the cluster says of jobs, until they have succeeded
 logs/failures.jsonl                     a line for each attempt at a job that failed
 
-<hash> stands for what a product is made from (`plan.made_from`). A product of another configuration
-or of another state of the input has another name: it is never taken for the one that is wanted.
+<hash> stands for the fingerprint of a product, of what it is made from (`products.fingerprints`).
+A product of another configuration or of another state of the input has another name: it is never
+taken for the one that is wanted.
 """
 
 import re
@@ -133,20 +134,20 @@ class OutputFolder:
         """The folder of the table of bodies as jobs read it, and of which labels they have seen."""
         return f"{self.work}/label_map"
 
-    def label_map(self, made_from: str) -> str:
+    def label_map(self, fingerprint: str) -> str:
         """The table of bodies, sorted."""
-        return f"{self.label_maps}/{made_from}.npy"
+        return f"{self.label_maps}/{fingerprint}.npy"
 
-    def label_map_marker(self, made_from: str) -> str:
+    def label_map_marker(self, fingerprint: str) -> str:
         """The marker that says the sorted table of bodies and its index are there."""
-        return f"{self.label_maps}/{made_from}.done"
+        return f"{self.label_maps}/{fingerprint}.done"
 
-    def seen(self, kind: str, box: str, made_from: str) -> str:
+    def seen(self, kind: str, box: str, fingerprint: str) -> str:
         """Where it is recorded which labels a job has seen, without token and suffix.
 
         kind: "stage", of a super-chunk, or "lod", of a block.
         """
-        return f"{self.label_maps}/seen/{kind}/{box}.{made_from}"
+        return f"{self.label_maps}/seen/{kind}/{box}.{fingerprint}"
 
     def shard(self, shard: str) -> str:
         """The shard file of the shard that `shard_name` names."""
@@ -171,80 +172,80 @@ class OutputFolder:
         """The folder of the markers of the levels that are built."""
         return f"{self.work}/pyramid"
 
-    def levels_marker(self, made_from: str) -> str:
+    def levels_marker(self, fingerprint: str) -> str:
         """The marker that says the group of the levels and its empty arrays exist."""
-        return f"{self.pyramid_markers}/levels.{made_from}.done"
+        return f"{self.pyramid_markers}/levels.{fingerprint}.done"
 
-    def super_chunk_marker(self, stage: int | str, box: str, made_from: str) -> str:
+    def super_chunk_marker(self, stage: int | str, box: str, fingerprint: str) -> str:
         """The marker that says a super-chunk of a stage is filled."""
-        return f"{self.pyramid_markers}/stage{stage}/{box}.{made_from}.done"
+        return f"{self.pyramid_markers}/stage{stage}/{box}.{fingerprint}.done"
 
     @property
     def blocks(self) -> str:
         """The folder of the containers of all blocks."""
         return f"{self.work}/mesh"
 
-    def container(self, lod: int | str, box: str, made_from: str) -> str:
+    def container(self, lod: int | str, box: str, fingerprint: str) -> str:
         """The container of a block of an LOD."""
-        return f"{self.blocks}/lod{lod}/{box}.{made_from}.fragments"
+        return f"{self.blocks}/lod{lod}/{box}.{fingerprint}.fragments"
 
-    def bundle(self, lod: int | str, number: int | str, made_from: str) -> str:
+    def bundle(self, lod: int | str, number: int | str, fingerprint: str) -> str:
         """The containers of the blocks of a bundle of an LOD, as one."""
-        return f"{self.blocks}/bundles/lod{lod}/{number}.{made_from}.fragments"
+        return f"{self.blocks}/bundles/lod{lod}/{number}.{fingerprint}.fragments"
 
-    def blocks_marker(self, made_from: str) -> str:
+    def blocks_marker(self, fingerprint: str) -> str:
         """The marker that says all blocks are meshed, and lists what the shards read."""
-        return f"{self.blocks}/blocks.{made_from}.done"
+        return f"{self.blocks}/blocks.{fingerprint}.done"
 
     @property
     def summaries(self) -> str:
         """The folder of the summaries of all shards."""
         return f"{self.work}/shards"
 
-    def summary(self, shard: str, made_from: str) -> str:
+    def summary(self, shard: str, fingerprint: str) -> str:
         """The summary of a shard."""
-        return f"{self.summaries}/{shard}.{made_from}.npy"
+        return f"{self.summaries}/{shard}.{fingerprint}.npy"
 
-    def shard_marker(self, shard: str, made_from: str) -> str:
+    def shard_marker(self, shard: str, fingerprint: str) -> str:
         """The marker that says a shard and its summary are written."""
-        return f"{self.summaries}/{shard}.{made_from}.done"
+        return f"{self.summaries}/{shard}.{fingerprint}.done"
 
-    def documents_marker(self, made_from: str) -> str:
+    def documents_marker(self, fingerprint: str) -> str:
         """The marker that says the documents beside the shards are written."""
-        return f"{self.work}/documents.{made_from}.done"
+        return f"{self.work}/documents.{fingerprint}.done"
 
-    def result_marker(self, made_from: str) -> str:
+    def result_marker(self, fingerprint: str) -> str:
         """The marker that says the files that only jobs needed are removed."""
-        return f"{self.work}/result.{made_from}.done"
+        return f"{self.work}/result.{fingerprint}.done"
 
     @property
     def verify(self) -> str:
         """The folder of what is found while the output is verified."""
         return f"{self.work}/verify"
 
-    def verify_counts(self, box: str, made_from: str) -> str:
+    def verify_counts(self, box: str, fingerprint: str) -> str:
         """The labels of a box of s0, counted afresh."""
-        return f"{self.verify}/voxels/{box}.{made_from}.npy"
+        return f"{self.verify}/voxels/{box}.{fingerprint}.npy"
 
-    def verify_levels(self, box: str, made_from: str) -> str:
+    def verify_levels(self, box: str, fingerprint: str) -> str:
         """What was found of the input's own levels in a box of s0."""
-        return f"{self.verify}/voxels/{box}.{made_from}.levels.npz"
+        return f"{self.verify}/voxels/{box}.{fingerprint}.levels.npz"
 
-    def verify_pieces(self, box: str, made_from: str) -> str:
+    def verify_pieces(self, box: str, fingerprint: str) -> str:
         """The pieces of the labels of a box, and how they go on in its neighbours."""
-        return f"{self.verify}/voxels/{box}.{made_from}.pieces.npz"
+        return f"{self.verify}/voxels/{box}.{fingerprint}.pieces.npz"
 
-    def verify_counts_marker(self, made_from: str) -> str:
+    def verify_counts_marker(self, fingerprint: str) -> str:
         """The marker that says all of s0 is counted, and lists the counts."""
-        return f"{self.verify}/voxels.{made_from}.done"
+        return f"{self.verify}/voxels.{fingerprint}.done"
 
-    def verify_findings(self, shard: str, made_from: str) -> str:
+    def verify_findings(self, shard: str, fingerprint: str) -> str:
         """What was found in a shard."""
-        return f"{self.verify}/{shard}.{made_from}.npz"
+        return f"{self.verify}/{shard}.{fingerprint}.npz"
 
-    def verify_marker(self, made_from: str) -> str:
+    def verify_marker(self, fingerprint: str) -> str:
         """The marker that says the output was verified, and nothing failed."""
-        return f"{self.work}/verify.{made_from}.done"
+        return f"{self.work}/verify.{fingerprint}.done"
 
     @property
     def verify_table(self) -> str:
@@ -256,13 +257,13 @@ class OutputFolder:
         """The folder of the report."""
         return f"{self.root}/{REPORT}"
 
-    def report_facts(self, made_from: str) -> str:
+    def report_facts(self, fingerprint: str) -> str:
         """What there is to report."""
-        return self.report_file("facts.json", made_from)
+        return self.report_file("facts.json", fingerprint)
 
-    def report_file(self, name: str, made_from: str) -> str:
+    def report_file(self, name: str, fingerprint: str) -> str:
         """A picture, a table or the first page of the report."""
-        return f"{self.report}/{made_from}/{name}"
+        return f"{self.report}/{fingerprint}/{name}"
 
     def log(self, job: str) -> str:
         """The log of a job; `job` is "rule" or "rule/box"."""

@@ -32,7 +32,7 @@ def read_marker(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 @contextmanager
-def distrusting(markers: Iterable[str]) -> Iterator[None]:
+def discard_if_damaged(markers: Iterable[str]) -> Iterator[None]:
     """Where a job finds that what it reads is damaged, remove that and the markers vouching for it.
 
     Nothing but products of a run may be read within: what is damaged is deleted.

@@ -19,47 +19,47 @@ from snakemesh.output.remove import LABEL_FILE
 from snakemesh.output.served import what_is_wrong
 from snakemesh.plan.jobs import built_files, shard_names, super_chunk_job
 from snakemesh.plan.plan import Plan
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 
 # Threads that ask a filesystem: on a network filesystem each question waits for a server.
 _THREADS = 16
 
 
-def damaged_levels(made_from: MadeFrom, folder: OutputFolder) -> dict[str, str]:
+def damaged_levels(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str, str]:
     """By marker what is wrong with the levels that are built, all of them or a super-chunk."""
-    plan = made_from.plan
-    group_marker = folder.levels_marker(made_from.group)
+    plan = fingerprints.plan
+    group_marker = folder.levels_marker(fingerprints.group)
     if not plan.stages or not os.path.exists(group_marker):
         return {}
     super_chunks = {
         (number, index): folder.super_chunk_marker(
-            number, box_name(index), made_from.super_chunk(number, index)
+            number, box_name(index), fingerprints.super_chunk(number, index)
         )
         for number, stage in enumerate(plan.stages)
         for index in indices(stage.grid)
     }
-    if wrong := _group_damage(made_from):
+    if wrong := _group_damage(fingerprints):
         return {marker: wrong for marker in (group_marker, *super_chunks.values())}
     with ThreadPoolExecutor(_THREADS) as pool:
         found = pool.map(lambda item: _super_chunk_damage(plan, *item), super_chunks.items())
     return {marker: wrong for marker, wrong in found if wrong}
 
 
-def damaged_meshes(made_from: MadeFrom, folder: OutputFolder) -> dict[str, str]:
+def damaged_meshes(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str, str]:
     """By marker what is wrong with what is served."""
     if not os.path.isdir(folder.summaries):
         return {}
-    found = dict(_damaged_shards(made_from, folder))
-    marker = folder.documents_marker(made_from.documents)
+    found = dict(_damaged_shards(fingerprints, folder))
+    marker = folder.documents_marker(fingerprints.documents)
     for name, record in _record(marker, "files").items():
         if wrong := what_is_wrong(f"{folder.multires}/{name}", record):
             found[marker] = wrong
     return found
 
 
-def _group_damage(made_from: MadeFrom) -> str | None:
+def _group_damage(fingerprints: Fingerprints) -> str | None:
     """What is wrong with the documents of the group and of its arrays."""
-    plan = made_from.plan
+    plan = fingerprints.plan
     is_zarr3 = plan.source.format == "zarr3"
     if not Path(plan.pyramid_path, "zarr.json" if is_zarr3 else ".zattrs").is_file():
         return f"{plan.pyramid_path} is gone"
@@ -89,12 +89,13 @@ def _super_chunk_damage(
     return marker, None
 
 
-def _damaged_shards(made_from: MadeFrom, folder: OutputFolder) -> Iterator[tuple[str, str]]:
+def _damaged_shards(fingerprints: Fingerprints, folder: OutputFolder) -> Iterator[tuple[str, str]]:
     markers = {
-        name: folder.shard_marker(name, made_from.shards) for name in shard_names(made_from.plan)
+        name: folder.shard_marker(name, fingerprints.shards)
+        for name in shard_names(fingerprints.plan)
     }
     there = {name: marker for name, marker in markers.items() if os.path.exists(marker)}
-    if made_from.plan.settings.sharded:
+    if fingerprints.plan.settings.sharded:
         for name, marker in there.items():
             if wrong := what_is_wrong(folder.shard(name), _record(marker, "served")):
                 yield marker, wrong

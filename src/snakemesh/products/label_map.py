@@ -17,7 +17,7 @@ from snakemesh.errors import DamagedError, UserError
 from snakemesh.job_records import LabelMap
 from snakemesh.output.atomic import replacing
 from snakemesh.output.folder import OutputFolder
-from snakemesh.products.made_from import MadeFrom, Tokens
+from snakemesh.products.fingerprints import Fingerprints, Tokens
 from snakemesh.survey.input_state import kept_arrays
 from snakemesh.tables.bodies import TableFacts, batches, content_hash, table_facts
 from snakemesh.tables.seen import read_record, record_path, tokens_in
@@ -52,48 +52,48 @@ def read_table_of_run(settings: Settings, folder: OutputFolder) -> TableFacts | 
     return TableFacts(str(kept["content"]), int(kept["rows"]), int(kept["largest"]))
 
 
-def look_at_tokens(made_from: MadeFrom, folder: OutputFolder) -> Tokens | None:
+def look_at_tokens(fingerprints: Fingerprints, folder: OutputFolder) -> Tokens | None:
     """The tokens of all jobs that read labels, by what earlier runs have seen there.
 
-    made_from: without tokens. None if labels are meshed as they are. Raises UserError if the table
-    gives a label that was seen to two bodies.
+    fingerprints: without tokens. None if labels are meshed as they are. Raises UserError if the
+    table gives a label that was seen to two bodies.
     """
-    if made_from.plan.table is None:
+    if fingerprints.plan.table is None:
         return None
-    now = np.uint64(int(made_from.label_map, 16))
-    stages = made_from.plan.stages
-    grids = {"stage": stages[0].grid if stages else (0, 0, 0), "lod": made_from.plan.blocks(0)}
+    now = np.uint64(int(fingerprints.label_map, 16))
+    stages = fingerprints.plan.stages
+    grids = {"stage": stages[0].grid if stages else (0, 0, 0), "lod": fingerprints.plan.blocks(0)}
     tokens = {kind: np.full(grid, now) for kind, grid in grids.items()}
     others = []
     for kind, grid in grids.items():
         known = tokens_in(Path(folder.seen(kind, "*", "*")).parent)
         for index in indices(grid):
-            place = _place(made_from, folder, kind, index)
+            place = _place(fingerprints, folder, kind, index)
             found = known.get(Path(place).name, [])
             if found and now not in found and (seen := read_record(place, found[0])) is not None:
                 others.append((tokens[kind], index, found[0], seen))
     if others:
         labels = np.unique(np.concatenate([seen.labels for *_, seen in others]))
-        bodies = _bodies_now(made_from, folder, labels)
+        bodies = _bodies_now(fingerprints, folder, labels)
         for array, index, token, seen in others:
             if np.array_equal(bodies[np.searchsorted(labels, seen.labels)], seen.bodies):
                 array[index] = token
     return tokens
 
 
-def read_tokens_of_run(made_from: MadeFrom, folder: OutputFolder) -> Tokens | None:
+def read_tokens_of_run(fingerprints: Fingerprints, folder: OutputFolder) -> Tokens | None:
     """The tokens as the run that plans has seen them, or as they are if none has yet."""
-    if made_from.plan.table is None:
+    if fingerprints.plan.table is None:
         return None
     if not Path(folder.label_map_state).exists():
-        return look_at_tokens(made_from, folder)
+        return look_at_tokens(fingerprints, folder)
     kept = _kept(folder)
     return {kind: kept[kind] for kind in ("stage", "lod")}
 
 
-def write_label_map_state(made_from: MadeFrom, folder: OutputFolder) -> None:
+def write_label_map_state(fingerprints: Fingerprints, folder: OutputFolder) -> None:
     """Keep for the jobs of a run what it has seen of the table."""
-    table, tokens = made_from.plan.table, made_from.tokens
+    table, tokens = fingerprints.plan.table, fingerprints.tokens
     if table is None or tokens is None:
         return
     with replacing(folder.label_map_state) as temporary, open(temporary, "wb") as file:
@@ -101,58 +101,58 @@ def write_label_map_state(made_from: MadeFrom, folder: OutputFolder) -> None:
         np.savez(file, **facts, **tokens, largest=np.uint64(table.largest))  # type: ignore[arg-type]
 
 
-def damaged_label_map(made_from: MadeFrom, folder: OutputFolder) -> dict[str, str]:
+def damaged_label_map(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str, str]:
     """By marker what is wrong with the sorted table."""
-    if made_from.plan.table is None:
+    if fingerprints.plan.table is None:
         return {}
-    marker = folder.label_map_marker(made_from.label_map)
+    marker = folder.label_map_marker(fingerprints.label_map)
     try:
         if Path(marker).exists():
-            open_sorted(folder.label_map(made_from.label_map), marker)
+            open_sorted(folder.label_map(fingerprints.label_map), marker)
     except DamagedError as error:
         return {marker: str(error).split(";")[0]}
     return {}
 
 
 def label_map_of(
-    made_from: MadeFrom, folder: OutputFolder, kind: str, number: int, index: Index
+    fingerprints: Fingerprints, folder: OutputFolder, kind: str, number: int, index: Index
 ) -> LabelMap | None:
     """How a job maps the labels that it reads; None if it reads bodies, or no table is set.
 
     kind, number: of `Tokens`, and the number of its stage or of its LOD.
     """
-    if made_from.tokens is None or number > 0:
+    if fingerprints.tokens is None or number > 0:
         return None
     return LabelMap(
-        path=folder.label_map(made_from.label_map),
-        marker=folder.label_map_marker(made_from.label_map),
-        keep_rest=_keeps_rest(made_from.plan.settings),
-        dtype=made_from.plan.dtype,
-        record=_place(made_from, folder, kind, index),
-        token=int(made_from.tokens[kind][index]),
+        path=folder.label_map(fingerprints.label_map),
+        marker=folder.label_map_marker(fingerprints.label_map),
+        keep_rest=_keeps_rest(fingerprints.plan.settings),
+        dtype=fingerprints.plan.dtype,
+        record=_place(fingerprints, folder, kind, index),
+        token=int(fingerprints.tokens[kind][index]),
     )
 
 
-def records_of_run(made_from: MadeFrom, folder: OutputFolder) -> list[str]:
+def records_of_run(fingerprints: Fingerprints, folder: OutputFolder) -> list[str]:
     """The files that say which labels the jobs of a run have seen."""
     return [
-        record_path(_place(made_from, folder, kind, index), int(tokens[index]))
-        for kind, tokens in (made_from.tokens or {}).items()
+        record_path(_place(fingerprints, folder, kind, index), int(tokens[index]))
+        for kind, tokens in (fingerprints.tokens or {}).items()
         for index in indices(triple(tokens.shape))
     ]
 
 
-def _place(made_from: MadeFrom, folder: OutputFolder, kind: str, index: Index) -> str:
-    return folder.seen(kind, box_name(index), made_from.seen(kind, index))
+def _place(fingerprints: Fingerprints, folder: OutputFolder, kind: str, index: Index) -> str:
+    return folder.seen(kind, box_name(index), fingerprints.seen(kind, index))
 
 
 def _keeps_rest(settings: Settings) -> bool:
     return settings.label_map_rest == "keep"
 
 
-def _bodies_now(made_from: MadeFrom, folder: OutputFolder, labels: np.ndarray) -> np.ndarray:
+def _bodies_now(fingerprints: Fingerprints, folder: OutputFolder, labels: np.ndarray) -> np.ndarray:
     """The bodies of ascending labels in the table as it is now, which may not be sorted yet."""
-    settings, name = made_from.plan.settings, made_from.label_map
+    settings, name = fingerprints.plan.settings, fingerprints.label_map
     try:
         table = open_sorted(folder.label_map(name), folder.label_map_marker(name))
         return table.bodies_of(labels, _keeps_rest(settings))

@@ -17,22 +17,22 @@ from snakemesh.config.paths import spellings
 from snakemesh.errors import UserError
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.provenance import input_paths, part
 
 
-def refuse_other_input(made_from: MadeFrom, folder: OutputFolder) -> None:
+def refuse_other_input(fingerprints: Fingerprints, folder: OutputFolder) -> None:
     """Raise UserError if a run would replace what was made from another input, or an unknown one.
 
     The key `input_changed` allows it.
     """
-    settings, now = made_from.plan.settings, input_paths(made_from.plan)
+    settings, now = fingerprints.plan.settings, input_paths(fingerprints.plan)
     document = read_marker(folder.run_document) or {}
     before = _input_paths(document)
-    if settings.input_changed or set(before) & set(now) or _is_moved(document, made_from):
+    if settings.input_changed or set(before) & set(now) or _is_moved(document, fingerprints):
         return
     # what a later run has only begun does not count: finished meshes may be of this input
-    is_of_this = os.path.exists(folder.documents_marker(made_from.documents))
+    is_of_this = os.path.exists(folder.documents_marker(fingerprints.documents))
     if is_of_this or not _has_products(folder):
         return
     found = "does not say which input it was made from"
@@ -55,19 +55,19 @@ def _input_paths(document: Mapping[str, Any]) -> list[str]:
     return spellings(f"{path}/{name}" if name else path) if isinstance(path, str) else []
 
 
-def _is_moved(document: Mapping[str, Any], made_from: MadeFrom) -> bool:
+def _is_moved(document: Mapping[str, Any], fingerprints: Fingerprints) -> bool:
     """Whether the volume lies elsewhere than before, or the folder that holds it and the output."""
-    settings, before = made_from.plan.settings, part(document, "configuration")
+    settings, before = fingerprints.plan.settings, part(document, "configuration")
     given = (settings.input_path, settings.output_directory)
     is_relative = not any(os.path.isabs(path) or "://" in path for path in given)
     if is_relative and given == (before.get("input_path"), before.get("output_directory")):
         return True
     chunks = part(document, "input").get("chunks")
-    if chunks is None or not any(stamps.any() for stamps in made_from.state.stamps.values()):
+    if chunks is None or not any(stamps.any() for stamps in fingerprints.state.stamps.values()):
         return False
-    documents = [level.document for level in made_from.plan.levels if not level.is_built]
+    documents = [level.document for level in fingerprints.plan.levels if not level.is_built]
     is_same = documents == [level.get("documents") for level in _levels(document)]
-    return is_same and bool(chunks == made_from.chunks)
+    return is_same and bool(chunks == fingerprints.chunks)
 
 
 def _levels(document: Mapping[str, Any]) -> list[dict[str, Any]]:

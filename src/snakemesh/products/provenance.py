@@ -19,16 +19,16 @@ from snakemesh.output.atomic import replacing
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.placement import FAR_VOXELS
 from snakemesh.plan.plan import Plan
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.survey.input_state import is_checked
 
 # Of a value of the configuration, so many characters are shown.
 _LONGEST = 60
 
 
-def run_document(made_from: MadeFrom) -> dict[str, Any]:
+def run_document(fingerprints: Fingerprints) -> dict[str, Any]:
     """Version, configuration, identity of the input, and what each kind of product is made from."""
-    plan = made_from.plan
+    plan = fingerprints.plan
     configuration = asdict(plan.settings)
     del configuration["input_changed"]  # it is about the run before
     return {
@@ -49,23 +49,23 @@ def run_document(made_from: MadeFrom) -> dict[str, Any]:
                 for level in plan.levels
                 if not level.is_built
             ],
-            "chunks": made_from.chunks if is_checked(plan) else None,
+            "chunks": fingerprints.chunks if is_checked(plan) else None,
             "lists": {
                 key: found.digest
-                for key, found in zip(LIST_KEYS, made_from.state.lists, strict=True)
+                for key, found in zip(LIST_KEYS, fingerprints.state.lists, strict=True)
                 if found is not None
             },
             "label_map": None if plan.table is None else plan.table.content,
         },
         "products": {
-            "levels": made_from.group,
-            "blocks": made_from.blocks,
-            "shards": made_from.shards,
-            "documents": made_from.documents,
-            "result": made_from.result,
-            "verified": made_from.verified,
+            "levels": fingerprints.group,
+            "blocks": fingerprints.blocks,
+            "shards": fingerprints.shards,
+            "documents": fingerprints.documents,
+            "result": fingerprints.result,
+            "verified": fingerprints.verified,
         },
-        "view": view_document(made_from.plan),
+        "view": view_document(fingerprints.plan),
     }
 
 
@@ -119,13 +119,13 @@ def _view_level(plan: Plan, level: LinkedLevel | BuiltLevel, path: str | None) -
     }
 
 
-def served_document(made_from: MadeFrom) -> dict[str, Any]:
+def served_document(fingerprints: Fingerprints) -> dict[str, Any]:
     """The short document that goes with the meshes wherever they are copied to."""
-    document = run_document(made_from)
+    document = run_document(fingerprints)
     return {
         "snakemesh": document["snakemesh"],
         "results_version": document["results_version"],
-        "configuration": made_from.result_settings,
+        "configuration": fingerprints.result_settings,
         # where the volume lies is in the configuration, as it was given
         "input": [{**level, "path": None} for level in document["input"]["levels"]],
     }

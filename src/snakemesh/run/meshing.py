@@ -24,13 +24,13 @@ class Meshing:
     def block(self, wildcards: Wildcards) -> MeshBlockJob:
         """The job of a block."""
         lod, index = int(wildcards.lod), box_index(wildcards.box)
-        self.run.refuse_older_plan(wildcards, self.run.made_from.block(lod, index))
+        self.run.refuse_older_plan(wildcards, self.run.fingerprints.block(lod, index))
         return self._job(lod, index)
 
     def _job(self, lod: int, index: Index) -> MeshBlockJob:
         run = self.run
-        watch = run.made_from.watch_of_block(lod, index)
-        mapping = label_map_of(run.made_from, run.out, "lod", lod, index)
+        watch = run.fingerprints.watch_of_block(lod, index)
+        mapping = label_map_of(run.fingerprints, run.out, "lod", lod, index)
         lists, finer = run.input_state.lists, self._finer(lod, index)
         return jobs.mesh_block_job(run.plan, lod, index, watch, lists, mapping, finer)
 
@@ -103,7 +103,7 @@ class Meshing:
         """All bundles; none where shards read containers."""
         run = self.run
         return [
-            run.out.bundle(lod, number, run.made_from.bundle(lod, number))
+            run.out.bundle(lod, number, run.fingerprints.bundle(lod, number))
             for lod in range(run.plan.num_lods)
             for number in range(run.plan.bundles(lod))
         ]
@@ -111,7 +111,7 @@ class Meshing:
     def bundle(self, wildcards: Wildcards) -> list[str]:
         """The containers that a bundle holds, for its job."""
         lod, number = int(wildcards.lod), int(wildcards.bundle)
-        self.run.refuse_older_plan(wildcards, self.run.made_from.bundle(lod, number))
+        self.run.refuse_older_plan(wildcards, self.run.fingerprints.bundle(lod, number))
         return self._bundled(lod, number)
 
     def before_bundle(self, wildcards: Wildcards) -> list[str]:

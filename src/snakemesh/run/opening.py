@@ -11,7 +11,7 @@ from snakemesh.console.run_start import refuse_read_only_folder
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.plan import make_plan
 from snakemesh.products import label_map
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.other_input import refuse_other_input
 from snakemesh.run.run import Run
 from snakemesh.survey.density import is_sparse
@@ -56,7 +56,7 @@ def look_at(config: Mapping[str, Any], workflow: Any = None, is_module: bool = F
     settings = read_settings(typed(config))
     out = _folder(settings)
     run = _looked_at(settings, out, workflow, is_module)
-    refuse_other_input(run.made_from, out)
+    refuse_other_input(run.fingerprints, out)
     return run
 
 
@@ -76,9 +76,9 @@ def _looked_at(settings: Settings, out: OutputFolder, workflow: Any, is_module: 
     plan = replace(plan, sample=sample_of(plan))
     lists = read_lists(settings, plan.dtype)
     state = look_at_input(plan, label_files(plan, lists))
-    tokens = label_map.look_at_tokens(MadeFrom(plan, state), out)
-    made_from = MadeFrom(plan, state, tokens)
-    return Run(workflow, is_module, settings, out, plan, lists, mismatches, made_from)
+    tokens = label_map.look_at_tokens(Fingerprints(plan, state), out)
+    fingerprints = Fingerprints(plan, state, tokens)
+    return Run(workflow, is_module, settings, out, plan, lists, mismatches, fingerprints)
 
 
 def _as_kept(settings: Settings, out: OutputFolder, workflow: Any, is_module: bool) -> Run:
@@ -89,6 +89,6 @@ def _as_kept(settings: Settings, out: OutputFolder, workflow: Any, is_module: bo
     plan = make_plan(settings, levels, table, sparse, mismatches)
     plan = replace(plan, sample=kept_sample(out.input_state))
     state = read_state(out.input_state, plan)
-    tokens = label_map.read_tokens_of_run(MadeFrom(plan, state), out)
-    made_from = MadeFrom(plan, state, tokens)
-    return Run(workflow, is_module, settings, out, plan, {}, mismatches, made_from)
+    tokens = label_map.read_tokens_of_run(Fingerprints(plan, state), out)
+    fingerprints = Fingerprints(plan, state, tokens)
+    return Run(workflow, is_module, settings, out, plan, {}, mismatches, fingerprints)

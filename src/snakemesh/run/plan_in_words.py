@@ -14,5 +14,5 @@ def plan_in_words(run: Run, left: Collection[tuple[str, Work]] | None = None) ->
 
     left: rule and work of each job that is still to be run; None leaves out the line about them.
     """
-    remarks = remarks_before(run.made_from, run.out, run.damage)
+    remarks = remarks_before(run.fingerprints, run.out, run.damage)
     return plan_summary(run.plan, left, [*list_remarks(run.settings, run.lists), *remarks])

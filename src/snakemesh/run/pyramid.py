@@ -26,15 +26,15 @@ class Pyramid:
     @property
     def levels_marker(self) -> str:
         """The marker that the levels are there, empty."""
-        return self.run.out.levels_marker(self.run.made_from.group)
+        return self.run.out.levels_marker(self.run.fingerprints.group)
 
     def super_chunk(self, wildcards: Wildcards) -> SuperChunkJob:
         """The job of a super-chunk."""
         run, number, index = self.run, int(wildcards.stage), box_index(wildcards.box)
-        run.refuse_older_plan(wildcards, run.made_from.super_chunk(number, index))
+        run.refuse_older_plan(wildcards, run.fingerprints.super_chunk(number, index))
         stage = run.plan.stages[number]
-        watch = run.made_from.watch(stage.base, jobs.super_chunk_box(run.plan, stage, index))
-        mapping = label_map_of(run.made_from, run.out, "stage", number, index)
+        watch = run.fingerprints.watch(stage.base, jobs.super_chunk_box(run.plan, stage, index))
+        mapping = label_map_of(run.fingerprints, run.out, "stage", number, index)
         return jobs.super_chunk_job(run.plan, stage, index, watch, mapping)
 
     def read_by_super_chunk(self, wildcards: Wildcards) -> list[str]:

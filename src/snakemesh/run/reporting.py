@@ -61,7 +61,7 @@ class Reporting:
         """The outputs of the rule that makes the files. marked: Snakemake's `report`."""
         return [
             marked(
-                self.run.out.report_file(name, "{made_from}"),
+                self.run.out.report_file(name, "{fingerprint}"),
                 caption=f"../report/{name.split('.')[0]}.rst",
                 category=category,
                 labels={"what": what},
@@ -88,7 +88,7 @@ class Reporting:
     def planned(self, wildcards: Wildcards) -> dict[str, Any]:
         """What planning knows for the report."""
         self.run.refuse_older_plan(wildcards, self.run.fingerprint("documents"))
-        return planned_facts(self.run.made_from, self.run.out)
+        return planned_facts(self.run.fingerprints, self.run.out)
 
     def levels(self, wildcards: Wildcards) -> list[dict[str, Any]]:
         """The levels that are there to be drawn."""
@@ -96,11 +96,11 @@ class Reporting:
 
     def table(self, wildcards: Wildcards) -> str:
         """The sorted table of bodies."""
-        return self.run.out.label_map(self.run.made_from.label_map)
+        return self.run.out.label_map(self.run.fingerprints.label_map)
 
     def table_marker(self, wildcards: Wildcards) -> str:
         """The marker of that table."""
-        return self.run.out.label_map_marker(self.run.made_from.label_map)
+        return self.run.out.label_map_marker(self.run.fingerprints.label_map)
 
 
 def _is_option(name: str) -> bool:

@@ -37,12 +37,14 @@ class Result:
     def shard_markers(self, wildcards: Wildcards = None) -> list[str]:
         """The markers of all shards."""
         run = self.run
-        return [run.out.shard_marker(n, run.made_from.shards) for n in jobs.shard_names(run.plan)]
+        return [
+            run.out.shard_marker(n, run.fingerprints.shards) for n in jobs.shard_names(run.plan)
+        ]
 
     def summaries(self, wildcards: Wildcards = None) -> list[str]:
         """What is known of the labels of each shard."""
         run = self.run
-        return [run.out.summary(n, run.made_from.shards) for n in jobs.shard_names(run.plan)]
+        return [run.out.summary(n, run.fingerprints.shards) for n in jobs.shard_names(run.plan)]
 
     def before_documents(self, wildcards: Wildcards) -> list[str]:
         """What has to be made before the documents."""
@@ -50,11 +52,11 @@ class Result:
 
     def document(self, wildcards: Wildcards) -> dict[str, object]:
         """The document that says what the result was made from."""
-        return served_document(self.run.made_from)
+        return served_document(self.run.fingerprints)
 
     def products(self) -> list[str]:
         """The markers of all that is there when a run is done, but for that of the clean-up."""
-        documents = self.run.out.documents_marker(self.run.made_from.documents)
+        documents = self.run.out.documents_marker(self.run.fingerprints.documents)
         return [*self.shard_markers(), documents, *self.pyramid.kept(), *self.meshing.kept()]
 
     def before_cleanup(self, wildcards: Wildcards) -> list[str]:
@@ -70,14 +72,14 @@ class Result:
         run = self.run
         if run.plan.table is None:
             return []
-        table = run.out.label_map(run.made_from.label_map)
+        table = run.out.label_map(run.fingerprints.label_map)
         files = [table, str(index_path(table)), *run.label_map_marker(True)]
-        return [*files, *records_of_run(run.made_from, run.out)]
+        return [*files, *records_of_run(run.fingerprints, run.out)]
 
     @property
     def marker(self) -> str:
         """The marker of the result."""
-        return self.run.out.result_marker(self.run.made_from.result)
+        return self.run.out.result_marker(self.run.fingerprints.result)
 
     def target(self, wildcards: Wildcards) -> list[str]:
         """The input of the target `all`.
@@ -94,5 +96,5 @@ class Result:
 
     def sorted_table(self, wildcards: Wildcards) -> str:
         """The path of the sorted table of bodies, for the job that writes it."""
-        self.run.refuse_older_plan(wildcards, self.run.made_from.label_map)
-        return self.run.out.label_map(wildcards.made_from)
+        self.run.refuse_older_plan(wildcards, self.run.fingerprints.label_map)
+        return self.run.out.label_map(wildcards.fingerprint)

@@ -18,8 +18,8 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.plan.plan import Plan
 from snakemesh.products.damage import damaged_levels, damaged_meshes
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.label_map import damaged_label_map
-from snakemesh.products.made_from import MadeFrom
 from snakemesh.survey.input_state import InputState
 from snakemesh.survey.label_lists import Listed
 
@@ -36,7 +36,7 @@ class Run:
 
     workflow: Snakemake's; None where the plan is only printed. is_module: whether another workflow
     uses this one. settings, lists: what the user has asked for. mismatches: by name, why levels of
-    the input are not used. made_from: the fingerprints of all products.
+    the input are not used. fingerprints: of all products.
     """
 
     workflow: Any
@@ -46,7 +46,7 @@ class Run:
     plan: Plan
     lists: Mapping[str, Listed]
     mismatches: Mapping[str, str]
-    made_from: MadeFrom
+    fingerprints: Fingerprints
 
     @property
     def plans(self) -> bool:
@@ -56,7 +56,7 @@ class Run:
     @property
     def input_state(self) -> InputState:
         """What the files of the input are."""
-        return self.made_from.state
+        return self.fingerprints.state
 
     @property
     def shortages(self) -> Shortages:
@@ -71,7 +71,7 @@ class Run:
         To a job the run's document says it: to find out takes a second.
         """
         if self.plans:
-            return str(getattr(self.made_from, product))
+            return str(getattr(self.fingerprints, product))
         document = read_marker(self.out.run_document)
         if document is None:
             raise WorkflowError(f"{self.out.run_document} is gone; start the run again")
@@ -80,8 +80,8 @@ class Run:
     @cached_property
     def damage(self) -> dict[str, str]:
         """By marker, what is damaged of what earlier runs have made."""
-        found = damaged_levels(self.made_from, self.out) | damaged_meshes(self.made_from, self.out)
-        return found | damaged_label_map(self.made_from, self.out)
+        known = self.fingerprints, self.out
+        return damaged_levels(*known) | damaged_meshes(*known) | damaged_label_map(*known)
 
     def missing(self, products: Iterable[str]) -> list[str]:
         """Of the products that are needed, those that have to be made.
@@ -104,7 +104,7 @@ class Run:
 
     def refuse_older_plan(self, wildcards: Wildcards, fingerprint: str) -> None:
         """Raise where a job was planned for another configuration or another state of the input."""
-        if wildcards.made_from != fingerprint:
+        if wildcards.fingerprint != fingerprint:
             raise WorkflowError(
                 "this job belongs to an earlier run, whose configuration or input was another"
             )
@@ -113,18 +113,18 @@ class Run:
 
     def container_of(self, lod: int, index: Index) -> str:
         """The container of a block."""
-        return self.out.container(lod, box_name(index), self.made_from.block(lod, index))
+        return self.out.container(lod, box_name(index), self.fingerprints.block(lod, index))
 
     def label_map_marker(self, reads_labels: bool) -> list[str]:
         """What a job that reads labels waits for; nothing if they are meshed as they are."""
         is_needed = self.plan.table is not None and reads_labels
-        return [self.out.label_map_marker(self.made_from.label_map)] if is_needed else []
+        return [self.out.label_map_marker(self.fingerprints.label_map)] if is_needed else []
 
     def super_chunk_markers(self, super_chunks: Iterable[tuple[int, Index]]) -> list[str]:
         """The markers of super-chunks, given as stage and index."""
         return [
             self.out.super_chunk_marker(
-                stage, box_name(index), self.made_from.super_chunk(stage, index)
+                stage, box_name(index), self.fingerprints.super_chunk(stage, index)
             )
             for stage, index in super_chunks
         ]

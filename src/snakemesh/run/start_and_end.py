@@ -100,10 +100,10 @@ def _keep_for_jobs(run: Run, left: Collection[int]) -> None:
         for path in job.products()
     )
     write_lists(run.input_state.lists, run.lists)
-    write_label_map_state(run.made_from, run.out)
+    write_label_map_state(run.fingerprints, run.out)
     # the last one: where it is, the others are
     write_state(run.out.input_state, run.input_state, run.mismatches)
-    write_document(run.out.run_document, run_document(run.made_from))
+    write_document(run.out.run_document, run_document(run.fingerprints))
 
 
 def _compile(run: Run, rules: Collection[str]) -> None:
@@ -140,13 +140,13 @@ def _end(run: Run, verifies: bool) -> None:
     out = run.out
     Path(out.submitted).unlink(missing_ok=True)  # no job is left
     if verifies:
-        print(verify_report(out.log(f"verify_table.{run.made_from.verified}")), flush=True)
-    facts = read_marker(out.documents_marker(run.made_from.documents))
+        print(verify_report(out.log(f"verify_table.{run.fingerprints.verified}")), flush=True)
+    facts = read_marker(out.documents_marker(run.fingerprints.documents))
     for line in result_lines(facts, out):
         logger.info(line, extra=SHOWN)
     if facts is not None:
         logger.info(f"  look     {view_command(out)}", extra=SHOWN)
-    if os.path.exists(page := out.report_file("overview.rst", run.made_from.documents)):
+    if os.path.exists(page := out.report_file("overview.rst", run.fingerprints.documents)):
         line = f"  report   {os.path.dirname(page)}; --report report.html packs it"
         logger.info(line, extra=SHOWN)
     for remark in remarks_after(facts):

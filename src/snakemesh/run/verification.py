@@ -40,7 +40,7 @@ class Verification:
         """What a job of verification knows."""
         run = self.run
         run.refuse_older_plan(wildcards, run.fingerprint("verified"))
-        table = None if run.plan.table is None else run.out.label_map(run.made_from.label_map)
+        table = None if run.plan.table is None else run.out.label_map(run.fingerprints.label_map)
         return jobs.verify_job(run.plan, run.input_state.lists, table)
 
     def _of_boxes(self, path: Callable[[str, str], str]) -> list[str]:
@@ -83,5 +83,5 @@ class Verification:
         run = self.run
         if not run.settings.verify or not run.plans:
             return []
-        is_there = os.path.exists(run.out.verify_marker(run.made_from.verified))
+        is_there = os.path.exists(run.out.verify_marker(run.fingerprints.verified))
         return [] if self.result.is_done and is_there else self.target(wildcards)

@@ -9,7 +9,7 @@ from snakemesh.console import expected
 from snakemesh.console.expected import expected_steps, levels_there, planned_facts
 from snakemesh.cost.estimates import START_S, plan_work
 from snakemesh.output.folder import OutputFolder
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.survey.input_state import InputState
 from volumes import plan_of, volume
 
@@ -17,13 +17,13 @@ FOLDER = OutputFolder("out")
 
 
 @pytest.fixture(scope="module")
-def made_from():
+def fingerprints():
     plan = plan_of(volume((900, 800, 700)), num_lods=3, cell_size=64)
-    return MadeFrom(plan, InputState(plan, {}))
+    return Fingerprints(plan, InputState(plan, {}))
 
 
-def test_every_job_once(made_from):
-    steps = expected_steps(made_from, FOLDER)
+def test_every_job_once(fingerprints):
+    steps = expected_steps(fingerprints, FOLDER)
     made = [step for step in steps if not step.name.startswith("verify")]
     assert [step.name for step in made] == [
         "pyramid_super_chunk, s1, s2",
@@ -32,16 +32,16 @@ def test_every_job_once(made_from):
         "multires_index",
     ]
     # the index is no job of a plan's number
-    assert sum(step.count for step in made) == made_from.plan.num_jobs + 1
+    assert sum(step.count for step in made) == fingerprints.plan.num_jobs + 1
     paths = [path for step in steps for path, _ in step.jobs]
     assert len(set(paths)) == len(paths) == sum(step.count for step in steps)
     seconds = sum(seconds for step in made for _, seconds in step.jobs)
-    assert seconds == pytest.approx(plan_work(made_from.plan).seconds + START_S, rel=0.01)
+    assert seconds == pytest.approx(plan_work(fingerprints.plan).seconds + START_S, rel=0.01)
 
 
 def test_small_lods_are_a_step():
     plan = plan_of(volume((181, 155, 143)), num_lods=4, cell_size=64)
-    steps = expected_steps(MadeFrom(plan, InputState(plan, {})), FOLDER)
+    steps = expected_steps(Fingerprints(plan, InputState(plan, {})), FOLDER)
     assert not [step.name for step in steps if step.name.startswith("mesh_block")]
     (together,) = (step for step in steps if step.name == "mesh_small_lods")
     ((path, _),) = together.jobs
@@ -52,7 +52,7 @@ def test_bundles_are_a_step(monkeypatch):
     monkeypatch.setattr("snakemesh.plan.bundles.MAX_SECTIONS", 0)
     monkeypatch.setattr("snakemesh.plan.bundles.BUNDLED_SECTIONS", 9)
     plan = plan_of(volume((900, 800, 700)), num_lods=3, cell_size=64)
-    steps = expected_steps(MadeFrom(plan, InputState(plan, {})), FOLDER)
+    steps = expected_steps(Fingerprints(plan, InputState(plan, {})), FOLDER)
     (bundles,) = (step for step in steps if step.name == "mesh_bundle")
     assert bundles.count == sum(plan.bundles(lod) for lod in range(3)) > 3
     paths = {path for path, _ in bundles.jobs}
@@ -60,17 +60,17 @@ def test_bundles_are_a_step(monkeypatch):
     assert all(path.startswith("out/benchmarks/mesh_bundle/lod") for path in paths)
 
 
-def test_of_many_jobs_some_spread_evenly(made_from):
+def test_of_many_jobs_some_spread_evenly(fingerprints):
     with mock.patch.object(expected, "MOST_JOBS", 3):
-        steps = expected_steps(made_from, FOLDER)
+        steps = expected_steps(fingerprints, FOLDER)
     block = next(step for step in steps if step.name == "mesh_block, LOD 0")
     assert block.count > 6 and len(block.jobs) == 3
     assert len({path for path, _ in block.jobs}) == 3
 
 
-def test_the_facts_fit_into_json_and_name_the_levels_that_stay(made_from):
-    found = json.loads(json.dumps(planned_facts(made_from, FOLDER)))
-    assert [level["number"] for level in levels_there(made_from.plan)] == [0]
+def test_the_facts_fit_into_json_and_name_the_levels_that_stay(fingerprints):
+    found = json.loads(json.dumps(planned_facts(fingerprints, FOLDER)))
+    assert [level["number"] for level in levels_there(fingerprints.plan)] == [0]
     assert found["plan"].startswith("The plan for")
     assert "of these jobs" not in found["plan"]
     plan = plan_of(volume((90, 80, 70)), num_lods=2, delete_intermediate_scales=False)

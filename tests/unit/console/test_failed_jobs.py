@@ -45,7 +45,7 @@ class Run:
 
     def start(self, number, box, mem_mb=1000):
         facts = {"jobid": number, "log": [self.log(box)], "resources": {"mem_mb": mem_mb}}
-        facts["wildcards"] = {"lod": "0", "box": box, "made_from": "0123456789abcdef"}
+        facts["wildcards"] = {"lod": "0", "box": box, "fingerprint": "0123456789abcdef"}
         self.snakemake.info("", extra={"event": "job_info", **facts})
 
     def write(self, box, error=None):
@@ -78,7 +78,7 @@ class Run:
 
     def factors(self, box):
         """How many times the memory and the time of before a job asks for now."""
-        wildcards = {"lod": "0", "box": box, "made_from": "0123456789abcdef"}
+        wildcards = {"lod": "0", "box": box, "fingerprint": "0123456789abcdef"}
         return tuple(self.shortages.factor("mesh_block", wildcards, r) for r in (MEMORY, TIME))
 
     @property

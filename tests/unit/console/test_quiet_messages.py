@@ -58,7 +58,7 @@ class Run:
         facts = dict.fromkeys(("rule_msg", "benchmark", "reason", "priority", "shellcmd"))
         facts |= {"rule_name": "mesh_block", "local": True, "input": [], "output": []}
         facts |= {"is_checkpoint": False, "threads": 1, "log": [self.path(number)]}
-        facts["wildcards"] = {"lod": "0", "box": f"0_0_{number}", "made_from": "0"}
+        facts["wildcards"] = {"lod": "0", "box": f"0_0_{number}", "fingerprint": "0"}
         facts["resources"] = {"mem_mb": 2500, "runtime": 20}
         self.event("job_info", jobid=number, **facts)
 

@@ -11,7 +11,7 @@ from snakemesh.console.remarks import (
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.plan.plan import make_plan
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.provenance import (
     changes,
     run_document,
@@ -24,14 +24,14 @@ from volumes import settings_with, volume
 (LEVEL,) = volume()
 
 
-def made_from(level=LEVEL, **keys):
+def fingerprints(level=LEVEL, **keys):
     plan = make_plan(settings_with(**keys), (level,))
-    return MadeFrom(plan, InputState(plan, {}))
+    return Fingerprints(plan, InputState(plan, {}))
 
 
 def test_a_document_comes_back_as_it_was_written(tmp_path):
     path = str(tmp_path / "out" / "snakemesh.json")
-    document = run_document(made_from(target_ids=[2**63 + 1]))
+    document = run_document(fingerprints(target_ids=[2**63 + 1]))
     write_document(path, document)
     assert read_marker(path) == json.loads(json.dumps(document))
     assert read_marker(path)["configuration"]["target_ids"] == [2**63 + 1]
@@ -41,31 +41,31 @@ def test_a_document_comes_back_as_it_was_written(tmp_path):
 
 
 def test_changes_are_named():
-    before = json.loads(json.dumps(run_document(made_from())))
-    assert changes(before, run_document(made_from())) == []
+    before = json.loads(json.dumps(run_document(fingerprints())))
+    assert changes(before, run_document(fingerprints())) == []
     other = replace(LEVEL, document="another")
-    assert changes(before, run_document(made_from(other, num_lods=2, sharded=False))) == [
+    assert changes(before, run_document(fingerprints(other, num_lods=2, sharded=False))) == [
         "num_lods was 4, is 2",
         "sharded was true, is false",
         "the metadata of /data/seg/s0",
     ]
-    assert changes({}, run_document(made_from()))[-1].startswith("snakemesh ")
+    assert changes({}, run_document(fingerprints()))[-1].startswith("snakemesh ")
 
 
 def test_the_short_document_is_the_same_wherever_the_output_lies():
-    here, there = made_from(), made_from(output_directory="/elsewhere", keep_fragments=True)
+    here, there = fingerprints(), fingerprints(output_directory="/elsewhere", keep_fragments=True)
     assert served_document(here) == served_document(there)
     assert served_document(here)["configuration"]["num_lods"] == 4
-    assert served_document(here) != served_document(made_from(num_lods=2))
+    assert served_document(here) != served_document(fingerprints(num_lods=2))
 
 
 def test_what_is_said_before_a_run(tmp_path):
     folder = OutputFolder(str(tmp_path))
-    assert [line.split()[0] for line in remarks_before(made_from(), folder, {})] == ["input"]
+    assert [line.split()[0] for line in remarks_before(fingerprints(), folder, {})] == ["input"]
     unitless = replace(LEVEL, has_unit=False)
     damage = {str(n): f"{n}.shard is gone" for n in range(8)}
-    write_document(folder.run_document, run_document(made_from()))
-    lines = remarks_before(made_from(unitless, num_lods=2), folder, damage)
+    write_document(folder.run_document, run_document(fingerprints()))
+    lines = remarks_before(fingerprints(unitless, num_lods=2), folder, damage)
     assert [line.split()[0] for line in lines] == [
         *("input", "units"),
         *["damaged"] * 5,
@@ -79,8 +79,8 @@ def test_what_is_said_before_a_run(tmp_path):
 def test_a_volume_that_the_viewer_draws_beside_its_place(tmp_path):
     folder = OutputFolder(str(tmp_path))
     there = replace(LEVEL, translation=(3e7, 4.0, 4.0))
-    assert len(remarks_before(made_from(there), folder, {})) == 1
-    (_, line) = remarks_before(made_from(replace(there, translation=(4.0, -1e9, 4))), folder, {})
+    assert len(remarks_before(fingerprints(there), folder, {})) == 1
+    (_, line) = remarks_before(fingerprints(replace(there, translation=(4.0, -1e9, 4))), folder, {})
     assert line.startswith("  far away 125,000,000 voxels from 0: Neuroglancer")
     assert "about 8 voxels off" in line
 
@@ -89,7 +89,7 @@ def test_an_older_output_is_named(tmp_path):
     folder = OutputFolder(str(tmp_path))
     (tmp_path / "multires").mkdir()
     (tmp_path / "multires" / "info").write_text("{}")
-    assert remarks_before(made_from(), folder, {})[-1].startswith("  older    ")
+    assert remarks_before(fingerprints(), folder, {})[-1].startswith("  older    ")
 
 
 def test_what_is_said_after_a_run():

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from snakemesh.errors import DamagedError
-from snakemesh.output.markers import distrusting, read_marker, remove_markers, write_marker
+from snakemesh.output.markers import discard_if_damaged, read_marker, remove_markers, write_marker
 
 
 def test_a_marker_says_what_was_written(tmp_path):
@@ -31,18 +31,21 @@ def test_markers_of_one_box_go_and_others_stay(tmp_path):
 def test_what_is_damaged_goes_with_what_vouches_for_it(tmp_path):
     for name in ("marker", "product", "another"):
         (tmp_path / name).write_text("x")
-    with pytest.raises(DamagedError), distrusting([str(tmp_path / "marker"), str(tmp_path / "no")]):
+    with (
+        pytest.raises(DamagedError),
+        discard_if_damaged([str(tmp_path / "marker"), str(tmp_path / "no")]),
+    ):
         raise DamagedError(tmp_path / "product", "is cut")
     assert os.listdir(tmp_path) == ["another"]
 
 
 def test_folders_and_other_errors_are_left_alone(tmp_path):
     (tmp_path / "marker").write_text("x")
-    with pytest.raises(ValueError), distrusting([str(tmp_path / "marker")]):
+    with pytest.raises(ValueError), discard_if_damaged([str(tmp_path / "marker")]):
         raise ValueError("another error")
     assert (tmp_path / "marker").exists()
     (tmp_path / "level").mkdir()
-    with pytest.raises(DamagedError), distrusting([]):
+    with pytest.raises(DamagedError), discard_if_damaged([]):
         raise DamagedError(tmp_path / "level", "cannot be read")
     assert (tmp_path / "level").is_dir()
 

@@ -20,7 +20,7 @@ from snakemesh.console.summary import plan_summary
 from snakemesh.errors import UserError
 from snakemesh.plan.jobs import mesh_block_job, super_chunk_job
 from snakemesh.plan.plan import make_plan
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.provenance import run_document
 from snakemesh.survey.input_state import look_at_input, number_of_chunks
 from snakemesh.survey.inputs import check_tables, source_levels
@@ -67,8 +67,8 @@ def plan_or_line(config) -> None:
         assert str(error).isprintable(), repr(str(error))
         assert str(error).startswith(("config key ", "config: "))
         return
-    made_from = MadeFrom(plan, state)
-    assert json.dumps(run_document(made_from))
+    fingerprints = Fingerprints(plan, state)
+    assert json.dumps(run_document(fingerprints))
     assert plan_summary(plan, []) and number_of_chunks(plan) >= 0
     blocks = [mesh_block_job(plan, lod, (0, 0, 0)) for lod in range(plan.num_lods)]
     assert all(0 <= block.keep <= 1 for block in blocks)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_made_from import watched
+from test_fingerprints import watched
 
 from snakemesh.boxes import indices
 from snakemesh.console.summary import plan_summary

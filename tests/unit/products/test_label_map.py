@@ -15,6 +15,7 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.jobs import block_box, super_chunk_box
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import make_plan
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.label_map import (
     label_map_of,
     look_at_table,
@@ -23,7 +24,6 @@ from snakemesh.products.label_map import (
     read_tokens_of_run,
     write_label_map_state,
 )
-from snakemesh.products.made_from import MadeFrom
 from snakemesh.survey.input_state import InputState
 from snakemesh.tables.bodies import TableFacts
 from snakemesh.tables.seen import Seen, record_path, write_record
@@ -45,13 +45,13 @@ def planned(folder, rows, **changes):
         table = look_at_table(settings, output)
         plan = make_plan(settings, volume(SHAPE, chunks=(32, 32, 32)), table)
     state = InputState(plan, {})
-    made_from = MadeFrom(plan, state, look_at_tokens(MadeFrom(plan, state), output))
-    return made_from, output
+    fingerprints = Fingerprints(plan, state, look_at_tokens(Fingerprints(plan, state), output))
+    return fingerprints, output
 
 
-def record(made_from, output, labels, rows):
+def record(fingerprints, output, labels, rows):
     """Record what the jobs of a run would see, by brute force."""
-    plan = made_from.plan
+    plan = fingerprints.plan
 
     def write(label_map, box):
         found = np.unique(labels[slices(*box)])
@@ -61,23 +61,23 @@ def record(made_from, output, labels, rows):
 
     for index in indices(plan.stages[0].grid):
         box = super_chunk_box(plan, plan.stages[0], index)
-        write(label_map_of(made_from, output, "stage", 0, index), box)
+        write(label_map_of(fingerprints, output, "stage", 0, index), box)
     for index in indices(plan.blocks(0)):
-        write(label_map_of(made_from, output, "lod", 0, index), block_box(plan, 0, index))
+        write(label_map_of(fingerprints, output, "lod", 0, index), block_box(plan, 0, index))
 
 
-def touched(made_from, is_changed):
+def touched(fingerprints, is_changed):
     """By brute force, the products that hold a changed label. is_changed: z y x, of s0.
 
     What is not made of s0 is known to super-chunks.
     """
-    plan = made_from.plan
+    plan = fingerprints.plan
     coarse = np.zeros_like(is_changed)
     for index in indices(plan.stages[0].grid):
         box = slices(*super_chunk_box(plan, plan.stages[0], index))
         coarse[box] = is_changed[box].any()
     found = set()
-    for key in product_names(made_from):
+    for key in product_names(fingerprints):
         kind, number, index = key
         if kind == "super-chunk":
             stage = plan.stages[number]
@@ -126,7 +126,7 @@ def test_a_changed_table_renames_exactly_what_holds_a_changed_label(tmp_path, se
     settings = second.plan.settings
     assert read_table_of_run(settings, output) == second.plan.table
     kept = read_tokens_of_run(second, output)
-    assert product_names(MadeFrom(second.plan, second.state, kept)) == now
+    assert product_names(Fingerprints(second.plan, second.state, kept)) == now
 
     # once they have run, and when the first table comes back
     record(second, output, labels, new)
@@ -176,7 +176,7 @@ def test_a_label_with_two_bodies_that_was_met(tmp_path):
     facts = look_at_table(first.plan.settings, output)
     with small_blocks(), pytest.raises(UserError, match="gives label 1 to two bodies"):
         plan = make_plan(first.plan.settings, volume(SHAPE, chunks=(32, 32, 32)), facts)
-        look_at_tokens(MadeFrom(plan, InputState(plan, {})), output)
+        look_at_tokens(Fingerprints(plan, InputState(plan, {})), output)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from snakemesh.config.configuration import read_settings
 from snakemesh.errors import UserError
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.plan import make_plan
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.other_input import refuse_other_input
 from snakemesh.products.provenance import run_document, write_document
 from snakemesh.survey.input_state import InputState, look_at_input
@@ -38,14 +38,14 @@ def write_volume(path, label=7) -> None:
     write_zarr(Path(path), placed)
 
 
-def made_from(input_path, output="out", **changes) -> MadeFrom:
+def fingerprints(input_path, output="out", **changes) -> Fingerprints:
     keys = {"input_path": str(input_path), "output_directory": str(output), "cell_size": 32}
     settings = read_settings(keys | {"num_lods": 2} | changes)
     plan = make_plan(settings, source_levels(settings))
-    return MadeFrom(plan, look_at_input(plan))
+    return Fingerprints(plan, look_at_input(plan))
 
 
-def leave_output(made: MadeFrom, **document) -> OutputFolder:
+def leave_output(made: Fingerprints, **document) -> OutputFolder:
     """An output directory as an unfinished run leaves it, with a block and a document."""
     folder = OutputFolder(made.plan.settings.output_directory)
     block = Path(folder.container(0, "0_0_0", "0123456789abcdef"))
@@ -56,7 +56,7 @@ def leave_output(made: MadeFrom, **document) -> OutputFolder:
     return folder
 
 
-def check(made: MadeFrom) -> None:
+def check(made: Fingerprints) -> None:
     refuse_other_input(made, OutputFolder(made.plan.settings.output_directory))
 
 
@@ -88,12 +88,12 @@ SAME = {
 def test_the_same_input(changes, is_old, tmp_path):
     write_volume("a.zarr")
     os.symlink("a.zarr", "link.zarr")
-    folder = leave_output(made_from("a.zarr"))
+    folder = leave_output(fingerprints("a.zarr"))
     if is_old:
         forget_paths(folder)
     keys = {"input_path": "a.zarr"} | changes
     keys["input_path"] = keys["input_path"].format(here=tmp_path / "project")
-    check(made_from(**keys))
+    check(fingerprints(**keys))
 
 
 def forget_paths(folder: OutputFolder) -> None:
@@ -106,41 +106,41 @@ def forget_paths(folder: OutputFolder) -> None:
 @pytest.mark.parametrize("change", [edit, edit_metadata])
 def test_an_edited_input_is_the_same(change):
     write_volume("a.zarr")
-    before = made_from("a.zarr")
+    before = fingerprints("a.zarr")
     leave_output(before)
     change()
-    after = made_from("a.zarr")
+    after = fingerprints("a.zarr")
     assert (before.chunks, before.group) != (after.chunks, after.group)
     check(after)
 
 
 def test_the_whole_after_its_finest_level():
     write_volume("a.zarr")
-    leave_output(made_from("a.zarr/s0"))
-    check(made_from("a.zarr"))
+    leave_output(fingerprints("a.zarr/s0"))
+    check(fingerprints("a.zarr"))
 
 
 def test_a_level_that_is_called_otherwise():
     """The path of the group is the same, as the levels are listed anew."""
     write_volume("a.zarr")
-    leave_output(made_from("a.zarr"))
+    leave_output(fingerprints("a.zarr"))
     os.rename("a.zarr/s0", "a.zarr/0")
     attributes = Path("a.zarr/.zattrs")
     attributes.write_text(attributes.read_text().replace('"s0"', '"0"'))
-    check(made_from("a.zarr"))
+    check(fingerprints("a.zarr"))
 
 
 def test_a_link_that_leads_elsewhere_is_an_edit_but_not_under_another_name():
     for name in ("a.zarr", "b.zarr"):
         write_volume(name)
     os.symlink("a.zarr", "link.zarr")
-    leave_output(made_from("link.zarr"))
+    leave_output(fingerprints("link.zarr"))
     os.unlink("link.zarr")
     os.symlink("b.zarr", "link.zarr")
-    check(made_from("link.zarr"))
-    check(made_from("a.zarr"))
+    check(fingerprints("link.zarr"))
+    check(fingerprints("a.zarr"))
     with pytest.raises(UserError, match=f"{REFUSED} to replace what is there$"):
-        check(made_from("b.zarr"))
+        check(fingerprints("b.zarr"))
 
 
 @pytest.mark.parametrize("address", ["https://host/seg", "precomputed://gs://bucket/seg"])
@@ -150,7 +150,7 @@ def test_an_address_with_a_slash_at_its_end(address):
 
     def at(text):
         plan = make_plan(settings_with(input_path=text, output_directory="out"), (level,))
-        return MadeFrom(plan, InputState(plan, {}))
+        return Fingerprints(plan, InputState(plan, {}))
 
     leave_output(at(address))
     check(at(f"{address}/"))
@@ -158,13 +158,13 @@ def test_an_address_with_a_slash_at_its_end(address):
 
 def test_a_volume_that_was_moved_with_its_dates():
     write_volume("a.zarr")
-    leave_output(made_from("a.zarr"))
+    leave_output(fingerprints("a.zarr"))
     os.rename("a.zarr", "b.zarr")
-    check(made_from("b.zarr"))
+    check(fingerprints("b.zarr"))
     with pytest.raises(UserError, match=REFUSED):
-        check(made_from("b.zarr", check_input=False))
+        check(fingerprints("b.zarr", check_input=False))
     with pytest.raises(UserError, match=REFUSED):
-        check(made_from("b.zarr/s1"))
+        check(fingerprints("b.zarr/s1"))
 
 
 @pytest.mark.parametrize("path", ["a.zarr", EXAMPLE_PATH])
@@ -172,40 +172,40 @@ def test_a_folder_that_was_moved_with_input_and_output(path, tmp_path, monkeypat
     """Unless another volume has been put there, or the output lies elsewhere."""
     if path != EXAMPLE_PATH:
         write_volume(path)
-    leave_output(made_from(path, check_input=False))
+    leave_output(fingerprints(path, check_input=False))
     os.rename(tmp_path / "project", tmp_path / "moved")
     monkeypatch.chdir(tmp_path / "moved")
-    check(made_from(path, check_input=False))
+    check(fingerprints(path, check_input=False))
     with pytest.raises(UserError, match=REFUSED):
-        check(made_from(path, tmp_path / "moved" / "out", check_input=False))
+        check(fingerprints(path, tmp_path / "moved" / "out", check_input=False))
 
 
 def test_another_input(tmp_path):
     """It has the same metadata, as segmentations of one image have."""
     write_volume("a.zarr")
     write_volume("b.zarr", 8)
-    folder = leave_output(made_from("a.zarr"))
+    folder = leave_output(fingerprints("a.zarr"))
     for path, shown in (("b.zarr", "b.zarr"), ("a.zarr/s1", "a.zarr/s1")):
         with pytest.raises(UserError) as error:
-            check(made_from(path))
+            check(fingerprints(path))
         assert str(error.value) == (
             f"config key output_directory: out was made from {tmp_path}/project/a.zarr, and "
             f"input_path is {tmp_path}/project/{shown}; choose another directory, or set "
             "input_changed: true to replace what is there"
         )
-        check(made_from(path, input_changed=True))
-        check(made_from(path, "elsewhere"))
+        check(fingerprints(path, input_changed=True))
+        check(fingerprints(path, "elsewhere"))
     forget_paths(folder)
     with pytest.raises(UserError, match=REFUSED):
-        check(made_from("b.zarr"))
+        check(fingerprints("b.zarr"))
 
 
 def test_a_copy_with_other_dates():
     write_volume("a.zarr")
-    leave_output(made_from("a.zarr"))
+    leave_output(fingerprints("a.zarr"))
     shutil.copytree("a.zarr", "b.zarr", copy_function=shutil.copyfile)
     with pytest.raises(UserError, match=REFUSED):
-        check(made_from("b.zarr"))
+        check(fingerprints("b.zarr"))
 
 
 def test_two_empty_volumes():
@@ -215,9 +215,9 @@ def test_two_empty_volumes():
         for path in Path(name).rglob("*"):
             if path.name[0].isdigit():
                 path.unlink()
-    leave_output(made_from("a.zarr"))
+    leave_output(fingerprints("a.zarr"))
     with pytest.raises(UserError, match=REFUSED):
-        check(made_from("b.zarr"))
+        check(fingerprints("b.zarr"))
 
 
 @pytest.mark.parametrize(
@@ -231,22 +231,22 @@ def test_two_empty_volumes():
 )
 def test_an_output_that_does_not_say_what_it_was_made_from(text):
     write_volume("a.zarr")
-    made = made_from("a.zarr")
+    made = fingerprints("a.zarr")
     document = Path(leave_output(made).run_document)
     document.unlink()
     if text is not None:
         document.write_text(text)
     with pytest.raises(UserError, match=REFUSED.replace("[^\n]*", "out does not say which [^\n]*")):
         check(made)
-    check(made_from("a.zarr", input_changed=True))
+    check(fingerprints("a.zarr", input_changed=True))
 
 
 def test_finished_meshes_of_this_input_count_more_than_the_document():
     """A run of another input was begun, and has replaced nothing yet."""
     write_volume("a.zarr")
     write_volume("b.zarr", 8)
-    ours = made_from("a.zarr")
-    folder = leave_output(made_from("b.zarr"))
+    ours = fingerprints("a.zarr")
+    folder = leave_output(fingerprints("b.zarr"))
     with pytest.raises(UserError, match=REFUSED):
         check(ours)
     Path(folder.documents_marker(ours.documents)).write_text("{}")
@@ -257,16 +257,16 @@ def test_an_output_without_meshes_and_levels():
     """A run that was stopped at once leaves a document, logs and empty folders."""
     write_volume("a.zarr")
     write_volume("b.zarr", 8)
-    folder = leave_output(made_from("a.zarr"))
+    folder = leave_output(fingerprints("a.zarr"))
     Path(folder.log("mesh_block/0_0_0")).parent.mkdir(parents=True)
     Path(folder.log("mesh_block/0_0_0")).write_text("")
     (block,) = Path(folder.blocks).rglob("*.fragments")
     block.unlink()
-    check(made_from("b.zarr"))
+    check(fingerprints("b.zarr"))
     for name in ("multires/info", "_intermediate_scales.zarr/.zgroup", "work/shards/0.x.done"):
         product = Path(folder.root, name)
         product.parent.mkdir(parents=True, exist_ok=True)
         product.write_text("{}")
         with pytest.raises(UserError, match=REFUSED):
-            check(made_from("b.zarr"))
+            check(fingerprints("b.zarr"))
         product.unlink()

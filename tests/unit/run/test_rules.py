@@ -12,7 +12,7 @@ from snakemesh.boxes import box_index, box_name
 from snakemesh.cost.failure_reasons import MEMORY, TIME
 from snakemesh.cost.resources import mesh_mem_mb, mesh_runtime
 from snakemesh.output.folder import OutputFolder
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.run.meshing import Meshing
 from snakemesh.run.pyramid import Pyramid
 from snakemesh.run.result import Result
@@ -35,9 +35,9 @@ def opened(tmp_path):
         workflow = SimpleNamespace(
             is_main_process=plans, local_exec=False, dag=SimpleNamespace(forcefiles=set())
         )
-        made_from = MadeFrom(plan, InputState(plan, {}))
+        fingerprints = Fingerprints(plan, InputState(plan, {}))
         out = OutputFolder(str(tmp_path / "out"))
-        return Run(workflow, False, plan.settings, out, plan, {}, {}, made_from)
+        return Run(workflow, False, plan.settings, out, plan, {}, {}, fingerprints)
 
     return call
 
@@ -94,8 +94,8 @@ def test_a_job_of_another_plan_is_refused(opened):
     run, other = opened(), opened(target_reduction=0.5)
     lod, box = 0, "0_0_0"
     for each, is_same in ((run, True), (other, False)):
-        name = each.made_from.block(lod, box_index(box))
-        asked = wildcards(lod=lod, box=box, made_from=name)
+        name = each.fingerprints.block(lod, box_index(box))
+        asked = wildcards(lod=lod, box=box, fingerprint=name)
         if is_same:
             assert Meshing(run).block(asked).lod == lod
         else:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from snakemesh.errors import UserError
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.survey.input_state import InputState, read_state, write_state
 from snakemesh.survey.label_lists import label_files, list_remarks, read_lists, write_lists
 from volumes import plan_of, settings_with, volume
@@ -100,7 +100,7 @@ def test_jobs_find_what_the_run_has_read(tmp_path):
     found = read_state(str(tmp_path / "out" / "work" / "input.npz"), plan)
     assert found.lists == state.lists
     assert found.lists[0].load().tolist() == [3, 5] and found.lists[1] is None
-    assert MadeFrom(plan, found).blocks == MadeFrom(plan, state).blocks
+    assert Fingerprints(plan, found).blocks == Fingerprints(plan, state).blocks
 
 
 def test_a_file_of_jobs_that_is_damaged(tmp_path):
@@ -122,7 +122,7 @@ def test_a_file_of_jobs_that_is_damaged(tmp_path):
 def test_the_labels_count_not_where_they_come_from(tmp_path):
     def blocks(**keys):
         plan = plan_of(volume(), **keys)
-        return MadeFrom(plan, InputState(plan, {}, label_files(plan, listed(**keys)))).blocks
+        return Fingerprints(plan, InputState(plan, {}, label_files(plan, listed(**keys)))).blocks
 
     csv = table(tmp_path, 7, 3)
     here = blocks(target_ids=csv)

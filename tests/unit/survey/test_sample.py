@@ -17,7 +17,7 @@ from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.net import label_nets
 from snakemesh.plan.box_figures import MOST_FACES, Sample, figures_of
 from snakemesh.plan.plan import make_plan
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.source.read import read_source
 from snakemesh.survey import sample
 from snakemesh.survey.input_state import InputState, kept_sample, write_state
@@ -213,6 +213,6 @@ def test_no_product_depends_on_the_sample(tmp_path):
     names = [
         (made.result, made.shards, made.group, made.block(0, (0, 0, 0)), made.block(1, (0, 0, 0)))
         for found in (None, sample_of(plan))
-        for made in [MadeFrom(replace(plan, sample=found), InputState(plan, {}))]
+        for made in [Fingerprints(replace(plan, sample=found), InputState(plan, {}))]
     ]
     assert names[0] == names[1]

@@ -91,4 +91,4 @@ def _pretend(job: JobExecutorInterface) -> None:
         for name in (*one.output, *one.log, *benchmark):
             path = Path(name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(str(one.params.get("made_from", "")))
+            path.write_text(str(one.params.get("fingerprint", "")))

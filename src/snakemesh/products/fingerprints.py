@@ -61,7 +61,7 @@ Tokens = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class MadeFrom:
+class Fingerprints:
     """The hashes of a plan's products, for an input that is in a certain state.
 
     tokens: what the labels that are read become; None if they are meshed as they are.

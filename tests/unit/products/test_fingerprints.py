@@ -19,8 +19,8 @@ from snakemesh.chunk_files import ChunkFiles
 from snakemesh.plan.finer import finer_blocks
 from snakemesh.plan.jobs import block_box, mesh_block_job, super_chunk_box
 from snakemesh.plan.plan import make_plan
-from snakemesh.products import made_from as module
-from snakemesh.products.made_from import MadeFrom
+from snakemesh.products import fingerprints as module
+from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.provenance import changes, run_document
 from snakemesh.survey.input_state import InputState
 from snakemesh.survey.label_lists import label_files, read_lists
@@ -65,15 +65,15 @@ OTHER = {
 LEVELS = volume((300,) * 3, (8,) * 3, (4,) * 3, ISOTROPIC[:2])
 
 
-def products(made_from):
-    return {name: getattr(made_from, name) for name in PRODUCTS}
+def products(fingerprints):
+    return {name: getattr(fingerprints, name) for name in PRODUCTS}
 
 
 def unwatched(levels=LEVELS, **changes):
     with small_blocks():
         plan = make_plan(settings_with(**changes), levels)
     lists = label_files(plan, read_lists(plan.settings, "uint64"))
-    return MadeFrom(plan, InputState(plan, {}, lists))
+    return Fingerprints(plan, InputState(plan, {}, lists))
 
 
 def watched(plan, rng):
@@ -94,7 +94,7 @@ def watched(plan, rng):
             end = tuple(o + n for o, n in zip(level.origin, level.shape, strict=True))
             first, last = level.files.indices_of((level.origin, end))
             stamps[k] = rng.integers(1, 2**63, np.subtract(last, first)).astype(np.uint64)
-    return MadeFrom(plan, InputState(plan, stamps))
+    return Fingerprints(plan, InputState(plan, stamps))
 
 
 def test_every_key_is_looked_at():
@@ -107,7 +107,7 @@ def test_what_a_key_changes(key):
     before, after = unwatched(), unwatched(**{key: value})
     changed = [name for name, made in products(before).items() if products(after)[name] != made]
     assert changed == ([] if first is None else list(PRODUCTS[PRODUCTS.index(first) :]))
-    jobs = [all_jobs(made_from.plan) for made_from in (before, after)]
+    jobs = [all_jobs(fingerprints.plan) for fingerprints in (before, after)]
     if key not in ("output_directory", "input_path") and jobs[0] != jobs[1]:
         assert "blocks" in changed
 
@@ -149,8 +149,8 @@ def test_a_volume_that_moves_keeps_its_fragments(distance_nm):
     blocks = [(lod, i) for lod in lods for i in indices(before.plan.blocks(lod))]
     assert [before.block(*block) for block in blocks] == [after.block(*block) for block in blocks]
     jobs = [
-        [mesh_block_job(made_from.plan, *block) for block in blocks]
-        for made_from in (before, after)
+        [mesh_block_job(fingerprints.plan, *block) for block in blocks]
+        for fingerprints in (before, after)
     ]
     assert jobs[0] == jobs[1]
 
@@ -172,7 +172,7 @@ def test_a_version_makes_its_own_documents_only(monkeypatch):
 
 
 def test_the_names_are_the_same_in_every_process():
-    code = "from test_made_from import *; print(products(unwatched()))"
+    code = "from test_fingerprints import *; print(products(unwatched()))"
     folders = [Path(__file__).parent, *sys.path]
     found = {
         subprocess.run(
@@ -215,7 +215,7 @@ def test_a_chunk_that_changes_renames_what_hangs_on_it_alone(plan, data):
     index = tuple(data.draw(st.integers(0, n - 1)) for n in stamps.shape)
     changed = stamps.copy()
     changed[index] += np.uint64(1)
-    after = MadeFrom(plan, InputState(plan, {**before.state.stamps, level: changed}))
+    after = Fingerprints(plan, InputState(plan, {**before.state.stamps, level: changed}))
 
     first = [o // c for o, c in zip(plan.levels[level].origin, plan.source.chunks, strict=True)]
     masks = touched(plan, level, np.add(index, first))
@@ -246,9 +246,9 @@ def test_a_bundle_is_named_after_its_blocks(monkeypatch):
     bundles, markers = [], {unwatched().blocks}
     for sections in (2, 3):
         monkeypatch.setattr("snakemesh.plan.bundles.BUNDLED_SECTIONS", sections)
-        made_from = unwatched()
-        numbers = range(made_from.plan.bundles(0))
-        bundles.append({made_from.bundle(0, number) for number in numbers})
-        markers.add(made_from.blocks)
+        fingerprints = unwatched()
+        numbers = range(fingerprints.plan.bundles(0))
+        bundles.append({fingerprints.bundle(0, number) for number in numbers})
+        markers.add(fingerprints.blocks)
         assert len(bundles[-1]) == len(numbers) > 1
     assert bundles[0].isdisjoint(bundles[1]) and len(markers) == 3
