@@ -16,7 +16,8 @@ from snakemake_server import run_snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILES = ("profiles", "lsf", "slurm", "sge", "pbs", "htcondor")
-PARTS = ("Snakefile", "rules", "scripts", "src", "report", "config", "envs", *PROFILES)
+FOLDERS = ("rules", "scripts", "src", "report", "config", "envs", ".test/config")
+PARTS = ("Snakefile", *FOLDERS, *PROFILES)
 # These settings give few jobs, but still cut the test volume along two axes and into two
 # super-chunks. They keep enough faces for small bodies to have every LOD.
 SMALL = {"cell_size": 64, "num_lods": 3, "target_reduction": 0.5, "decimation_factor": 4}

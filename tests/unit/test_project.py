@@ -1,11 +1,14 @@
 """What the documents say of the project is so: rules, packages, versions, keys."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import yaml
 
 import snakemesh
+from running import FOLDERS
+from snakemesh.compiling.stages import STAGES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -64,3 +67,38 @@ def test_every_key_is_explained_and_no_other():
     keys = yaml.safe_load(text_of("src/snakemesh/config/config.schema.yaml"))["properties"]
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", text_of("config/README.md"), re.M)
     assert sorted(key for key, explanation in rows if explanation.strip()) == sorted(keys)
+
+
+def test_the_catalogue_of_workflows_finds_the_schema_and_what_a_run_can_do():
+    """It shows config/schemas/config.schema.yaml as a table, and reads only flags that it knows."""
+    shown = REPOSITORY / "config/schemas/config.schema.yaml"
+    assert shown.resolve() == (REPOSITORY / "src/snakemesh/config/config.schema.yaml").resolve()
+    flags = yaml.safe_load(text_of(".snakemake-workflow-catalog.yml"))["usage"]
+    assert flags == {"software-stack-deployment": {"conda": True, "report": True}}
+
+
+def test_no_two_tests_have_a_name():
+    """pytest imports them by their names, without their folders."""
+    names = [path.name for path in (REPOSITORY / "tests").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_the_versions_of_python_that_are_named_are_those_that_are_tested():
+    jobs = yaml.safe_load(text_of(".github/workflows/ci.yml"))["jobs"]
+    tested = jobs["run"]["strategy"]["matrix"]["python"]
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+    marks = "Programming Language :: Python :: "
+    named = [c.removeprefix(marks) for c in project["classifiers"] if c.startswith(marks)]
+    assert named == tested
+    assert project["requires-python"] == f">={tested[0]}"
+    line = text_of("envs/requirements.txt").splitlines()[0]
+    assert re.findall(r"3\.\d+", line) == tested
+
+
+def test_the_container_has_what_a_run_needs():
+    image = text_of("Dockerfile")
+    (compiled,) = re.findall(r"^RUN python -m snakemesh.compiling \d+ (.+)$", image, re.M)
+    assert compiled.split() == sorted(STAGES)
+    kept = {line[1:] for line in text_of(".dockerignore").splitlines() if line[0] == "!"}
+    assert {"Snakefile", "profiles", *FOLDERS} - {".test/config"} <= kept
+    assert all((REPOSITORY / name).exists() for name in kept)

@@ -224,6 +224,18 @@ def test_the_schema_is_one():
     assert Path(SCHEMA_PATH).name == "config.schema.yaml"
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_is_described_in_a_sentence(key):
+    """The catalogue of workflows shows it in the cell of a table."""
+    text = KEYS[key].get("description", "")
+    assert re.fullmatch(r"[A-Z][^|\n]{20,180}[^.|]\.", text)
+
+
+def test_libyaml_reads_the_schema_as_python_does():
+    text = SCHEMA_PATH.read_text()
+    assert yaml.load(text, yaml.CSafeLoader) == yaml.load(text, yaml.SafeLoader)
+
+
 def test_texts_of_the_command_line_become_what_they_say():
     found = typed({"sharded": "false", "roi": [["0", "1.5", "2"], [3, 4, 5]], "input_path": "12"})
     assert found == {"sharded": False, "roi": [[0, 1.5, 2], [3, 4, 5]], "input_path": "12"}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_fingerprints import watched
 
+from products import watched
 from snakemesh.boxes import indices
 from snakemesh.console.summary import plan_summary
 from snakemesh.plan.finer import counted_voxels, finer_blocks

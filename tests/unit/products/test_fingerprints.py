@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from products import product_names
+from products import product_names, watched
 from small_blocks import small_blocks
 from snakemesh import job_records
 from snakemesh.boxes import indices, slices
-from snakemesh.chunk_files import ChunkFiles
 from snakemesh.plan.finer import finer_blocks
 from snakemesh.plan.jobs import block_box, mesh_block_job, super_chunk_box
 from snakemesh.plan.plan import make_plan
@@ -74,27 +73,6 @@ def unwatched(levels=LEVELS, **changes):
         plan = make_plan(settings_with(**changes), levels)
     lists = label_files(plan, read_lists(plan.settings, "uint64"))
     return Fingerprints(plan, InputState(plan, {}, lists))
-
-
-def watched(plan, rng):
-    """The plan with files for the levels of its source, and stamps for their chunks."""
-
-    def with_files(level):
-        if level.is_built:
-            return level
-        whole = tuple(o + n for o, n in zip(level.origin, level.shape, strict=True))
-        return dataclasses.replace(
-            level, files=ChunkFiles(level.path, whole, plan.source.chunks, "{i}"), document=""
-        )
-
-    plan = dataclasses.replace(plan, levels=tuple(map(with_files, plan.levels)))
-    stamps = {}
-    for k, level in enumerate(plan.levels):
-        if level.files is not None:
-            end = tuple(o + n for o, n in zip(level.origin, level.shape, strict=True))
-            first, last = level.files.indices_of((level.origin, end))
-            stamps[k] = rng.integers(1, 2**63, np.subtract(last, first)).astype(np.uint64)
-    return Fingerprints(plan, InputState(plan, stamps))
 
 
 def test_every_key_is_looked_at():
