@@ -178,11 +178,10 @@ def test_what_lies_far_away_is_served_as_if_it_were_near_0(far, tmp_path):
 
 
 @contextmanager
-def running(output: Path, *arguments: str):
+def running(output: Path, *arguments: str, command: str = "view"):
     """The running program, and its lines up to the last one before it serves."""
-    command = [sys.executable, "-m", "snakemesh", "view", str(output)]
-    command += ["--port", "0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+    line = [sys.executable, "-m", "snakemesh", command, str(output), "--port", "0", *arguments]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as program:
         try:
             lines = []
             while not lines or "Ctrl-C" not in lines[-1]:
@@ -219,7 +218,7 @@ def test_the_program_serves_the_viewer_and_what_was_asked_for(multires):
 
 def test_a_viewer_elsewhere_reads_what_the_link_names(multires):
     """Pages of other sites may read it, but neither guess where it is nor read anything else."""
-    with running(multires.parent, "--elsewhere", "--ids", "7") as lines:
+    with running(multires.parent, "--ids", "7", command="serve") as lines:
         text = "".join(lines)
         volume, meshes = re.findall(r"^  (?:zarr2|zarr3|precomputed)://(http://.*)$", text, re.M)
         (link,) = re.findall(r"^  https://neuroglancer-demo\.appspot\.com/#!(\S+)$", text, re.M)

@@ -9,9 +9,6 @@ Nothing is fetched from the internet. Neither another site nor another user of t
 what is served: the URL has a part that nobody can guess. It can be called while a run is going on:
 what is finished is shown, and what is finished later after a reload. Nothing is written.
 
-With --elsewhere, pages of all sites may read what is served, if they know the URL: it is printed
-for a viewer that this machine does not serve.
-
 With --url, it serves nothing, and prints a link to share: to a copy of the meshes on a web server.
 """
 
@@ -46,17 +43,19 @@ def address(text: str) -> str:
     return text.rstrip("/")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what this command takes."""
+def add_what_is_shown(parser: argparse.ArgumentParser) -> None:
+    """Add which segments of which output are shown, and where it is served."""
     parser.add_argument("directory", nargs="?", default="results/example", metavar="DIRECTORY")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--ids", type=label_list, help="the labels to select, such as 17,4711")
     which.add_argument("--where", help="select by columns of segments.parquet: 'volume > 1e9'")
     parser.add_argument("--port", type=port_number, default=9000)
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
-    parser.add_argument(
-        "--elsewhere", action="store_true", help="let a viewer of another site read what is served"
-    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
+    add_what_is_shown(parser)
     parser.add_argument("--url", type=address, help="of a copy of DIRECTORY or of its multires/")
     parser.add_argument("--volume", type=address, help="of a copy of the volume, with --url")
 

@@ -1,4 +1,4 @@
-"""What `snakemesh view` does: it chooses segments, serves an output, and prints links."""
+"""What `snakemesh view` and `serve` do: choose segments, serve an output, and print links."""
 
 import argparse
 import getpass
@@ -79,6 +79,24 @@ def open_browser(url: str) -> None:
 
 def look(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Serve what the options of `snakemesh view` name until Ctrl-C, or print a link to a copy."""
+    output = _output(parser, options)
+    if options.volume and not options.url:
+        parser.error("--volume needs --url")
+    if not options.url:
+        return _serve(parser, options, output, elsewhere=False)
+    try:
+        share(output, options.url, options.volume, _chosen(output, options))
+    except UserError as error:
+        parser.error(str(error))
+
+
+def look_from_elsewhere(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Serve what the options of `snakemesh serve` name until Ctrl-C."""
+    _serve(parser, options, _output(parser, options), elsewhere=True)
+
+
+def _output(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Output:
+    """The output that is named. Ends the program if it is none."""
     if not os.path.isdir(options.directory):  # "" is not the working directory
         parser.error(f"{options.directory} is not a directory")
     output = read_output(Path(options.directory))
@@ -86,15 +104,22 @@ def look(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         found = f"{options.directory} is not an output directory of snakemesh"
         expected = "expected multires/info or the snakemesh.json of a run in it"
         parser.exit(2, f"{parser.prog}: error: {found}: {expected}\n")
-    if options.volume and not options.url:
-        parser.error("--volume needs --url")
+    return output
+
+
+def _chosen(output: Output, options: argparse.Namespace) -> Chosen:
+    return chosen_segments(output, options.ids, options.where)
+
+
+def _serve(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, output: Output, elsewhere: bool
+) -> None:
+    """Serve an output until Ctrl-C. elsewhere: to pages of other sites too."""
     state: dict[str, object] = {}
     try:
-        chosen = chosen_segments(output, options.ids, options.where)
-        if options.url:
-            return share(output, options.url, options.volume, chosen)
+        chosen = _chosen(output, options)
         site = Site(output.root, client_folder(), state, secrets.token_urlsafe(12))
-        server = Server(site.find, options.host, options.port, options.elsewhere)
+        server = Server(site.find, options.host, options.port, elsewhere)
     except UserError as error:
         parser.error(str(error))
     except (OSError, TypeError, UnicodeError) as error:
@@ -106,7 +131,7 @@ def look(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         state |= site_state(output, f"{url}/{site.secret}", chosen)
         link = page_link(url, site.secret)
         print(f"Open\n  {link}")
-        if options.elsewhere:
+        if elsewhere:
             print("In a viewer elsewhere, add these sources to one layer of segmentation")
             print(*(f"  {source}" for source in sources_of(state)), sep="\n")
             print(f"or open\n  {viewer_link(state)}")
@@ -116,5 +141,6 @@ def look(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
             print(f"  ssh -L {server.port}:{options.host}:{server.port} {host}")
         print(*remarks(output, chosen), sep="\n")
         print("Stop with Ctrl-C.", flush=True)
-        open_browser(link)
+        if not elsewhere:
+            open_browser(link)
         server.wait()

@@ -21,7 +21,7 @@ main()
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("snakemesh ", {"plan", "view", "export"}),
+        ("snakemesh ", {"plan", "view", "serve", "export"}),
         ("snakemesh v", {"view"}),
         ("snakemesh export --form", {"--format"}),
         ("snakemesh export --format ", {"ply", "obj", "stl", "glb"}),
