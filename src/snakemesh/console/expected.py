@@ -4,7 +4,7 @@ Jobs that only write a marker are left out.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,87 +42,78 @@ class Step:
 
 def expected_steps(fingerprints: Fingerprints, folder: OutputFolder) -> list[Step]:
     """The steps that made an output, and those that verified it, in their order."""
-    plan, together = fingerprints.plan, blocks_together(fingerprints.plan)
-    blocks = [
-        {"lod": str(lod), "box": box_name(index)}
-        for lod in range(plan.num_lods)
-        for index in indices(plan.blocks(lod))
-        if (lod, index) not in together
-    ]
-    bundles = [(lod, n) for lod in range(plan.num_lods) for n in range(plan.bundles(lod))]
+    plan = fingerprints.plan
     shards = [{"shard": name} for name in shard_names(plan)]
-
-    def step(name: str, wildcards: Jobs, benchmark: Benchmark, lod: int = 0) -> Step | None:
-        if not wildcards:
-            return None
-        rule, looked_at = name.partition(",")[0], min(len(wildcards), MOST_JOBS)
-        chosen = [wildcards[i * len(wildcards) // looked_at] for i in range(looked_at)]
-        jobs = [
-            (folder.benchmark(rule + benchmark(**each)), job_work(plan, rule, each).seconds)
-            for each in chosen
-        ]
-        mem_mb, minutes = asked(plan, rule, lod)
-        return Step(name, len(wildcards), math.ceil(mem_mb), minutes, jobs)
-
-    def stage(number: int) -> Step | None:
-        found = plan.stages[number]
-        levels = ", ".join(f"s{k}" for k in found.targets if plan.levels[k].is_built)
-        return step(
-            f"pyramid_super_chunk, {levels}",
-            [{"stage": str(number), "box": box_name(box)} for box in indices(found.grid)],
-            lambda stage, box: (
-                f"/stage{stage}/{box}.{fingerprints.super_chunk(number, box_index(box))}"
-            ),
-        )
-
-    def lod_of_blocks(lod: int) -> Step | None:
-        return step(
-            f"mesh_block, LOD {lod}",
-            [each for each in blocks if each["lod"] == str(lod)],
-            lambda box, **_: f"/lod{lod}/{box}.{fingerprints.block(lod, box_index(box))}",
-            lod,
-        )
-
-    found = [
-        step(
-            "label_map",
-            [] if plan.table is None else [{}],
-            lambda: f".{fingerprints.label_map}",
-        ),
-        *(stage(number) for number in range(len(plan.needed_stages))),
-        *(lod_of_blocks(lod) for lod in range(plan.num_lods)),
-        step(
-            "mesh_small_lods",
-            [{}] if together else [],
-            lambda: f".{fingerprints.together}",
-        ),
-        step(
-            "mesh_bundle",
-            [{"lod": str(lod), "bundle": str(number)} for lod, number in bundles],
-            lambda lod, bundle: f"/lod{lod}/{bundle}.{fingerprints.bundle(int(lod), int(bundle))}",
-        ),
-        step(
-            "shard",
-            shards,
-            lambda shard: f"/{shard}.{fingerprints.shards}",
-        ),
-        step(
-            "multires_index",
-            [{}],
-            lambda: f".{fingerprints.documents}",
-        ),
-        step(
+    steps: list[tuple[str, Jobs, Benchmark]] = [
+        ("label_map", [{}] if plan.table else [], lambda: f".{fingerprints.label_map}"),
+        *_super_chunks(fingerprints),
+        *_blocks(fingerprints),
+        *_bundles(fingerprints),
+        ("shard", shards, lambda shard: f"/{shard}.{fingerprints.shards}"),
+        ("multires_index", [{}], lambda: f".{fingerprints.documents}"),
+        (
             "verify_voxels",
             [{"box": box_name(index)} for index in indices(plan.blocks(0))],
             lambda box: f"/{box}.{fingerprints.verified}",
         ),
-        step(
-            "verify_shard",
-            shards,
-            lambda shard: f"/{shard}.{fingerprints.verified}",
-        ),
+        ("verify_shard", shards, lambda shard: f"/{shard}.{fingerprints.verified}"),
     ]
-    return [each for each in found if each is not None]
+    return [_step(plan, folder, *step) for step in steps if step[1]]
+
+
+def _step(
+    plan: Plan, folder: OutputFolder, name: str, wildcards: Jobs, benchmark: Benchmark
+) -> Step:
+    """A step: its rule is the first word of its name."""
+    rule, looked_at = name.partition(",")[0], min(len(wildcards), MOST_JOBS)
+    chosen = [wildcards[i * len(wildcards) // looked_at] for i in range(looked_at)]
+    jobs = [
+        (folder.benchmark(rule + benchmark(**each)), job_work(plan, rule, each).seconds)
+        for each in chosen
+    ]
+    mem_mb, minutes = asked(plan, rule, int(chosen[0].get("lod", 0)))
+    return Step(name, len(wildcards), math.ceil(mem_mb), minutes, jobs)
+
+
+def _super_chunks(fingerprints: Fingerprints) -> Iterator[tuple[str, Jobs, Benchmark]]:
+    """The super-chunks of each stage."""
+    plan, name_of = fingerprints.plan, fingerprints.super_chunk
+    for number, stage in enumerate(plan.needed_stages):
+        levels = ", ".join(f"s{k}" for k in stage.targets if plan.levels[k].is_built)
+        yield (
+            f"pyramid_super_chunk, {levels}",
+            [{"stage": str(number), "box": box_name(box)} for box in indices(stage.grid)],
+            lambda stage, box: f"/stage{stage}/{box}.{name_of(int(stage), box_index(box))}",
+        )
+
+
+def _blocks(fingerprints: Fingerprints) -> Iterator[tuple[str, Jobs, Benchmark]]:
+    """The blocks of each LOD, and those that one job meshes together."""
+    plan, together = fingerprints.plan, blocks_together(fingerprints.plan)
+    for lod in range(plan.num_lods):
+        yield (
+            f"mesh_block, LOD {lod}",
+            [
+                {"lod": str(lod), "box": box_name(index)}
+                for index in indices(plan.blocks(lod))
+                if (lod, index) not in together
+            ],
+            lambda lod, box: f"/lod{lod}/{box}.{fingerprints.block(int(lod), box_index(box))}",
+        )
+    yield "mesh_small_lods", [{}] if together else [], lambda: f".{fingerprints.together}"
+
+
+def _bundles(fingerprints: Fingerprints) -> Iterator[tuple[str, Jobs, Benchmark]]:
+    plan = fingerprints.plan
+    yield (
+        "mesh_bundle",
+        [
+            {"lod": str(lod), "bundle": str(number)}
+            for lod in range(plan.num_lods)
+            for number in range(plan.bundles(lod))
+        ],
+        lambda lod, bundle: f"/lod{lod}/{bundle}.{fingerprints.bundle(int(lod), int(bundle))}",
+    )
 
 
 def planned_facts(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str, Any]:
