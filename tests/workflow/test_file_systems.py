@@ -263,8 +263,9 @@ def test_a_read_only_clone(repository, ours, tmp_path):
     )
     here = [*inside, f'{bind} && cd {tmp_path} && exec "$@"', "sh"]
     snakefile = ("--snakefile", str(repository / "Snakefile"))
+    package = os.environ | {"PYTHONPATH": str(repository / "src")}
     # numba would compile for minutes what it cannot keep beside the code
-    process = begin(repository, ours, os.environ, *snakefile, *ONE_JOB, before=here)
+    process = begin(repository, ours, package, *snakefile, *ONE_JOB, before=here)
     said = process.communicate()[0]
     assert process.returncode == 0, said
     assert (ours["output_directory"] / "_intermediate_scales.zarr" / "s1").is_dir()
