@@ -45,7 +45,7 @@ with job_log(snakemake.log[0], "verify_table") as log:
     failures = verdict.failures
     files = (read_marker(params.marker) or {}).get("files", {})
     if not files:
-        failures.add("files", f"it is not known what the documents in {folder.multires} were")
+        failures.add("files", f"there is no record of the documents in {folder.multires}")
     for name, record in files.items():
         if wrong := differs(f"{folder.multires}/{name}", record):
             failures.add("files", wrong)

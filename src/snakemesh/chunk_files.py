@@ -141,7 +141,7 @@ class Watch:
         if digest(stamps(self.files, self.chunks)) != self.digest:
             raise UserError(
                 f"the input {self.files.root} has changed while the run was going on; give the "
-                "same command again, which makes anew what the change touches"
+                "same command again to make the affected products anew"
             )
 
 

@@ -28,7 +28,7 @@ class DamagedError(UserError):
     """
 
     def __init__(self, path: Path, found: str) -> None:
-        super().__init__(f"{path} {found}; give the same command again, which makes it anew")
+        super().__init__(f"{path} {found}; give the same command again to make it anew")
         self.path = path
 
 

@@ -13,7 +13,7 @@ LIST_KEYS = ("target_ids", "exclude_ids")
 WHY_LEFT_OUT = {
     "target_ids": "not in target_ids",
     "exclude_ids": "in exclude_ids",
-    "min_voxels": "of fewer voxels than min_voxels",
+    "min_voxels": "with fewer voxels than min_voxels",
 }
 
 
@@ -35,7 +35,7 @@ class LabelList:
         except (OSError, ValueError, EOFError):
             is_sound = False
         if not is_sound:
-            again = "give the same command again, which makes it anew"
+            again = "give the same command again to make it anew"
             raise UserError(f"{self.path} is damaged or gone; {again}")
         return labels
 

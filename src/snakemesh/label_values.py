@@ -100,4 +100,4 @@ def _place(found: np.ndarray, corner: Sequence[int]) -> str:
     """Where the first true voxel lies."""
     index = np.unravel_index(int(np.argmax(found)), found.shape)
     at = [int(i) + c for i, c in zip(index, corner, strict=True)]
-    return f"voxel {at} (z y x) of what is meshed"
+    return f"voxel {at} (z y x) of the meshed volume"

@@ -320,12 +320,12 @@ def test_what_is_no_output(outputs, tmp_path, capsys):
         assert said(url).startswith(f"found no meshes at {url}: ")
     for document in ("", "[]", "{}", '{"@type": "neuroglancer_multiscale_volume"}'):
         (tmp_path / "info").write_text(document)
-        assert said(tmp_path).startswith(f"{tmp_path}/info is no document of meshes: ")
+        assert said(tmp_path).startswith(f"{tmp_path}/info does not describe meshes: ")
     info = json.loads((outputs.sharded / "multires" / "info").read_text())
     for change in ({"hash": "identity"}, {"minishard_bits": 99}, {"data_encoding": "zstd"}):
         odd = info | {"sharding": info["sharding"] | change}
         (tmp_path / "info").write_text(json.dumps(odd))
-        assert said(tmp_path).startswith(f"{tmp_path}/info is no document of meshes: ")
+        assert said(tmp_path).startswith(f"{tmp_path}/info does not describe meshes: ")
 
 
 def test_damage_is_one_line_and_leaves_no_half_file(outputs, tmp_path, capsys):

@@ -289,7 +289,7 @@ PROVOKED: dict[str, Callable[[Path], dict]] = {
     "of the example": lambda p: {"output_directory": "results/example"},
     "expected a path; Snakemake": lambda p: {"output_directory": 202401},
     "lies inside": lambda p: {"output_directory": str(p / "good.zarr/out")},
-    "is there already": lambda p: {"output_directory": foreign(p / "foreign")},
+    "was not made by": lambda p: {"output_directory": foreign(p / "foreign")},
     "cannot be read": lambda p: {"target_ids": str(p / "nowhere.csv")},
     "has the label": lambda p: {"target_ids": file(p / "i.csv", "id\n7\nseven\n")},
     "the labels are": lambda p: {"target_ids": file(p / "b.csv", "id\n99999999999\n")},

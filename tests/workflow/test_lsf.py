@@ -435,7 +435,7 @@ def test_killed_driver_and_changed_configuration(outcome, multires):
     old, new = outcome.jobs("group_mesh_lod0")
     assert (old.reason, new.status) == ("TERM_OWNER", "DONE")
     assert old.ended <= new.submitted
-    assert "jobs of the run before that still wait or run: 1 awaited, 1 ended" in outcome.said[0]
+    assert "jobs of the previous run: 1 awaited, 1 ended" in outcome.said[0]
     assert not outcome.facts["submitted"]
     assert outcome.multires == digests(multires)
 

@@ -170,7 +170,7 @@ def test_labels_that_are_nowhere_are_the_last_word(repository, ours):
     done = run(repository, ours(target_ids=[5, 7]))
     assert done.returncode == 0
     text = done.stdout + done.stderr
-    assert "config key target_ids: no voxel of what was meshed has label 5" in text
+    assert "config key target_ids: the meshed volume has no voxel of label 5" in text
     assert text.rstrip().splitlines()[-1].startswith("snakemesh: ") or "label 5" in text[-2000:]
 
 
@@ -180,10 +180,10 @@ def test_a_layer_without_labels_and_axes_without_a_unit(repository, config, tmp_
     attributes = tmp_path / "empty.zarr" / ".zattrs"
     attributes.write_text(attributes.read_text().replace('"unit": "nanometer"', '"x": 0'))
     configuration = config(tmp_path / "out") | {"input_path": tmp_path / "empty.zarr"}
-    assert "name none: taken for nanometres" in summary(repository, configuration)
+    assert "name no unit: nanometres are assumed" in summary(repository, configuration)
     done = run(repository, configuration)
     assert done.returncode == 0
-    assert "there is no label in what was meshed: the layer is empty" in done.stdout + done.stderr
+    assert "the meshed volume has no labels: the layer is empty" in done.stdout + done.stderr
 
 
 def test_meshes_do_not_depend_on_where_things_lie(ours, made, multires):

@@ -78,7 +78,7 @@ def test_the_first_page_says_what_a_supervisor_asks(reported, volume):
         "The plan for",
         "verification verified",
         f"Verified: {labels} of {labels} meshes were read back, {labels} of them are watertight",
-        "1 of fewer voxels than min_voxels 5",
+        "1 with fewer voxels than min_voxels 5",
         "No job has failed.",
         "snakemesh that made the meshes",
         "target_reduction 0.5",

@@ -182,7 +182,7 @@ def test_the_table_of_all_segments(repository, config, unsharded, volume, table,
     assert planned(repository, fewer) == {"multires_index": 1, "cleanup": 1}
     done = run(repository, fewer)
     said = done.stdout + done.stderr
-    assert f"  table    {tmp_path}/out/multires/segments.parquet, what is known of all" in said
+    assert f"  table    {tmp_path}/out/multires/segments.parquet of all" in said
     assert "  listed   the 5 largest segments in the viewer (config key max_properties)" in said
     before, after = digests(unsharded), digests(tmp_path / "out" / "multires")
     changed = {str(name) for name in before if before[name] != after[name]}

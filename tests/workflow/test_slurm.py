@@ -268,10 +268,10 @@ def test_killed_driver(slurm, repository, config, multires, tmp_path):
         driver.process.kill()
         driver.process.wait()
     with Driver(slurm, repository, config(out), tmp_path / "said", *options) as driver:
-        driver.wait_until(lambda: "jobs of the run before" in driver.said.read_text())
+        driver.wait_until(lambda: "jobs of the previous run" in driver.said.read_text())
         slurm.command(*node, "State=RESUME")
         said = driver.finish()
-    assert "jobs of the run before that still wait or run: 1 awaited, 1 ended" in said
+    assert "jobs of the previous run: 1 awaited, 1 ended" in said
     jobs = by_name(slurm)
     assert [job.state for job in jobs[PYRAMID]] == ["COMPLETED"]
     assert [job.state for job in jobs[MESH.format(lod=0)]] == ["CANCELLED", "COMPLETED"]

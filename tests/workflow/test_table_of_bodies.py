@@ -211,9 +211,9 @@ def test_lists_counts_and_the_table_of_segments_are_those_of_bodies(
     done = run(repository, configuration(**keys))
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    assert f"target_ids: no voxel of what was meshed has label {part}\n" in said
+    assert f"target_ids: the meshed volume has no voxel of label {part}\n" in said
     why = f"{len(ids) - len(targets)} not in target_ids, 1 in exclude_ids, {(sizes < least).sum()}"
-    assert f"labels left out: {why} of fewer voxels than min_voxels\n" in said
+    assert f"labels left out: {why} with fewer voxels than min_voxels\n" in said
     served = tmp_path / "out" / "multires"
     wanted = {*targets} - {excluded}
     expected = known(volume.labels, volume, wanted, least)

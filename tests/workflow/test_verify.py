@@ -295,5 +295,5 @@ def test_levels_of_the_input(repository, tmp_path):
     assert "seg/s1 is not used: it has label" in done.stdout + done.stderr
     said = re.findall("level s. of the input: .*", done.stdout)
     assert said == [
-        "level s2 of the input: of 4,096 voxels 0 have a label that s0 does not have there"
+        "level s2 of the input: 0 of 4,096 voxels have a label that s0 does not have there"
     ]

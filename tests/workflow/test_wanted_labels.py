@@ -41,7 +41,7 @@ def test_what_a_change_of_the_labels_makes_again(repository, config, volume, tmp
     path.write_text("\n".join(["body", *map(str, [*missing, *wanted[::-1]])]))
     assert planned(repository, ours(target_ids=path)) == DOCUMENTS
     text = said(repository, ours(target_ids=path))
-    assert "target_ids: no voxel of what was meshed has label 5, 6\n" in text
+    assert "target_ids: the meshed volume has no voxel of label 5, 6\n" in text
     assert f"labels left out: {len(ids) - len(wanted)} not in target_ids\n" in text
     assert shards(served) == before
     assert planned(repository, ours(target_ids=path)) == {}
@@ -51,7 +51,7 @@ def test_what_a_change_of_the_labels_makes_again(repository, config, volume, tmp
     assert planned(repository, ours(**larger)) == SHARDS
     text = said(repository, ours(**larger))
     of_size = voxels[::2] >= least
-    assert f", {(~of_size).sum()} of fewer voxels than min_voxels\n" in text
+    assert f", {(~of_size).sum()} with fewer voxels than min_voxels\n" in text
     assert [*read_entries(served)] == ids[::2][of_size].tolist()
     assert digests(served) == digests(finish(repository, ours("fresh", **larger)))
 

@@ -45,5 +45,5 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     except OSError as error:
         sys.exit(f"{error.filename} cannot be written: {error.strerror}")
     except KeyboardInterrupt:
-        sys.exit("stopped; each file that is there is whole")
+        sys.exit("stopped; all files are complete")
     print(said(tally, options))

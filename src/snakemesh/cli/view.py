@@ -22,14 +22,16 @@ MOST = 1000
 def port_number(text: str) -> int:
     """A port of the command line; 0 takes any that is free."""
     if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port, expected a number from 0 to 65535")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port, expected a number from 0 to 65535"
+        )
     return int(text)
 
 
 def label_list(text: str) -> list[int]:
     """The labels of --ids, such as "17,4711"."""
     if not re.fullmatch(r"\s*[0-9]+(\s*,\s*[0-9]+)*\s*", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of labels such as 17,4711")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of labels such as 17,4711")
     labels = [int(part) for part in text.split(",")]
     if max(labels) >= 1 << 64 or len(labels) > MOST:
         raise argparse.ArgumentTypeError(f"expected at most {MOST} labels of 64 bits")
@@ -39,7 +41,9 @@ def label_list(text: str) -> list[int]:
 def address(text: str) -> str:
     """An address of --url or --volume, without a slash at its end."""
     if not re.match("(https?|gs|s3)://.", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no address with https://, gs:// or s3://")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an address with https://, gs:// or s3://"
+        )
     return text.rstrip("/")
 
 

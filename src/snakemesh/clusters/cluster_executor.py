@@ -117,7 +117,7 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
             self.run_uuid = before.name
             alive = self._ask()
             if alive is None:
-                self._say("the cluster does not say which jobs of the run before still run")
+                self._say("the cluster does not say which jobs of the previous run are left")
             elif alive:
                 self._divide(before, alive)
             self._tidy_logs()
@@ -143,7 +143,7 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
         self._alive, self._asked_at = alive, time.monotonic()
         others = alive - {job.external for job in self._awaited.values()}
         counts = f"{len(self._awaited):,} awaited, {len(others):,} ended"
-        self._say(f"jobs of the run before that still wait or run: {counts}")
+        self._say(f"jobs of the previous run: {counts}")
         if not others:
             return
         self.end_jobs(sorted(others))

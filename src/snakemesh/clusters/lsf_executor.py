@@ -165,13 +165,13 @@ class PatientExecutor(ClusterExecutor, LimitedExecutor):
             why = " ".join(str(error).split())[-_SHOWN:]
             seconds = time.monotonic() - job.aux["since"]
             if not self._has_taken_jobs and seconds > _NEVER_TAKEN_S:
-                raise WorkflowError(f"LSF takes none of the jobs: {why}") from error
+                raise WorkflowError(f"LSF refuses all jobs: {why}") from error
             if seconds > _REFUSED_S:
                 self.report_job_error(job, msg=f"LSF refused it for {seconds / 60:.0f} min: {why}")
                 return True
             minutes = (_REFUSED_S if self._has_taken_jobs else _NEVER_TAKEN_S) // 60
             self.logger.warning(
-                f"a job cannot be submitted to LSF, which is tried for {minutes} min: {why}"
+                f"a job cannot be submitted to LSF; trying again for {minutes} min: {why}"
             )
             return False
         self._has_taken_jobs = True

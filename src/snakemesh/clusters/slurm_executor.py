@@ -122,7 +122,7 @@ class PatientExecutor(ClusterExecutor, Executor):  # type: ignore[misc]
             return
         why = " ".join(msg.split("sbatch call:")[0].split())
         self.logger.warning(
-            f"a job cannot be submitted to Slurm, which is tried for {seconds // 60} min: {why}"
+            f"a job cannot be submitted to Slurm; trying again for {seconds // 60} min: {why}"
         )
         with self.lock:
             self.active_jobs.append(job_info)

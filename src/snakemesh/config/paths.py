@@ -108,13 +108,13 @@ def output_path(key: str, text: str) -> str:
         if len(name.encode()) > MAX_OUTPUT_BYTES:
             raise _refused(key, text, f"a path of at most {MAX_OUTPUT_BYTES} bytes")
     if Path(os.path.realpath(whole)) in (Path("/"), _CLONE):
-        raise _refused(key, text, "a folder for the results alone")
+        raise _refused(key, text, "a folder for the results only")
     for folder in (Path(whole), *Path(whole).parents):
         if os.path.lexists(folder):
             if not folder.is_dir():
                 raise _refused(key, text, f"a folder: {folder} is a file or leads nowhere")
             if not os.access(folder, os.X_OK):
-                raise _refused(key, text, f"a folder that may be entered: {folder} may not")
+                raise _refused(key, text, f"a folder that you may enter, not {folder}")
             break
     return path
 
@@ -129,7 +129,7 @@ def local_path(key: str, text: str) -> str:
     _refuse_odd_characters(key, text)
     path = os.path.expanduser(text)
     if path.startswith("~"):
-        raise _refused(key, text, "a path that begins with a user who is known here")
+        raise _refused(key, text, "a path that begins with a known user")
     if any(len(name.encode()) > MAX_NAME_BYTES for name in path.split("/")):
         raise _refused(key, text, f"names of at most {MAX_NAME_BYTES} bytes")
     if len(os.fsencode(os.path.abspath(path))) > MAX_PATH_BYTES:

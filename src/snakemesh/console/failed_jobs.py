@@ -145,7 +145,7 @@ class FailedJobsHandler(logging.Handler):
         if missing is None:
             self._raised[record.thread] = text
         elif attempt := self._attempts.get(int(missing[1])):
-            reason = f"it ended well, but a file is missing: {text.splitlines()[-1].strip()}"
+            reason = f"it succeeded, but a file is missing: {text.splitlines()[-1].strip()}"
             self._add(record, int(missing[1]), attempt, reason, attempt.log)
 
     def _fail(self, record: logging.LogRecord) -> None:
@@ -160,7 +160,7 @@ class FailedJobsHandler(logging.Handler):
         if is_known:
             said = reason_in_exception(raised)
         reasons = self._reasons(attempt, clusters)
-        otherwise = said or "nothing is known of it"
+        otherwise = said or "the reason is unknown"
         reason, log = _told(attempt, reasons, clusters, otherwise)
         texts = [*(text for text, _ in reasons), *([said] if is_known else [])]
         self._note([attempt], texts, said, clusters)

@@ -30,7 +30,7 @@ def remarks_before(
     lines = [_input_line(fingerprints)]
     if not fingerprints.plan.source.has_unit:
         path = fingerprints.plan.source.path
-        lines.append(f"  units    the metadata of {path} name none: taken for nanometres")
+        lines.append(f"  units    the metadata of {path} name no unit: nanometres are assumed")
     if (far := fingerprints.plan.voxels_from_zero) > FAR_VOXELS:
         off = np.spacing(np.float32(far))
         lines.append(
@@ -56,7 +56,7 @@ def result_lines(facts: Mapping[str, object] | None, folder: OutputFolder) -> li
     lines = [f"  meshes   {folder.multires}, to be served", f"  table    {folder.segments}"]
     labels, listed = facts.get("labels"), facts.get("listed")
     if isinstance(labels, int) and isinstance(listed, int):
-        lines[1] += f", what is known of all {labels:,} segments"
+        lines[1] += f" of all {labels:,} segments"
         if listed < labels:
             lines.append(
                 f"  listed   the {listed:,} largest segments in the viewer (config key "
@@ -88,13 +88,13 @@ def remarks_after(facts: Mapping[str, object] | None) -> list[str]:
     if isinstance(missing, dict) and missing["labels"]:
         n, smallest = missing["labels"], missing["smallest"][:MAX_LINES]
         shown = ", ".join(smallest) + (f", ... ({n:,} labels)" if n > len(smallest) else "")
-        lines.append(f"config key target_ids: no voxel of what was meshed has label {shown}")
+        lines.append(f"config key target_ids: the meshed volume has no voxel of label {shown}")
     out = facts.get("left_out")
     if isinstance(out, dict) and any(out.values()):
         said = (f"{n:,} {WHY_LEFT_OUT[key]}" for key, n in out.items() if n and key in WHY_LEFT_OUT)
         lines.append(f"labels left out: {', '.join(said)}")
     if facts.get("labels") == 0:
-        lines.append("there is no label in what was meshed: the layer is empty")
+        lines.append("the meshed volume has no labels: the layer is empty")
     return lines
 
 

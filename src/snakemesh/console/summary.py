@@ -104,7 +104,7 @@ def _unread(plan: Plan) -> Iterable[str]:
     if own:
         yield (
             f"           {', '.join(own)} of the input {'is' if len(own) == 1 else 'are'} not "
-            "meshed; multires_strategy: downsample does it"
+            "meshed; multires_strategy: downsample meshes them"
         )
     method = plan.settings.downsample_method
     if unread and method in ("mode_suppress_zero", "nearest"):

@@ -98,7 +98,7 @@ def read_table(fd: int, path: Path) -> Table:
     """The table of an open container. Raises DamagedError where it is none, or is damaged."""
     header = os.pread(fd, _HEADER.size, 0)
     if len(header) < _HEADER.size or header[: len(_MAGIC)] != _MAGIC:
-        raise DamagedError(path, "is no fragment container")
+        raise DamagedError(path, "is not a fragment container")
     _, version, lod, shards, entries, *numbers, how, voxels = _HEADER.unpack(header)
     records, counts, begin, size = numbers
     if version != _VERSION:

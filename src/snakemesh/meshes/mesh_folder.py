@@ -74,7 +74,7 @@ def open_meshes(where: str) -> MeshFolder:
     try:
         return _described(folder, store, json.loads(info))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise UserError(f"{folder}/info is no document of meshes: {one_line(error)}") from error
+        raise UserError(f"{folder}/info does not describe meshes: {one_line(error)}") from error
 
 
 def start_read(

@@ -97,7 +97,7 @@ def _taken(output: Path, file: int, say: Callable[[str], None]) -> Lease:
     in_use = f"another run is writing to {output}"
     try:
         _try_flock(file)
-        waiting = f"waiting up to {STALE_S} s to see whether it lives"
+        waiting = f"waiting up to {STALE_S} s to see whether it is alive"
         return take_lease(lock, lambda who: say(f"{output} was in use by {who}; {waiting}"))
     except BlockingIOError:
         os.close(file)

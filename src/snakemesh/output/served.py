@@ -47,7 +47,7 @@ def what_is_wrong(path: str | os.PathLike[str], record: Mapping[str, Any]) -> st
     except OSError:
         return f"{Path(path)} is gone"
     except KeyError:
-        return f"it is not known what {Path(path)} was"
+        return f"there is no record of {Path(path)}"
     return None
 
 

@@ -132,7 +132,7 @@ def _why_not(source: SourceLevel, level: SourceLevel, factor: Shape) -> str:
         return f"its voxels are {rounded(ratio)} times those of s0, expected {factor}"
     if np.any(off > PLACEMENT_TOLERANCE):
         if np.allclose(level.translation, source.translation):
-            return "its metadata have no translation of its own, so where it lies is not known"
+            return "its metadata have no translation of its own, so its position is unknown"
         return f"it lies at {rounded(level.translation)} nm, expected {rounded(centre)} nm"
     is_narrow = np.iinfo(level.dtype).max < np.iinfo(source.dtype).max
     if is_narrow or (_is_float(level) and not _is_float(source)):

@@ -195,7 +195,7 @@ def _refuse_too_large(shape: Shape, cell_size: int) -> None:
         )
     if math.prod(shape) > MAX_VOXELS:
         raise UserError(
-            f"config key roi: what is to be meshed has {shape} voxels, expected at most "
+            f"config key roi: the region to mesh has {shape} voxels, expected at most "
             f"{MAX_VOXELS:.2g} in all; choose a smaller roi"
         )
 

@@ -106,7 +106,7 @@ class Run:
         """Raise where a job was planned for another configuration or another state of the input."""
         if wildcards.fingerprint != fingerprint:
             raise WorkflowError(
-                "this job belongs to an earlier run, whose configuration or input was another"
+                "this job belongs to an earlier run with a different configuration or input"
             )
 
     # Names of products that several rules wait for

@@ -99,7 +99,7 @@ def placed_nm(
         if factor is None:
             raise UserError(
                 f"config key voxel_size_nm: the metadata of {path} give sizes along "
-                f"{placement.names[d]} in {unit!r}, which is no unit of length; set the key to "
+                f"{placement.names[d]} in {unit!r}, which is not a unit of length; set the key to "
                 "[z, y, x] in nm"
             )
     known = [factor or 1.0 for factor in factors]

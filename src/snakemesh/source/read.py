@@ -57,7 +57,7 @@ def read_source(
             if (moved := redirected(path)) is not None:
                 return read_source(moved, voxel_size_nm, translation_nm, index)
             raise UserError(
-                f"config key input_path: the server sends those who read {path} elsewhere, where "
+                f"config key input_path: the server redirects {path} to an address where "
                 "no volume was found; give the address of the volume itself"
             ) from error
         raise UserError(

@@ -78,5 +78,6 @@ def unreadable(error: Exception, box: Slices) -> UnreadableError:
     """
     voxels = f"{[side.start for side in box]} to {[side.stop for side in box]}"
     return UnreadableError(
-        f"the volume cannot be read at voxels {voxels} (z y x) of what is meshed: {one_line(error)}"
+        f"the volume cannot be read at voxels {voxels} (z y x, of the meshed volume): "
+        f"{one_line(error)}"
     )

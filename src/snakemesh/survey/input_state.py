@@ -82,18 +82,18 @@ def look_at_input(plan: Plan, lists: LabelLists = NO_LISTS) -> InputState:
         if files is None:
             raise UserError(
                 f"config key check_input: found true, but the files of {plan.levels[k].path} "
-                f"cannot be looked at; {_INSTEAD}"
+                f"cannot be checked; {_INSTEAD}"
             )
         if (n := number_of_chunks(plan)) > MAX_CHUNKS_ASKED:
             raise UserError(
                 f"config key check_input: found true, but the input has {n:,} chunks, and "
-                f"{MAX_CHUNKS_ASKED:,} can be looked at; {_INSTEAD}"
+                f"{MAX_CHUNKS_ASKED:,} can be checked; {_INSTEAD}"
             )
         try:
             found[k] = stamps(files, part_chunks(plan, k))
         except (OSError, ValueError) as error:
             raise UserError(
-                f"config key input_path: the chunks in {files.root} cannot be looked at: {error}"
+                f"config key input_path: the chunks in {files.root} cannot be accessed: {error}"
             ) from error
     return InputState(plan, found, lists)
 

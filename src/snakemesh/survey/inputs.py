@@ -57,7 +57,7 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
         _refuse_foreign_output(Path(settings.output_directory))
     except OSError as error:
         raise UserError(
-            f"config key output_directory: {error.filename} cannot be looked at ({error.strerror})"
+            f"config key output_directory: {error.filename} cannot be accessed ({error.strerror})"
         ) from error
     return levels
 
@@ -154,8 +154,8 @@ def _refuse_foreign_output(output: Path) -> None:
         is_empty = path.is_dir() and not path.is_symlink() and not any(path.iterdir())
         if os.path.lexists(path) and not is_empty and not is_ours:
             raise UserError(
-                f"config key output_directory: {path} is there already and not from a run of "
-                f"snakemesh, which leaves {output / RUN_DOCUMENT}; choose another folder"
+                f"config key output_directory: {path} exists and was not made by snakemesh, "
+                f"which writes {output / RUN_DOCUMENT}; choose another folder"
             )
     for path in (output / folder for folder in OWN_FOLDERS):
         # Snakemake removes the outputs of a job before it starts, even behind a link

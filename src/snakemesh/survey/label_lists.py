@@ -76,7 +76,7 @@ def list_remarks(settings: Settings, lists: Mapping[str, Listed]) -> list[str]:
     if n := len(_in_both(lists)):
         lines.append(f"  labels   {_count(n)} of target_ids in exclude_ids too: left out")
     if settings.min_voxels:
-        lines.append(f"  labels   those of fewer than {settings.min_voxels:,} voxels are left out")
+        lines.append(f"  labels   with fewer than {settings.min_voxels:,} voxels: left out")
     return lines
 
 

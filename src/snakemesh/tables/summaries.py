@@ -28,7 +28,7 @@ def checked_summary(path: str, record: Mapping[str, Any]) -> Run:
     except FileNotFoundError:
         raise DamagedError(Path(path), "is gone") from None
     if dtype != SUMMARY or len(shape) != 1:
-        raise DamagedError(Path(path), "is no summary of this version")
+        raise DamagedError(Path(path), "is not a summary of this version")
     return Run(Path(path), begin, shape[0], SUMMARY)
 
 

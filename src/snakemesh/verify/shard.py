@@ -137,7 +137,7 @@ def _entries(directory: Path, shard: int, job: VerifyJob) -> dict[int, Entry | F
     found: dict[int, Entry | FormatError] = {}
     if job.sharded:
         if spec is None:
-            raise FormatError(f"{directory / 'info'} says nothing of shards")
+            raise FormatError(f"{directory / 'info'} does not describe shards")
         path = shard_path(directory, shard, spec)
         for label, start, size in shard_labels(path, shard, spec):
             try:
@@ -146,7 +146,7 @@ def _entries(directory: Path, shard: int, job: VerifyJob) -> dict[int, Entry | F
                 found[label] = error
         return found
     if spec is not None:
-        raise FormatError(f"{directory / 'info'} speaks of shards, expected none")
+        raise FormatError(f"{directory / 'info'} describes shards, expected none")
     mask = (1 << job.sharding["shard_bits"]) - 1
     for label in unsharded_labels(directory):
         # the share of this job

@@ -83,8 +83,8 @@ def lines(verdict: Verdict, levels: np.ndarray) -> Iterator[str]:
         yield f"  volume against voxels at LOD 0: median error {median:.2%}, largest {most:.1%}"
     yield from broken.lines(verdict.broken)
     for sums in levels:
-        wrong = f"{sums['foreign']:,} have a label that s0 does not have there"
-        yield f"  level s{sums['level']} of the input: of {sums['voxels']:,} voxels {wrong}"
+        wrong = f"{sums['foreign']:,} of {sums['voxels']:,} voxels have a label"
+        yield f"  level s{sums['level']} of the input: {wrong} that s0 does not have there"
     for kind, claim in KINDS.items():
         number = failures.count.get(kind, 0)
         yield f"  {f'FAIL {number:,}' if number else 'ok':>10}  {claim}"

@@ -41,16 +41,16 @@ def remarks(output: Output, chosen: Chosen) -> list[str]:
     """What there is to say of what is shown and what is not, in lines."""
     lines = []
     if not output.meshes_are_finished():
-        lines.append("The meshes are not finished yet: those that are appear after a reload.")
+        lines.append("The meshes are not finished yet; reload the page to see more of them.")
     if chosen.of > len(chosen.labels) and chosen.labels:
         lines.append(f"The {len(chosen.labels):,} largest of {chosen.of:,} segments are selected.")
     if not chosen.of:
         lines.append("No segment is selected.")
     if volume_at(output, "") is None:
         lines.append(
-            "The voxels are not shown: their folder or format is none that the viewer reads, or "
-            "none that can be shown near 0; their labels are others (label_map); or a version "
-            "before this one made the output."
+            "The voxels are not shown: the viewer cannot read their folder or format, or cannot "
+            "show it near 0; a table of bodies (label_map) changes their labels; or an older "
+            "version made the output."
         )
     if (zero := output.zero_nm()).any():
         lines.append(

@@ -108,7 +108,7 @@ def expression(text: str, columns: Iterable[str]) -> pc.Expression:
                 return pc.field(node.id)
             case ast.Name():
                 known = ", ".join(sorted(names))
-                raise UserError(f"{node.id!r} in {text!r} is no column, expected one of {known}")
+                raise UserError(f"{node.id!r} in {text!r} is not a column, expected one of {known}")
             case ast.Constant(value=int(number)) if number >= 1 << 63:
                 return pc.scalar(pa.scalar(number, pa.uint64()))
             case ast.Constant(value=bool() | int() | float() | str()):
@@ -136,7 +136,9 @@ def expression(text: str, columns: Iterable[str]) -> pc.Expression:
     except UserError:
         raise
     except (*_ODD, pa.ArrowException) as error:
-        raise UserError(f"{text!r} is no condition such as 'volume > 1e9 and lods >= 2'") from error
+        raise UserError(
+            f"{text!r} is not a condition such as 'volume > 1e9 and lods >= 2'"
+        ) from error
 
 
 def _summary(batch: pa.RecordBatch) -> np.ndarray:

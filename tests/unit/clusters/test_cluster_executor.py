@@ -125,7 +125,7 @@ def test_what_is_needed_is_awaited_and_the_rest_is_ended(caplog):
     assert [(info.job, info.external_jobid) for info in run.awaited] == [(a, "1")]
     assert run.awaited[0].aux == {"lsf_logfile": "1.log"}
     assert run.new == [c, gone] and cluster.ended == ["3", "5"]
-    assert "jobs of the run before that still wait or run: 2 awaited, 2 ended" in caplog.text
+    assert "jobs of the previous run: 2 awaited, 2 ended" in caplog.text
     run.run_jobs([b])
     run.run_jobs([b])  # the second attempt is a new job
     assert [info.job for info in run.awaited] == [a, b] and run.new == [c, gone, b]
@@ -178,7 +178,7 @@ def test_a_silent_cluster(clock, caplog):
     run = executor(cluster, [a])
     run.run_jobs([a])
     assert run.new == [a] and sum(clock.slept) == 60
-    assert "does not say which jobs of the run before still run" in caplog.text
+    assert "does not say which jobs of the previous run are left" in caplog.text
 
 
 def test_another_scheduler_knows_nothing_of_them():

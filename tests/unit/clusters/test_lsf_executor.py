@@ -153,7 +153,7 @@ def test_a_run_whose_jobs_lsf_never_takes_ends(executor, lsf, clock):
     clock.now = MINUTE - 1
     look(executor)
     clock.now = MINUTE + 1
-    with pytest.raises(WorkflowError, match="none of the jobs: no such queue"):
+    with pytest.raises(WorkflowError, match="refuses all jobs: no such queue"):
         look(executor)
 
 

@@ -98,16 +98,14 @@ def test_what_is_said_after_a_run():
     for n, shown in ((2, "0, 1"), (1000, "0, 1, 2, 3, 4, ... (1,000 labels)")):
         missing = {"labels": n, "smallest": [str(i) for i in range(min(n, 6))]}
         assert remarks_after({"labels": 1, "not_found": missing}) == [
-            f"config key target_ids: no voxel of what was meshed has label {shown}"
+            f"config key target_ids: the meshed volume has no voxel of label {shown}"
         ]
     left_out = {"target_ids": 0, "exclude_ids": 3, "min_voxels": 1200}
     assert remarks_after({"labels": 1, "left_out": left_out}) == [
-        "labels left out: 3 in exclude_ids, 1,200 of fewer voxels than min_voxels"
+        "labels left out: 3 in exclude_ids, 1,200 with fewer voxels than min_voxels"
     ]
     assert remarks_after({"labels": 1, "left_out": dict.fromkeys(left_out, 0)}) == []
-    assert remarks_after({"labels": 0}) == [
-        "there is no label in what was meshed: the layer is empty"
-    ]
+    assert remarks_after({"labels": 0}) == ["the meshed volume has no labels: the layer is empty"]
 
 
 def test_a_target_that_was_meant():
@@ -122,7 +120,7 @@ def test_a_run_says_where_its_result_is():
     whole = result_lines({"labels": 2523, "listed": 2523}, folder)
     assert whole == [
         "  meshes   out/multires, to be served",
-        "  table    out/multires/segments.parquet, what is known of all 2,523 segments",
+        "  table    out/multires/segments.parquet of all 2,523 segments",
     ]
     part = result_lines({"labels": 2523, "listed": 10}, folder)
     assert part == [

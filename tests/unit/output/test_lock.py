@@ -116,7 +116,7 @@ def test_from_another_node(holder, environment):
     process.send_signal(signal.SIGSTOP)
     lease.write_text(there)
     who = rf"process {process.pid} on {socket.gethostname()}, last sign of life \d s ago"
-    line = rf"{folder} was in use by {who}; waiting up to \d+ s to see whether it lives"
+    line = rf"{folder} was in use by {who}; waiting up to \d+ s to see whether it is alive"
     assert re.fullmatch(rf"{line}\ntaken", attempt(folder, environment))
 
 

@@ -51,4 +51,4 @@ def test_either_end_is_looked_at(tmp_path):
 
 def test_a_record_that_says_nothing(tmp_path):
     (tmp_path / "a").write_text("x")
-    assert what_is_wrong(tmp_path / "a", {}) == f"it is not known what {tmp_path / 'a'} was"
+    assert what_is_wrong(tmp_path / "a", {}) == f"there is no record of {tmp_path / 'a'}"

@@ -54,7 +54,7 @@ def test_levels_of_the_input_that_no_lod_needs_are_not_verified_and_the_plan_say
     plan = plan_of(levels, multires_strategy="auto", downsample_method="nearest")
     assert verify_job(plan).own_levels == ()
     text = plan_summary(plan, None)
-    assert "s1, s2 of the input are not meshed; multires_strategy: downsample does it" in text
+    assert "s1, s2 of the input are not meshed; multires_strategy: downsample meshes them" in text
     assert "downsample_method nearest changes no mesh" in text
     assert "LOD 2    1 cell of 1024 x 1024 x 1024 voxels of s0, made of LOD 1, in 1 block" in text
     usual = plan_summary(plan_of(levels), None)

@@ -62,7 +62,7 @@ def test_what_is_known(text_of):
     assert "Meshes of /data/<a&b>_*x*.zarr" in text
     assert "100 x 200 x 300 of 40 x 32 x 32 nm" in text
     assert "LOD 0 7 9 1,234 5,000 4.05" in text
-    assert "3 of fewer voxels than min_voxels 5" in text
+    assert "3 with fewer voxels than min_voxels 5" in text
     assert "not in target_ids" not in text
     assert "The plan LOD 0 1 cell_" in text
     assert "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... (1,000 labels)" in text

@@ -163,7 +163,7 @@ def test_what_another_program_left_is_not_ours_to_tidy(tmp_path, folder):
     settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(output))
     source_levels(settings)  # an empty folder is accepted
     theirs.write_text("a mesh")
-    with pytest.raises(UserError, match="output_directory.*not from a run of snakemesh") as error:
+    with pytest.raises(UserError, match="output_directory.*was not made by snakemesh") as error:
         source_levels(settings)
     assert "\n" not in str(error.value)
     acquire(output, print, print)
@@ -188,7 +188,9 @@ def test_folders_of_a_run_that_are_none(tmp_path, folder, what):
     path = output / folder
     path.write_text("mine") if what == "file" else path.symlink_to(tmp_path / "nothing")
     settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(output))
-    with pytest.raises(UserError, match=f"^config key output_directory: [^\n]*{folder} is "):
+    with pytest.raises(
+        UserError, match=f"^config key output_directory: [^\n]*{folder} (is|exists) "
+    ):
         source_levels(settings)
 
 
@@ -198,7 +200,7 @@ def test_an_output_that_cannot_be_looked_at(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "is_dir", forbidden)
     settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(tmp_path))
-    with pytest.raises(UserError, match="output_directory: .* cannot be looked at .Permission"):
+    with pytest.raises(UserError, match="output_directory: .* cannot be accessed .Permission"):
         source_levels(settings)
 
 

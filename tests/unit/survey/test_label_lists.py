@@ -83,7 +83,7 @@ def test_what_the_plan_says():
         "  labels   2 labels in target_ids (1 given more than once)",
         "  labels   1 label in exclude_ids",
         "  labels   1 label of target_ids in exclude_ids too: left out",
-        "  labels   those of fewer than 1,000 voxels are left out",
+        "  labels   with fewer than 1,000 voxels: left out",
     ]
     assert list_remarks(settings_with(), {}) == []
 

@@ -138,7 +138,7 @@ def test_the_first_failures_are_named_and_the_rest_counted(tmp_path):
     sums = np.array([(2, 1000, 3)], SUMS)
     text = list(lines(verdict, sums))
     assert (
-        "  level s2 of the input: of 1,000 voxels 3 have a label that s0 does not have there"
+        "  level s2 of the input: 3 of 1,000 voxels have a label that s0 does not have there"
         in text
     )
     assert not verdict.is_sound

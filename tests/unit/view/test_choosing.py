@@ -49,13 +49,16 @@ def test_conditions(table, where, labels):
 @pytest.mark.parametrize(
     ("where", "says"),
     [
-        *((text, "is no condition") for text in ("", "volume", "volume >", "1", "volume + 1")),
-        *((text, "is no condition") for text in ("f(1) > 2", "volume.x > 1", "a[0] > 1", "x = 1")),
-        ("__import__('os').system('true') == 0", "is no condition"),
-        ("label == 99999999999999999999", "is no condition"),
-        ("size > 1", "'size' in 'size > 1' is no column, expected one of label, lods, name"),
+        *((text, "is not a condition") for text in ("", "volume", "volume >", "1", "volume + 1")),
+        *(
+            (text, "is not a condition")
+            for text in ("f(1) > 2", "volume.x > 1", "a[0] > 1", "x = 1")
+        ),
+        ("__import__('os').system('true') == 0", "is not a condition"),
+        ("label == 99999999999999999999", "is not a condition"),
+        ("size > 1", "'size' in 'size > 1' is not a column, expected one of label, lods, name"),
         ("volume > 'a'", "cannot be computed"),
-        ("(" * 300 + "1" + ")" * 300, "is no condition"),
+        ("(" * 300 + "1" + ")" * 300, "is not a condition"),
     ],
 )
 def test_what_is_no_condition_is_one_line(table, where, says):

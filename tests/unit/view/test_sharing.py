@@ -81,8 +81,8 @@ def test_a_copy_of_the_meshes_alone(output, capsys):
         ({"source": None}, ["--url", URL, "--volume", URL], "other labels or in another place"),
         (None, ["--url", URL, "--volume", URL], "a version before this one"),
         ({"source": LOCAL}, ["--volume", URL], "--volume needs --url"),
-        ({"source": LOCAL}, ["--url", "/data/meshes"], "is no address with https://"),
-        ({"source": LOCAL}, ["--url", "ftp://host/meshes"], "is no address with https://"),
+        ({"source": LOCAL}, ["--url", "/data/meshes"], "is not an address with https://"),
+        ({"source": LOCAL}, ["--url", "ftp://host/meshes"], "is not an address with https://"),
         ({"source": LOCAL}, ["--url", URL, "--ids", "8"], "these labels are not in"),
     ],
 )
