@@ -10,8 +10,10 @@ input_path is planned for the directory meshes. `snakemake -n` also says which j
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +50,38 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         sys.exit(130)
 
 
+def key_value(text: str) -> dict[str, Any]:
+    """A key and its value, as the option --config of Snakemake reads them.
+
+    Written again here, because `snakemake.cli.parse_config` takes a third of a second to import. In
+    lists and mappings, numbers stay texts. Raises UserError.
+    """
+    import yaml
+
+    found = re.fullmatch(r"([a-zA-Z_][\w-]*\w)=(.*)", text, re.DOTALL)
+    if found is None:
+        raise UserError(f"found {text}, expected KEY=VALUE, such as num_lods=5")
+    key, value = found[1], found[2].strip("'\"")
+    for read in (int, float):
+        with suppress(ValueError):
+            return {key: read(value)}
+    if value in ("", "True", "False"):
+        return {key: value == "True" if value else None}
+    with suppress(yaml.YAMLError):
+        return {key: yaml.load(value, yaml.BaseLoader)}
+    return {key: value}
+
+
 def _configuration(keys: list[str], file: Path | None) -> dict[str, Any]:
     """The configuration as Snakemake reads it: a later one of these replaces keys of the earlier.
 
     Raises UserError for what cannot be read.
     """
-    from snakemake.cli import parse_config
     from snakemake.utils import update_config
 
     given: dict[str, Any] = {}
     for text in keys:
-        try:
-            update_config(given, parse_config([text]))
-        except ValueError as error:
-            raise UserError(f"found {text}, expected KEY=VALUE, such as num_lods=5") from error
+        update_config(given, key_value(text))
     files = [CONFIGURATION] if CONFIGURATION.exists() else []
     config: dict[str, Any] = {}
     for path in [*files, *([] if file is None else [file])]:

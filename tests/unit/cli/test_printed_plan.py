@@ -5,9 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from snakemake.cli import parse_config
 
 from formats import Placed, write_zarr
+from snakemesh.cli.plan import key_value
 from snakemesh.cli.program import main
+from snakemesh.errors import UserError
 
 LABELS = np.pad(np.full((8, 8, 8), 7, np.uint32), 4)
 
@@ -96,6 +101,31 @@ def test_keys_of_the_command_line_replace_those_of_files(configured, capsys):
 )
 def test_values_are_typed_as_after_config(folder, capsys, text, shown):
     assert shown in said(capsys, "input_path=seg.zarr", text)
+
+
+VALUES = [
+    *("", "3", "-0.5", "1e3", "2024_01", "nan", "True", "true", "null", "'a'", "2024-01-01"),
+    *("[1, b]", "[a", "{t: 3}", "a: b", "a=b", "-", "- 1", "\t", "line\nline"),
+    *("~/seg.zarr", "s3://bucket/seg"),
+]
+
+
+@pytest.mark.parametrize("key", ["index", "roi_nm", "a-b"])
+@given(st.sampled_from(VALUES) | st.text(max_size=8))
+def test_a_value_is_what_snakemake_reads(key, value):
+    try:
+        expected = parse_config([f"{key}={value}"])
+    except (AssertionError, AttributeError):  # Snakemake takes no value that YAML calls empty
+        return
+    assert repr(key_value(f"{key}={value}")) == repr(expected)
+
+
+@pytest.mark.parametrize("text", ["num_lods", "7=7", "=7", "a=1", "two words=1", "", "num_lods-=1"])
+def test_what_is_no_key_is_refused_by_both(text):
+    with pytest.raises(ValueError):
+        parse_config([text])
+    with pytest.raises(UserError, match="expected KEY=VALUE"):
+        key_value(text)
 
 
 @pytest.mark.parametrize(
