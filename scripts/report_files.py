@@ -25,7 +25,7 @@ from snakemesh.tables.sorted_bodies import open_sorted
 # The most labels of a slice that are outlined, those of the most pixels; the most bytes of meshes
 # that are read for it.
 MOST_OUTLINED, MAX_BYTES = 1500, 40_000_000
-# Planes through the centroids of so many segments are read. The one with the most labels is shown.
+# How many planes are read, through centroids of segments. The one with the most labels is shown.
 CANDIDATES = 5
 params = snakemake.params
 paths = {Path(path).name: path for path in snakemake.output}

@@ -6,7 +6,7 @@ import numpy as np
 def find(ascending: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where values are in an ascending array: their places, (n,) int64, and which are there, (n,).
 
-    Of a value that is not there the place says nothing.
+    The place of a value that is not there means nothing.
     """
     at = np.searchsorted(ascending, values)
     at[at == len(ascending)] = 0

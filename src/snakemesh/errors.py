@@ -13,7 +13,7 @@ _MOST_SHOWN = 400
 class UserError(ValueError):
     """Bad input: the message is one line that says what was found, what was expected and where.
 
-    It quotes what users and other programs wrote. Of that, what would not print is escaped.
+    Characters that do not print, in quotes of what users and programs wrote, are escaped.
     """
 
     def __init__(self, message: str) -> None:

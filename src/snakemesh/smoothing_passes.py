@@ -1,9 +1,9 @@
 """Taubin's filter: by how much each pass of smoothing moves a vertex.
 
 A sweep is a pass that shrinks and one that expands a little more (Taubin 1995, "A signal processing
-approach to fair surface design"). Of a wave in the surface whose mean difference to its neighbours
-is K times its height, a pass of step s leaves 1 - s K. Several passes leave the product, so fewer
-passes with other steps can do nearly the same, in less time and with a narrower halo.
+approach to fair surface design"). If a wave in the surface differs from its neighbours by K times
+its height on average, a pass of step s leaves 1 - s K of it. Several passes leave the product, so
+fewer passes with other steps can do nearly the same, in less time and with a narrower halo.
 """
 
 # 1 / SHRINK + 1 / EXPAND = PASS_BAND: waves with a lower K are kept.

@@ -100,7 +100,7 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
     def print_job_error(
         self, job_info: SubmittedJobInfo, msg: str | None = None, **facts: Any
     ) -> None:
-        """Log that a job has failed. Of a group, Snakemake leaves out what the cluster says."""
+        """Log that a job has failed. For a group, Snakemake leaves out what the cluster says."""
         refresh_folders([path for path in facts.get("aux_logs") or () if path])
         if job_info.job.is_group():
             facts[CLUSTER_SAYS] = msg

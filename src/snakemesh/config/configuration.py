@@ -28,7 +28,7 @@ MAX_NM = 1e15
 MAX_EXACT_FLOAT = 2**53
 # A key takes lists of lists at most.
 MAX_DEPTH = 2
-# Of a value that is refused, so many characters are shown.
+# How many characters of a refused value are shown.
 MAX_SHOWN = 200
 # The keys that are paths, and what checks them.
 _PATHS = {

@@ -167,7 +167,7 @@ class FailedJobsHandler(logging.Handler):
         self._add(record, facts["jobid"], attempt, reason, log)
 
     def _fail_group(self, record: logging.LogRecord) -> None:
-        """Of the jobs of a group, those that say so have failed, or else the first unfinished."""
+        """Those jobs of a group that say so have failed, or else the first unfinished one."""
         facts = vars(record)
         attempts = {
             number: self._attempts[number]

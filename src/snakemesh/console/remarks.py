@@ -17,7 +17,7 @@ from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.provenance import changes, run_document
 from snakemesh.survey.input_state import is_checked, number_of_chunks
 
-# Of what is damaged, so many lines are shown.
+# How many lines about damaged files are shown.
 MAX_LINES = 5
 # The rules that people ask for by name.
 _TARGETS = ("all", "pyramid", "verify", "report")

@@ -13,7 +13,7 @@ from snakemesh.cost.estimates import Work
 from snakemesh.cost.shortages import Shortages
 from snakemesh.output.folder import OutputFolder
 
-# So many failures are told. After them, all that can be learned is in the list of failures.
+# How many failures a run prints. The list of failures has all of them.
 MOST_TOLD = 20
 # Seconds between lines about progress in a run that is not quiet.
 SECONDS_BETWEEN_LINES = 10

@@ -27,7 +27,7 @@ MEASURED_VERIFY_VOXELS_PER_S = 2e6
 # Bytes on the disk: of a voxel of a built level, and of the fragments that a meshed voxel gives.
 LEVEL_BYTES_PER_VOXEL = 0.17
 FRAGMENT_BYTES_PER_VOXEL = 0.14
-# Of what dense tissue takes to mesh and to keep, what a sparse volume takes at most.
+# The time and disk of a sparse volume, at most, as a part of those of dense tissue.
 SPARSE_PART = 0.15
 
 

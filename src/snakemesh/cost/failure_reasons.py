@@ -37,7 +37,7 @@ _TAKEN_AWAY = re.compile(r"'(NODE_FAIL|BOOT_FAIL|CANCELLED|PREEMPTED|REVOKED)")
 _ADVICE = "For further error details see the cluster/cloud log"
 # How Snakemake's message begins when a user interrupts a run.
 INTERRUPTED = "Terminating processes on user request"
-# Of a log, so many bytes at its end are read.
+# How many bytes at the end of a log are read.
 _TAIL = 1 << 16
 
 

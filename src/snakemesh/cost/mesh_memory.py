@@ -26,8 +26,8 @@ _NET_BYTES_PER_FACE = 16
 # smoothing, cutting and simplifying take for each.
 BATCH_FACES = 3_000_000
 _BATCH_BYTES_PER_FACE = 90
-# In noise, with more triangles a voxel than this, vertices do not merge: each triangle a voxel more
-# adds so many bytes to those of a triangle of a batch.
+# In noise, with more triangles a voxel than this, vertices do not merge: each further triangle a
+# voxel adds this many bytes to those of a triangle of a batch.
 _FACES_OF_NOISE, _NOISE_BYTES = 4, 9
 # A fragment that is written or read: its records, counts and moments, with the copies that sort
 # them, and the header of its Draco bytes

@@ -42,12 +42,12 @@ GUARANTEED_VERIFY_VOXELS_PER_S = 4e5
 # runs of a label along x, but it may be noise.
 VERIFY_PIECE = 256
 VERIFY_BYTES_PER_VOXEL = 60
-# Of a label in a verify_shard job: its manifest. The mesh of one label is in memory too.
+# Memory of a verify_shard job for each label: its manifest. One mesh is in memory too.
 VERIFY_BYTES_PER_LABEL = 3000
 VERIFY_MESH_MB = 1000
 MIN_MINUTES = 10
-# Of a job that turns labels into bodies: a million labels that it meets, and what it looks at of
-# the table.
+# Memory of a job that turns labels into bodies: a million labels that it sees, and the parts of the
+# table that it reads.
 MAPPING_MB = 150
 # The index of the sorted table, and its bytes as they are read.
 INDEX_BYTES_PER_ROW = 1 / 8

@@ -20,8 +20,8 @@ from xxhash import xxh3_64_intdigest
 
 from snakemesh.errors import DamagedError
 
-# Of a shard, the range of its records and their checksum, the checksum of their payload, and the
-# range of its counts and their checksum.
+# A shard's range of records and their checksum, the checksum of their payload, its range of counts
+# and their checksum.
 ENTRY = np.dtype(
     [
         ("shard", "<u8"),
@@ -90,7 +90,7 @@ for _field in ("of_records", "of_payload", "of_counts"):
 
 
 def table_bytes(entries: int) -> int:
-    """Bytes of the header, a table of so many entries, and their checksum."""
+    """Bytes of the header, a table of this many entries, and their checksum."""
     return _HEADER.size + entries * ENTRY.itemsize + _CHECKSUM.size
 
 

@@ -44,10 +44,10 @@ def parts_to_compile(rules: Collection[str], has_label_map: bool) -> list[str]:
 
 
 def compile_first(parts: list[str], cores: int | None, warn: Callable[[str], None]) -> None:
-    """Compile these parts of the program, with at most so many processes.
+    """Compile these parts of the program before the first job.
 
-    cores: None on a cluster. warn: is called with a message if that
-    fails; jobs then compile what they need.
+    cores: how many processes to use at most; None on a cluster. warn: is called with a message if
+    compiling fails; jobs then compile what they need.
     """
     processes = min(cores or _CORES_OF_LOGIN_NODE, len(os.sched_getaffinity(0)))
     line = [sys.executable, "-m", "snakemesh.compiling", str(processes), *parts]

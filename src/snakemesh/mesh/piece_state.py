@@ -13,7 +13,7 @@ from snakemesh.mesh.stars import BEST, NOBODY, SIZE, Stars, block_of, collapse
 # The most force: what is to be dropped goes, whatever becomes of the surface.
 ANYTHING = 4
 NEVER = np.float32(np.inf)
-# So many neighbours of a vertex are tried, the best first.
+# At most this many neighbours of a vertex are tried, the best first.
 _TRIES = 3
 
 
@@ -82,7 +82,7 @@ def drop(piece, u, force):
 def clear(piece, u, force, limit):
     """Collapse a vertex next to u, which cannot be dropped because of it: as `collapse_best`.
 
-    Of all collapses that are allowed it takes the best, if its error is at most `limit`.
+    It takes the best collapse that is allowed, if its error is at most `limit`.
     """
     points, quadrics, stars = piece.points, piece.quadrics, piece.stars
     begin, _, room = block_of(stars, u)

@@ -24,7 +24,7 @@ from snakemesh.mesh.submeshes import local_meshes
 _OUTSIDE, _CROSSING = -1, -2
 # Added up over three axes, this stays below any box.
 _BEYOND = -(1 << 28)
-# A number of planes has so many bits in the code of a vertex.
+# The bits of a number of planes in the code of a vertex.
 _BITS = 10
 _MASK = (1 << _BITS) - 1
 _HALF_MASK = _MASK >> 1

@@ -6,10 +6,10 @@ follows from the curve alone: its positions are the same integers on both sides,
 tile, and so are the decisions. Each piece then drops the other vertices by itself (`simplify`).
 
 A curve runs from node to node, or is a loop. Nodes are where it meets another plane, and where more
-than two edges meet. Of a curve the vertices are kept that Douglas and Peucker's algorithm keeps
-(1973, "Algorithms for the reduction of the number of points required to represent a digitized
-line"), and at least so many that no two curves become the same edge. These stick out more
-than others, so they are smoothed along the curve.
+than two edges meet. A curve keeps the vertices that Douglas and Peucker's algorithm keeps (1973,
+"Algorithms for the reduction of the number of points required to represent a digitized line"), and
+enough vertices that no two curves become the same edge. The vertices that stay stick out more than
+others, so they are smoothed along the curve.
 """
 
 import numpy as np

@@ -16,7 +16,8 @@ from snakemesh.smoothing_passes import pass_steps
 
 # Weights are integers, in steps of 2^-32.
 WEIGHT_BITS = 32
-# A vertex of a net is in so many quads, one for each edge of its cycle (`cell_cases`).
+# The numbers of quads that a vertex of a net can have: one for each edge of its cycle
+# (`cell_cases`).
 _N_QUADS = (3, 4, 5, 6, 7)
 _Y, _Z = 21, 42
 

@@ -22,7 +22,7 @@ from snakemesh.mesh.net import Nets, label_nets
 from snakemesh.mesh.smoothing import corners, smooth
 from snakemesh.mesh.volume_ends import rows_at_ends
 
-# Surfaces are handed on in batches of at least so many faces, which bounds their memory.
+# A batch of surfaces has at least this many faces. A larger number takes more memory.
 BATCH_FACES = 3_000_000
 
 

@@ -2,7 +2,7 @@
 
 The estimate is a mean square, because squares of independent errors add up: that of the dense
 surface, and that of simplification. `multires.lod_scales` makes of it when the viewer shows an LOD.
-docs/design.md compares it with true distances.
+docs/measurements.md compares it with true distances.
 """
 
 import numpy as np

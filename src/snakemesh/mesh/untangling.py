@@ -33,7 +33,7 @@ _WAYS = np.array(
         if x * x + y * y + z * z in (1, 3)
     ]
 )
-# At most so many faces around a vertex are looked at. Few vertices have 100.
+# The largest number of faces around a vertex that are looked at. Few vertices have 100.
 _MOST_NEAR = 256
 
 

@@ -38,8 +38,8 @@ def moments_up_to(
 ) -> tuple[np.ndarray, np.ndarray]:
     """`voxel_moments` of a tile whose `shape` (z y x) need not be whole.
 
-    The volume may end inside the last voxels of a coarse level. Of these, only the parts up to
-    `shape` count: their volumes, and the middles of these parts.
+    The volume may end inside the last voxels of a coarse level. Only the parts of these voxels up
+    to `shape` count: their volumes, and their middles.
     """
     parts = []
     for spans in product(*map(_whole_and_rest, shape)):

@@ -23,7 +23,7 @@ from snakemesh.output.folder import SEGMENTS, shard_name
 
 # Where a manifest is: its shard, and its bytes there; the last three are 0 for a file of its own.
 PLACE = np.dtype([("label", "<u8"), ("shard", "<u4"), ("begin", "<i8"), ("size", "<i8")])
-# So many reads are under way at once, and of fragments so many bytes.
+# The largest number of reads under way at once, and of bytes of fragments.
 AHEAD, AHEAD_BYTES = 64, 64 << 20
 _MAX_NAMED = 10
 

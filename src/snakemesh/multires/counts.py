@@ -12,7 +12,7 @@ from snakemesh.fragments.sharding import shard_of
 from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.label_list import LIST_KEYS
 
-# Of the labels of target_ids that are nowhere, so many are named.
+# How many labels of target_ids that do not occur are named.
 MAX_NAMED = 5
 
 

@@ -36,9 +36,9 @@ def job_log(path: str, job: str) -> Iterator[JobLog]:
     MiB (`peak_mb`) and the version of snakemesh. A job with a fact `voxels` also gets
     `mvoxel_per_s`, its millions of voxels a second. `path` is the log file; it is overwritten.
 
-    An error ends the job with SystemExit, status 1; Ctrl-C with status 130, as in a shell. Of a
-    UserError and of a full disk only the message is logged, in one line; of any other error the
-    traceback. If the log itself cannot be written because the disk is full, the message of
+    An error ends the job with SystemExit, status 1; Ctrl-C with status 130, as in a shell. The log
+    has the message of a UserError or of a full disk in one line, and the traceback of any other
+    error. If the log itself cannot be written because the disk is full, the message of
     SystemExit says so.
     """
     try:

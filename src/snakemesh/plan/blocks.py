@@ -9,20 +9,20 @@ import math
 
 from snakemesh.boxes import Shape, ceil_div, triple
 
-# The voxels of a default cell. The memory of a tile of so many is what a job may ask for.
+# The largest number of voxels of a block: those of a default cell, whose memory a job may ask for.
 MAX_BLOCK_VOXELS = 256**3
-# An LOD is cut into as many blocks, so that cores have something to do ...
+# An LOD has at least this many blocks, to keep all cores busy ...
 MIN_BLOCKS = 8
-# ... but not into smaller ones on average than half of this. A block of dense tissue with as many
-# voxels takes 2 s or more, and its job on a cluster 0.7 s to start.
+# ... but blocks have at least half of this many voxels on average. A block of dense tissue with
+# this many voxels takes 2 s or more, and its job on a cluster takes 0.7 s to start.
 WORTHWHILE_VOXELS = 1 << 22
-# Blocks of a sparse volume are doubled so often more: a job takes no longer than in dense tissue.
+# How often blocks of a sparse volume are doubled: a job takes no longer than in dense tissue.
 SPARSE_GROWTH = 3
-# A tile has at most this many voxels, or one cell if that is larger. Of dense uint32 labels, a tile
-# of 512^3 voxels took 3.9 GB; half of it takes 2 GB.
+# A tile has at most this many voxels, or one cell if that is larger. A tile of 512^3 voxels of
+# dense uint32 labels took 3.9 GB; half of it takes 2 GB.
 TILE_VOXELS = 512 * 512 * 256
-# A super-chunk has at least this many voxels of its base if there are so many. A job reads them and
-# votes in less than a second, and takes about as long to start. Its memory does not depend on them.
+# A super-chunk has at least this many voxels of its base, if the base has them. A job reads them
+# and votes in less than a second, and takes about as long to start. They do not change its memory.
 MIN_SUPER_CHUNK_VOXELS = 1 << 24
 
 

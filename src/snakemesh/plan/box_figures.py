@@ -51,8 +51,8 @@ class Sample:
 def figures_of(labels: np.ndarray, factors: Sequence[Shape]) -> BoxFigures:
     """What there is to count in a box of s0.
 
-    labels: z y x, unsigned, background 0. factors: of the levels over s0, finest first. Of each
-    cube of a level one voxel is looked at: a vote gives less surface.
+    labels: z y x, unsigned, background 0. factors: of the levels over s0, finest first.
+    Only one voxel of each cube of a level is looked at: a vote gives less surface.
     """
     found, sizes, n_faces = _labels_of_runs(labels)
     is_lower, is_upper = (np.isin(found, _labels_on_sides(labels, i)) for i in (0, -1))

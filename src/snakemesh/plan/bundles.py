@@ -1,4 +1,4 @@
-"""Of how many blocks a bundle is made, from the numbers of blocks and shards alone.
+"""How many blocks a bundle holds, from the numbers of blocks and shards alone.
 
 It must not depend on the machine, because products are named after it.
 """
@@ -11,7 +11,7 @@ BUNDLED_SECTIONS = 1 << 18
 
 
 def blocks_per_bundle(n_blocks: int, num_shards: int) -> int:
-    """Of how many blocks a bundle is made; 1 if shards read the containers of the blocks.
+    """How many blocks a bundle holds; 1 if shards read the containers of the blocks.
 
     n_blocks: of all LODs.
     """

@@ -27,13 +27,13 @@ USUAL_LODS = 3
 LEAST_VOXELS = 2
 # The largest `num_lods` that the schema allows
 MAX_LODS = 16
-# What begins within so many voxels of 0 needs no base: 32 bits hold the positions in it to a 256th
-# of a voxel. If the number were larger, viewers would round the vertices of meshes visibly.
+# A volume that begins within this many voxels of 0 needs no base: 32 bits hold its positions to a
+# 256th of a voxel. If the number were larger, viewers would round the vertices of meshes visibly.
 NEAR_VOXELS = 1 << 16
 # 32 bits hold a corner if it is off by at most so much of a voxel.
 CORNER_TOLERANCE = 1e-5
-# What ends beyond so many voxels from 0 is drawn up to half a voxel off: Neuroglancer computes in
-# 32 bits, which hold no more than a quarter of a voxel there.
+# A volume that ends farther from 0 than this, in voxels, is drawn up to half a voxel off:
+# Neuroglancer computes in 32 bits, which hold no more than a quarter of a voxel there.
 FAR_VOXELS = 1 << 22
 
 

@@ -114,7 +114,7 @@ class Plan:
 
     @property
     def blocks_per_bundle(self) -> int:
-        """Of how many blocks a bundle is made; 1 if there are no bundles."""
+        """How many blocks a bundle holds; 1 if there are no bundles."""
         n_blocks = sum(math.prod(self.blocks(lod)) for lod in range(self.num_lods))
         return blocks_per_bundle(n_blocks, self.sharding.num_shards)
 

@@ -22,7 +22,7 @@ from snakemesh.plan.plan import Plan
 from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.survey.input_state import is_checked
 
-# Of a value of the configuration, so many characters are shown.
+# How many characters of a value of the configuration are shown.
 _LONGEST = 60
 
 

@@ -30,13 +30,13 @@ def meshes_of(folder: MeshFolder, labels: Sequence[int]) -> list[StoredMesh]:
 
 
 def size_at(mesh: StoredMesh, lod: int) -> int:
-    """The bytes of a mesh at an LOD, or at its coarsest if it has not so many."""
+    """The bytes of a mesh at an LOD, or at its coarsest if it does not have that LOD."""
     sizes = mesh.manifest.sizes
     return int(sizes[min(lod, len(sizes) - 1)].sum())
 
 
 def finest_lod(meshes: Iterable[StoredMesh], max_bytes: int) -> int | None:
-    """The finest LOD at which all these meshes together have at most so many bytes, or None."""
+    """The finest LOD at which all these meshes together have at most `max_bytes` bytes, or None."""
     meshes = list(meshes)
     lods = max((mesh.manifest.num_lods for mesh in meshes), default=1)
     fitting = (n for n in range(lods) if sum(size_at(mesh, n) for mesh in meshes) <= max_bytes)

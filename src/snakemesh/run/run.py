@@ -84,7 +84,7 @@ class Run:
         return damaged_levels(*known) | damaged_meshes(*known) | damaged_label_map(*known)
 
     def missing(self, products: Iterable[str]) -> list[str]:
-        """Of the products that are needed, those that have to be made.
+        """Those of the needed products that have to be made.
 
         A product is known by its name. One that is there and sound is no input of any job, so that
         neither its date nor what this clone remembers of it counts. A job finds all of them there.

@@ -14,7 +14,7 @@ from snakemesh.stored_array import DOCUMENTS
 from snakemesh.zip_files import zip_file
 
 _KEYS = (*PROBE_KEYS, ".zattrs", ".zmetadata")
-# A dataset is at most so many folders below the group that lists it.
+# How many folders a dataset may be below the group that lists it.
 MAX_DEPTH = 4
 
 

@@ -16,7 +16,7 @@ from snakemesh.cost.estimates import SPARSE_PART
 from snakemesh.plan.plan import Plan
 from snakemesh.survey.input_state import part_chunks
 
-# So many chunks on each axis are looked at, evenly spread.
+# How many chunks on each axis are looked at, evenly spread.
 _SAMPLES = 8
 # A sparse volume takes fewer bytes on the disk for a voxel. Dense tissue takes 0.2; with all but
 # every 40th label removed, 0.011. The latter is meshed 40 times as fast.

@@ -24,7 +24,7 @@ from snakemesh.plan.levels import NO_MISMATCHES
 from snakemesh.plan.plan import Plan
 from snakemesh.survey.label_lists import label_files_of
 
-# An input of up to so many chunks is looked at whenever a run is planned: it takes some seconds.
+# Planning looks at the chunks of an input if there are at most this many: it takes some seconds.
 MAX_CHUNKS = 200_000
 # What `check_input: true` may ask for: it takes minutes.
 MAX_CHUNKS_ASKED = 20_000_000

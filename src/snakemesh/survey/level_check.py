@@ -39,10 +39,10 @@ from snakemesh.survey.level_sample import (
 
 # Boxes that are read at a time, of 16 MB with 64-bit labels.
 _AT_ONCE = 8
-# Boxes of one value show little and are not counted, but at most so many times more are read.
+# Boxes of one value show little and are not counted. At most this many times as many are read.
 _PATIENCE = 3
-# Of a level that is compared with another one than s0: a label may win in a cube without winning in
-# any part of it. It does not in more than this part of a box.
+# Where a level is compared with another one than s0, a label may win in a cube without winning in
+# any part of it. This is accepted in at most this part of a box.
 _MOST_FOREIGN = 0.5
 # Labels that a reason names.
 _NAMED = 3

@@ -44,8 +44,8 @@ def index_segments(
 ) -> Segments:
     """Write the table of all segments to `path`, whole or not at all, and say what was seen.
 
-    The summaries are read once, as a stream. table: the user's. max_listed: the viewer lists at
-    most so many segments, the largest; None for all of them.
+    The summaries are read once, as a stream. table: the user's. max_listed: how many
+    segments the viewer lists at most, the largest ones; None for all of them.
     """
     seen = Segments()
     groups = in_groups(all_rows(summaries), ROWS_OF_A_GROUP)

@@ -26,7 +26,7 @@ from snakemesh.tables.merge import Run, in_groups, merged
 PAIR = np.dtype([("label", "<u8"), ("body", "<u8")])
 # Rows of a block: 8 KB.
 BLOCK_ROWS = 512
-# Labels that are looked up at once: at most so many blocks are in memory.
+# Labels that are looked up at once: the largest number of blocks in memory.
 LABELS_AT_ONCE = 2048
 # Rows that are sorted in memory at once: 64 MB, and as much again for their order and a copy.
 RUN_ROWS = 1 << 22

@@ -1,9 +1,9 @@
 """How far the mesh of a label at LOD 0 may be from its voxels, in volume and in place.
 
 Simplification may move a surface by `max_error`, 0.82 voxel by default. So the volume may be off by
-that much times the area of the surface. Of a body that is nearly all surface this says little, so
-its volume and place have limits of their own. With a larger `max_error` than the default, all
-limits grow with it.
+that much times the area of the surface. This limit means little for a body that is nearly all
+surface, so its volume and place have limits of their own. With a larger `max_error` than the
+default, all limits grow with it.
 
 Of the 2,523 labels of pinky40, volumes are off by 0.34 voxel times the area at most, and by 54 % at
 most; of the 1,669 labels of 1000 voxels and more by 0.34 %.
@@ -19,7 +19,7 @@ from snakemesh.verify.checks import area
 DEFAULT_MAX_ERROR = 0.82
 # How far the surface may be off on average, in voxels.
 MOST_DISTANCE = 0.75
-# From so many voxels on, a body is more than its surface.
+# A body with at least this many voxels is more than its surface.
 LARGE = 1000
 # How far volumes may be off, as a fraction, and centroids, as a fraction of the largest extent.
 MOST_VOLUME = {True: 0.05, False: 0.9}

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# Of a label at an LOD: pieces of its mesh, 0 if the label has not that LOD, its mesh was not read
-# or its surface is open; and the part of its volume that is not in the largest piece.
+# For a label at an LOD: pieces of its mesh, 0 if the label does not have that LOD, its mesh was not
+# read or its surface is open; and the part of its volume that is not in the largest piece.
 LOD_PIECES = np.dtype([("pieces", "<u4"), ("outside", "<f4")])
-# Of an LOD: labels whose voxels hang together, those of them in more than one piece, the voxels of
-# all of them, and the voxels that stand for what lies outside the largest pieces.
+# For an LOD: the labels whose voxels are connected, how many of them have a mesh of several pieces,
+# the voxels of all of them, and the voxels that stand for the volume outside the largest pieces.
 BROKEN = np.dtype([("whole", "<u8"), ("broken", "<u8"), ("voxels", "<f8"), ("outside", "<f8")])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Of each kind, so many cases are named.
+# How many failures of each kind are named.
 MOST_NAMED = 10
 # By kind, what it says in the table. The order is that of the table.
 KINDS = {

@@ -17,7 +17,7 @@ from snakemesh.verify.voxels import labels_in, opened
 # A voxel of a level: its index in what is meshed, its label, and whether its cube has this label,
 # as far as the cube was read.
 VOXEL = np.dtype([("level", "u1"), ("at", "<i8", (3,)), ("label", "<u8"), ("occurs", "?")])
-# Of a level: the voxels that were compared, and those whose label is not in their cube.
+# For a level: the voxels that were compared, and those whose label is not in their cube.
 SUMS = np.dtype([("level", "u1"), ("voxels", "<u8"), ("foreign", "<u8")])
 
 

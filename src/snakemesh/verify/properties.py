@@ -26,7 +26,7 @@ COLUMNS = (
     *((f"{axis}_max", "upper", i, ROUNDED) for i, axis in enumerate("xyz")),
     *((f"{axis}_centroid", "centroid", i, ROUNDED) for i, axis in enumerate("xyz")),
 )
-# Of numbers that the viewer gets as float32.
+# The relative error allowed in numbers that the viewer gets as float32.
 FLOAT32 = 1e-5
 
 

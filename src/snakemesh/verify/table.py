@@ -13,7 +13,8 @@ from snakemesh.verify import broken
 from snakemesh.verify.failures import KINDS, Failures
 
 # A few labels whose surface touches itself along an edge are no failure: they are closed, and every
-# viewer draws them. More than this part of the labels of an LOD, and more than so many, are one.
+# viewer draws them. They are a failure if they are more than this part of the labels of an LOD, and
+# more than this number.
 MOST_CROWDED = 0.01
 FEW_CROWDED = 3
 

@@ -11,7 +11,7 @@ from snakemesh.output.folder import MULTIRES
 
 PUBLIC_VIEWER = "https://neuroglancer-demo.appspot.com"
 VOLUME = "volume"  # a volume beside the meshes is served under this path
-SHOWN_AT_FIRST = 40  # so many segments, the largest, are selected if none are named
+SHOWN_AT_FIRST = 40  # the number of largest segments that are selected if none are named
 MARGIN = 1.2  # of a cross-section around what it frames
 MARGIN_3D = 1.6  # what is near looks larger
 PANEL_PIXELS = 400  # the height of one of four panels on a common screen
