@@ -55,10 +55,10 @@ def _nets() -> None:
 
 
 def _surface() -> None:
-    groups = np.zeros(8, np.int32), np.zeros(1, np.int32), np.array([0, 1])
+    clusters = np.zeros(8, np.int32), np.zeros(1, np.int32), np.array([0, 1])
     labels, starts, necks = np.ones(1, np.uint64), np.array([[0, 8], [0, 6]]), _QUADS[:0]
     corners, quads = _CORNERS.copy(), _QUADS.copy()
-    nets = Nets(labels, corners, quads, starts[0], starts[1], *groups, necks)
+    nets = Nets(labels, corners, quads, starts[0], starts[1], *clusters, necks)
     batch(nets, 0, 1, np.zeros(3, np.int32), 1, ())
     to_lattice(_CORNERS, np.full(3, 8))
 

@@ -30,7 +30,6 @@ from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.octants import octant_geometry
 from snakemesh.mesh.pieces import codes_of, uncut_pieces
 from snakemesh.mesh.rim_strips import strips_along_rims
-from snakemesh.mesh.seam_curves import KEPT
 from snakemesh.mesh.seam_strips import strips_along_seams
 from snakemesh.mesh.simplified import Curves, Mesh, simplified
 from snakemesh.mesh.specks import without_specks
@@ -38,6 +37,7 @@ from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.surface_error import of_faces, with_simplification
 from snakemesh.mesh.tile import geometry_of
 from snakemesh.mesh.tiles import tile_of
+from snakemesh.mesh.vertex_states import KEPT
 from snakemesh.mesh.voxel_moments import moments_of
 
 Cell = tuple[int, int, int]
@@ -129,12 +129,12 @@ def _without_dropped(mesh: Mesh, normals: np.ndarray) -> tuple[Mesh, np.ndarray]
     normals: (C, 3), of the first vertices. Vertices that are kept in a plane stay, with or without
     faces: strips along the plane go by them.
     """
-    stays = mesh.fates == KEPT
+    stays = mesh.states == KEPT
     stays[mesh.faces.ravel()] = True
     rows = np.cumsum(stays, dtype=np.int32) - np.int32(1)
     padded = np.pad(normals, ((0, len(stays) - len(normals)), (0, 0)))
-    vertices, fates = mesh.vertices[stays], mesh.fates[stays]
-    return replace(mesh, vertices=vertices, faces=rows[mesh.faces], fates=fates), padded[stays]
+    vertices, states = mesh.vertices[stays], mesh.states[stays]
+    return replace(mesh, vertices=vertices, faces=rows[mesh.faces], states=states), padded[stays]
 
 
 def _fragments_of_cell(
@@ -182,7 +182,7 @@ def _joined(rows: list[np.ndarray], parts: list[Part]) -> tuple[Mesh, np.ndarray
         np.concatenate(faces)[order],
         owner[order],
         box[order],
-        np.concatenate([part.mesh.fates for part in parts]),
+        np.concatenate([part.mesh.states for part in parts]),
         np.concatenate([part.mesh.moved for part in parts]),
     )
     return joined, np.concatenate(normals)

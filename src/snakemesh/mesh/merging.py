@@ -1,13 +1,13 @@
-"""The first reduction: vertices of an octet become one, where that hardly changes the surface.
+"""The first reduction: a vertex cluster becomes one vertex where that hardly changes the surface.
 
-This takes a dense surface to some third of its faces, ten times as fast as the simplification that
-follows does. The vertex that takes the place of others goes where it fits the quads around them
-best: where the sum of their areas times the squares of the distances to their planes is least
-(`quadrics` does the same with faces). Where the mean of the squares there is too large, the
-vertices stay as they are.
+A dense surface keeps about a third of its faces, and this is ten times as fast as the
+simplification that follows. The vertex that replaces a cluster lies where it fits the quads around
+the cluster best: where the sum, over the quads, of area times squared distance to the quad's plane
+is least (`quadrics` does the same with faces). If the mean squared distance there is too large, the
+vertices of the cluster stay as they are.
 
 Tiles that see the same surface merge it alike: sums follow the order of the quads, and positions
-are measured from the first vertex of an octet.
+are measured from the first vertex of a cluster, its leader.
 """
 
 import numpy as np
@@ -25,39 +25,39 @@ _VOXEL = np.float32(1 / VOXEL_STEPS)
 
 
 def merge_vertices(
-    vertices: np.ndarray, quads: np.ndarray, groups: np.ndarray, first: np.ndarray
+    vertices: np.ndarray, quads: np.ndarray, clusters: np.ndarray, leaders: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Merge the vertices of a dense surface that may become one.
 
-    vertices: (N, 3) int32, in 1/4096 voxel. quads: (M, 4) int32. groups: (N,) int32, the group of
-    each vertex, less than 0 if it has none. first: (G,) int32, the first vertex of each group.
-    `octets.groups_of` finds both.
+    vertices: (N, 3) int32, in 1/4096 voxel. quads: (M, 4) int32. clusters: (N,) int32, the
+    cluster of each vertex, less than 0 if it has none. leaders: (C,) int32, the first vertex of
+    each cluster. `vertex_clusters.clusters_of` finds both.
 
     Returns the vertices that are left, (K, 3) int32, in the same order, and the new row of every
     vertex, (N,) int32.
     """
-    places = _means(vertices, groups, first)
-    quadrics = np.zeros((len(first), 10), dtype=np.float32)
-    _add_quads(vertices, quads, groups, first, quadrics)
+    places = _means(vertices, clusters, leaders)
+    quadrics = np.zeros((len(leaders), 10), dtype=np.float32)
+    _add_quads(vertices, quads, clusters, leaders, quadrics)
     is_merged = _fit(quadrics, places)
-    kept, rows = _merged(vertices, groups, first, places, is_merged)
+    kept, rows = _merged(vertices, clusters, leaders, places, is_merged)
     return kept, rows
 
 
 @njit(cache=True, nogil=True)
-def _means(vertices, groups, first):
-    """The mean position in each group from its first vertex, in voxels, (G, 3) float32."""
-    sizes = np.zeros(len(first), dtype=np.uint8)
-    means = np.zeros((len(first), 3), dtype=np.float32)
+def _means(vertices, clusters, leaders):
+    """The mean position in each cluster from its leader, in voxels, (C, 3) float32."""
+    sizes = np.zeros(len(leaders), dtype=np.uint8)
+    means = np.zeros((len(leaders), 3), dtype=np.float32)
     for v in range(len(vertices)):
-        if groups[v] >= 0:
-            g = np.uint32(groups[v])
-            leader = np.uint32(first[g])
+        if clusters[v] >= 0:
+            g = np.uint32(clusters[v])
+            leader = np.uint32(leaders[g])
             sizes[g] += 1
             for i in range(3):
                 # whole numbers up to here, which are exact
                 means[g, i] += np.float32(vertices[v, i] - vertices[leader, i])
-    for g in range(len(first)):
+    for g in range(len(leaders)):
         scale = _VOXEL / np.float32(sizes[g])
         for i in range(3):
             means[g, i] *= scale
@@ -65,14 +65,14 @@ def _means(vertices, groups, first):
 
 
 @njit(cache=True, nogil=True, allocates=False)
-def _add_quads(vertices, quads, groups, first, quadrics):
-    """Add every quad to the quadrics of its corners' octets, about their first vertices.
+def _add_quads(vertices, quads, clusters, leaders, quadrics):
+    """Add every quad to the quadrics of its corners' clusters, about their leaders.
 
-    quadrics: (G, 10) float32, zero: A (xx, yy, zz, xy, xz, yz), b and c of x^T A x - 2 b^T x + c.
+    quadrics: (C, 10) float32, zero: A (xx, yy, zz, xy, xz, yz), b and c of x^T A x - 2 b^T x + c.
     """
     for q in range(len(quads)):
         a, b, c, d = corners(quads, q)
-        if groups[a] < 0 and groups[b] < 0 and groups[c] < 0 and groups[d] < 0:
+        if clusters[a] < 0 and clusters[b] < 0 and clusters[c] < 0 and clusters[d] < 0:
             continue
         bx, by, bz = _difference(vertices, a, b)
         cx, cy, cz = _difference(vertices, a, c)
@@ -87,10 +87,10 @@ def _add_quads(vertices, quads, groups, first, quadrics):
         quarter = np.float32(0.25)
         mx, my, mz = (bx + cx + dx) * quarter, (by + cy + dy) * quarter, (bz + cz + dz) * quarter
         xx, yy, zz, xy, xz, yz = x * nx, y * ny, z * nz, x * ny, x * nz, y * nz
-        for group in (groups[a], groups[b], groups[c], groups[d]):
-            if group >= 0:
-                g = np.uint32(group)
-                px, py, pz = _difference(vertices, a, np.uint32(first[g]))
+        for cluster in (clusters[a], clusters[b], clusters[c], clusters[d]):
+            if cluster >= 0:
+                g = np.uint32(cluster)
+                px, py, pz = _difference(vertices, a, np.uint32(leaders[g]))
                 e = nx * (mx - px) + ny * (my - py) + nz * (mz - pz)
                 quadrics[g, 0] += xx
                 quadrics[g, 1] += yy
@@ -137,15 +137,15 @@ def _fit(quadrics, places):
 
 
 @njit(cache=True, nogil=True)
-def _merged(vertices, groups, first, places, is_merged):
+def _merged(vertices, clusters, leaders, places, is_merged):
     """What `merge_vertices` returns."""
     rows = np.empty(len(vertices), dtype=np.int32)
     kept = np.empty((len(vertices), 3), dtype=np.int32)
     n = 0
     for v in range(len(vertices)):
-        g = groups[v]
-        if g >= 0 and is_merged[g] and first[g] != v:
-            rows[v] = rows[first[g]]
+        g = clusters[v]
+        if g >= 0 and is_merged[g] and leaders[g] != v:
+            rows[v] = rows[leaders[g]]
             continue
         rows[v] = n
         for i in range(3):

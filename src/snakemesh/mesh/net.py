@@ -20,7 +20,7 @@ from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import N_EDGES, NO_ITEM, VOXEL_STEPS, make_cases
 from snakemesh.mesh.cells import cell_labels, has_neck, middle_of, mixed_cells
 from snakemesh.mesh.compact_labels import CompactLabels
-from snakemesh.mesh.octets import groups_of
+from snakemesh.mesh.vertex_clusters import clusters_of
 
 # An argument of the compiled functions, as their cache does not notice when a constant changes.
 _CASES = make_cases()
@@ -35,10 +35,10 @@ class Nets:
 
     labels: (L,) uint64, ascending. vertices: (N, 3) int32, x y z, in 1/4096 voxel from the lower
     corner of the array. quads: (M, 4) int32, rows of `vertices`, counterclockwise from outside.
-    vertex_starts, quad_starts: (L + 1,) int64. groups: (N,) int32, first: (G,) int32, group_starts:
-    (L + 1,) int64: which vertices may become one (`octets.groups_of`). necks: (K, 4) int32, the
-    rows of the four quads around each neck (`cell_cases`), of which the first two share a net edge
-    and the last two the other, with the same ends; ascending by the first.
+    vertex_starts, quad_starts: (L + 1,) int64. clusters: (N,) int32, leaders: (C,) int32,
+    cluster_starts: (L + 1,) int64: which vertices may become one (`clusters_of`). necks: (K, 4)
+    int32, the rows of the four quads around each neck (`cell_cases`): the first two share one net
+    edge and the last two another with the same ends. Ascending by the first row.
     """
 
     labels: np.ndarray
@@ -46,9 +46,9 @@ class Nets:
     quads: np.ndarray
     vertex_starts: np.ndarray
     quad_starts: np.ndarray
-    groups: np.ndarray
-    first: np.ndarray
-    group_starts: np.ndarray
+    clusters: np.ndarray
+    leaders: np.ndarray
+    cluster_starts: np.ndarray
     necks: np.ndarray
 
 
@@ -77,8 +77,8 @@ def label_nets(labels: CompactLabels, parity: tuple[int, int, int] = (0, 0, 0)) 
     necks = np.empty((n_necks, 4), dtype=np.int32)
     _place_nets(_CASES, numbers, next_rows[0], next_rows[1], vertices, quads, necks)
     necks = necks[np.argsort(necks[:, 0], kind="stable")]
-    groups, first, group_starts = groups_of(numbers, order, vertices, starts[0], parity)
-    merging = groups, first, group_starts
+    clusters, leaders, cluster_starts = clusters_of(numbers, order, vertices, starts[0], parity)
+    merging = clusters, leaders, cluster_starts
     return Nets(names[order], vertices, quads, starts[0], starts[1], *merging, necks)
 
 

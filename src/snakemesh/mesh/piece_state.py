@@ -7,8 +7,8 @@ import numpy as np
 from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.collapse import CROWDING, MAX_STAR, UNFORCED, border_neighbours, may_collapse
 from snakemesh.mesh.quadrics import best_neighbour, bring_along, collapse_error
-from snakemesh.mesh.seam_curves import FREE, KEPT
 from snakemesh.mesh.stars import BEST, NOBODY, SIZE, Stars, block_of, collapse
+from snakemesh.mesh.vertex_states import FREE, KEPT
 
 # The most force: what is to be dropped goes, whatever becomes of the surface.
 ANYTHING = 4
@@ -22,7 +22,7 @@ class Piece(NamedTuple):
 
     points: np.ndarray  # (N, 3) float32, in voxels
     planes: np.ndarray  # (N,) uint8, from `thin_curves`
-    fates: np.ndarray  # (N,) uint8, from `thin_curves`
+    states: np.ndarray  # (N,) uint8, from `thin_curves`
     quadrics: np.ndarray  # (N, 11) float32
     # (N,) float32: the least error of a collapse, when it was last looked at. BEST, in the blocks,
     # is the neighbour with this error; NOBODY if it has to be looked at again.
@@ -91,7 +91,7 @@ def clear(piece, u, force, limit):
         least = limit
         for j in range(np.uint64(2) * room):
             w = stars.pool[begin + j]
-            if w == NOBODY or piece.fates[w] != FREE or stars.blocks[w, SIZE] > MAX_STAR:
+            if w == NOBODY or piece.states[w] != FREE or stars.blocks[w, SIZE] > MAX_STAR:
                 continue
             begin_w, size_w, _ = block_of(stars, w)
             for k in range(size_w):
@@ -109,17 +109,17 @@ def clear(piece, u, force, limit):
 @njit(cache=True, nogil=True, allocates=False)
 def _collapse(piece, u, v):
     """Collapse u into v, and have all around looked at again. Returns the faces that are gone."""
-    least, fates, stars = piece.least, piece.fates, piece.stars
+    least, states, stars = piece.least, piece.states, piece.stars
     bring_along(piece.quadrics, piece.points, u, v)
     begin, size, _ = block_of(stars, u)
     for j in range(size):
         w = stars.pool[begin + j]
         if stars.blocks[w, BEST] == u:
             stars.blocks[w, BEST] = NOBODY
-        if least[w] == NEVER and fates[w] != KEPT:
+        if least[w] == NEVER and states[w] != KEPT:
             least[w] = 0
             stars.blocks[w, BEST] = NOBODY
     stars.blocks[v, BEST] = NOBODY
-    if fates[v] != KEPT:
+    if states[v] != KEPT:
         least[v] = 0
     return collapse(stars, u, v)

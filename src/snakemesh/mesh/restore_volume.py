@@ -16,8 +16,8 @@ import numpy as np
 
 from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.enclosed import enclosed_moments
-from snakemesh.mesh.seam_curves import FREE
 from snakemesh.mesh.submeshes import local_meshes
+from snakemesh.mesh.vertex_states import FREE
 
 # The correction is of first order. After the first rounds, an owner is finished as soon as its
 # volume is off by less than this fraction, or as it has been pushed as far as it may be.
@@ -44,7 +44,7 @@ def restore_volume(
     step: np.ndarray,
     upper: np.ndarray,
     seams: np.ndarray,
-    fates: np.ndarray,
+    states: np.ndarray,
 ) -> None:
     """Move vertices, in place, so that each owner encloses the wanted moments in the tile.
 
@@ -53,14 +53,14 @@ def restore_volume(
     wanted: (O, 4) float64, volume and first moments about the lower corner of the tile. step: (3,)
     float64, length of a step of `vertices` in voxels. upper: (3,) int32, the upper end of the tile.
     seams: (3, 2) bool, whether the lower and the upper face of the tile on an axis is a seam.
-    fates: (N,) uint8, as `seam_curves.thin_curves` gives them: FREE of a vertex in no plane.
+    states: (N,) uint8, as `thin_curves` gives them: FREE of a vertex in no plane.
 
     Vertices in planes that cut stay where they are, and so do vertices without faces. Those on
     other faces of the tile move along them. None leaves the tile, or is pushed by more than
     MAX_PUSH in all, slants apart, even if moments are still missing then.
     """
     # simplification leaves many vertices without faces
-    points, faces, fates, rows = _with_faces(vertices, faces, fates, np.arange(len(vertices)))
+    points, faces, states, rows = _with_faces(vertices, faces, states, np.arange(len(vertices)))
     pushed = np.zeros(len(wanted))
     limit = _limits(points, faces, owners, len(wanted), upper, seams)
     for i in range(ROUNDS):
@@ -73,29 +73,29 @@ def restore_volume(
                 break
             vertices[rows] = points
             faces, owners = faces[is_left], owners[is_left]
-            points, faces, fates, rows = _with_faces(points, faces, fates, rows)
-        _push(points, faces, owners, found, wanted, pushed, limit, step, upper, seams, fates)
+            points, faces, states, rows = _with_faces(points, faces, states, rows)
+        _push(points, faces, owners, found, wanted, pushed, limit, step, upper, seams, states)
     vertices[rows] = points
 
 
 def _with_faces(
-    vertices: np.ndarray, faces: np.ndarray, fates: np.ndarray, rows: np.ndarray
+    vertices: np.ndarray, faces: np.ndarray, states: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The vertices that have faces, in the order of the faces; the faces with the new numbers of
-    these vertices; and what `fates` and `rows` say of them.
+    these vertices; and what `states` and `rows` say of them.
     """
     local, mine, _ = local_meshes(len(vertices), faces, np.array([0, len(faces)]))
-    return vertices[mine], local.view(np.int32), fates[mine], rows[mine]
+    return vertices[mine], local.view(np.int32), states[mine], rows[mine]
 
 
 @njit(cache=True, nogil=True)
-def _push(vertices, faces, owners, found, wanted, pushed, limit, step, upper, seams, fates):
+def _push(vertices, faces, owners, found, wanted, pushed, limit, step, upper, seams, states):
     """One round of `restore_volume`. pushed, limit: (O,), how far owners are and may be."""
     gradient, owner_of = _gradients(vertices, faces, owners, step)
     weight = np.zeros(len(vertices), dtype=np.float64)
     for v in range(len(vertices)):
         if owner_of[v] >= 0:
-            weight[v] = _free_weight(gradient[v], vertices[v], upper, seams, fates[v])
+            weight[v] = _free_weight(gradient[v], vertices[v], upper, seams, states[v])
     middle, slope = _affine_push(vertices, weight, owner_of, found, wanted, step)
     distance = np.zeros(len(vertices), dtype=np.float64)
     slanted = np.ones(len(wanted), dtype=np.bool_)
@@ -135,13 +135,13 @@ def _limits(vertices, faces, owners, n_owners, upper, seams):
 
 
 @njit(cache=True, nogil=True, allocates=False)
-def _free_weight(gradient, vertex, upper, seams, fate):
+def _free_weight(gradient, vertex, upper, seams, state):
     """Length of the gradient of a vertex, (3,), after what the faces of the tile do not allow.
 
     It is 0 in a plane that cuts. On another face of the tile the part across it is taken away, in
     place.
     """
-    if fate != FREE:
+    if state != FREE:
         return 0.0
     for i in range(3):
         if vertex[i] == 0 or vertex[i] == upper[i]:

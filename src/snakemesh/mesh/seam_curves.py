@@ -17,10 +17,8 @@ import numpy as np
 from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.collapse import difference
 from snakemesh.mesh.pieces import Pieces, on_planes
+from snakemesh.mesh.vertex_states import DROPPED, FREE, HELD, KEPT
 
-# What may become of a vertex. In a curve it is KEPT or DROPPED. Others may go or stay, but those
-# that lie in a plane all the same are not moved: they are HELD. The rest are FREE.
-FREE, KEPT, DROPPED, HELD = 0, 1, 2, 3
 # The least number of vertices that are kept of a loop: one more than those of a triangle, which
 # pieces on both sides could close by the same face.
 MIN_LOOP = 4
@@ -29,14 +27,14 @@ MIN_LOOP = 4
 def thin_curves(
     pieces: Pieces, step: np.ndarray, tolerance: float, spacing: float, is_smoothed: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What becomes of each vertex, (N,) uint8, and the planes that hold it if it is in a curve.
+    """The state of each vertex, (N,) uint8, and the planes that hold it if it is in a curve.
 
     step: (3,) length of a step on each axis, in any measure. tolerance: how far a curve may move,
     in that measure. is_smoothed: what is kept is moved a little: `pieces.vertices` change. The
     planes are bits as those of `on_planes`, (N,) uint8.
     """
     planes = on_planes(pieces.codes)
-    fates = np.zeros(len(planes), dtype=np.uint8)
+    states = np.zeros(len(planes), dtype=np.uint8)
     ends, owners = _edges_in_planes(pieces.faces, pieces.starts, planes)
     edges = _between_pieces(ends, owners)
     vertices, edges = np.unique(edges, return_inverse=True)
@@ -46,13 +44,13 @@ def thin_curves(
     is_node = (np.diff(starts) != 2) | (axes > 1)
     points = pieces.vertices[vertices].astype(np.int64)
     kept = _kept(points, starts, neighbours, is_node, step, (tolerance**2, spacing))
-    fates[vertices] = np.where(kept, KEPT, DROPPED)
+    states[vertices] = np.where(kept, KEPT, DROPPED)
     if is_smoothed:
         pieces.vertices[vertices[kept]] = _smoothed(points, starts, neighbours, is_node)[kept]
-    is_held = (fates == FREE) & (planes > 0)
-    fates[is_held] = HELD
+    is_held = (states == FREE) & (planes > 0)
+    states[is_held] = HELD
     planes[is_held] = 0
-    return fates, planes
+    return states, planes
 
 
 @njit(cache=True, nogil=True)

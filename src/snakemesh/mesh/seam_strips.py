@@ -14,7 +14,6 @@ import numpy as np
 
 from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.pieces import Planes, on_planes
-from snakemesh.mesh.seam_curves import KEPT
 from snakemesh.mesh.simplified import Geometry, Mesh, with_strips
 from snakemesh.mesh.strips import (
     Borders,
@@ -24,6 +23,7 @@ from snakemesh.mesh.strips import (
     drawn_normals,
     unit,
 )
+from snakemesh.mesh.vertex_states import KEPT
 from snakemesh.mesh.volume_ends import VolumeEnds
 
 # Width of a strip, in voxels of the level. Wider ones leave less room to the faces beside them.
@@ -54,7 +54,7 @@ def strips_along_seams(
     """
     vertices, faces, owners, boxes = mesh.vertices, mesh.faces, mesh.owners, mesh.boxes
     planes, ends = geometry.planes, geometry.ends
-    is_wanted = _in_one_cell_face(vertices, codes, mesh.fates)
+    is_wanted = _in_one_cell_face(vertices, codes, mesh.states)
     rows = np.flatnonzero(is_wanted[faces].any(axis=1))
     cells = boxes // 8
     is_first = (np.diff(owners, prepend=-1) != 0) | (np.diff(cells, prepend=-1) != 0)
@@ -76,10 +76,10 @@ def strips_along_seams(
     return with_strips(mesh, vertices, [strips], [rows[of]])
 
 
-def _in_one_cell_face(vertices: np.ndarray, codes: np.ndarray, fates: np.ndarray) -> np.ndarray:
+def _in_one_cell_face(vertices: np.ndarray, codes: np.ndarray, states: np.ndarray) -> np.ndarray:
     """Which vertices lie in curves on a face of a cell, and in no other plane that cuts."""
     found = np.zeros(len(vertices), dtype=bool)
-    kept = np.flatnonzero(fates[: len(codes)] == KEPT)
+    kept = np.flatnonzero(states[: len(codes)] == KEPT)
     bits = on_planes(codes[kept])
     in_plane = np.stack([bits >> (2 * axis) & 3 != 0 for axis in range(3)], axis=1)
     in_cell_face = in_plane & (vertices[kept] % CELL_STEPS == 0)

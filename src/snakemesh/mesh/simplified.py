@@ -11,11 +11,12 @@ from snakemesh.mesh.collapsed import replace_collapsed
 from snakemesh.mesh.crowded import split_crowded_edges
 from snakemesh.mesh.pieces import Pieces, Planes, push_back
 from snakemesh.mesh.restore_volume import restore_volume
-from snakemesh.mesh.seam_curves import FREE, KEPT, thin_curves
+from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.simplify import simplify
 from snakemesh.mesh.snapping import snap, snap_curves
 from snakemesh.mesh.strips import with_faces
 from snakemesh.mesh.untangling import untangle
+from snakemesh.mesh.vertex_states import FREE, KEPT
 from snakemesh.mesh.volume_ends import VolumeEnds, at_ends, clamp_to_volume
 
 # How far thinning may move the curves in which planes cut a surface, and how far apart the vertices
@@ -86,7 +87,7 @@ class Mesh:
     """Simplified surfaces.
 
     vertices: (N, 3) int32. faces: (M, 3) int32, by owner, then box. owners: (M,) int32. boxes: (M,)
-    int64, as `Planes` numbers them. fates: (N,) uint8, as `thin_curves` gives them. moved: (P,)
+    int64, as `Planes` numbers them. states: (N,) uint8, as `thin_curves` gives them. moved: (P,)
     float64, how far each piece that it was made of has moved, as `simplify` gives it.
     """
 
@@ -94,7 +95,7 @@ class Mesh:
     faces: np.ndarray
     owners: np.ndarray
     boxes: np.ndarray
-    fates: np.ndarray
+    states: np.ndarray
     moved: np.ndarray
 
 
@@ -107,8 +108,8 @@ def with_strips(
     face of the mesh, of whose owner and box it is.
     """
     faces = with_faces(mesh.faces, mesh.owners, mesh.boxes, strips, rows)
-    fates = np.pad(mesh.fates, (0, len(vertices) - len(mesh.fates)), constant_values=FREE)
-    return Mesh(vertices, *faces, fates, mesh.moved)
+    states = np.pad(mesh.states, (0, len(vertices) - len(mesh.states)), constant_values=FREE)
+    return Mesh(vertices, *faces, states, mesh.moved)
 
 
 def simplified(
@@ -131,31 +132,31 @@ def simplified(
     curves: what may become of those in the planes of `geometry`.
     """
     step, upper, is_seam, planes = geometry.step, geometry.upper, geometry.is_seam, geometry.planes
-    fates, held = thin_curves(pieces, step, curves.error, curves.spacing, curves.may_move)
+    states, held = thin_curves(pieces, step, curves.error, curves.spacing, curves.may_move)
     if curves.may_move:
-        snap_curves(pieces, fates, planes, geometry.ends, geometry.grain)
+        snap_curves(pieces, states, planes, geometry.ends, geometry.grain)
     in_ends = at_ends(pieces.vertices, geometry.ends)
-    faces, of, moved, is_forced = simplify(pieces, fates, held, step, keep, max_error)
+    faces, of, moved, is_forced = simplify(pieces, states, held, step, keep, max_error)
     # one in ten is left: what follows takes as much less time
-    is_left = fates == KEPT
+    is_left = states == KEPT
     is_left[faces] = True
     rows = np.flatnonzero(is_left)
-    fates, codes, normals = fates[rows], pieces.codes[rows], pieces.normals[rows]
+    states, codes, normals = states[rows], pieces.codes[rows], pieces.normals[rows]
     numbers = np.cumsum(is_left, dtype=np.int32) - np.int32(1)
     vertices, all_codes, faces, of = split_crowded_edges(
-        pieces.vertices[rows], codes, numbers[faces], of, is_forced, fates == KEPT, planes
+        pieces.vertices[rows], codes, numbers[faces], of, is_forced, states == KEPT, planes
     )
-    fates = np.pad(fates, (0, len(vertices) - len(fates)), constant_values=FREE)
+    states = np.pad(states, (0, len(vertices) - len(states)), constant_values=FREE)
     owners, boxes = pieces.owners[of], pieces.boxes[of]
     clamp_to_volume(vertices, geometry.ends)
     for axis, end, found in in_ends:
         vertices[numbers[found[is_left[found]]], axis] = end
-    restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, fates)
+    restore_volume(vertices, faces, owners, wanted, step, upper, is_seam, states)
     push_back(vertices, all_codes, planes)
     vertices, faces, owners, boxes = replace_collapsed(
         vertices, faces, owners, boxes, wanted, step, upper, is_seam, planes
     )
     snap(vertices, faces, owners, boxes, n_cells, planes, geometry.ends, geometry.grain)
     untangle(vertices, faces, owners, boxes, planes, geometry.ends, geometry.grain)
-    fates = np.pad(fates, (0, len(vertices) - len(fates)), constant_values=FREE)
-    return Mesh(vertices, faces, owners, boxes, fates, moved), codes, normals
+    states = np.pad(states, (0, len(vertices) - len(states)), constant_values=FREE)
+    return Mesh(vertices, faces, owners, boxes, states, moved), codes, normals

@@ -19,9 +19,9 @@ from snakemesh.mesh.collapse import CROWDING, UNFORCED
 from snakemesh.mesh.piece_state import ANYTHING, NEVER, Piece, clear, collapse_best, drop, look
 from snakemesh.mesh.pieces import Pieces
 from snakemesh.mesh.quadrics import dense_quadrics, settle
-from snakemesh.mesh.seam_curves import DROPPED, FREE, KEPT
 from snakemesh.mesh.stars import SIZE, block_of, stars_of
 from snakemesh.mesh.submeshes import local_meshes
+from snakemesh.mesh.vertex_states import DROPPED, FREE, KEPT
 
 # A closed surface is not simplified below this many faces: there is nothing left to gain. A piece
 # of one may have fewer.
@@ -37,15 +37,15 @@ _LEAST_REACH = np.float32(0.25)
 
 def simplify(
     pieces: Pieces,
-    fates: np.ndarray,
+    states: np.ndarray,
     planes: np.ndarray,
     step: np.ndarray,
     keep: float,
     max_error: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Simplify every piece. Its topology stays, and its border is what `fates` says.
+    """Simplify every piece. Its topology stays, and `states` decides what becomes of its border.
 
-    fates, planes: of each vertex, as `seam_curves.thin_curves` gives them. step: (3,) length of a
+    states, planes: of each vertex, as `thin_curves` gives them. step: (3,) length of a
     step on each axis, in voxels. keep: fraction of the dense faces to keep, 0 to 1. max_error: how
     far the surface may move, in voxels; more faces than wanted are kept where it would move
     further.
@@ -59,7 +59,7 @@ def simplify(
         n = len(pieces.owners)
         return pieces.faces, np.zeros(0, dtype=np.int32), np.zeros(n), np.zeros(n, dtype=bool)
     local, rows, row_starts = local_meshes(len(pieces.vertices), pieces.faces, pieces.starts)
-    is_open = np.logical_or.reduceat(fates[rows] == KEPT, row_starts[:-1])
+    is_open = np.logical_or.reduceat(states[rows] == KEPT, row_starts[:-1])
     least = np.where(is_open, MIN_PIECE_FACES, MIN_CLOSED_FACES)
     targets = np.maximum(keep * pieces.dense, least).astype(np.int64)
     left, squares, forces = _simplify(
@@ -69,7 +69,7 @@ def simplify(
         pieces.starts,
         rows,
         row_starts,
-        fates,
+        states,
         planes,
         targets,
         max_error,
@@ -79,13 +79,13 @@ def simplify(
     before = np.concatenate([[0], np.cumsum(left)[:-1]])
     places = np.arange(len(owners)) + (pieces.starts[:-1] - before)[owners]
     kept = rows[local[places] + row_starts[owners][:, None]]
-    if (fates[kept] == DROPPED).any():
+    if (states[kept] == DROPPED).any():
         raise RuntimeError("a vertex of a seam could not be dropped: the meshes would not fit")
     return kept, owners, squares, forces >= CROWDING
 
 
 @njit(cache=True, nogil=True)
-def _simplify(vertices, step, local, starts, rows, row_starts, fates, planes, targets, max_error):
+def _simplify(vertices, step, local, starts, rows, row_starts, states, planes, targets, max_error):
     """Simplify all pieces. local: (M, 3) uint32; the faces that are left come first in each piece.
 
     Returns how many these are, how far each piece has moved, as `settle`, and the force it took.
@@ -104,14 +104,14 @@ def _simplify(vertices, step, local, starts, rows, row_starts, fates, planes, ta
         stars = stars_of(len(mine), faces)
         quadrics = dense_quadrics(points, stars)
         least = np.empty(len(mine), dtype=np.float32)
-        piece = Piece(points, planes[mine], fates[mine], quadrics, least, stars)
+        piece = Piece(points, planes[mine], states[mine], quadrics, least, stars)
         limit = np.float32(max_error * max_error)
         forces[p] = _simplify_piece(piece, len(faces), targets[p], limit)
         left[p] = _faces_left(stars, faces)
-        squares[p] = settle(piece.fates == FREE, stars, points, quadrics)
+        squares[p] = settle(piece.states == FREE, stars, points, quadrics)
         origin = vertices[mine[0]].copy()
         for v in range(len(mine)):
-            if fates[mine[v]] == FREE:
+            if states[mine[v]] == FREE:
                 for i in range(3):
                     vertices[mine[v], i] = origin[i] + int(np.floor(points[v, i] / step[i] + 0.5))
     return left, squares, forces
@@ -165,9 +165,9 @@ def _begin(piece):
     n_dropped = 0
     for v in range(len(piece.points)):
         u = np.uint32(v)
-        if piece.fates[u] == FREE:
+        if piece.states[u] == FREE:
             look(piece, u)
-        elif piece.fates[u] == DROPPED:
+        elif piece.states[u] == DROPPED:
             piece.least[u] = 0
             n_dropped += 1
         else:
@@ -182,7 +182,7 @@ def _collapse_all(piece, n_faces, target, error):
         if n_faces <= target:
             break
         u = np.uint32(v)
-        if piece.least[u] <= error and piece.fates[u] == FREE and piece.stars.blocks[u, SIZE]:
+        if piece.least[u] <= error and piece.states[u] == FREE and piece.stars.blocks[u, SIZE]:
             n_faces -= collapse_best(piece, u, error)
     return n_faces
 
@@ -195,7 +195,7 @@ def _drop_all(piece, n_dropped, n_faces, force, reach):
     """
     for v in range(len(piece.points)):
         u = np.uint32(v)
-        if piece.fates[u] != DROPPED or piece.stars.blocks[u, SIZE] == 0:
+        if piece.states[u] != DROPPED or piece.stars.blocks[u, SIZE] == 0:
             continue
         gone = 0
         if piece.least[u] < NEVER or force > UNFORCED:

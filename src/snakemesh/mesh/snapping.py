@@ -21,7 +21,7 @@ from snakemesh.mesh.cutting import first_not_below
 from snakemesh.mesh.lattice import nearest_step
 from snakemesh.mesh.pieces import Pieces, Planes
 from snakemesh.mesh.places import places
-from snakemesh.mesh.seam_curves import KEPT
+from snakemesh.mesh.vertex_states import KEPT
 from snakemesh.mesh.volume_ends import VolumeEnds
 
 # A 16th saves 19 % of the bytes of LOD 0 of pinky40 and moves vertices by 0.03 voxel (rms). A 24th
@@ -65,16 +65,16 @@ def snap(
 
 
 def snap_curves(
-    pieces: Pieces, fates: np.ndarray, planes: Planes, ends: VolumeEnds, grain: np.ndarray
+    pieces: Pieces, states: np.ndarray, planes: Planes, ends: VolumeEnds, grain: np.ndarray
 ) -> None:
     """Round the positions of vertices that curves keep, within the plane that holds them, in place.
 
-    fates: (N,) uint8, as `seam_curves.thin_curves` gives them. Two vertices of an owner that would
+    states: (N,) uint8, as `thin_curves` gives them. Two vertices of an owner that would
     share a place keep theirs, and so do those in planes of two axes. Both sides of a plane know the
     same curves in it, and round alike.
     """
-    owners = _owners_of_kept(pieces.faces, pieces.starts, pieces.owners, fates)
-    rows = np.flatnonzero(fates == KEPT)
+    owners = _owners_of_kept(pieces.faces, pieces.starts, pieces.owners, states)
+    rows = np.flatnonzero(states == KEPT)
     targets = _rounded_all(pieces.vertices[rows], *planes.positions, ends.lower, ends.upper, grain)
     keys = np.column_stack([owners[rows], targets])
     _, found, shared = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
@@ -83,13 +83,13 @@ def snap_curves(
 
 
 @njit(cache=True, nogil=True)
-def _owners_of_kept(faces, starts, owners, fates):
+def _owners_of_kept(faces, starts, owners, states):
     """The owner of each vertex that a curve keeps, (N,) int32; 0 of all others."""
-    found = np.zeros(len(fates), dtype=np.int32)
+    found = np.zeros(len(states), dtype=np.int32)
     for p in range(len(starts) - 1):
         for f in range(starts[p], starts[p + 1]):
             for v in faces[f]:
-                if fates[v] == KEPT:
+                if states[v] == KEPT:
                     found[v] = owners[p]
     return found
 

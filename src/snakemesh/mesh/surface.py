@@ -98,10 +98,10 @@ def batch(
     first_neck, end_neck = np.searchsorted(nets.necks[:, 0], quad_starts[[0, -1]])
     necks = nets.necks[first_neck:end_neck] - np.int32(quad_starts[0])
     places, at_necks, on_sides = neck_vertices(vertices, quads, necks)
-    first_group, end_group = nets.group_starts[[first, last]]
-    groups = nets.groups[vertex_starts[0] : vertex_starts[-1]] - np.int32(first_group)
-    leaders = nets.first[first_group:end_group] - np.int32(vertex_starts[0])
-    vertices, rows = merge_vertices(vertices, quads, groups, leaders)
+    first_cluster, end_cluster = nets.cluster_starts[[first, last]]
+    clusters = nets.clusters[vertex_starts[0] : vertex_starts[-1]] - np.int32(first_cluster)
+    leaders = nets.leaders[first_cluster:end_cluster] - np.int32(vertex_starts[0])
+    vertices, rows = merge_vertices(vertices, quads, clusters, leaders)
     for axis, end, found in at_ends:
         vertices[rows[found], axis] = end * VOXEL_STEPS
     on_sides[on_sides >= 0] += np.int32(len(vertices))

@@ -90,7 +90,7 @@ def test_a_merged_vertex_is_where_the_quads_around_it_are_nearest():
     labels = ball((40, 40, 40), (20, 20, 20), 15)
     nets = label_nets(compact_labels(labels))
     smooth(nets.vertices, nets.quads, 5)
-    vertices, rows = merging.merge_vertices(nets.vertices, nets.quads, nets.groups, nets.first)
+    vertices, rows = merging.merge_vertices(nets.vertices, nets.quads, nets.clusters, nets.leaders)
     alone = np.bincount(rows)[rows] == 1
     np.testing.assert_array_equal(vertices[rows[alone]], nets.vertices[alone])
     corners = nets.vertices[nets.quads] / VOXEL_STEPS
@@ -98,7 +98,7 @@ def test_a_merged_vertex_is_where_the_quads_around_it_are_nearest():
     middles = corners.mean(axis=1)
     checked = 0
     for row in np.flatnonzero(np.bincount(rows) > 1)[::29]:
-        # a quad counts once for each of its corners that is in the octet
+        # a quad counts once for each of its corners that is in the cluster
         times = (rows[nets.quads] == row).sum(axis=1)
         mine = times > 0
         area = np.linalg.norm(normals[mine], axis=1)

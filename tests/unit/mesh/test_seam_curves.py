@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.pieces import on_planes
-from snakemesh.mesh.seam_curves import DROPPED, FREE, HELD, KEPT, MIN_LOOP, thin_curves
+from snakemesh.mesh.seam_curves import MIN_LOOP, thin_curves
+from snakemesh.mesh.vertex_states import DROPPED, FREE, HELD, KEPT
 from surfaces import (
     ball,
     dense,
@@ -85,18 +86,18 @@ def thinned(name, n_iter, tolerance=0.3, spacing=4.0):
 @pytest.mark.parametrize("name", VOLUMES)
 @pytest.mark.parametrize("n_iter", [0, 2])
 def test_vertices_are_in_curves_or_held_or_free(name, n_iter):
-    pieces, before, fates, planes = thinned(name, n_iter)
+    pieces, before, states, planes = thinned(name, n_iter)
     paths, nodes = curves_of(pieces)
     in_curves = {v for path in paths for v in path}
     bits = on_planes(pieces.codes)
-    assert fates.dtype == planes.dtype == np.uint8
-    assert set(np.flatnonzero((fates == KEPT) | (fates == DROPPED)).tolist()) == in_curves
+    assert states.dtype == planes.dtype == np.uint8
+    assert set(np.flatnonzero((states == KEPT) | (states == DROPPED)).tolist()) == in_curves
     held = (bits > 0) & ~np.isin(np.arange(len(bits)), list(in_curves))
-    np.testing.assert_array_equal(fates == HELD, held)
-    np.testing.assert_array_equal(fates == FREE, bits == 0)
+    np.testing.assert_array_equal(states == HELD, held)
+    np.testing.assert_array_equal(states == FREE, bits == 0)
     np.testing.assert_array_equal(planes, np.where(held, 0, bits))
-    assert len(nodes) > 3 and (fates[list(nodes)] == KEPT).all()
-    np.testing.assert_array_equal(pieces.vertices[fates != KEPT], before[fates != KEPT])
+    assert len(nodes) > 3 and (states[list(nodes)] == KEPT).all()
+    np.testing.assert_array_equal(pieces.vertices[states != KEPT], before[states != KEPT])
     np.testing.assert_array_equal(pieces.vertices[list(nodes)], before[list(nodes)])
     # what moves stays in its plane
     in_plane = (bits[:, None] >> (2 * np.arange(3)) & 3) > 0
@@ -107,12 +108,12 @@ def test_vertices_are_in_curves_or_held_or_free(name, n_iter):
 @pytest.mark.parametrize("n_iter", [0, 2])
 @pytest.mark.parametrize(("tolerance", "spacing"), [(0.3, 4.0), (0.05, 99.0), (99.0, 1.5), (9, 9)])
 def test_curves_keep_what_they_need(name, n_iter, tolerance, spacing):
-    pieces, before, fates, _ = thinned(name, n_iter, tolerance, spacing)
+    pieces, before, states, _ = thinned(name, n_iter, tolerance, spacing)
     paths, nodes = curves_of(pieces)
     n_dropped = n_bound = 0
     for path in paths:
         is_loop = path[0] == path[-1]
-        is_kept = fates[path] == KEPT
+        is_kept = states[path] == KEPT
         inner = is_kept[1:-1].sum()
         if is_loop:
             assert is_kept[:-1].sum() >= min(MIN_LOOP, len(path) - 1)
@@ -124,7 +125,7 @@ def test_curves_keep_what_they_need(name, n_iter, tolerance, spacing):
         if is_free_loop:  # begin at a vertex that is kept
             first = int(np.flatnonzero(is_kept)[0])
             path = path[first:-1] + path[: first + 1]
-            is_kept = fates[path] == KEPT
+            is_kept = states[path] == KEPT
         curve = before[path] * STEP
         kept = np.flatnonzero(is_kept)
         for i, j in zip(kept, kept[1:], strict=False):
@@ -140,10 +141,10 @@ def test_curves_keep_what_they_need(name, n_iter, tolerance, spacing):
 @pytest.mark.parametrize("name", VOLUMES)
 @pytest.mark.parametrize("n_iter", [0, 2])
 def test_no_two_curves_become_the_same_edges(name, n_iter):
-    pieces, _, fates, _ = thinned(name, n_iter, 99.0, 99.0)
+    pieces, _, states, _ = thinned(name, n_iter, 99.0, 99.0)
     found = []
     for path in curves_of(pieces)[0]:
-        kept = [v for v in path if fates[v] == KEPT]
+        kept = [v for v in path if states[v] == KEPT]
         found += [frozenset(edge) for edge in zip(kept, kept[1:], strict=False)]
     # a loop of fewer than three vertices would be one edge twice
     assert max(Counter(found).values()) == 1 and min(map(len, found)) == 2
@@ -162,9 +163,9 @@ def test_a_finer_tolerance_or_spacing_keeps_more():
 def test_a_circle_stays_a_circle(at, radius):
     mesh = dense(ball((22, 22, 22), (10, 10, 10), radius), 5, VOXEL)
     pieces = pieces_of(*mesh, planes_at(((), (), (round(at * VOXEL),))))
-    fates, _ = thin_curves(pieces, np.full(3, 1 / VOXEL), 0.3, 4.0)
-    kept = pieces.vertices[fates == KEPT] / VOXEL
-    assert MIN_LOOP < len(kept) < (fates == DROPPED).sum() / 3
+    states, _ = thin_curves(pieces, np.full(3, 1 / VOXEL), 0.3, 4.0)
+    kept = pieces.vertices[states == KEPT] / VOXEL
+    assert MIN_LOOP < len(kept) < (states == DROPPED).sum() / 3
     centre = 10.5  # the middle of the voxel
     distance = np.linalg.norm(kept[:, :2] - centre, axis=1)
     expected = (radius**2 - (at - centre) ** 2) ** 0.5
@@ -193,9 +194,9 @@ def thinned_loop(polygon, tolerance=99.0):
     """Where the vertices of a polygon were, where they are, and what became of them."""
     pieces = bipyramid(polygon)
     before = pieces.vertices.copy()
-    fates, _ = thin_curves(pieces, np.full(3, 1 / VOXEL), tolerance, 99.0)
+    states, _ = thin_curves(pieces, np.full(3, 1 / VOXEL), tolerance, 99.0)
     n = len(polygon)
-    return np.column_stack([before[:n], pieces.vertices[:n], fates[:n]])
+    return np.column_stack([before[:n], pieces.vertices[:n], states[:n]])
 
 
 corner = st.tuples(st.integers(0, 3), st.integers(0, 3))
@@ -205,9 +206,9 @@ polygons = st.lists(corner, min_size=3, max_size=9).map(lambda p: np.array(p) * 
 @settings(deadline=None, max_examples=300)
 @given(polygons)
 def test_a_loop_keeps_the_least_number_of_vertices(polygon):
-    fates = thinned_loop(polygon)[:, -1]
-    assert set(fates.tolist()) <= {KEPT, DROPPED}
-    assert (fates == KEPT).sum() >= min(MIN_LOOP, len(polygon))
+    states = thinned_loop(polygon)[:, -1]
+    assert set(states.tolist()) <= {KEPT, DROPPED}
+    assert (states == KEPT).sum() >= min(MIN_LOOP, len(polygon))
 
 
 @settings(deadline=None, max_examples=300)
@@ -224,10 +225,10 @@ def test_a_loop_is_thinned_the_same_from_any_vertex_both_ways(polygon, turn, tol
 # -- both sides of a seam -----------------------------------------------------------------------
 
 
-def by_place(pieces, before, fates, offset):
-    """How often vertices of each fate were at each place in a plane, and where they are now."""
-    curve = np.isin(fates, (KEPT, DROPPED))
-    rows = np.column_stack([before - offset, pieces.vertices - offset, fates])[curve]
+def by_place(pieces, before, states, offset):
+    """How often vertices of each state were at each place in a plane, and where they are now."""
+    curve = np.isin(states, (KEPT, DROPPED))
+    rows = np.column_stack([before - offset, pieces.vertices - offset, states])[curve]
     return Counter(map(tuple, rows.tolist()))
 
 
@@ -239,14 +240,16 @@ def by_place(pieces, before, fates, offset):
     limits=st.sampled_from([(0.3, 4.0), (0.1, 2.0), (99.0, 99.0)]),
 )
 def test_curves_do_not_depend_on_place_or_numbering(name, n_iter, offset, seed, limits):
-    pieces, before, fates, _ = thinned(name, n_iter, *limits)
+    pieces, before, states, _ = thinned(name, n_iter, *limits)
     offset = np.array(offset, np.int32)
     vertices, faces, owners = dense(VOLUMES[name], n_iter, VOXEL)
     places = [[p + int(o) for p in axis] for axis, o in zip(PLACES, offset, strict=True)]
     moved = pieces_of(*shuffled(vertices + offset, faces, owners, seed), planes_at(places))
     moved_before = moved.vertices.copy()
-    moved_fates, _ = thin_curves(moved, STEP, *limits)
-    assert by_place(moved, moved_before, moved_fates, offset) == by_place(pieces, before, fates, 0)
+    moved_states, _ = thin_curves(moved, STEP, *limits)
+    assert by_place(moved, moved_before, moved_states, offset) == by_place(
+        pieces, before, states, 0
+    )
 
 
 CELL, N_CELLS = (6, 7, 5), (4, 3, 3)  # x y z
@@ -269,12 +272,12 @@ def test_both_tiles_keep_the_same_vertices_on_their_seam(
         pieces, _, _ = tile_pieces(TILED[labels_of], CELL, begin, end, n_iter, has_octants)
         offset = np.multiply(begin, CELL_STEPS)
         before = pieces.vertices.copy()
-        fates, _ = thin_curves(pieces, step, 0.3, 3.0)
+        states, _ = thin_curves(pieces, step, 0.3, 3.0)
         # a curve of another plane may touch the seam from one side: look at the border alone
         border = unbalanced(pieces.faces)
         border = border[(before[border, axis] + offset[axis] == cell * CELL_STEPS).all(axis=1)]
-        fates = np.where(np.isin(np.arange(len(fates)), border), fates, FREE)
-        found.append(by_place(pieces, before, fates, -offset))
+        states = np.where(np.isin(np.arange(len(states)), border), states, FREE)
+        found.append(by_place(pieces, before, states, -offset))
     assert found[0] == found[1]
     kinds = Counter(row[-1] for row in found[0])
     assert kinds[KEPT] > 40 and kinds[DROPPED] > 10

@@ -6,8 +6,9 @@ import pytest
 from manifold import border, components, directed
 from snakemesh.mesh.pieces import planes_of_tile
 from snakemesh.mesh.quadrics import MAX_MOVE
-from snakemesh.mesh.seam_curves import DROPPED, FREE, HELD, KEPT, thin_curves
+from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.simplify import MIN_CLOSED_FACES, MIN_PIECE_FACES, simplify
+from snakemesh.mesh.vertex_states import DROPPED, FREE, HELD, KEPT
 from snakemesh.verify.checks import volume_and_centroid
 from surfaces import (
     ball,
@@ -35,7 +36,7 @@ MANY_PLANES = (
 
 
 def thinned(vertices, faces, owners, planes, step=UNIT):
-    """The pieces of surfaces, and the fates and planes of their vertices."""
+    """The pieces of surfaces, and the states and planes of their vertices."""
     pieces = pieces_of(vertices, faces, owners, planes)
     return pieces, *thin_curves(pieces, step, 0.3, 4.0)
 
@@ -47,8 +48,8 @@ def closed(labels, n_iter=5, step=UNIT):
 
 def simplified(surfaces, keep, max_error, step=UNIT):
     """Simplify what `thinned` returns: its pieces, faces, and the piece of each."""
-    pieces, fates, curves = surfaces
-    return pieces, *simplify(pieces, fates, curves, step, keep, max_error)[:2]
+    pieces, states, curves = surfaces
+    return pieces, *simplify(pieces, states, curves, step, keep, max_error)[:2]
 
 
 def grouped(faces, groups):
@@ -240,22 +241,22 @@ LIMITS = pytest.mark.parametrize(
 @LIMITS
 def test_a_piece_keeps_the_kept_vertices_of_its_border_and_no_other(labels_of, keep, max_error):
     volume = dense(labels_of((24, 22, 26), 9, 4), 2, VOXEL)
-    pieces, fates, curves = thinned(*volume, planes_at(MANY_PLANES))
+    pieces, states, curves = thinned(*volume, planes_at(MANY_PLANES))
     before = grouped(pieces.faces, face_pieces(pieces))
-    kept, kept_pieces, *_ = simplify(pieces, fates, curves, UNIT, keep, max_error)
-    assert (fates == DROPPED).sum() > 300 < (fates == KEPT).sum()
-    assert not (fates[kept] == DROPPED).any()
-    assert np.isin(np.flatnonzero(fates == KEPT), kept).all()
+    kept, kept_pieces, *_ = simplify(pieces, states, curves, UNIT, keep, max_error)
+    assert (states == DROPPED).sum() > 300 < (states == KEPT).sum()
+    assert not (states[kept] == DROPPED).any()
+    assert np.isin(np.flatnonzero(states == KEPT), kept).all()
     after = grouped(kept, kept_pieces)
     assert after.keys() == before.keys()
     for piece, faces in before.items():
         edges = border(faces)
-        following = {a: b for a, b in edges if fates[a] == DROPPED}
+        following = {a: b for a, b in edges if states[a] == DROPPED}
         polygons = set()
         for a, b in edges:
-            if fates[a] != DROPPED:
+            if states[a] != DROPPED:
                 end = b
-                while fates[end] == DROPPED:
+                while states[end] == DROPPED:
                     end = following[end]
                 polygons.add((a, end))
         assert net_border(after[piece]) == polygons
@@ -265,16 +266,16 @@ def test_a_piece_keeps_the_kept_vertices_of_its_border_and_no_other(labels_of, k
 @VOLUMES
 def test_only_free_vertices_move_and_not_far(labels_of, positions):
     volume = dense(labels_of((24, 22, 26), 9, 4), 2, VOXEL)
-    pieces, fates, curves = thinned(*volume, planes_at(positions))
+    pieces, states, curves = thinned(*volume, planes_at(positions))
     before = pieces.vertices.copy()
-    kept, _ = simplify(pieces, fates, curves, UNIT, 0.1, FAR)[:2]
+    kept, _ = simplify(pieces, states, curves, UNIT, 0.1, FAR)[:2]
     moves = np.linalg.norm(pieces.vertices - before, axis=1)
     gone = np.setdiff1d(np.arange(len(before)), kept)
-    assert not moves[fates != FREE].any() and not moves[gone].any()
+    assert not moves[states != FREE].any() and not moves[gone].any()
     assert 0 < moves.max() <= MAX_MOVE * VOXEL + 1
     assert (moves[kept] > 0).any()
     if positions is MANY_PLANES:
-        assert {FREE, KEPT, DROPPED} <= set(fates.tolist()) <= {FREE, KEPT, DROPPED, HELD}
+        assert {FREE, KEPT, DROPPED} <= set(states.tolist()) <= {FREE, KEPT, DROPPED, HELD}
 
 
 # -- manifolds ----------------------------------------------------------------------------------

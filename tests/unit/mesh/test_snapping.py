@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.pieces import planes_of_tile
-from snakemesh.mesh.seam_curves import KEPT, thin_curves
+from snakemesh.mesh.seam_curves import thin_curves
 from snakemesh.mesh.snapping import LEAST_VERTICES, PER_VOXEL, grain_of, snap, snap_curves
+from snakemesh.mesh.vertex_states import KEPT
 from snakemesh.mesh.volume_ends import volume_ends
 from surfaces import noise, tile_pieces, voronoi
 
@@ -107,13 +108,13 @@ def test_both_sides_of_a_seam_round_alike(name, n_iter):
     sides = []
     for begin, end in (((0, 0, 0), (2, 2, 2)), ((2, 0, 0), (-(-x // 12), 2, 2))):
         pieces, _, planes = tile_pieces(labels, cell, begin, end, n_iter, True)
-        fates, _ = thin_curves(pieces, np.full(3, 12 / CELL_STEPS), 0.2, 4.0)
+        states, _ = thin_curves(pieces, np.full(3, 12 / CELL_STEPS), 0.2, 4.0)
         before = pieces.vertices.copy()
         ends = volume_ends(
             [(-b * c, n - b * c) for b, c, n in zip(begin, cell, (x, y, z), strict=True)], cell
         )
-        snap_curves(pieces, fates, planes, ends, grain_of(cell))
-        assert (before[fates != KEPT] == pieces.vertices[fates != KEPT]).all()
+        snap_curves(pieces, states, planes, ends, grain_of(cell))
+        assert (before[states != KEPT] == pieces.vertices[states != KEPT]).all()
         moved = np.abs(before - pieces.vertices).max(axis=0)
         assert (moved > 0).all() and (moved <= grain_of(cell)).all()
         for axis, cuts in enumerate(planes.positions):
@@ -121,7 +122,7 @@ def test_both_sides_of_a_seam_round_alike(name, n_iter):
             np.testing.assert_array_equal(was, now)
         in_others = np.isin(before[:, 1], planes.positions[1])
         in_others |= np.isin(before[:, 2], planes.positions[2])
-        own = pieces.vertices[(fates == KEPT) & ~in_others] + np.multiply(begin, CELL_STEPS)
+        own = pieces.vertices[(states == KEPT) & ~in_others] + np.multiply(begin, CELL_STEPS)
         sides.append(own[own[:, 0] == seam])
     assert len(sides[0]) > 20
     for side in sides:

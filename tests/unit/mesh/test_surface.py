@@ -93,7 +93,7 @@ def test_background_has_no_surface():
     assert list(extract_surfaces(compact_labels(np.zeros((5, 5, 5), np.uint8)), (0, 0, 0), 5)) == []
 
 
-def not_merged(vertices, quads, groups, first):
+def not_merged(vertices, quads, clusters, leaders):
     return vertices, np.arange(len(vertices), dtype=np.int32)
 
 

@@ -1,4 +1,4 @@
-"""Which octets may become one vertex, against the surface in them, counted by hand."""
+"""Which vertex clusters may become one vertex, against their surface, counted by hand."""
 
 from itertools import product
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemesh.mesh.octets import is_simple
+from snakemesh.mesh.vertex_clusters import is_simple
 
 ALL = (1 << 27) - 1
 
@@ -26,7 +26,7 @@ def is_mixed(voxels):
 
 
 def surface_in(voxels):
-    """Vertices, edges and quads of the net in an octet, and in how many parts it is."""
+    """Vertices, edges and quads of the net in a cube, and the number of its parts."""
     corners = [tuple(c) for c in product((0, 1), repeat=3)]
     vertices = [c for c in corners if is_mixed(voxels[tuple(slice(i, i + 2) for i in c)])]
     part = {v: v for v in vertices}
@@ -67,7 +67,7 @@ def crossings(face):
 
 
 def assert_disk(bits):
-    """Assert that the surface is a disk, and meets each face of the octet in one curve at most."""
+    """Assert that the surface is a disk and meets each face of its cube in one curve at most."""
     voxels = voxels_of(bits)
     n_vertices, n_edges, n_quads, n_parts = surface_in(voxels)
     if n_vertices:
@@ -90,7 +90,7 @@ def test_what_is_flat_is_simple():
     assert all(is_simple(bits) for bits in half_spaces(rng, 500))
 
 
-def test_the_surface_in_a_simple_octet_is_a_disk():
+def test_the_surface_in_a_simple_cluster_is_a_disk():
     rng = np.random.default_rng(1)
     n_simple = 0
     for bits in half_spaces(rng, 3000):
@@ -124,7 +124,7 @@ def test_simple_is_simple_from_all_sides(bits, order, flips):
         [(1, 0, 0)],  # the middle of an edge
         [(1, 1, 0)],  # the middle of a face
         [(0, 0, 0), (0, 2, 2)],  # two corners across a face
-        [(0, 0, 0), (2, 2, 2)],  # two corners across the octet
+        [(0, 0, 0), (2, 2, 2)],  # two corners across the cube
         [(0, 0, 0), (0, 1, 1)],  # the same in a cell
         [(0, 0, 0), (1, 1, 1)],
         [(0, 0, 0), (0, 0, 2)],  # two ends of an edge: two sheets
