@@ -156,5 +156,5 @@ def test_a_server_that_sends_elsewhere(tmp_path):
         (level,) = read_source(f"{url}/old.zarr")
         assert level.path == f"{url}/new.zarr/s0"
         np.testing.assert_array_equal(read(level), LABELS)
-        with pytest.raises(UserError, match="elsewhere, where no volume was found"):
+        with pytest.raises(UserError, match="to an address where no volume was found"):
             read_source(f"{url}/old")

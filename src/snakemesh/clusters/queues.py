@@ -157,7 +157,10 @@ def _ended(files: Path) -> int | None:
 
 
 def _is_long_gone(files: Path) -> bool:
-    """Whether the scheduler has not had a job for longer than its file can be late."""
+    """Whether the scheduler has not listed a job for more than `_LATE_S` seconds.
+
+    By then its file with the exit status would have appeared. files: the path of the job's files.
+    """
     gone = files.with_suffix(".gone")
     try:
         return time.time() - gone.stat().st_mtime > _LATE_S

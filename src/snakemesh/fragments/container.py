@@ -217,7 +217,7 @@ def read_counts(path: str | os.PathLike[str], shard: int, lod: int | None = None
 
 
 def whole_table(fd: int, path: Path) -> Table:
-    """The table of an open container whose records and counts fit it, or DamagedError."""
+    """The table of an open container. Raises DamagedError if its records and counts do not fit."""
     table = read_table(fd, path)
     entries = table.entries
     fits = (entries["first"] <= entries["last"]) & (entries["last"] <= table.records)

@@ -1,10 +1,10 @@
-"""Edges with more than two faces, and those that may get them beside a plane that cuts.
+"""Splitting faces at edges that have more than two faces, or may get them beside a plane.
 
 Where there is no room for anything else, `simplify` drops a vertex of a curve by force. Two parts
 of a body may then share an edge, which has four faces. Or a piece gets a *chord*: an edge between
 two vertices of a plane that is no part of the curve there. The piece beyond the plane may have the
-same chord. Both are mended alike: two faces at the edge are split, at a new vertex between them
-that lies in no plane.
+same chord. In both cases two faces at the edge are split, at a new vertex between them that lies
+in no plane.
 
 Everything is x y z, in steps of the lattice.
 """

@@ -1,8 +1,8 @@
 """Strips along the rims of flat cuts: where the volume ends, bodies are shaded flat.
 
-The viewer draws normals between those of vertices. At the rim of a flat cut these are half those of
-the side, and the triangles of the cut run right across it, so without a ring of vertices near the
-rim streaks run across too.
+The viewer interpolates the normals of vertices. At the rim of a flat cut, a normal is the mean of
+the normals of the cut and of the side. Triangles of the cut reach from rim to rim, so without a
+ring of vertices near the rim, streaks cross the cut.
 
 Everything is x y z, in steps of the lattice from the lower corner of the tile.
 """

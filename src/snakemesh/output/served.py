@@ -60,7 +60,7 @@ def differs(path: str | os.PathLike[str], record: Mapping[str, Any]) -> str | No
 
 
 def served_labels(paths: Sequence[str]) -> dict[str, int | str]:
-    """Two files per label as they were written: number, bytes, and XXH3 of it all in this order."""
+    """The record of the files of labels: their number and bytes, and XXH3 of all in this order."""
     checksum = xxh3_64()
     for path in paths:
         checksum.update(Path(path).read_bytes())

@@ -235,7 +235,7 @@ class Fingerprints:
 
     @cached_property
     def _meshing(self) -> str:
-        """What all blocks have in common."""
+        """The part of the fingerprint that all blocks have in common."""
         plan = self.plan
         levels = [(level.factor, level.shape, level.voxel_size) for level in plan.levels]
         keys = [(key, getattr(plan.settings, key)) for key in MESHING_KEYS]

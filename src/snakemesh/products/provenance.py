@@ -76,7 +76,7 @@ def input_paths(plan: Plan) -> list[str]:
 
 
 def view_document(plan: Plan) -> dict[str, Any]:
-    """What there is to look at, for snakemesh view, which must not plan the run again.
+    """The volume and levels that snakemesh view can show, so that it need not plan the run again.
 
     source: the volume, as the viewer itself can read it; None if the configuration says where it
     lies, which its own metadata do not, or if its files are compressed as a whole. levels: those

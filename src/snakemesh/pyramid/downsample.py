@@ -1,4 +1,4 @@
-"""Downsampling labels: every level of a stage from one look at the voxels of its base.
+"""Downsampling labels: every level of a stage from one pass over the voxels of its base.
 
 A voxel of a level covers a cube of voxels of the base, and these vote on its label. This module
 says which voxels vote and by which method; `vote` counts the votes.

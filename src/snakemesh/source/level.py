@@ -166,7 +166,10 @@ def _read_level(
 
 
 def _fingerprint(node: Node, stored: StoredArray, is_odd: bool) -> str:
-    """A hash of what decides which voxels are read. is_odd: whether documents do not say it all."""
+    """A hash of all that decides which voxels are read.
+
+    is_odd: whether the stored array decides it too, because the documents do not say all.
+    """
     parts: Any = {key: node.documents[key] for key in PROBE_KEYS if key in node.documents}
     if is_odd:
         parts = [parts, stored.metadata, stored.axes, stored.index]

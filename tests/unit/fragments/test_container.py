@@ -104,9 +104,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda data: b"", "no fragment container"),
-        (lambda data: data[:20], "no fragment container"),
-        (lambda data: b"\x89PNG" + data[4:], "no fragment container"),
+        (lambda data: b"", "not a fragment container"),
+        (lambda data: data[:20], "not a fragment container"),
+        (lambda data: b"\x89PNG" + data[4:], "not a fragment container"),
         (lambda data: data[:-1], "its header says"),
         (lambda data: data + b"!", "its header says"),
         (lambda data: data[:8] + b"\x07" + data[9:], "version 7"),

@@ -128,7 +128,7 @@ def flip(path, at):
 def test_a_summary_of_another_version_or_without_a_record(tmp_path):
     path = tmp_path / "0.npy"
     np.save(path, np.zeros(3, [("label", "<u8"), ("volume", "<f8")]))
-    with pytest.raises(DamagedError, match="no summary of this version"):
+    with pytest.raises(DamagedError, match="not a summary of this version"):
         checked_summary(str(path), asdict(served_file(path)))
     with pytest.raises(DamagedError, match="is not what was written"):
         checked_summary(str(path), {})
