@@ -57,10 +57,21 @@ def has_neck(flat, first, row, slab, number, face, neck_faces):
 
 @njit(cache=True, nogil=True, allocates=False)
 def cell_labels(flat, first, row, slab, numbers, cases):
-    """The labels of a cell and their cases, without the background.
+    """The labels of a cell and their cases (`cell_cases`), without the background.
 
-    numbers, cases: (8,) int64, for the answer. Returns how many labels there are, and how many
-    with the background if it is there.
+    numbers, cases: (8,) int64, for the answer. Returns the number of labels without the background,
+    and the number with it if the cell has background.
+
+    Each step takes the first voxel that is left, finds all voxels like it, and takes these away.
+    The case of label 5 sets the bits of its voxels, so in a cell with these voxels
+
+        voxel   0 1 2 3  4 5 6 7            voxels left   label   case
+        number  5 5 0 5  0 0 7 7            11111111      5       00001011
+                                            11110100      0       00110100
+        (bits with voxel 0 on the right)    11000000      7       11000000
+
+    the answer is numbers 5 7, cases 11 192, and 2 labels, 3 with the background. The background is
+    written too, but the next label takes its row.
     """
     # unsigned, because numba looks whether an index with a sign is negative
     a, one = np.uint64(first), np.uint64(1)

@@ -6,6 +6,8 @@ the tile until fragments are encoded, then from the lower corner of the fragment
 Format: neuroglancer/src/datasource/precomputed/meshes.md, "multi-resolution mesh format".
 """
 
+from itertools import pairwise
+
 import DracoPy
 import numpy as np
 
@@ -33,7 +35,7 @@ def encode_fragments(
     n_cells: np.ndarray,
     step_nm: np.ndarray,
 ) -> tuple[np.ndarray, list[bytes]]:
-    """One fragment for every label and cell: its record and its Draco bytes.
+    """The fragments of a tile, one for each label and cell: their records and their Draco bytes.
 
     vertices: (N, 3) int32. faces: (M, 3) int32, ordered by owner, then box. owners: (M,) int32,
     rows of labels. boxes: (M,) int64, which box of the tile each face is in, as `pieces.Planes`
@@ -48,34 +50,38 @@ def encode_fragments(
     changed = (np.diff(owners, prepend=-1) != 0) | (np.diff(cells, prepend=-1) != 0)
     starts = np.append(np.flatnonzero(changed), len(faces))
     local, rows, row_starts = local_meshes(len(vertices), faces, starts)
-    n = len(starts) - 1
     means = mean_by_area(vertices, faces, starts, squares, np.asarray(step_nm, dtype=np.float64))
-    records = np.zeros(n, dtype=FRAGMENT)
-    blobs: list[bytes] = [b""] * n
-    for i in range(n):
-        begin, end = starts[i], starts[i + 1]
+    records = np.zeros(len(starts) - 1, dtype=FRAGMENT)
+    blobs: list[bytes] = []
+    for i, (begin, end) in enumerate(pairwise(starts)):
         cell = np.array(np.unravel_index(cells[begin], n_cells, order="F"))
-        points = vertices[rows[row_starts[i] : row_starts[i + 1]]] - (cell * CELL_STEPS).astype(
-            np.int32
-        )
+        corner = (cell * CELL_STEPS).astype(np.int32)
+        points = vertices[rows[row_starts[i] : row_starts[i + 1]]] - corner
         mesh = local[begin:end]
         mesh = mesh[without_folded(places(points)[mesh].view(np.int32))]
         if len(mesh) == 0:
             continue
+        # points are int32: Neuroglancer's decoder takes no other integer type
+        blobs.append(DracoPy.encode(points, mesh, compression_level=DRACO_LEVEL))
         record = records[i]
         record["label"] = labels[owners[begin]]
         record["cell"] = first_cell + cell
-        record["faces"] = len(mesh)
-        record["octants"] = _octants(points, mesh)
-        record["lower"], record["upper"] = _bounds(points, mesh)
-        offset = (first_cell + cell).astype(np.float64) * CELL_STEPS
-        record["volume"], record["area"] = _volume_and_area(points, mesh, offset, step_nm)
         record["square"] = means[i]
-        # points are int32: Neuroglancer's decoder takes no other integer type
-        blobs[i] = DracoPy.encode(points, mesh, compression_level=DRACO_LEVEL)
-        record["size"] = len(blobs[i])
-    kept = records["faces"] > 0
-    return records[kept], [b for b in blobs if b]
+        record["size"] = len(blobs[-1])
+        _measure(record, points, mesh, step_nm)
+    return records[records["faces"] > 0], blobs
+
+
+def _measure(record: np.void, points: np.ndarray, faces: np.ndarray, step_nm: np.ndarray) -> None:
+    """Write the measures of a fragment into its record, whose `cell` is set.
+
+    points: (N, 3) int32, from the lower corner of the cell. faces: (M, 3).
+    """
+    offset = record["cell"].astype(np.float64) * CELL_STEPS
+    record["faces"] = len(faces)
+    record["octants"] = _octants(points, faces)
+    record["lower"], record["upper"] = _bounds(points, faces)
+    record["volume"], record["area"] = _volume_and_area(points, faces, offset, step_nm)
 
 
 @njit(cache=True, nogil=True, allocates=False)

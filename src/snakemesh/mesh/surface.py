@@ -119,7 +119,7 @@ def batch(
 
 @njit(cache=True, nogil=True)
 def _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, n_faces, gone):
-    """Split every quad along its shorter diagonal; of two equal ones, along the first.
+    """Split every quad into triangles: along its shorter diagonal, or the first of two equal ones.
 
     vertices: (N, 3) int32. quads: (M, 4) int32, vertices of the net. rows: the vertex that each of
     those became. quad_starts: (L + 1,) int64. at_necks, on_sides: the quads that are split by
@@ -137,28 +137,47 @@ def _split(vertices, quads, rows, quad_starts, at_necks, on_sides, faces, n_face
             if neck < len(at_necks) and q == at_necks[neck]:
                 n = _fan((a, b, c, d), on_sides[neck], faces, n, n_faces, gone)
                 neck += 1
-                continue
-            if a == b or b == c or c == d or d == a:
-                # d == a if no other two are the same
-                same = a if a == b else (b if b == c else (c if c == d else a))
-                b, c = (c, d) if a == b else (b, d if b == c else c)
-                if a != b and b != c and c != a:
-                    n = _put(a, b, c, faces, n, n_faces)
-                    gone[same] += 1
-                else:
-                    gone[same] += 2
-                continue
-            excess = np.int64(0)
-            for i in range(3):
-                ac = np.int64(vertices[a, i]) - vertices[c, i]
-                bd = np.int64(vertices[b, i]) - vertices[d, i]
-                excess += ac * ac - bd * bd
-            if excess > 0:
-                a, b, c, d = b, c, d, a
-            n = _put(a, b, c, faces, n, n_faces)
-            n = _put(a, c, d, faces, n, n_faces)
+            elif a == b:
+                n = _put_rest(a, c, d, a, faces, n, n_faces, gone)
+            elif b == c:
+                n = _put_rest(a, b, d, b, faces, n, n_faces, gone)
+            elif c == d:
+                n = _put_rest(a, b, c, c, faces, n, n_faces, gone)
+            elif d == a:
+                n = _put_rest(a, b, c, a, faces, n, n_faces, gone)
+            elif _is_longer(vertices, a, c, b, d):
+                n = _put(b, c, d, faces, n, n_faces)
+                n = _put(b, d, a, faces, n, n_faces)
+            else:
+                n = _put(a, b, c, faces, n, n_faces)
+                n = _put(a, c, d, faces, n, n_faces)
         face_starts[label + 1] = n
     return face_starts
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _is_longer(vertices, a, c, b, d):
+    """Whether the diagonal from a to c is longer than the one from b to d."""
+    excess = np.int64(0)
+    for i in range(3):
+        ac = np.int64(vertices[a, i]) - vertices[c, i]
+        bd = np.int64(vertices[b, i]) - vertices[d, i]
+        excess += ac * ac - bd * bd
+    return excess > 0
+
+
+@njit(cache=True, nogil=True, allocates=False)
+def _put_rest(a, b, c, same, faces, n, n_faces, gone):
+    """Write what is left of a quad of which two neighbouring corners have become the vertex `same`.
+
+    a, b, c: the quad without one of the two. They are a triangle, or nothing if two more corners
+    have become one. Returns the number of faces then.
+    """
+    if a != b and b != c and c != a:
+        gone[same] += 1
+        return _put(a, b, c, faces, n, n_faces)
+    gone[same] += 2
+    return n
 
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
