@@ -10,45 +10,65 @@ import numpy as np
 from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.stars import NOBODY, SIZE, are_neighbours, block_of, is_among
 
-# A vertex with more faces than this is not collapsed, and no collapse makes one; one that is not
-# forced makes none with more than the second number.
+# A vertex with more than MAX_STAR faces is not collapsed, and no collapse makes one. A collapse
+# without force makes no vertex with more than MOST_FACES.
 MAX_STAR = 64
 MOST_FACES = 24
 # A face may turn by less than the angle of this cosine, 75 degrees.
 _MIN_COSINE = np.float32(0.25)
-# Forces. With any, a collapse may turn faces further than that. From CROWDING on, it may give the
-# piece beyond a plane the same edge, which then has four faces.
-UNFORCED, CROWDING = 0, 2
+# What a vertex of a curve that must be dropped, but cannot, allows collapses to do, one more with
+# each force. FLIPPING: turn faces further, and make vertices with more than MOST_FACES. CROWDING:
+# give the pieces on both sides of a plane the same edge, which then has four faces. REACHING: move
+# the surface further than with CROWDING. ANYTHING: leave a surface that is closed but no manifold.
+UNFORCED, FLIPPING, CROWDING, REACHING, ANYTHING = range(5)
 
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def may_collapse(points, planes, stars, u, v, other, force):
-    """Whether u may collapse into its neighbour v.
+    """Whether u may collapse into its neighbour v: four questions, the cheapest first.
 
-    points: (N, 3) float32. planes: (N,) uint8, the planes that hold each vertex of a curve, and so
-    of a border; 0 of all others. other: of an edge with one face, the neighbour of u on the other
-    side in the border; NOBODY of all other edges. force: what it may do. The piece itself stays a
-    manifold all the same.
+    1. Size: does v get too many faces?
+    2. Seam: does v get an edge that the piece beyond a plane may have too?
+    3. Topology: does the piece stay the manifold that it is? No force gives this up.
+    4. Orientation: does no face turn too far?
+
+    points: (N, 3) float32. planes: (N,) uint8, the planes that hold each vertex of a curve, which
+    are the vertices of the border; 0 for all others. stars: of the piece. other: if the edge from u
+    to v is in the border, the other neighbour of u in the border, else NOBODY. force: UNFORCED to
+    REACHING.
     """
-    n, n_v = np.uint64(stars.blocks[u, SIZE]), np.uint64(stars.blocks[v, SIZE])
-    is_inside = other == NOBODY
-    left = n + n_v - np.uint64(4 if is_inside else 2)
-    if n_v > MAX_STAR or left > (MOST_FACES if force == UNFORCED else MAX_STAR):
+    if not _has_room(stars, u, v, other, force):
         return False
     if force < CROWDING and planes[v] and _joins_curves(planes, stars, u, v, other):
         return False
+    if not _keeps_topology(planes, stars, u, v, other):
+        return False
+    return force != UNFORCED or not _turns_a_face(points, stars, u, v)
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _has_room(stars, u, v, other, force):
+    """Whether v has few enough faces, before and after it gets those of u."""
+    n, n_v = np.uint64(stars.blocks[u, SIZE]), np.uint64(stars.blocks[v, SIZE])
+    # u and v each lose the faces of their edge: two, or one in the border
+    after = n + n_v - np.uint64(4 if other == NOBODY else 2)
+    return n_v <= MAX_STAR and after <= (MOST_FACES if force == UNFORCED else MAX_STAR)
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _keeps_topology(planes, stars, u, v, other):
+    """Whether the piece stays a manifold with the same topology, and no two faces become one."""
     if not _is_alone_with_its_edge(planes, stars, u, v, other):
         return False
-    if force == UNFORCED and _turns_a_face(points, stars, u, v):
-        return False
-    return not (is_inside and n == 3 and _is_tetrahedron(stars, u, v))
+    is_inside = other == NOBODY
+    return not (is_inside and stars.blocks[u, SIZE] == 3 and _is_tetrahedron(stars, u, v))
 
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _joins_curves(planes, stars, u, v, other):
-    """Whether v, in planes, would get an edge or a face in one of them that it has not.
+    """Whether v, which lies in planes, would get a new edge or face in one of these planes.
 
-    The piece beyond the plane may have the same.
+    The piece on the other side of the plane may have the same edge or face.
     """
     pool = stars.pool
     begin, size, room = block_of(stars, u)
@@ -64,7 +84,7 @@ def _joins_curves(planes, stars, u, v, other):
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _is_alone_with_its_edge(planes, stars, u, v, other):
-    """The link condition: u and v have as many common neighbours as their edge has faces."""
+    """The link condition: whether u and v share as many neighbours as their edge has faces."""
     pool = stars.pool
     begin, size, room = block_of(stars, u)
     begin_v, _, room_v = block_of(stars, v)
@@ -75,7 +95,7 @@ def _is_alone_with_its_edge(planes, stars, u, v, other):
         common += is_among(pool, begin_v, end_v, pool[begin + j])
     if other == NOBODY:
         return common == 2
-    # in a border, one neighbour is not after u in any face, but before it
+    # one neighbour in the border comes after u in no face, only before u
     for j in range(size):
         b = pool[begin + room + j]
         if not is_among(pool, begin, begin + room, b):
@@ -85,7 +105,7 @@ def _is_alone_with_its_edge(planes, stars, u, v, other):
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _turns_a_face(points, stars, u, v):
-    """Whether a face would turn too far, or lose its area, with v in place of u."""
+    """Whether a face of u would turn by 75 degrees or more, or lose its area, with v for u."""
     pool = stars.pool
     begin, size, room = block_of(stars, u)
     qx, qy, qz = difference(points, u, v)
@@ -107,7 +127,9 @@ def _turns_a_face(points, stars, u, v):
 
 @njit(cache=True, nogil=True, allocates=False)
 def _is_tetrahedron(stars, u, v):
-    """Whether the face that would be left of three has the corners of another face of v."""
+    """Whether u, with three faces, is the tip of a tetrahedron: the one face that would be left has
+    the same corners as another face of v.
+    """
     pool = stars.pool
     begin, size, room = block_of(stars, u)
     begin_v, size_v, room_v = block_of(stars, v)
@@ -123,9 +145,9 @@ def _is_tetrahedron(stars, u, v):
 
 @njit(cache=True, nogil=True, allocates=False)
 def border_neighbours(stars, u):
-    """The vertices before and after u in the border of its mesh; NOBODY where there is none.
+    """The vertices after and before u in the border of its mesh; NOBODY where there is none.
 
-    An edge of the border has a face more on one side than on the other.
+    An edge is in the border if it has more faces on one side than on the other.
     """
     pool = stars.pool
     begin, size, room = block_of(stars, u)

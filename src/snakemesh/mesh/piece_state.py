@@ -1,38 +1,44 @@
-"""A piece of a surface while it is simplified, and what becomes of one of its vertices."""
+"""A piece of a surface while it is simplified, and the ways in which one of its vertices goes."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from snakemesh.kernels.compiled import njit
-from snakemesh.mesh.collapse import CROWDING, MAX_STAR, UNFORCED, border_neighbours, may_collapse
+from snakemesh.mesh.collapse import (
+    ANYTHING,
+    CROWDING,
+    MAX_STAR,
+    UNFORCED,
+    border_neighbours,
+    may_collapse,
+)
 from snakemesh.mesh.quadrics import best_neighbour, bring_along, collapse_error
 from snakemesh.mesh.stars import BEST, NOBODY, SIZE, Stars, block_of, collapse
 from snakemesh.mesh.vertex_states import FREE, KEPT
 
-# The most force: what is to be dropped goes, whatever becomes of the surface.
-ANYTHING = 4
+# The least error of a vertex that cannot collapse until something near it changes.
 NEVER = np.float32(np.inf)
 # At most this many neighbours of a vertex are tried, the best first.
 _TRIES = 3
 
 
 class Piece(NamedTuple):
-    """What collapses look at and change, of a piece with N vertices."""
+    """A piece with N vertices: what collapses read and change."""
 
     points: np.ndarray  # (N, 3) float32, in voxels
     planes: np.ndarray  # (N,) uint8, from `thin_curves`
     states: np.ndarray  # (N,) uint8, from `thin_curves`
     quadrics: np.ndarray  # (N, 11) float32
-    # (N,) float32: the least error of a collapse, when it was last looked at. BEST, in the blocks,
-    # is the neighbour with this error; NOBODY if it has to be looked at again.
+    # (N,) float32: the least error of a collapse, when the vertex was last looked at. In
+    # stars.blocks, BEST is the neighbour with this error, or NOBODY if `look` has to find both.
     least: np.ndarray
     stars: Stars
 
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def look(piece, u):
-    """Find the neighbour that u fits best, and the error."""
+    """Find the neighbour into which u collapses with the least error, and this error."""
     v, least = best_neighbour(piece.quadrics, piece.points, piece.stars, u, np.float32(-1))
     piece.stars.blocks[u, BEST] = v
     piece.least[u] = least
@@ -40,7 +46,10 @@ def look(piece, u):
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def collapse_best(piece, u, error):
-    """Collapse u into the neighbour that it fits best: faces that are gone, 0 if none."""
+    """Collapse u into the neighbour with the least error, if that is at most `error`.
+
+    Returns the number of faces that are gone, 0 if u stays.
+    """
     if piece.stars.blocks[u, SIZE] > MAX_STAR:
         piece.least[u] = NEVER
         return 0
@@ -61,7 +70,10 @@ def collapse_best(piece, u, error):
 
 @njit(cache=True, nogil=True, allocates=False)
 def drop(piece, u, force):
-    """Collapse u, which is in a curve, along it: faces that are gone, 0 if none."""
+    """Collapse u, a vertex of a curve, into one of its two neighbours in the curve.
+
+    Returns the number of faces that are gone, 0 if u stays.
+    """
     points, quadrics, stars = piece.points, piece.quadrics, piece.stars
     piece.least[u] = NEVER  # until its surroundings change
     if stars.blocks[u, SIZE] > MAX_STAR:
@@ -72,7 +84,7 @@ def drop(piece, u, force):
     if collapse_error(quadrics, points, u, two) < collapse_error(quadrics, points, u, one):
         one, two = two, one
     for v, other in ((one, two), (two, one)):
-        # at the very last it goes all the same: the surface is closed, if no longer a manifold
+        # ANYTHING leaves the surface closed, but perhaps no manifold
         if force == ANYTHING or may_collapse(points, piece.planes, stars, u, v, other, force):
             return _collapse(piece, u, v)
     return 0
@@ -80,11 +92,12 @@ def drop(piece, u, force):
 
 @njit(cache=True, nogil=True, allocates=False)
 def clear(piece, u, force, limit):
-    """Collapse a vertex next to u, which cannot be dropped because of it: as `collapse_best`.
+    """Make room for u, which cannot be dropped: collapse one of its neighbours into any vertex.
 
-    It takes the best collapse that is allowed, if its error is at most `limit`.
+    Uses as little force as it can, up to `force`. Takes the collapse with the least error, if that
+    is at most `limit`. Returns the number of faces that are gone, 0 if there is no such collapse.
     """
-    points, quadrics, stars = piece.points, piece.quadrics, piece.stars
+    stars = piece.stars
     begin, _, room = block_of(stars, u)
     for least_force in range(min(force, CROWDING) + 1):
         best, into = NOBODY, NOBODY
@@ -93,22 +106,37 @@ def clear(piece, u, force, limit):
             w = stars.pool[begin + j]
             if w == NOBODY or piece.states[w] != FREE or stars.blocks[w, SIZE] > MAX_STAR:
                 continue
-            begin_w, size_w, _ = block_of(stars, w)
-            for k in range(size_w):
-                v = stars.pool[begin_w + k]
-                error = collapse_error(quadrics, points, w, v)
-                if error <= least and may_collapse(
-                    points, piece.planes, stars, w, v, NOBODY, least_force
-                ):
-                    best, into, least = w, v, error
+            v, error = _best_allowed(piece, w, least_force, least)
+            if v != NOBODY:
+                best, into, least = w, v, error
         if best != NOBODY:
             return _collapse(piece, best, into)
     return 0
 
 
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _best_allowed(piece, w, force, limit):
+    """The neighbour into which w may collapse with the least error, at most `limit`; the error.
+
+    NOBODY if there is none. Of two with the same error, the later one.
+    """
+    stars = piece.stars
+    best, least = NOBODY, limit
+    begin, size, _ = block_of(stars, w)
+    for j in range(size):
+        v = stars.pool[begin + j]
+        error = collapse_error(piece.quadrics, piece.points, w, v)
+        if error <= least and may_collapse(piece.points, piece.planes, stars, w, v, NOBODY, force):
+            best, least = v, error
+    return best, least
+
+
 @njit(cache=True, nogil=True, allocates=False)
 def _collapse(piece, u, v):
-    """Collapse u into v, and have all around looked at again. Returns the faces that are gone."""
+    """Collapse u into v, and let `look` look at the vertices around again.
+
+    Returns the number of faces that are gone.
+    """
     least, states, stars = piece.least, piece.states, piece.stars
     bring_along(piece.quadrics, piece.points, u, v)
     begin, size, _ = block_of(stars, u)

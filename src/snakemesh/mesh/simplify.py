@@ -3,20 +3,20 @@
 A collapse moves a vertex u onto a neighbour v. Its error is the sum over the dense faces around u
 of their area times the square of the distance from v to their plane, over the sum of the areas
 (Garland and Heckbert 1997, "Surface simplification using quadric error metrics"). The mean square
-is in voxels, so its root says how far the surface moves. A vertex brings the faces that it stands
-for along when it collapses.
+is in square voxels, so its root says how far the surface moves. After the collapse, v stands for
+the dense faces of u too.
 
-Collapses are not sorted. In each of several rounds every vertex whose best collapse has an error
-below a limit is collapsed, and the limit grows from round to round. What is left is moved to where
-it fits the dense faces best. A piece drops the vertices of its border that `seam_curves` says, and
-moves none. So pieces fit before and after.
+Collapses are not sorted. Each round collapses every vertex whose best collapse has an error below a
+limit, and the limit grows from round to round. Then the vertices that are left move to where they
+fit the dense faces best. Pieces on both sides of a plane drop the same vertices of their common
+border (`seam_curves`) and move none of it, so they still fit.
 """
 
 import numpy as np
 
 from snakemesh.kernels.compiled import njit
-from snakemesh.mesh.collapse import CROWDING, UNFORCED
-from snakemesh.mesh.piece_state import ANYTHING, NEVER, Piece, clear, collapse_best, drop, look
+from snakemesh.mesh.collapse import ANYTHING, CROWDING, REACHING, UNFORCED
+from snakemesh.mesh.piece_state import NEVER, Piece, clear, collapse_best, drop, look
 from snakemesh.mesh.pieces import Pieces
 from snakemesh.mesh.quadrics import dense_quadrics, settle
 from snakemesh.mesh.stars import SIZE, block_of, stars_of
@@ -26,11 +26,12 @@ from snakemesh.mesh.vertex_states import DROPPED, FREE, KEPT
 # A closed surface is not simplified below this many faces: there is nothing left to gain. A piece
 # of one may have fewer.
 MIN_CLOSED_FACES, MIN_PIECE_FACES = 32, 4
-# The limit of the error in the first round, in voxels, and its growth from round to round. Smaller
-# ones take longer: 0.01 and 1.4 a fifth more time, for 5 % better triangles on smooth bodies.
+# The limit of the error in the first round, in voxels, and its growth from round to round. 0.01 and
+# 1.4 would give 5 % better triangles on smooth bodies, and take a fifth more time.
 FIRST_ERROR = 0.03
 GROWTH = 1.6
-# Errors of collapses that make room, by force: these factors of the limit, or of _LEAST_REACH.
+# The largest error of a collapse that makes room for a vertex that must be dropped, in square
+# voxels: max(limit, _LEAST_REACH) times _REACH[force], for the forces UNFORCED to REACHING.
 _REACH = np.array([0, 1, 4, 16], dtype=np.float32)
 _LEAST_REACH = np.float32(0.25)
 
@@ -96,11 +97,7 @@ def _simplify(vertices, step, local, starts, rows, row_starts, states, planes, t
     for p in range(len(starts) - 1):
         mine = rows[row_starts[p] : row_starts[p + 1]]
         faces = local[starts[p] : starts[p + 1]]
-        points = np.empty((len(mine), 3), dtype=np.float32)
-        for v in range(len(mine)):
-            for i in range(3):
-                # from a vertex of the piece, so that nothing depends on where the tile lies
-                points[v, i] = (vertices[mine[v], i] - vertices[mine[0], i]) * step[i]
+        points = _points_of(vertices, mine, step)
         stars = stars_of(len(mine), faces)
         quadrics = dense_quadrics(points, stars)
         least = np.empty(len(mine), dtype=np.float32)
@@ -109,12 +106,32 @@ def _simplify(vertices, step, local, starts, rows, row_starts, states, planes, t
         forces[p] = _simplify_piece(piece, len(faces), targets[p], limit)
         left[p] = _faces_left(stars, faces)
         squares[p] = settle(piece.states == FREE, stars, points, quadrics)
-        origin = vertices[mine[0]].copy()
-        for v in range(len(mine)):
-            if states[mine[v]] == FREE:
-                for i in range(3):
-                    vertices[mine[v], i] = origin[i] + int(np.floor(points[v, i] / step[i] + 0.5))
+        _write_back(points, piece.states, vertices, mine, step)
     return left, squares, forces
+
+
+@njit(cache=True, nogil=True)
+def _points_of(vertices, rows, step):
+    """The vertices of a piece in voxels, (V, 3) float32, from its first vertex.
+
+    So nothing depends on where the tile lies.
+    """
+    points = np.empty((len(rows), 3), dtype=np.float32)
+    for v in range(len(rows)):
+        for i in range(3):
+            points[v, i] = (vertices[rows[v], i] - vertices[rows[0], i]) * step[i]
+    return points
+
+
+@njit(cache=True, nogil=True, allocates=False)
+def _write_back(points, states, vertices, rows, step):
+    """Move the FREE vertices of a piece to where `points` has them, rounded to steps."""
+    x, y, z = vertices[rows[0], 0], vertices[rows[0], 1], vertices[rows[0], 2]
+    for v in range(len(rows)):
+        if states[v] == FREE:
+            vertices[rows[v], 0] = x + int(np.floor(points[v, 0] / step[0] + 0.5))
+            vertices[rows[v], 1] = y + int(np.floor(points[v, 1] / step[1] + 0.5))
+            vertices[rows[v], 2] = z + int(np.floor(points[v, 2] / step[2] + 0.5))
 
 
 @njit(cache=True, nogil=True, allocates=False)
@@ -136,8 +153,9 @@ def _faces_left(stars, faces):
 def _simplify_piece(piece, n_faces, target, limit):
     """Simplify one piece to `target` faces, as long as the error is at most `limit`.
 
-    Returns the force that it took. The curves come first: what they have to drop is tried in every
-    round, and at last by force.
+    Each round first drops vertices of curves, then collapses others whose error is below that of
+    the round. A round that changes nothing while vertices are still to be dropped is followed by
+    one with more force. Returns the force of the last round.
     """
     n_dropped = _begin(piece)
     error = min(np.float32(FIRST_ERROR * FIRST_ERROR), limit)
@@ -145,7 +163,7 @@ def _simplify_piece(piece, n_faces, target, limit):
     while True:
         before = n_dropped, n_faces
         if n_dropped > 0:
-            reach = max(limit, _LEAST_REACH) * _REACH[min(force, 3)]
+            reach = max(limit, _LEAST_REACH) * _REACH[min(force, REACHING)]
             n_dropped, n_faces = _drop_all(piece, n_dropped, n_faces, force, reach)
         # each vertex of a curve that is still to be dropped takes a face with it
         n_faces = n_dropped + _collapse_all(piece, n_faces - n_dropped, target, error)
@@ -177,7 +195,10 @@ def _begin(piece):
 
 @njit(cache=True, nogil=True, allocates=False)
 def _collapse_all(piece, n_faces, target, error):
-    """A round: collapse what costs at most `error`, down to `target`. Returns the faces left."""
+    """Collapse each FREE vertex once if its error is at most `error`, down to `target` faces.
+
+    Returns the number of faces that are left.
+    """
     for v in range(len(piece.points)):
         if n_faces <= target:
             break
@@ -189,9 +210,10 @@ def _collapse_all(piece, n_faces, target, error):
 
 @njit(cache=True, nogil=True, allocates=False)
 def _drop_all(piece, n_dropped, n_faces, force, reach):
-    """A round of the curves: drop what can be dropped. Returns what is left to drop, and faces.
+    """Drop each DROPPED vertex that can go.
 
-    With force, a vertex that stays in the way of one is collapsed, at an error of at most `reach`.
+    With force, a neighbour of one that cannot go is collapsed, with an error of at most `reach`.
+    Returns the numbers of vertices still to be dropped and of faces.
     """
     for v in range(len(piece.points)):
         u = np.uint32(v)
