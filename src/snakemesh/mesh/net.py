@@ -141,18 +141,17 @@ def _place_nets(tables, voxels, next_vertex, next_quad, vertices, quads, necks):
     label begin; changed. vertices: (N, 3) int32, from the lower corner of the array without its
     border. quads: (M, 4) int32. necks: (K, 4) int32, as in `Nets`, in the order of their cells.
 
-    The first cell that meets a crossed edge gives its quads their rows. This cell and the three
-    after it that have the edge write their vertices into the corners.
+    Every crossed edge has four cells around it, which are the corners of its quad. The first of
+    them gives the quad its row, and each writes its vertex into one corner. Cells go through the
+    array in the order z, y, x, so the rows of a layer's quads and of the layer before are enough to
+    remember (`quad_rows`).
     """
-    neck_faces, cycle_starts, offsets = tables.neck_faces, tables.cycle_starts, tables.offsets
-    items, n_items, corners = tables.items, tables.n_items, tables.corners
-    new_items, n_new_items = tables.new_items, tables.n_new_items
     flat = voxels.ravel()
     row, slab = voxels.shape[2], voxels.shape[1] * voxels.shape[2]
     n = row - 1
     buffer, found = np.zeros(n + 8, np.uint8), np.empty(n + 8, np.int32)
     numbers, cases = np.empty(8, np.int64), np.empty(8, np.int64)
-    quad_at = np.empty(2 * _SLOTS * slab, np.uint32)
+    quad_rows = np.empty(2 * _SLOTS * slab, np.uint32)
     middle = (0, 0, 0)
     neck = 0
     for z in range(voxels.shape[0] - 1):
@@ -168,32 +167,58 @@ def _place_nets(tables, voxels, next_vertex, next_quad, vertices, quads, necks):
                     middle = middle_of(flat, first, row, slab)
                 for k in range(n_labels):
                     number, case = np.uint32(numbers[k]), np.uint32(cases[k])
-                    first_quad = next_quad[number]
-                    next_quad[number] = first_quad + n_new_items[case]
-                    for j in range(3):
-                        quad_at[np.uint32(slot + at[new_items[case, j]])] = first_quad + j
-                    face = neck_faces[case]
-                    if face >= 0 and has_neck(flat, first, row, slab, number, face, neck_faces):
+                    next_quad[number] = _begin_quads(
+                        tables, case, next_quad[number], quad_rows, slot, at
+                    )
+                    face = tables.neck_faces[case]
+                    if face >= 0 and has_neck(
+                        flat, first, row, slab, number, face, tables.neck_faces
+                    ):
                         for j in range(4):
                             item = tables.neck_items[case, j]
-                            necks[neck, j] = quad_at[np.uint32(slot + at[item])]
+                            necks[neck, j] = quad_rows[np.uint32(slot + at[item])]
                         neck += 1
-                    begin, end = cycle_starts[case], cycle_starts[case + 1]
-                    for c in range(begin, end):
-                        dx, dy, dz = offsets[c, 0], offsets[c, 1], offsets[c, 2]
-                        if n_values > 2 and end - begin == 1:
-                            dx, dy, dz = middle
+                    begin, end = tables.cycle_starts[case], tables.cycle_starts[case + 1]
+                    is_shared = n_values > 2 and end - begin == 1
+                    for cycle in range(begin, end):
                         vertex = np.uint32(next_vertex[number])
                         next_vertex[number] = vertex + 1
-                        vertices[vertex, 0] = x * VOXEL_STEPS + dx
-                        vertices[vertex, 1] = y * VOXEL_STEPS + dy
-                        vertices[vertex, 2] = z * VOXEL_STEPS + dz
-                        # most have four or fewer: the same steps for all of these are faster
-                        for j in range(4):
-                            item = items[c, j]
-                            quad = quad_at[np.uint32(slot + at[item])]
-                            quads[quad, corners[item]] = vertex
-                        for j in range(4, n_items[c]):
-                            item = items[c, j]
-                            quad = quad_at[np.uint32(slot + at[item])]
-                            quads[quad, corners[item]] = vertex
+                        offset = middle
+                        if not is_shared:
+                            of_cycle = tables.offsets[cycle]
+                            offset = of_cycle[0], of_cycle[1], of_cycle[2]
+                        _write_vertex(vertices, vertex, (x, y, z), offset)
+                        _write_corners(tables, cycle, vertex, quads, quad_rows, slot, at)
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _begin_quads(tables, case, first_quad, quad_rows, slot, at):
+    """Remember the rows of the quads of which a cell is the first corner, from `first_quad` on.
+
+    quad_rows: the rows of the quads of two layers of voxels. slot: the place of the first voxel of
+    the cell in them. at: (25,), from `_slots`. Returns the row after the last.
+    """
+    for j in range(3):
+        quad_rows[np.uint32(slot + at[tables.new_items[case, j]])] = first_quad + j
+    return first_quad + tables.n_new_items[case]
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _write_vertex(vertices, vertex, cell, offset):
+    """Write the position of a vertex. cell, offset: x y z, in voxels and in 1/4096 voxel."""
+    vertices[vertex, 0] = cell[0] * VOXEL_STEPS + offset[0]
+    vertices[vertex, 1] = cell[1] * VOXEL_STEPS + offset[1]
+    vertices[vertex, 2] = cell[2] * VOXEL_STEPS + offset[2]
+
+
+@njit(cache=True, nogil=True, forceinline=True, allocates=False)
+def _write_corners(tables, cycle, vertex, quads, quad_rows, slot, at):
+    """Make a vertex a corner of the quads of all edges of its cycle. The rest as `_begin_quads`."""
+    # Nearly all cycles have at most four edges. Four steps without a condition are fastest; a
+    # shorter cycle repeats its last edge.
+    for j in range(4):
+        item = tables.items[cycle, j]
+        quads[quad_rows[np.uint32(slot + at[item])], tables.corners[item]] = vertex
+    for j in range(4, tables.n_items[cycle]):
+        item = tables.items[cycle, j]
+        quads[quad_rows[np.uint32(slot + at[item])], tables.corners[item]] = vertex
