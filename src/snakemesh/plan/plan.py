@@ -6,7 +6,7 @@ reads.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -169,18 +169,33 @@ def make_plan(
         source_levels, factors, begin, end, pyramid_path, use_existing, values, mismatches
     )
     _refuse_too_large(levels[0].shape, settings.cell_size)
+    cell_voxels = tuple(
+        triple(settings.cell_size * 2**k // f for f in level.factor)
+        for k, level in enumerate(levels)
+    )
+    plan = Plan(
+        settings=settings,
+        source=source,
+        begin=begin,
+        end=end,
+        levels=levels,
+        pyramid_path=pyramid_path,
+        stages=(),
+        chunks=built_chunks(source.chunks),
+        cell_voxels=cell_voxels,
+        n_cells=tuple(map(ceil_div, [level.shape for level in levels], cell_voxels)),
+        block_cells=(),
+        tile_cells=(),
+        grid=_octree_grid(source, begin, levels, settings.cell_size),
+        sharding=_sharding(math.prod(e - b for b, e in zip(begin, end, strict=True))),
+        dtype=_dtype(source.dtype, table),
+        table=table,
+        is_sparse=is_sparse,
+    )
     growth = 0
-    while True:
-        plan = _divided(
-            settings, source, table, is_sparse, begin, end, levels, pyramid_path, growth
-        )
-        # one job for each stage and each LOD: they cannot become fewer
-        at_limit = (
-            plan.num_jobs <= len(plan.needed_stages) + plan.num_lods + plan.sharding.num_shards
-        )
-        if at_limit or plan.num_jobs - sum(map(plan.bundles, range(num_lods))) <= settings.max_jobs:
-            return plan
+    while not _has_few_jobs(divided := _divided(plan, growth)):
         growth += 1
+    return divided
 
 
 def _refuse_too_large(shape: Shape, cell_size: int) -> None:
@@ -200,56 +215,46 @@ def _refuse_too_large(shape: Shape, cell_size: int) -> None:
         )
 
 
-def _divided(
-    settings: Settings,
-    source: SourceLevel,
-    table: TableFacts | None,
-    is_sparse: bool,
-    begin: Shape,
-    end: Shape,
-    levels: tuple[Level, ...],
-    pyramid_path: str,
-    growth: int,
-) -> Plan:
-    """The plan with super-chunks and blocks doubled `growth` times."""
-    grown = triple(2 ** ((growth + 2 - axis) // 3) for axis in range(3))
-    cell_voxels = tuple(
-        triple(settings.cell_size * 2**k // f for f in level.factor)
-        for k, level in enumerate(levels)
-    )
-    shapes = [level.shape for level in levels]
-    n_cells = tuple(map(ceil_div, shapes, cell_voxels))
-    lods = list(zip(n_cells, cell_voxels, shapes, strict=True))
+def _divided(plan: Plan, growth: int) -> Plan:
+    """The plan with its stages, blocks and tiles, where these are doubled `growth` times.
+
+    Super-chunks are doubled along z first, then y, then x. Blocks of sparse volumes are larger;
+    tiles are as in dense volumes.
+    """
+    super_chunk = triple(2 ** ((growth + 2 - axis) // 3) for axis in range(3))
+    shapes = [level.shape for level in plan.levels]
+    lods = list(zip(plan.n_cells, plan.cell_voxels, shapes, strict=True))
     dense_blocks = [block_cells(*lod, growth) for lod in lods]
-    larger = SPARSE_GROWTH if is_sparse else 0
-    lod_voxels = (round(math.prod(level.factor) ** (1 / 3), LOD_VOXEL_DECIMALS) for level in levels)
-    corner = np.array(source.translation) + (np.array(begin) - 0.5) * source.voxel_size
-    cell_nm = settings.cell_size * np.array(source.voxel_size)
-    n_voxels = math.prod(e - b for b, e in zip(begin, end, strict=True))
-    return Plan(
-        settings=settings,
-        source=source,
-        begin=begin,
-        end=end,
-        levels=levels,
-        pyramid_path=pyramid_path,
-        stages=stages_of(levels, built_chunks(source.chunks), grown),
-        chunks=built_chunks(source.chunks),
-        cell_voxels=cell_voxels,
-        n_cells=n_cells,
+    larger = SPARSE_GROWTH if plan.is_sparse else 0
+    return replace(
+        plan,
+        stages=stages_of(plan.levels, plan.chunks, super_chunk),
         block_cells=tuple(block_cells(*lod, growth + larger) for lod in lods),
-        tile_cells=tuple(map(tile_cells, dense_blocks, cell_voxels, shapes)),
-        grid=OctreeGrid(
-            origin_nm=triple(corner[::-1].tolist()),
-            cell_nm=triple(cell_nm[::-1].tolist()),
-            lod_voxels=tuple(lod_voxels),
-            scale_nm=float(np.prod(source.voxel_size)) ** (1 / 3),
-            base_nm=base_of(triple(corner[::-1].tolist()), triple(source.voxel_size[::-1])),
-        ),
-        sharding=_sharding(n_voxels),
-        dtype=_dtype(source.dtype, table),
-        table=table,
-        is_sparse=is_sparse,
+        tile_cells=tuple(map(tile_cells, dense_blocks, plan.cell_voxels, shapes)),
+    )
+
+
+def _has_few_jobs(plan: Plan) -> bool:
+    """Whether there are at most `max_jobs` jobs besides bundles, or as few as there can be."""
+    least = len(plan.needed_stages) + plan.num_lods + plan.sharding.num_shards
+    n_bundles = sum(map(plan.bundles, range(plan.num_lods)))
+    return plan.num_jobs <= least or plan.num_jobs - n_bundles <= plan.settings.max_jobs
+
+
+def _octree_grid(
+    source: SourceLevel, begin: Shape, levels: tuple[Level, ...], cell_size: int
+) -> OctreeGrid:
+    """Where the octree lies. begin: first voxel of the region to mesh, in the source, z y x."""
+    corner = np.array(source.translation) + (np.array(begin) - 0.5) * source.voxel_size
+    origin_nm = triple(corner[::-1].tolist())
+    cell_nm = cell_size * np.array(source.voxel_size)
+    lod_voxels = (round(math.prod(level.factor) ** (1 / 3), LOD_VOXEL_DECIMALS) for level in levels)
+    return OctreeGrid(
+        origin_nm=origin_nm,
+        cell_nm=triple(cell_nm[::-1].tolist()),
+        lod_voxels=tuple(lod_voxels),
+        scale_nm=float(np.prod(source.voxel_size)) ** (1 / 3),
+        base_nm=base_of(origin_nm, triple(source.voxel_size[::-1])),
     )
 
 
