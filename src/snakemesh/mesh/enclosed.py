@@ -1,16 +1,32 @@
 """Volume and first moments of what surfaces enclose in a tile, though they are open at its seams.
 
-The lower corner of the tile, O, spans a tetrahedron with each face. On a closed surface, their
-signed volumes add up to what it encloses. Where a seam has cut a surface open, a cap in the plane
-of the seam belongs to it, which need not be built. The planes of the lower seams hold O, so their
-caps count nothing. For an upper seam, let P be the corner of its plane above O on that axis:
+The lower corner of the tile, O, and each face span a tetrahedron. On a closed surface, the signed
+volumes of these tetrahedra add up to the volume that the surface encloses. Where a seam has cut a
+surface open, a cap in the plane of the seam would close it. The cap need not be built: its
+tetrahedra follow from its border, which the faces of the surface have.
 
-- Each edge of a face in the plane is joined to P by a triangle. Where two faces share the edge,
-  their triangles cancel. The others add up to the cap, but for triangles at the edges of the tile.
-- Where the border meets an edge of the tile between two upper seams, the point where it does so
-  spans one more triangle, with P and with the end of that edge, Q.
-- At the last corner of the tile, between three upper seams, the label is or it is not. The volume
-  of the whole tile makes that difference.
+A cap in a lower seam counts nothing, because O lies in its plane. In an upper seam:
+
+- P is the corner of the plane above O on the axis of the seam. Each edge of a face in the plane
+  spans a triangle with P. Two faces that share an edge give triangles that cancel.
+- Where the border of the cap ends, at v and w on an edge of the tile between two upper seams, a
+  triangle with P and Q is added for each end. Q is the end of this edge of the tile.
+- At the last corner of the tile, where three upper seams meet, the label is present or absent. The
+  volume of the whole tile makes that difference, so an estimate of the volume tells which.
+
+The plane of an upper seam, with the cap of a label between v and w:
+
+    j ^
+      +---------------------------+        triangles of P with the edges from w to v, added up:
+      |                        _- v          the area P w .. v, left of the cap, with one sign
+      |                   _ -     |
+      |              a -    cap   |        triangles P Q v and P Q w:
+      |               |           |          the area P w v, with the other sign
+      |                b -        |
+      |                    - _    |        both together: the cap
+      |                        -_ w
+      |                           |
+      P---------------------------Q -> i, whose upper end is a seam too
 
 Everything is x y z. Volumes and lengths are in the measure of `step`.
 """
@@ -29,13 +45,13 @@ def enclosed_moments(
     is_seam: np.ndarray,
     near: np.ndarray,
 ) -> np.ndarray:
-    """Volume and first moments that each of O owners encloses in the tile, (O, 4) float64.
+    """Volume and first moments (x y z) that each of O owners encloses in the tile, (O, 4) float64.
 
     vertices: (N, 3) int32, from the lower corner of the tile. faces: (M, 3) int32, whose open edges
     all lie in planes of seams. owners: (M,) int32, rows of `near`. step: (3,) float64, length of a
-    step of `vertices`. upper: (3,) int32, upper end of the tile. is_seam: (3,) bool, whether it is
-    a seam. near: (O,) float64, about the volume of each owner: it decides whether the owner holds
-    the last corner of the tile.
+    step of `vertices`. upper: (3,) int32, upper end of the tile. is_seam: (3,) bool, whether this
+    end is a seam. near: (O,) float64, an estimate of the volume of each owner, to within half the
+    volume of the tile.
     """
     total = np.zeros((len(near), 4))
     _add_enclosed(total, vertices, faces, owners, step, upper, np.ascontiguousarray(is_seam))
@@ -48,7 +64,7 @@ def enclosed_moments(
 
 @njit(cache=True, nogil=True, allocates=False)
 def _add_enclosed(total, vertices, faces, owners, step, upper, is_seam):
-    """Add to `total` (O, 4) what all tetrahedra count."""
+    """Add the tetrahedra of all faces and caps to the `total` (O, 4) of their owners."""
     for f in range(len(faces)):
         row = total[owners[f]]
         a, b, c = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
@@ -67,7 +83,7 @@ def _add_enclosed(total, vertices, faces, owners, step, upper, is_seam):
 
 @njit(cache=True, nogil=True, allocates=False)
 def _before(a, b, upper, is_seam, axis):
-    """Whether an edge lies in the upper seam of an axis before this one, too."""
+    """Whether the edge also lies in the upper seam of an earlier axis."""
     found = False
     for i in range(axis):
         found |= is_seam[i] and a[i] == upper[i] and b[i] == upper[i]
@@ -76,7 +92,10 @@ def _before(a, b, upper, is_seam, axis):
 
 @njit(cache=True, nogil=True, allocates=False)
 def _add_cap(row, a, b, step, upper, is_seam, axis):
-    """Add what the edge from a to b of a face counts for the cap in the upper seam of an axis."""
+    """Add the part of the edge from a to b of a face in the cap in the upper seam of an axis.
+
+    The cap is the neighbour of the face at this edge, so it has the edge from b to a.
+    """
     _add_tetrahedron(row, _corner(upper, step, axis, axis), _at(b, step), _at(a, step), 1.0)
     _add_end(row, a, step, upper, is_seam, axis, -1.0)
     _add_end(row, b, step, upper, is_seam, axis, 1.0)
@@ -84,10 +103,12 @@ def _add_cap(row, a, b, step, upper, is_seam, axis):
 
 @njit(cache=True, nogil=True, allocates=False)
 def _add_end(row, v, step, upper, is_seam, axis, sign):
-    """Add what an end of an edge of a cap counts, if it lies on an edge of the tile.
+    """Add the triangle of P, Q and an end v of an edge of a cap, if v is on an edge of the tile.
+
+    sign: 1 if the edge of a face ends at v, -1 if it begins there.
 
     At the last corner, where three seams meet, the edges of the caps in x, y and z that end there
-    add up to 0. So those in y need not be looked at: the other two go on through plane y.
+    add up to 0. So edges in y are left out, and those in x and z go on through plane y.
     """
     p = _corner(upper, step, axis, axis)
     i, j = (axis + 1) % 3, (axis + 2) % 3
@@ -116,7 +137,7 @@ def _add_tetrahedron(row, a, b, c, sign):
 
 @njit(cache=True, nogil=True, allocates=False)
 def _corner(upper, step, i, j):
-    """The corner of the tile that is at its upper end on the axes i and j, else at its lower."""
+    """The corner of the tile that lies at its upper end on the axes i and j, else at its lower."""
     return (
         upper[0] * step[0] if i == 0 or j == 0 else 0.0,
         upper[1] * step[1] if i == 1 or j == 1 else 0.0,
@@ -126,5 +147,5 @@ def _corner(upper, step, i, j):
 
 @njit(cache=True, nogil=True, allocates=False)
 def _at(v, step):
-    """Position of a vertex."""
+    """The position of a vertex (3,) in the measure of `step`."""
     return v[0] * step[0], v[1] * step[1], v[2] * step[2]
