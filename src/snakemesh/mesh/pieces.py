@@ -4,7 +4,7 @@ The faces between the cells of the octree divide a tile into boxes. Above LOD 0 
 middle of the cells do so too, because no triangle of the finished mesh may cross these. A piece is
 the part of a label's surface in one box. What lies beyond a seam of the tile is left out.
 
-All is x y z, in steps of the lattice from the lower corner of the tile.
+Everything is x y z, in steps of the lattice from the lower corner of the tile.
 """
 
 from collections.abc import Sequence
@@ -53,9 +53,9 @@ class Pieces:
 
     vertices: (N, 3) int32. codes: (N,) int32, where each vertex lies among the planes (`on_planes`
     reads it). faces: (M, 3) int32, rows of vertices, piece by piece. starts: (P + 1,) int64, where
-    the faces of each piece begin. owners: (P,) int32. boxes: (P,) int64. dense: (P,) float64, of
-    how many dense faces a piece is made; a face that was cut counts in parts. normals: (N, 3)
-    int32, of the surface at each vertex in a plane, of any length (`normals_in_planes`).
+    the faces of each piece begin. owners: (P,) int32. boxes: (P,) int64. dense: (P,) float64, the
+    number of dense faces that a piece stands for; a face that was cut counts in parts. normals:
+    (N, 3) int32, of the surface at each vertex in a plane, of any length (`normals_in_planes`).
     """
 
     vertices: np.ndarray
@@ -128,7 +128,7 @@ def cut_into_pieces(
     """Cut closed surfaces at all planes.
 
     vertices: (N, 3) int32. faces: (M, 3) int32. face_starts: (L + 1,) int64, where the faces of
-    each of L owners begin. dense: (M,) float32, of how many dense faces each is made.
+    each of L owners begin. dense: (M,) float32, the number of dense faces each stands for.
 
     A face in a plane counts to the side that its object is on: below if it faces up, above if it
     faces down. So exactly one of two tiles that both see it takes it.
@@ -161,7 +161,7 @@ def cut_into_pieces(
 def uncut_pieces(
     vertices: np.ndarray, faces: np.ndarray, owners: np.ndarray, boxes: np.ndarray, planes: Planes
 ) -> Pieces:
-    """The pieces of surfaces that no plane crosses: what `cut_into_pieces` makes of others.
+    """The pieces of surfaces that no plane crosses, as `cut_into_pieces` returns them.
 
     vertices: (N, 3) int32. faces: (M, 3) int32, by owner, then box. owners: (M,) int32. boxes: (M,)
     int64. Each face counts as one dense face.
@@ -207,10 +207,10 @@ def codes_between(codes: np.ndarray) -> np.ndarray:
 
 
 def push_back(vertices: np.ndarray, codes: np.ndarray, planes: Planes) -> None:
-    """Move vertices that have left their slab, or now lie in a plane, back into it, in place.
+    """Move vertices that have left their slab, or now lie in a plane, back into the slab, in place.
 
-    codes: as in `Pieces`, where the vertices were. Those that lay in a plane of an axis stay as
-    they are on this axis.
+    codes: as in `Pieces`, of the positions before the vertices moved. A vertex that lay in a plane
+    does not move across this plane.
     """
     _push_back(vertices, codes, *planes.positions)
 

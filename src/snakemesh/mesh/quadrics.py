@@ -1,4 +1,4 @@
-"""What a collapse costs: the quadric error of a vertex.
+"""The error of a collapse: the quadric of a vertex.
 
 A vertex stands for the dense faces that it has taken over. Its quadric is the sum over them of
 their area times the square of the distance to their plane (Garland and Heckbert 1997, "Surface
@@ -16,10 +16,11 @@ from snakemesh.mesh.collapse import difference
 from snakemesh.mesh.stars import NOBODY, SIZE, block_of
 
 _TWO = np.float32(2)  # numba makes a float64 of float32 times 2
-# Beyond this (doubled) area, the area of the dense faces that a vertex stands for no longer divides
-# its error: or else a vertex of a large flat face could take an edge of the body away.
+# The error of a vertex is divided by the doubled area of its dense faces, at most MOST_AREA square
+# voxels. Without this limit, a vertex of a large flat face could take an edge of the body away.
 MOST_AREA = np.float32(16)
-# What holds a vertex in place when it settles, as a part of what moves it, and how far it may go.
+# When a vertex settles: the fraction of the trace of A that is added to its diagonal, which holds
+# the vertex in place, and the largest move, in voxels.
 RIDGE = np.float32(0.01)
 MAX_MOVE = np.float32(0.5)
 
@@ -62,7 +63,7 @@ def collapse_error(quadrics, points, u, v):
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def _scale(quadrics, u):
-    """What makes an error of the quadric of u."""
+    """The factor that turns a value of the quadric of u into an error: 1 over the limited area."""
     area = min(quadrics[u, 10], MOST_AREA)
     return np.float32(1) / area if area > 0 else np.float32(0)
 
@@ -100,7 +101,7 @@ def bring_along(quadrics, points, u, v):
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def best_neighbour(quadrics, points, stars, u, above):
-    """The neighbour that u fits best of those with an error above `above`, and that error.
+    """The neighbour into which u collapses with the least error above `above`, and this error.
 
     NOBODY and infinity if there is none.
     """
@@ -116,10 +117,10 @@ def best_neighbour(quadrics, points, stars, u, above):
 
 @njit(cache=True, nogil=True, allocates=False)
 def settle(is_free, stars, points, quadrics):
-    """Move each vertex that is free to the place that fits the dense faces it stands for best.
+    """Move each free vertex to the place that fits best the dense faces that it stands for.
 
-    Returns how far vertices then are from these faces:
-    the mean square over the faces' area, 0 if there is none.
+    Returns the mean square distance of the vertices from the planes of these faces, weighted by
+    area, in square voxels; 0 if there are no faces.
     """
     cost, area = 0.0, 0.0
     for v in range(len(points)):
@@ -139,9 +140,10 @@ def settle(is_free, stars, points, quadrics):
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def best_move(quadric, p, q, r):
-    """The move x that makes x^T A x - 2 (p, q, r)^T x least: (0, 0, 0) if nothing holds it.
+    """The move x for which x^T A x - 2 (p, q, r)^T x is least: (0, 0, 0) if A is 0.
 
-    quadric: A first (xx, yy, zz, xy, xz, yz). What is flat, or a ridge, hardly moves along itself.
+    quadric: A first (xx, yy, zz, xy, xz, yz). On a flat place or a ridge, a vertex hardly moves
+    along it. No move is longer than MAX_MOVE.
     """
     ridge = RIDGE * (quadric[0] + quadric[1] + quadric[2])
     xx, yy, zz = quadric[0] + ridge, quadric[1] + ridge, quadric[2] + ridge

@@ -1,8 +1,8 @@
 """Giving surfaces the volume and the centroid that smoothing and simplification took from them.
 
-Smoothing shrinks what is small: a single voxel to 0.2 % of its volume, a body of 50 voxels to 77 %.
-Then simplification leaves vertices on the old surface, and the flat faces between them cut off what
-is convex. At a fifteenth of the faces, the median label of pinky40 (a public dense segmentation of
+Smoothing shrinks small bodies: a single voxel to 0.2 % of its volume, a body of 50 voxels to 77 %.
+Simplification leaves vertices on the surface, and the flat faces between them cut off convex parts.
+At a fifteenth of the faces, the median label of pinky40 (a public dense segmentation of
 mouse cortex) loses 2 % of its volume, and its centroid moves by 0.09 voxel.
 
 To bring both back, the free vertices are pushed along their normals. The distance is an affine
@@ -53,7 +53,7 @@ def restore_volume(
     wanted: (O, 4) float64, volume and first moments about the lower corner of the tile. step: (3,)
     float64, length of a step of `vertices` in voxels. upper: (3,) int32, the upper end of the tile.
     seams: (3, 2) bool, whether the lower and the upper face of the tile on an axis is a seam.
-    states: (N,) uint8, as `thin_curves` gives them: FREE of a vertex in no plane.
+    states: (N,) uint8, as `thin_curves` gives them: FREE for a vertex in no plane.
 
     Vertices in planes that cut stay where they are, and so do vertices without faces. Those on
     other faces of the tile move along them. None leaves the tile, or is pushed by more than

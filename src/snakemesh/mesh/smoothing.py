@@ -1,12 +1,12 @@
 """Smoothing surface nets by Taubin's filter, in integers.
 
 A vertex moves by the mean difference to the other corners of its quads. A neighbour along an edge
-is in two of them and counts twice. This smooths alike in all directions of a surface; with the
-neighbours along edges alone, 5 sweeps left the normals of balls 16 % further off.
+is in two quads and counts twice. This smooths a surface alike in all directions. With neighbours
+along edges alone, the normals of balls would be 16 % further off after 5 sweeps.
 
 A position is *packed* into one int64, x + 2^21 y + 2^42 z, so that one addition does for all three.
-Packed positions wrap around, but their differences do not care. These can be unpacked as long as
-they are below 2^20 on every axis, which is 256 voxels; a quad is a voxel or two wide.
+Packed positions may wrap around, but their differences are right. A difference can be unpacked if
+it is below 2^20 on every axis, which is 256 voxels; a quad is a voxel or two wide.
 """
 
 import numpy as np

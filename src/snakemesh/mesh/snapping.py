@@ -1,12 +1,12 @@
 """Rounding positions to a 16th of a voxel, so that Draco needs fewer bytes for them.
 
-The lattice has hundreds of steps a voxel (256 where a cell has 256 voxels), most of which are noise
-on a surface that is a tenth of a voxel off. Draco codes what differs from its prediction of a
-position, and the lowest bits of that cannot be predicted. Positions become multiples of a 16th of a
+The lattice has hundreds of steps a voxel (256 where a cell has 256 voxels). A surface is off by a
+tenth of a voxel, so most of these steps are noise. Draco stores the difference between a position
+and its prediction, and noise cannot be predicted. So positions become multiples of a 16th of a
 voxel from the lower corner of their cell.
 
-Nothing moves onto a plane that cuts, onto the end of the volume, or off these. Vertices that would
-share a place stay where they are, so that no face loses its area.
+No vertex moves onto or off a plane that cuts or an end of the volume. Vertices that would share a
+place stay where they are, so that no face loses its area.
 
 Everything is x y z, in steps of the lattice from the lower corner of the tile.
 """
@@ -24,8 +24,8 @@ from snakemesh.mesh.places import places
 from snakemesh.mesh.vertex_states import KEPT
 from snakemesh.mesh.volume_ends import VolumeEnds
 
-# A 16th saves 19 % of the bytes of LOD 0 of pinky40 and moves vertices by 0.03 voxel (rms). A 24th
-# saves two thirds of that, and a 12th a fifth more.
+# Rounded positions in a voxel. 16 saves 19 % of the bytes of LOD 0 of pinky40 and moves vertices by
+# 0.03 voxel (rms). 24 saves two thirds of these bytes, and 12 a fifth more.
 PER_VOXEL = 16
 # Fragments of fewer vertices stay as they are: so small a body would lose a percent of its volume.
 LEAST_VERTICES = 100
@@ -67,11 +67,11 @@ def snap(
 def snap_curves(
     pieces: Pieces, states: np.ndarray, planes: Planes, ends: VolumeEnds, grain: np.ndarray
 ) -> None:
-    """Round the positions of vertices that curves keep, within the plane that holds them, in place.
+    """Round the positions of KEPT vertices, in place, within the plane that holds them.
 
-    states: (N,) uint8, as `thin_curves` gives them. Two vertices of an owner that would
-    share a place keep theirs, and so do those in planes of two axes. Both sides of a plane know the
-    same curves in it, and round alike.
+    states: (N,) uint8, as `thin_curves` gives them. Vertices in planes of two axes stay, and so do
+    vertices of an owner that would share a place. Both sides of a plane have the same curves in it,
+    so they round alike.
     """
     owners = _owners_of_kept(pieces.faces, pieces.starts, pieces.owners, states)
     rows = np.flatnonzero(states == KEPT)

@@ -28,13 +28,12 @@ class Stars(NamedTuple):
     """The blocks of N vertices."""
 
     pool: np.ndarray  # (P,) uint32
-    # (N, 4) uint32: where the block begins, how many faces it has, room for how many, and a column
-    # for what the best collapse is. Together, as memory is what takes the time.
+    # (N, 4) uint32: where the block begins, its number of faces, the number of faces it has room
+    # for, and the neighbour of the best collapse. One array, because memory takes most of the time.
     blocks: np.ndarray
     used: np.ndarray  # (1,) uint64: where the free space begins
-    spare: (
-        np.ndarray
-    )  # for `_move_together`, as long as all blocks at first; the pool is twice that
+    # (S,) uint32, for `_move_together`: as long as all blocks at first, half as long as the pool
+    spare: np.ndarray
 
 
 BEGIN, SIZE, ROOM, BEST = 0, 1, 2, 3
@@ -42,7 +41,7 @@ BEGIN, SIZE, ROOM, BEST = 0, 1, 2, 3
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def block_of(stars, v):
-    """Where the block of v begins, how many faces it has, and room for how many: uint64."""
+    """Where the block of v begins, its number of faces, and its room in faces: uint64."""
     block = stars.blocks[v]
     return np.uint64(block[BEGIN]), np.uint64(block[SIZE]), np.uint64(block[ROOM])
 
@@ -86,7 +85,7 @@ def _append(stars, v, after, before):
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def is_among(pool, begin, end, w):
-    """Whether w is in a part of the pool whose length is a multiple of 8."""
+    """Whether w is in the part of the pool from begin to end, whose length is a multiple of 8."""
     found = False
     for place in range(begin, end):
         found |= pool[place] == w
@@ -102,7 +101,7 @@ def are_neighbours(stars, v, w):
 
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def collapse(stars, u, v):
-    """Put v in place of u, its neighbour. Returns how many faces, which held both, are gone."""
+    """Put v in place of its neighbour u. Returns the number of faces gone, which held both."""
     pool = stars.pool
     begin, size, room = block_of(stars, u)
     gone = np.uint64(0)
@@ -117,7 +116,7 @@ def collapse(stars, u, v):
             _take_out(stars, a, v, u)
             gone += np.uint64(1)
     _make_room(stars, v, np.uint64(stars.blocks[v, SIZE]) + size - gone)
-    begin, size, room = block_of(stars, u)  # it may have moved
+    begin, size, room = block_of(stars, u)  # the block may have moved
     for j in range(size):
         a, b = pool[begin + j], pool[begin + room + j]
         if a != v and b != v:

@@ -20,9 +20,9 @@ from snakemesh.mesh.stars import block_of, stars_of
 from snakemesh.mesh.submeshes import local_meshes
 from snakemesh.mesh.volume_ends import VolumeEnds
 
-# Where a vertex is tried, in 16ths of a voxel from its place: along the axes and the diagonals,
-# near before far. With a third distance, an eighth fewer faces still cross, and moving takes 1.3
-# times as long. With one distance alone, 1.4 times as many faces do.
+# The moves that are tried for a vertex, in 16ths of a voxel: along the axes and the diagonals, near
+# before far. With a third distance, an eighth fewer faces would still cross, and moving would take
+# 1.3 times as long. With one distance alone, 1.4 times as many faces would still cross.
 _WAYS = np.array(
     [
         (distance * x, distance * y, distance * z)
