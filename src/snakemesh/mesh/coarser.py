@@ -1,8 +1,8 @@
-"""Making a block of an LOD of the fragments of the LOD below it, octant by octant.
+"""Meshing a block of an LOD from the fragments of the LOD below it, octant by octant.
 
-What an octant of a cell becomes depends on nothing but the fragments in it. So it is the same in
-every block, a job holds the surfaces of one octant at a time, and what lies on the faces of an
-octant is what lies there in those beside it.
+The mesh of an octant of a cell depends on nothing but the fragments in the octant. So it is the
+same in every block, a job holds the surfaces of one octant at a time, and the meshes of two octants
+that touch fit at their common face.
 
 Everything is x y z, except in a job.
 """
@@ -45,7 +45,7 @@ Cell = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Part:
-    """What the fragments of an octant become.
+    """The mesh of an octant.
 
     octant: a cell of the LOD below. labels: (L,) uint64. mesh: its owners are rows of `labels`, its
     vertices are counted from the lower corner of the coarser cell. normals: (C, 3) int32, as in

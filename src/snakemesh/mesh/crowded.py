@@ -29,9 +29,8 @@ def split_crowded_edges(
     """Split faces until no edge of a piece has more than two of them, and no chord is left.
 
     vertices: (N, 3) int32. codes: (N,) int32, as in `Pieces`. faces: (K, 3) int32. pieces: (K,)
-    int32, the piece of each, ascending. may_be: (P,) bool, of which pieces all edges are looked at;
-    of the others, those in planes are. is_kept: (N,) bool, vertices that curves keep. planes: that
-    cut.
+    int32, the piece of each, ascending. may_be: (P,) bool, whether all edges of a piece are looked
+    at, or only its edges in planes. is_kept: (N,) bool, whether a vertex is KEPT. planes: that cut.
 
     Returns the first four, with new vertices after the others, and faces still by piece.
     """

@@ -36,7 +36,7 @@ SHARED_CURVE_ERROR = 0.05
 
 @dataclass(frozen=True)
 class Geometry:
-    """What a tile is on the lattice.
+    """The geometry of a tile on the lattice.
 
     step: (3,) length of a step on each axis, in voxels of the level (the geometric mean of their
     axes). voxel: (3,) length of a voxel in the same measure. ends: of the volume. upper: (3,)
@@ -57,10 +57,11 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Curves:
-    """What may become of the curves in which planes cut a surface.
+    """How far the curves in which planes cut a surface may be changed.
 
-    error: how far thinning may move them. spacing: how far apart the vertices that stay may be.
-    Both in voxels of the level. may_move: these vertices are smoothed and rounded.
+    error: how far thinning may move the curves. spacing: the largest distance between vertices of a
+    curve that stay. Both in voxels of the level. may_move: whether these vertices are smoothed and
+    rounded.
     """
 
     error: float
@@ -69,14 +70,14 @@ class Curves:
 
     @classmethod
     def of_voxels(cls, keep: float) -> "Curves":
-        """Those of a surface of voxels. keep: fraction of its faces to keep, 0 to 1."""
+        """The limits for a surface of voxels. keep: fraction of its faces to keep, 0 to 1."""
         root = keep**0.5
         return cls(min(CURVE_ERROR / root, MAX_CURVE_ERROR), CURVE_SPACING / root, True)
 
     @classmethod
     def of_fragments(cls, keep: float) -> "Curves":
-        """Those of a surface of fragments. They stay those of the LOD below, so that no cracks are
-        seen between the two LODs. keep: as above.
+        """The limits for a surface of fragments of the LOD below. Its curves stay nearly the same,
+        so that no cracks are seen between the two LODs. keep: as above.
         """
         root = keep**0.5
         return cls(min(CURVE_ERROR / root, SHARED_CURVE_ERROR), CURVE_SPACING / root, False)
@@ -104,8 +105,8 @@ def with_strips(
 ) -> Mesh:
     """A mesh with more faces, in the same order.
 
-    vertices: those of the mesh, and new ones after them. strips: faces. rows: for each of these a
-    face of the mesh, of whose owner and box it is.
+    vertices: those of the mesh, and new ones after them. strips: arrays of new faces. rows: for
+    each new face, the row of a face of the mesh with the same owner and box.
     """
     faces = with_faces(mesh.faces, mesh.owners, mesh.boxes, strips, rows)
     states = np.pad(mesh.states, (0, len(vertices) - len(mesh.states)), constant_values=FREE)
@@ -123,13 +124,13 @@ def simplified(
 ) -> tuple[Mesh, np.ndarray, np.ndarray]:
     """Simplify pieces, and give their owners the volume that they should have.
 
-    Returns the mesh, and of its first vertices what `Pieces.codes` and `Pieces.normals` say of
-    them. Of the vertices of the pieces it has those that are left, and those that curves keep.
+    Returns the mesh, and the codes (C,) and normals (C, 3) of its first C vertices, as in `Pieces`.
+    These are the vertices of the pieces that still have faces or are KEPT.
 
-    pieces: they change. wanted: (O, 4) float64, the moments that each owner should enclose.
+    pieces: changed in place. wanted: (O, 4) float64, the moments that each owner should enclose.
     n_cells: of the tile. keep: fraction of the dense faces to keep, 0 to 1. max_error: how far
     simplification may move a surface, in voxels of the level (the geometric mean of their axes).
-    curves: what may become of those in the planes of `geometry`.
+    curves: the limits for the curves in the planes of `geometry`.
     """
     step, upper, is_seam, planes = geometry.step, geometry.upper, geometry.is_seam, geometry.planes
     states, held = thin_curves(pieces, step, curves.error, curves.spacing, curves.may_move)
@@ -137,7 +138,7 @@ def simplified(
         snap_curves(pieces, states, planes, geometry.ends, geometry.grain)
     in_ends = at_ends(pieces.vertices, geometry.ends)
     faces, of, moved, is_forced = simplify(pieces, states, held, step, keep, max_error)
-    # one in ten is left: what follows takes as much less time
+    # one vertex in ten is left, so the steps that follow take a tenth of the time
     is_left = states == KEPT
     is_left[faces] = True
     rows = np.flatnonzero(is_left)

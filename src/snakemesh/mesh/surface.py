@@ -60,9 +60,9 @@ def extract_surfaces(
     labels: of an array; what lies beyond it is background.
     origin: z y x, a voxel of the array; positions are measured from its lower corner.
     n_smoothing_iter: sweeps of `smooth`. first_voxel: z y x, where the array begins in the volume;
-    whether these numbers are even or odd says which vertices may be merged. ends: per axis, x y z,
-    the faces of voxels at which the volume ends, from `origin`; without them it does not. What
-    smoothing has rounded there is made flat.
+    its parity decides where vertex clusters lie. ends: for each axis, x y z, the faces of voxels at
+    which the volume ends, from `origin`; surfaces are made flat there after smoothing. Empty if the
+    volume does not end in the array.
     """
     x, y, z = (n % 2 for n in reversed(first_voxel))
     nets = label_nets(labels, (x, y, z))

@@ -1,8 +1,9 @@
 """Where the vertices of a net may be merged without a change of its topology.
 
-A cube of 2 x 2 x 2 cells of the net touches 27 voxels. Cubes lie at even places of the volume, so
-all tiles have the same ones. The vertices that a label has in a cube are a vertex cluster. They may
-become one vertex if the label looks as simple in the 27 voxels as it can in the 8 of a cell:
+A cube of 2 x 2 x 2 cells of the net has 27 voxels. The voxel in its middle has even numbers in the
+volume, so all tiles have the same cubes. The vertices that a label has in a cube are a vertex
+cluster. They may become one vertex if the label looks as simple in the 27 voxels as it can in the 8
+of a cell:
 
 - The voxel in the middle of an edge, of a face or of the cube is like one of the corners of that
   edge, face or cube.

@@ -1,4 +1,4 @@
-"""Which labels are meshed: those that the lists of the configuration leave.
+"""Which labels are meshed: all that the lists of the configuration do not leave out.
 
 The others count as background before surfaces are extracted.
 """
@@ -29,7 +29,7 @@ class Lists:
 def left_out_by(labels: np.ndarray, lists: Lists) -> np.ndarray:
     """Which list leaves out each of these labels: the field `left_out` of COUNT, uint8 (n,).
 
-    labels: uint64 of shape (n,). What `exclude_ids` lists is left out, in `target_ids` or not.
+    labels: uint64 of shape (n,). A label in both lists is left out: `exclude_ids` wins.
     """
     found = np.zeros(len(labels), np.uint8)
     if lists.targets is not None:
