@@ -22,7 +22,7 @@ if not RESULT.is_done:
         params:
             folder=OUT,
             sharded=SETTINGS.sharded,
-            shards=RESULT.shard_markers,
+            shards=RESULT.shards,
             containers=RESULT.kept_containers,
             label_map=RESULT.kept_of_label_map,
             keep_fragments=SETTINGS.keep_fragments,

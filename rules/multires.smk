@@ -45,8 +45,7 @@ rule multires_index:
     params:
         job=shard_job(PLAN),
         folder=OUT,
-        markers=RESULT.shard_markers,
-        summaries=RESULT.summaries,
+        shards=RESULT.shards,
         csv=SETTINGS.segment_properties_csv,
         max_properties=SETTINGS.max_properties,
         document=RESULT.document,

@@ -12,7 +12,7 @@ rule pyramid_levels:
     input:
         EXAMPLE,
     output:
-        PYRAMID.levels_marker,
+        RUN.products.levels_marker,
     log:
         OUT.log("pyramid_levels"),
     benchmark:

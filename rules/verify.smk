@@ -72,8 +72,7 @@ rule verify_shard:
         runtime=RUN.runtime("verify_shard"),
     params:
         job=VERIFICATION.job,
-        folder=OUT,
-        marker=VERIFICATION.shard_marker,
+        product=VERIFICATION.shard,
     script:
         "../scripts/verify_shard.py"
 
@@ -100,7 +99,7 @@ rule verify_table:
         findings=VERIFICATION.findings,
         levels=VERIFICATION.levels,
         pieces=VERIFICATION.pieces,
-        marker=VERIFICATION.documents_marker,
+        documents=VERIFICATION.documents,
         grid=PLAN.grid,
         max_properties=SETTINGS.max_properties,
     script:

@@ -11,9 +11,9 @@ import numpy as np
 from snakemesh.errors import DamagedError
 from snakemesh.output.atomic import sync_folder
 from snakemesh.output.job_log import job_log
-from snakemesh.output.markers import discard_if_damaged, read_marker, remove_markers, write_marker
+from snakemesh.output.markers import discard_if_damaged, remove_markers, write_marker
 from snakemesh.output.remove import remove_files, remove_leftovers, remove_tree
-from snakemesh.output.served import what_is_wrong
+from snakemesh.output.served_products import Shard
 
 params = snakemake.params
 folder = params.folder
@@ -21,21 +21,16 @@ folder = params.folder
 
 def refuse_damaged_shards() -> None:
     """Look at all shards once more: a job of an older run may have written one meanwhile."""
-    for marker in params.shards:
-        shard = folder.shard(Path(marker).name.split(".")[0])
-        with discard_if_damaged([marker]):
-            if what_is_wrong(shard, (read_marker(marker) or {}).get("served", {})):
-                raise DamagedError(Path(shard), "is not what was written")
+    for shard in params.shards:
+        with discard_if_damaged([shard.marker]):
+            if shard.what_is_wrong():
+                raise DamagedError(Path(folder.shard(shard.name)), "is not what was written")
 
 
-def served_names() -> set[str]:
-    """The files of `multires/` that this run has made."""
-    names = [Path(marker).name.split(".")[0] for marker in params.shards]
-    if params.sharded:
-        return {Path(folder.shard(name)).name for name in names}
-    summaries = (np.load(Path(marker).with_suffix(".npy")) for marker in params.shards)
-    labels = (label for summary in summaries for label in summary["label"].tolist())
-    return {Path(path).name for label in labels for path in folder.label_files(label)}
+def served_names(shard: Shard) -> set[str]:
+    """The files of `multires/` that belong to a shard."""
+    labels = [] if shard.is_sharded else np.load(shard.summary)["label"].tolist()
+    return {Path(path).name for path in shard.files(labels)}
 
 
 with job_log(snakemake.log[0], "cleanup"):
@@ -48,10 +43,10 @@ with job_log(snakemake.log[0], "cleanup"):
     Path(folder.verify_table).unlink(missing_ok=True)
     for report in Path(folder.report).glob("[0-9a-f]" * 16):
         remove_tree(report)
-    summaries = {path for marker in params.shards for path in (marker, marker[:-5] + ".npy")}
+    summaries = {path for shard in params.shards for path in (shard.marker, shard.summary)}
     remove_files(Path(folder.summaries), keep=summaries)
     sync_folder(folder.summaries)
-    remove_leftovers(Path(folder.multires), served_names())
+    remove_leftovers(Path(folder.multires), set().union(*map(served_names, params.shards)))
     remove_leftovers(Path(folder.segment_properties).parent, ())
     remove_markers(folder.blocks, "blocks.*.done")
     remove_files(Path(folder.label_maps), keep=set(params.label_map))

@@ -1,6 +1,5 @@
 """Rule shard: one shard and its summary, from its section of every container."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,12 @@ from snakemesh.multires.counts import label_counts, left_out, not_found
 from snakemesh.multires.shard import write_shard, write_unsharded
 from snakemesh.output.atomic import replacing, sync_filesystem
 from snakemesh.output.job_log import job_log
-from snakemesh.output.markers import discard_if_damaged, read_marker, remove_markers, write_marker
-from snakemesh.output.served import served_file, served_labels
+from snakemesh.output.markers import discard_if_damaged, read_marker
+from snakemesh.output.served_products import Shard
 
-params, output, name = snakemake.params, snakemake.output, snakemake.wildcards.shard
+params, name = snakemake.params, snakemake.wildcards.shard
 folder, job = params.folder, params.job
+product = Shard(folder, snakemake.wildcards.fingerprint, name, job.sharded)
 blocks_marker = params.blocks_marker
 with job_log(snakemake.log[0], f"shard {name}") as log, discard_if_damaged([blocks_marker]):
     blocks = read_marker(blocks_marker)
@@ -22,27 +22,22 @@ with job_log(snakemake.log[0], f"shard {name}") as log, discard_if_damaged([bloc
         raise DamagedError(Path(blocks_marker), "is damaged")
     containers = [f"{folder.blocks}/{container}" for container in blocks["containers"]]
     Path(folder.multires).mkdir(parents=True, exist_ok=True)
-    remove_markers(folder.summaries, f"{name}.*.done")
+    product.discard()
     shard = int(name, 16)
     counts = label_counts(containers, shard)
     arguments = (shard, containers, job.grid, job.sharding, counts, job.min_voxels)
     if job.sharded:
         written = write_shard(folder.shard(name), *arguments)
-        served = asdict(served_file(folder.shard(name)))
     else:
         written = write_unsharded(folder.multires, *arguments)
         sync_filesystem(folder.multires)
-        labels = written.summary["label"].tolist()
-        files = [path for label in labels for path in folder.label_files(label)]
-        served = served_labels(files)
-    with replacing(output.summary) as temporary, open(temporary, "wb") as file:
+    with replacing(product.summary) as temporary, open(temporary, "wb") as file:
         np.save(file, written.summary)
-    rows = asdict(served_file(output.summary))
     names = written.lods.dtype.names
     lods = [dict(zip(names, sums, strict=True)) for sums in written.lods.tolist()]
     facts = {"left_out": left_out(counts, job.min_voxels), "lods": lods}
     if params.target_ids is not None:
         facts["not_found"] = not_found(counts, params.target_ids.load(), shard, job.sharding)
-    write_marker(output.marker, {"served": served, "summary": rows, **facts})
+    product.finish(written.summary["label"].tolist(), facts)
     log.facts.update(labels=len(written.summary), faces=int(written.summary["faces"].sum()))
     log.facts.update({f"left_out_{key}": n for key, n in facts["left_out"].items() if n})

@@ -1,7 +1,6 @@
 """Rule verify_table: what all shards have found, in a table. It fails if anything does."""
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,9 @@ from snakemesh import __version__
 from snakemesh.errors import UserError
 from snakemesh.output.atomic import replacing
 from snakemesh.output.job_log import job_log
-from snakemesh.output.markers import read_marker, remove_markers, write_marker
+from snakemesh.output.markers import remove_markers, write_marker
 from snakemesh.output.remove import remove_tree
-from snakemesh.output.served import differs, served_file
+from snakemesh.output.served import differs
 from snakemesh.tables.segments import add_verdicts
 from snakemesh.verify.findings import merged_findings
 from snakemesh.verify.levels import check_levels
@@ -21,7 +20,7 @@ from snakemesh.verify.table import check_manifolds, lines, verdicts, write_table
 from snakemesh.verify.voxel_pieces import pieces_of_volume
 
 params = snakemake.params
-folder = params.folder
+folder, documents = params.folder, params.documents
 
 
 def add_to_segments(rows: np.ndarray) -> None:
@@ -29,28 +28,20 @@ def add_to_segments(rows: np.ndarray) -> None:
 
     A run that dies in between finds that the table is not what the marker says, and makes it anew.
     """
-    before = os.stat(params.marker)
+    before = os.stat(documents.marker)
     with replacing(folder.segments) as temporary:
         add_verdicts(Path(folder.segments), temporary, rows["label"], verdicts(rows))
-    facts = read_marker(params.marker) or {}
-    name = os.path.relpath(folder.segments, folder.multires)
-    facts["files"][name] = asdict(served_file(folder.segments))
-    write_marker(params.marker, facts)
+    documents.finish_segments()
     # what was made from the documents is as new as before
-    os.utime(params.marker, ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.utime(documents.marker, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 with job_log(snakemake.log[0], "verify_table") as log:
     verdict = merged_findings(params.findings, pieces_of_volume(params.pieces))
     failures = verdict.failures
-    files = (read_marker(params.marker) or {}).get("files", {})
-    if not files:
-        failures.add("files", f"there is no record of the documents in {folder.multires}")
-    for name, record in files.items():
-        if wrong := differs(f"{folder.multires}/{name}", record):
-            failures.add("files", wrong)
-            # so that the next run makes it anew
-            remove_markers(folder.work, Path(params.marker).name)
+    for wrong in documents.wrong(differs):
+        failures.add("files", wrong)
+        documents.discard()
     check_segments(Path(folder.segments), verdict.rows, params.grid, failures)
     check_properties(Path(folder.segment_properties), verdict.rows, params.max_properties, failures)
     check_manifolds(verdict.lods, failures)

@@ -17,6 +17,7 @@ from snakemesh.plan.jobs import level_part, shard_names
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.together import blocks_together
 from snakemesh.products.fingerprints import Fingerprints
+from snakemesh.products.products import Products
 
 # The most jobs of a step that are looked at, spread evenly.
 MOST_JOBS = 4000
@@ -119,6 +120,7 @@ def _bundles(fingerprints: Fingerprints) -> Iterator[tuple[str, Jobs, Benchmark]
 def planned_facts(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str, Any]:
     """What planning knows for the report: values that JSON can hold. Triples are z y x, in nm."""
     plan, settings = fingerprints.plan, fingerprints.plan.settings
+    products = Products(fingerprints, folder)
     return {
         "plan": plan_summary(plan, None),
         "input": settings.input_path,
@@ -127,8 +129,8 @@ def planned_facts(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str,
         "shape": plan.levels[0].shape,
         "num_lods": plan.num_lods,
         "steps": [asdict(step) for step in expected_steps(fingerprints, folder)],
-        "shard_markers": [folder.shard_marker(n, fingerprints.shards) for n in shard_names(plan)],
-        "documents": folder.documents_marker(fingerprints.documents),
+        "shard_markers": [shard.marker for shard in products.shards],
+        "documents": products.documents.marker,
     }
 
 

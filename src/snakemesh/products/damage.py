@@ -6,60 +6,75 @@ chunks of the built levels are there. Jobs check the contents of what they read.
 
 import json
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-from snakemesh.boxes import Index, box_name, indices
+from snakemesh.boxes import Index
 from snakemesh.chunk_files import chunk_files, sizes_digest
+from snakemesh.errors import DamagedError
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.output.remove import LABEL_FILE
 from snakemesh.output.served import what_is_wrong
-from snakemesh.plan.jobs import built_files, shard_names, super_chunk_job
+from snakemesh.output.served_products import Shard
+from snakemesh.plan.jobs import built_files, super_chunk_job
 from snakemesh.plan.plan import Plan
-from snakemesh.products.fingerprints import Fingerprints
+from snakemesh.products.products import Products
+from snakemesh.tables.sorted_bodies import open_sorted
 
 # Threads that ask a filesystem: on a network filesystem each question waits for a server.
 _THREADS = 16
 
 
-def damaged_levels(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str, str]:
+def damage(products: Products) -> dict[str, str]:
+    """By marker what is wrong with what earlier runs have made, and is made again."""
+    return _damaged_levels(products) | _damaged_meshes(products) | _damaged_table(products)
+
+
+def _damaged_levels(products: Products) -> dict[str, str]:
     """By marker what is wrong with the levels that are built, all of them or a super-chunk."""
-    plan = fingerprints.plan
-    group_marker = folder.levels_marker(fingerprints.group)
+    plan, group_marker = products.fingerprints.plan, products.levels_marker
     if not plan.stages or not os.path.exists(group_marker):
         return {}
-    super_chunks = {
-        (number, index): folder.super_chunk_marker(
-            number, box_name(index), fingerprints.super_chunk(number, index)
-        )
-        for number, stage in enumerate(plan.stages)
-        for index in indices(stage.grid)
-    }
-    if wrong := _group_damage(fingerprints):
+    super_chunks = {each: products.super_chunk_marker(*each) for each in products.super_chunks()}
+    if wrong := _group_damage(plan):
         return {marker: wrong for marker in (group_marker, *super_chunks.values())}
     with ThreadPoolExecutor(_THREADS) as pool:
         found = pool.map(lambda item: _super_chunk_damage(plan, *item), super_chunks.items())
     return {marker: wrong for marker, wrong in found if wrong}
 
 
-def damaged_meshes(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str, str]:
+def _damaged_meshes(products: Products) -> dict[str, str]:
     """By marker what is wrong with what is served."""
-    if not os.path.isdir(folder.summaries):
+    if not os.path.isdir(products.folder.summaries):
         return {}
-    found = dict(_damaged_shards(fingerprints, folder))
-    marker = folder.documents_marker(fingerprints.documents)
-    for name, record in _record(marker, "files").items():
-        if wrong := what_is_wrong(f"{folder.multires}/{name}", record):
-            found[marker] = wrong
+    shards = [shard for shard in products.shards if os.path.exists(shard.marker)]
+    if products.fingerprints.plan.settings.sharded:
+        found = {shard.marker: wrong for shard in shards if (wrong := shard.what_is_wrong())}
+    elif len(shards) == len(products.shards) and not _has_all_labels(products.folder, shards):
+        wrong = f"files of labels in {products.folder.multires} are not those that were written"
+        found = {shard.marker: wrong for shard in shards}
+    else:
+        found = {}
+    documents = products.documents
+    if os.path.exists(documents.marker):
+        found.update((documents.marker, wrong) for wrong in documents.wrong(what_is_wrong))
     return found
 
 
-def _group_damage(fingerprints: Fingerprints) -> str | None:
+def _damaged_table(products: Products) -> dict[str, str]:
+    """By marker what is wrong with the sorted table of bodies."""
+    marker = products.table_marker
+    try:
+        if products.fingerprints.plan.table is not None and os.path.exists(marker):
+            open_sorted(products.table, marker)
+    except DamagedError as error:
+        return {marker: str(error).split(";")[0]}
+    return {}
+
+
+def _group_damage(plan: Plan) -> str | None:
     """What is wrong with the documents of the group and of its arrays."""
-    plan = fingerprints.plan
     is_zarr3 = plan.source.format == "zarr3"
     if not Path(plan.pyramid_path, "zarr.json" if is_zarr3 else ".zattrs").is_file():
         return f"{plan.pyramid_path} is gone"
@@ -81,7 +96,9 @@ def _super_chunk_damage(
     """The marker of a super-chunk, and what is wrong with its chunks."""
     if not os.path.exists(marker):
         return marker, None
-    stored = _record(marker, "stored")
+    stored = (read_marker(marker) or {}).get("stored")
+    if not isinstance(stored, dict):
+        stored = {}
     number, index = which
     for files, chunks in super_chunk_job(plan, plan.stages[number], index).filled():
         if stored.get(Path(files.root).name) != sizes_digest(files, chunks):
@@ -89,31 +106,10 @@ def _super_chunk_damage(
     return marker, None
 
 
-def _damaged_shards(fingerprints: Fingerprints, folder: OutputFolder) -> Iterator[tuple[str, str]]:
-    markers = {
-        name: folder.shard_marker(name, fingerprints.shards)
-        for name in shard_names(fingerprints.plan)
-    }
-    there = {name: marker for name, marker in markers.items() if os.path.exists(marker)}
-    if fingerprints.plan.settings.sharded:
-        for name, marker in there.items():
-            if wrong := what_is_wrong(folder.shard(name), _record(marker, "served")):
-                yield marker, wrong
-    elif len(there) == len(markers) and not _has_all_labels(folder, list(there.values())):
-        for marker in there.values():
-            yield marker, f"files of labels in {folder.multires} are not those that were written"
-
-
-def _has_all_labels(folder: OutputFolder, markers: list[str]) -> bool:
+def _has_all_labels(folder: OutputFolder, shards: list[Shard]) -> bool:
     """Whether all files of labels together are as many and as large as was written."""
-    records = [_record(marker, "served") for marker in markers]
+    records = [shard.record("served") for shard in shards]
     with os.scandir(folder.multires) as entries:
         sizes = [e.stat().st_size for e in entries if LABEL_FILE.fullmatch(e.name)]
     wanted = (sum(r.get("files", -1) for r in records), sum(r.get("size", -1) for r in records))
     return (len(sizes), sum(sizes)) == wanted
-
-
-def _record(marker: str, name: str) -> dict[str, Any]:
-    """A part of what a marker says; empty where the marker is not there or damaged."""
-    found = (read_marker(marker) or {}).get(name)
-    return found if isinstance(found, dict) else {}

@@ -101,19 +101,6 @@ def write_label_map_state(fingerprints: Fingerprints, folder: OutputFolder) -> N
         np.savez(file, **facts, **tokens, largest=np.uint64(table.largest))  # type: ignore[arg-type]
 
 
-def damaged_label_map(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str, str]:
-    """By marker what is wrong with the sorted table."""
-    if fingerprints.plan.table is None:
-        return {}
-    marker = folder.label_map_marker(fingerprints.label_map)
-    try:
-        if Path(marker).exists():
-            open_sorted(folder.label_map(fingerprints.label_map), marker)
-    except DamagedError as error:
-        return {marker: str(error).split(";")[0]}
-    return {}
-
-
 def label_map_of(
     fingerprints: Fingerprints, folder: OutputFolder, kind: str, number: int, index: Index
 ) -> LabelMap | None:

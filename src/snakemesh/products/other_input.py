@@ -18,6 +18,7 @@ from snakemesh.errors import UserError
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.products.fingerprints import Fingerprints
+from snakemesh.products.products import Products
 from snakemesh.products.provenance import input_paths, part
 
 
@@ -32,7 +33,7 @@ def refuse_other_input(fingerprints: Fingerprints, folder: OutputFolder) -> None
     if settings.input_changed or set(before) & set(now) or _is_moved(document, fingerprints):
         return
     # what a later run has only begun does not count: finished meshes may be of this input
-    is_of_this = os.path.exists(folder.documents_marker(fingerprints.documents))
+    is_of_this = os.path.exists(Products(fingerprints, folder).documents.marker)
     if is_of_this or not _has_products(folder):
         return
     found = "does not say which input it was made from"

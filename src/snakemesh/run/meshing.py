@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 
-from snakemesh.boxes import Index, box_index, indices
+from snakemesh.boxes import Index, box_index
 from snakemesh.job_records import MeshBlockJob
 from snakemesh.plan import jobs
 from snakemesh.plan.finer import finer_blocks
@@ -41,12 +41,12 @@ class Meshing:
     def _voxels(self, lod: int, index: Index) -> list[str]:
         super_chunks = jobs.super_chunks_for_block(self.run.plan, lod, index)
         bodies = self.run.label_map_marker(lod == 0)
-        return [*self.run.super_chunk_markers(super_chunks), *bodies]
+        return [*self.run.products.super_chunk_markers(super_chunks), *bodies]
 
     def _finer(self, lod: int, index: Index) -> list[str]:
         """The containers of the LOD below that a block is made of; none if it is of voxels."""
         finer = finer_blocks(self.run.plan, lod, index)
-        return [self.run.container_of(lod - 1, found) for found in finer]
+        return self.run.products.containers((lod - 1, found) for found in finer)
 
     def before_block(self, wildcards: Wildcards) -> list[str]:
         """What has to be made before a block."""
@@ -67,11 +67,12 @@ class Meshing:
     @cached_property
     def left_together(self) -> list[tuple[int, Index]]:
         """Those among them whose containers are not there when the Snakefile is read."""
-        return [b for b in self.together if not os.path.exists(self.run.container_of(*b))]
+        container = self.run.products.container
+        return [block for block in self.together if not os.path.exists(container(*block))]
 
     def containers_together(self) -> list[str]:
         """The containers that are left to this job."""
-        return [self.run.container_of(*block) for block in self.left_together]
+        return self.run.products.containers(self.left_together)
 
     def jobs_together(self, wildcards: Wildcards) -> list[MeshBlockJob]:
         """The jobs of these blocks."""
@@ -83,7 +84,7 @@ class Meshing:
 
     def before_together(self, wildcards: Wildcards) -> list[str]:
         """What has to be made before this job: not the containers that it makes itself."""
-        own = {self.run.container_of(*block) for block in self.together}
+        own = set(self.run.products.containers(self.together))
         finer = dict.fromkeys(path for block in self.together for path in self._finer(*block))
         others = (path for path in finer if path not in own)
         return self.run.missing([*self.voxels_together(wildcards), *others])
@@ -92,21 +93,7 @@ class Meshing:
 
     def containers(self) -> list[str]:
         """The containers of all blocks."""
-        plan = self.run.plan
-        return [
-            self.run.container_of(lod, index)
-            for lod in range(plan.num_lods)
-            for index in indices(plan.blocks(lod))
-        ]
-
-    def bundles(self) -> list[str]:
-        """All bundles; none where shards read containers."""
-        run = self.run
-        return [
-            run.out.bundle(lod, number, run.fingerprints.bundle(lod, number))
-            for lod in range(run.plan.num_lods)
-            for number in range(run.plan.bundles(lod))
-        ]
+        return self.run.products.containers(self.run.products.blocks())
 
     def bundle(self, wildcards: Wildcards) -> list[str]:
         """The containers that a bundle holds, for its job."""
@@ -120,11 +107,11 @@ class Meshing:
 
     def _bundled(self, lod: int, number: int) -> list[str]:
         blocks = jobs.blocks_of_bundle(self.run.plan, lod, number)
-        return [self.run.container_of(lod, index) for index in blocks]
+        return self.run.products.containers((lod, index) for index in blocks)
 
     def read_by_shards(self, wildcards: Wildcards) -> list[str]:
         """The bundles, or the containers of all blocks where there are no bundles."""
-        return self.bundles() or self.containers()
+        return self.run.products.bundles() or self.containers()
 
     def before_shards(self, wildcards: Wildcards) -> list[str]:
         """Those among them that have to be made."""
@@ -132,7 +119,7 @@ class Meshing:
 
     def not_read_any_more(self, wildcards: Wildcards) -> list[str]:
         """Containers that are bundled would fill the disk: they are kept if that is asked for."""
-        is_kept = self.run.settings.keep_fragments or not self.bundles()
+        is_kept = self.run.settings.keep_fragments or not self.run.plan.bundles(0)
         return [] if is_kept else self.containers()
 
     def kept(self) -> list[str]:

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 
-from snakemesh.boxes import box_index, indices
+from snakemesh.boxes import box_index
 from snakemesh.job_records import PyramidGroup, SuperChunkJob
 from snakemesh.plan import jobs
 from snakemesh.plan.levels_group import pyramid_group
@@ -23,11 +23,6 @@ class Pyramid:
         """The group that holds them."""
         return pyramid_group(self.run.plan)
 
-    @property
-    def levels_marker(self) -> str:
-        """The marker that the levels are there, empty."""
-        return self.run.out.levels_marker(self.run.fingerprints.group)
-
     def super_chunk(self, wildcards: Wildcards) -> SuperChunkJob:
         """The job of a super-chunk."""
         run, number, index = self.run, int(wildcards.stage), box_index(wildcards.box)
@@ -43,21 +38,17 @@ class Pyramid:
         index = box_index(wildcards.box)
         needed = jobs.super_chunks_for_super_chunk(self.run.plan, stage, index)
         bodies = self.run.label_map_marker(stage.base == 0)
-        return [*self.run.super_chunk_markers(needed), *bodies]
+        return [*self.run.products.super_chunk_markers(needed), *bodies]
 
     def before_super_chunk(self, wildcards: Wildcards) -> list[str]:
         """What has to be made before a super-chunk."""
-        return self.run.missing([self.levels_marker, *self.read_by_super_chunk(wildcards)])
+        group = self.run.products.levels_marker
+        return self.run.missing([group, *self.read_by_super_chunk(wildcards)])
 
     def markers(self) -> list[str]:
         """The markers of the group and all its super-chunks; nothing where no level is missing."""
-        super_chunks = [
-            (number, index)
-            for number, stage in enumerate(self.run.plan.stages)
-            for index in indices(stage.grid)
-        ]
-        markers = self.run.super_chunk_markers(super_chunks)
-        return [self.levels_marker, *markers] if markers else []
+        markers = self.run.products.super_chunk_markers(self.run.products.super_chunks())
+        return [self.run.products.levels_marker, *markers] if markers else []
 
     def kept(self) -> list[str]:
         """A pyramid that is kept is a result like the meshes."""

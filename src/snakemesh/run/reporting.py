@@ -96,11 +96,11 @@ class Reporting:
 
     def table(self, wildcards: Wildcards) -> str:
         """The sorted table of bodies."""
-        return self.run.out.label_map(self.run.fingerprints.label_map)
+        return self.run.products.table
 
     def table_marker(self, wildcards: Wildcards) -> str:
         """The marker of that table."""
-        return self.run.out.label_map_marker(self.run.fingerprints.label_map)
+        return self.run.products.table_marker
 
 
 def _is_option(name: str) -> bool:

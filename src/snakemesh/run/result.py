@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from snakemesh.job_records import ShardJob
+from snakemesh.output.served_products import Shard
 from snakemesh.plan import jobs
 from snakemesh.products.label_map import records_of_run
 from snakemesh.products.provenance import served_document
@@ -34,21 +35,14 @@ class Result:
         self.run.refuse_older_plan(wildcards, self.run.fingerprint("shards"))
         return jobs.shard_job(self.run.plan)
 
-    def shard_markers(self, wildcards: Wildcards = None) -> list[str]:
-        """The markers of all shards."""
-        run = self.run
-        return [
-            run.out.shard_marker(n, run.fingerprints.shards) for n in jobs.shard_names(run.plan)
-        ]
-
-    def summaries(self, wildcards: Wildcards = None) -> list[str]:
-        """What is known of the labels of each shard."""
-        run = self.run
-        return [run.out.summary(n, run.fingerprints.shards) for n in jobs.shard_names(run.plan)]
+    def shards(self, wildcards: Wildcards) -> list[Shard]:
+        """All shards."""
+        return self.run.products.shards
 
     def before_documents(self, wildcards: Wildcards) -> list[str]:
         """What has to be made before the documents."""
-        return self.run.missing([*self.shard_markers(), *self.summaries()])
+        shards = self.run.products.shards
+        return self.run.missing(path for shard in shards for path in (shard.marker, shard.summary))
 
     def document(self, wildcards: Wildcards) -> dict[str, object]:
         """The document that says what the result was made from."""
@@ -56,8 +50,9 @@ class Result:
 
     def products(self) -> list[str]:
         """The markers of all that is there when a run is done, but for that of the clean-up."""
-        documents = self.run.out.documents_marker(self.run.fingerprints.documents)
-        return [*self.shard_markers(), documents, *self.pyramid.kept(), *self.meshing.kept()]
+        made = self.run.products
+        markers = [product.marker for product in (*made.shards, made.documents)]
+        return [*markers, *self.pyramid.kept(), *self.meshing.kept()]
 
     def before_cleanup(self, wildcards: Wildcards) -> list[str]:
         """What has to be made before the clean-up."""
@@ -72,14 +67,14 @@ class Result:
         run = self.run
         if run.plan.table is None:
             return []
-        table = run.out.label_map(run.fingerprints.label_map)
+        table = run.products.table
         files = [table, str(index_path(table)), *run.label_map_marker(True)]
         return [*files, *records_of_run(run.fingerprints, run.out)]
 
     @property
     def marker(self) -> str:
         """The marker of the result."""
-        return self.run.out.result_marker(self.run.fingerprints.result)
+        return self.run.products.result_marker
 
     def target(self, wildcards: Wildcards) -> list[str]:
         """The input of the target `all`.

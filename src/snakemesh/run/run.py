@@ -8,7 +8,6 @@ from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
-from snakemesh.boxes import Index, box_name
 from snakemesh.config.settings import Settings
 from snakemesh.cost.asked import Asked, asked
 from snakemesh.cost.estimates import Work, job_work
@@ -17,9 +16,9 @@ from snakemesh.cost.shortages import Shortages, shortages_of
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.plan.plan import Plan
-from snakemesh.products.damage import damaged_levels, damaged_meshes
+from snakemesh.products.damage import damage
 from snakemesh.products.fingerprints import Fingerprints
-from snakemesh.products.label_map import damaged_label_map
+from snakemesh.products.products import Products
 from snakemesh.survey.input_state import InputState
 from snakemesh.survey.label_lists import Listed
 
@@ -65,6 +64,11 @@ class Run:
 
     # Products: which are there, and which are made
 
+    @cached_property
+    def products(self) -> Products:
+        """All products, by the names that the plan gives them."""
+        return Products(self.fingerprints, self.out)
+
     def fingerprint(self, product: str) -> str:
         """What a product of the whole volume is made from: "shards", "documents", "verified" ...
 
@@ -80,8 +84,7 @@ class Run:
     @cached_property
     def damage(self) -> dict[str, str]:
         """By marker, what is damaged of what earlier runs have made."""
-        known = self.fingerprints, self.out
-        return damaged_levels(*known) | damaged_meshes(*known) | damaged_label_map(*known)
+        return damage(self.products)
 
     def missing(self, products: Iterable[str]) -> list[str]:
         """Those of the needed products that have to be made.
@@ -111,23 +114,10 @@ class Run:
 
     # Names of products that several rules wait for
 
-    def container_of(self, lod: int, index: Index) -> str:
-        """The container of a block."""
-        return self.out.container(lod, box_name(index), self.fingerprints.block(lod, index))
-
     def label_map_marker(self, reads_labels: bool) -> list[str]:
         """What a job that reads labels waits for; nothing if they are meshed as they are."""
         is_needed = self.plan.table is not None and reads_labels
-        return [self.out.label_map_marker(self.fingerprints.label_map)] if is_needed else []
-
-    def super_chunk_markers(self, super_chunks: Iterable[tuple[int, Index]]) -> list[str]:
-        """The markers of super-chunks, given as stage and index."""
-        return [
-            self.out.super_chunk_marker(
-                stage, box_name(index), self.fingerprints.super_chunk(stage, index)
-            )
-            for stage, index in super_chunks
-        ]
+        return [self.products.table_marker] if is_needed else []
 
     # What jobs ask for
 

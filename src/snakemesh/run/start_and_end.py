@@ -141,7 +141,7 @@ def _end(run: Run, verifies: bool) -> None:
     Path(out.submitted).unlink(missing_ok=True)  # no job is left
     if verifies:
         print(verify_report(out.log(f"verify_table.{run.fingerprints.verified}")), flush=True)
-    facts = read_marker(out.documents_marker(run.fingerprints.documents))
+    facts = read_marker(run.products.documents.marker)
     for line in result_lines(facts, out):
         logger.info(line, extra=SHOWN)
     if facts is not None:

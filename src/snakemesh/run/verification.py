@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from snakemesh.boxes import Box, box_index, box_name, indices
 from snakemesh.job_records import VerifyJob
+from snakemesh.output.served_products import Documents, Shard
 from snakemesh.plan import jobs
 from snakemesh.run.result import Result
 from snakemesh.run.run import Run, Wildcards
@@ -40,7 +41,7 @@ class Verification:
         """What a job of verification knows."""
         run = self.run
         run.refuse_older_plan(wildcards, run.fingerprint("verified"))
-        table = None if run.plan.table is None else run.out.label_map(run.fingerprints.label_map)
+        table = None if run.plan.table is None else run.products.table
         return jobs.verify_job(run.plan, run.input_state.lists, table)
 
     def _of_boxes(self, path: Callable[[str, str], str]) -> list[str]:
@@ -64,13 +65,14 @@ class Verification:
         name = self.run.fingerprint("verified")
         return [self.run.out.verify_findings(n, name) for n in jobs.shard_names(self.run.plan)]
 
-    def shard_marker(self, wildcards: Wildcards) -> str:
-        """The marker of the shard that is read."""
-        return self.run.out.shard_marker(wildcards.shard, self.run.fingerprint("shards"))
+    def shard(self, wildcards: Wildcards) -> Shard:
+        """The shard that is read."""
+        run = self.run
+        return Shard(run.out, run.fingerprint("shards"), wildcards.shard, run.settings.sharded)
 
-    def documents_marker(self, wildcards: Wildcards) -> str:
-        """The marker of the documents that are read."""
-        return self.run.out.documents_marker(self.run.fingerprint("documents"))
+    def documents(self, wildcards: Wildcards) -> Documents:
+        """The documents that are read."""
+        return Documents(self.run.out, self.run.fingerprint("documents"))
 
     def target(self, wildcards: Wildcards) -> list[str]:
         """The marker of a sound output. All is read again, whatever earlier runs have found."""
