@@ -1,20 +1,21 @@
 """What of Snakemake's messages a person who waits for a run gets to see.
 
-Snakemake's own `--quiet` also takes messages out of its log file, and a plugin for `--logger` would
-have to be installed as a package. So the handler that writes to the terminal is put behind another
-one, which lets through what matters. The log file has all of it.
+Snakemake's own `--quiet` also takes messages out of its log file. A logger plugin of our own, chosen
+in profiles/default, would silently replace the logger that a site's profile names, and would give
+way to any other `--logger`. So Snakemake's handler for the terminal is replaced by one like it that
+lets through what matters. The log file has all of it.
 """
 
+import itertools
 import logging
 import re
 from collections.abc import Callable
-from typing import Any
+
+from snakemake.logging import ColorizingTextHandler
 
 from snakemesh.console.screen import Screen
 from snakemesh.cost.failure_reasons import INTERRUPTED
 
-# The name that Snakemake gives to its handler for the terminal.
-_TERMINAL = "DefaultStreamHandler"
 # What a message of ours has to be shown: logger.info(text, extra=SHOWN)
 SHOWN = {"is_shown": True}
 # How Snakemake's message begins when jobs have failed for good.
@@ -31,17 +32,18 @@ _EXIT_CODE = re.compile(r"CalledProcessError in file.*(non-zero exit status|died
 
 
 class QuietHandler(logging.Handler):
-    """Passes on to the handler of the terminal what the person who waits wants to know.
+    """Writes to the terminal what the person who waits wants to know, as Snakemake's handler does.
 
-    terminal: Snakemake's handler. It is quiet from the moment at which Snakemake starts a workflow:
+    terminal: that handler, which this one replaces. It is quiet from the moment at which Snakemake starts a workflow:
     what only asks for information (--lint, --summary, --unlock, ...) says all it has to say.
     """
 
-    def __init__(self, terminal: "logging.StreamHandler[Any]") -> None:
+    def __init__(self, terminal: ColorizingTextHandler) -> None:
         super().__init__()
-        self._terminal = terminal
         self._screen = Screen(terminal.stream)
-        terminal.setStream(self._screen)
+        self._terminal = ColorizingTextHandler(terminal.nocolor, self._screen, terminal.formatter)
+        for each in terminal.filters:
+            self._terminal.addFilter(each)
         self._has_started = False
         self._said: set[str] = set()
         self._verdict: Callable[[], str | None] = lambda: None
@@ -100,9 +102,9 @@ class QuietHandler(logging.Handler):
 
 def quieted(logger: logging.Logger) -> QuietHandler | None:
     """Make what a run prints quiet. None if Snakemake does not write to the terminal itself."""
-    terminals = (handler for handler in logger.handlers if handler.name == _TERMINAL)
-    terminal = next(terminals, None)
-    if not isinstance(terminal, logging.StreamHandler):
+    is_terminal = (type(handler) is ColorizingTextHandler for handler in logger.handlers)
+    terminal = next(itertools.compress(logger.handlers, is_terminal), None)
+    if terminal is None:
         return None
     quiet = QuietHandler(terminal)
     logger.removeHandler(terminal)
