@@ -1,9 +1,9 @@
 """What of Snakemake's messages a person who waits for a run gets to see.
 
-Snakemake's own `--quiet` also takes messages out of its log file. A logger plugin of our own, chosen
-in profiles/default, would silently replace the logger that a site's profile names, and would give
-way to any other `--logger`. So Snakemake's handler for the terminal is replaced by one like it that
-lets through what matters. The log file has all of it.
+Snakemake's own `--quiet` also takes messages out of its log file. A logger plugin of our own, which
+profiles/default chose, would silently replace the logger that a site's profile names, and would
+give way to any other `--logger`. So Snakemake's handler for the terminal is replaced by one like
+it that lets through what matters. The log file has all of it.
 """
 
 import itertools
@@ -34,7 +34,7 @@ _EXIT_CODE = re.compile(r"CalledProcessError in file.*(non-zero exit status|died
 class QuietHandler(logging.Handler):
     """Writes to the terminal what the person who waits wants to know, as Snakemake's handler does.
 
-    terminal: that handler, which this one replaces. It is quiet from the moment at which Snakemake starts a workflow:
+    terminal: that handler, which this one replaces. All is shown until Snakemake starts a workflow:
     what only asks for information (--lint, --summary, --unlock, ...) says all it has to say.
     """
 
