@@ -11,9 +11,7 @@ import sys
 from pathlib import Path
 
 from snakemesh.errors import UserError
-
-FORMATS = ("ply", "obj", "stl", "glb")
-UNITS = ("nm", "um")
+from snakemesh.meshes.formats import FORMATS, UNITS_NM
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--ids", required=True, help="17,4711, or all, or a CSV or Parquet file that lists ids")
     add("--lod", type=int, default=0, help="level of detail; 0, the finest, by default")
     add("--format", choices=FORMATS, help="ply by default")
-    add("--unit", choices=UNITS, default="nm", help="nm by default")
+    add("--unit", choices=UNITS_NM, default="nm", help="nm by default")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--output", default="meshes", metavar="DIR", help="meshes/ by default")
     place.add_argument("--scene", type=Path, metavar="FILE", help="one file of all, e.g. all.glb")

@@ -15,8 +15,7 @@ With --url, it serves nothing, and prints a link to share: to a copy of the mesh
 import argparse
 import re
 
-# Labels that can be selected: each is a part of the URL.
-MOST = 1000
+from snakemesh.view.limits import MOST_SELECTED
 
 
 def port_number(text: str) -> int:
@@ -33,8 +32,8 @@ def label_list(text: str) -> list[int]:
     if not re.fullmatch(r"\s*[0-9]+(\s*,\s*[0-9]+)*\s*", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of labels such as 17,4711")
     labels = [int(part) for part in text.split(",")]
-    if max(labels) >= 1 << 64 or len(labels) > MOST:
-        raise argparse.ArgumentTypeError(f"expected at most {MOST} labels of 64 bits")
+    if max(labels) >= 1 << 64 or len(labels) > MOST_SELECTED:
+        raise argparse.ArgumentTypeError(f"expected at most {MOST_SELECTED} labels of 64 bits")
     return labels
 
 

@@ -26,7 +26,9 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _MAGIC = b"snakemesh kernel 1\n"
 _CHECKSUM_BYTES = 32
 # The rooms of planning, whose code no compiled function depends on.
-_WITHOUT_KERNELS = {"cli", "clusters", "config", "console", "cost", "plan", "products", "survey"}
+_WITHOUT_KERNELS = {
+    *("cli", "clusters", "config", "console", "cost", "plan", "products", "run", "survey"),
+}
 # What the levels of x86-64 need, one above the other, in the words of /proc/cpuinfo.
 # x86-64 psABI, "Micro-Architecture Levels".
 _X86_LEVELS = (

@@ -13,6 +13,7 @@ import trimesh
 from tqdm import tqdm
 
 from snakemesh.errors import UserError
+from snakemesh.meshes.formats import FORMATS, UNITS_NM
 from snakemesh.meshes.mesh_folder import MeshFolder
 from snakemesh.meshes.stored_meshes import (
     StoredMesh,
@@ -24,8 +25,6 @@ from snakemesh.meshes.stored_meshes import (
 from snakemesh.meshes.whole_mesh import WholeMesh, whole_mesh
 from snakemesh.output.atomic import replacing, sync_filesystem
 
-FORMATS = ("ply", "obj", "stl", "glb")
-UNITS_NM = {"nm": 1.0, "um": 1000.0}
 DIGITS = {"nm": 5, "um": 8}  # of a position in an OBJ, which is text: 1/100,000 nm
 SINGLE = ("stl", "glb")  # formats whose positions are float32, as their standards say
 MAX_LABEL = (1 << 64) - 1

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
@@ -137,35 +137,27 @@ class Run:
         }
 
     @cached_property
-    def _asked(self) -> dict[tuple[str, int], Asked]:
-        return {}
+    def _first(self) -> Callable[[str, int], Asked]:
+        """What the first attempt asks for, by rule and LOD: the same for all blocks of an LOD."""
+        return cache(partial(asked, self.plan))
 
-    def _first(self, rule: str, wildcards: Wildcards) -> Asked:
-        """What the first attempt asks for: the same for all blocks of an LOD."""
-        key = rule, int(wildcards.lod) if rule == "mesh_block" else 0
-        if key not in self._asked:
-            self._asked[key] = asked(self.plan, *key)
-        return self._asked[key]
+    def _enough(self, rule: str, number: str, resource: str) -> Callable[[Wildcards], int]:
+        """A function from wildcards to a number of `Asked`, and more where that was too little."""
+
+        def amount(wildcards: Wildcards) -> int:
+            lod = int(wildcards.lod) if rule == "mesh_block" else 0
+            first: int = getattr(self._first(rule, lod), number)
+            return first * self.shortages.factor(rule, wildcards, resource)
+
+        return amount
 
     def mem_mb(self, rule: str) -> Callable[[Wildcards], int]:
         """The memory of the jobs of a rule, and more where that was too little."""
-
-        def amount(wildcards: Wildcards) -> int:
-            return self._first(rule, wildcards).mem_mb * self.shortages.factor(
-                rule, wildcards, MEMORY
-            )
-
-        return amount
+        return self._enough(rule, "mem_mb", MEMORY)
 
     def runtime(self, rule: str) -> Callable[[Wildcards], int]:
         """The minutes of the jobs of a rule, and more where these were too few."""
-
-        def amount(wildcards: Wildcards) -> int:
-            return self._first(rule, wildcards).minutes * self.shortages.factor(
-                rule, wildcards, TIME
-            )
-
-        return amount
+        return self._enough(rule, "minutes", TIME)
 
     def if_short(self, rule: str, group: str) -> Callable[[Wildcards], str | None]:
         """A function from wildcards to the group of a job: `group`, or None if the job takes long.

@@ -10,6 +10,7 @@ import webbrowser
 from pathlib import Path
 
 from snakemesh.errors import UserError
+from snakemesh.view.limits import MOST_SELECTED
 from snakemesh.view.output import Output, read_output
 from snakemesh.view.segments import Chosen, from_summaries, from_table
 from snakemesh.view.server import ANY_HOST, Server
@@ -23,13 +24,10 @@ from snakemesh.view.site import (
 )
 from snakemesh.view.state import SHOWN_AT_FIRST, sources_of, viewer_link
 
-# Labels that can be selected: each is a part of the URL.
-MOST = 1000
-
 
 def chosen_segments(output: Output, ids: list[int] | None, where: str | None) -> Chosen:
     """The segments to select. Raises UserError for labels or a condition that cannot be."""
-    most = SHOWN_AT_FIRST if ids is None and where is None else MOST
+    most = SHOWN_AT_FIRST if ids is None and where is None else MOST_SELECTED
     if output.meshes_are_finished() and Path(output.folder.segments).is_file():
         return from_table(Path(output.folder.segments), most, ids, where)
     if where is not None:

@@ -1,0 +1,4 @@
+"""Formats and units of exported meshes, for the command line, which must not wait for numpy."""
+
+FORMATS = ("ply", "obj", "stl", "glb")
+UNITS_NM = {"nm": 1.0, "um": 1000.0}
