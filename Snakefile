@@ -11,7 +11,10 @@ with its plan. The rules follow from it, and their scripts call the library in s
     mesh_small_lods       the containers of the last LODs, if these are small volume
     mesh_bundle           work/mesh/bundles/, the containers of many blocks   bundle of an LOD
     mesh_blocks_done      a marker that every block is meshed                 volume
+    measure_block         work/measured/, what is measured of its voxels      block of LOD 0
     shard                 multires/*.shard, its marker and summary            shard
+    measure_shard         work/measured/, the curvature of its meshes         shard
+    measure_labels        measures of all labels, for segments.parquet        volume
     multires_index        multires/info and the documents beside it           volume
     cleanup               removes what was only there between jobs            volume
 
@@ -62,6 +65,7 @@ include: "rules/example.smk"
 include: "rules/label_map.smk"
 include: "rules/pyramid.smk"
 include: "rules/mesh.smk"
+include: "rules/measure.smk"
 include: "rules/multires.smk"
 include: "rules/cleanup.smk"
 include: "rules/verify.smk"

@@ -31,8 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/bench"))
 
 from check_output import read_placement
 from classic_pipeline import marching_cubes, simplified
+from snakemesh.drawing.views import sides
 from snakemesh.pyramid.downsample import downsample
-from snakemesh.report.meshes import draw, frame, sides
+from snakemesh.report.meshes import show
 from snakemesh.report.style import new_figure
 from snakemesh.verify.checks import edges_of, to_nm, welded
 from snakemesh.verify.pieces import piece_volumes
@@ -41,10 +42,7 @@ from snakemesh.verify.reader import read_entries, read_mesh
 PICTURES = Path(__file__).resolve().parent / "pictures"
 LODS = 4
 COLOURS_OF_A_FILE = 96
-COLOURS = (
-    np.array([[232, 176, 74], [90, 169, 230], [228, 104, 124], [108, 192, 139], [181, 139, 224]])
-    / 255
-)
+COLOURS = ((232, 176, 74), (90, 169, 230), (228, 104, 124), (108, 192, 139), (181, 139, 224))
 # An axon has at least so many voxels.
 LEAST_VOXELS = 40_000
 
@@ -152,8 +150,8 @@ def write(path: Path, rows: dict[str, Sequence[Sequence[Mesh]]]) -> None:
     shown = [(name, lod, meshes) for name, lods in rows.items() for lod, meshes in enumerate(lods)]
     for plot, (name, lod, meshes) in zip(plots, shown, strict=True):
         colours = zip(meshes, COLOURS, strict=False)
-        draw(plot, axes, [(vertices, faces, c) for (vertices, faces), c in colours if len(faces)])
-        frame(plot, low, high)
+        drawn = [(vertices, faces, c) for (vertices, faces), c in colours if len(faces)]
+        show(plot, axes, drawn, low, high)
         faces = sum(len(faces) for _, faces in meshes)
         plot.set_title(f"{name}\nLOD {lod}: {faces:,} faces", fontsize=7)
     content = io.BytesIO()

@@ -30,13 +30,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/bench"))
 from neuroglancer_page import chromium, drawn, evaluated, panel, serving
 from snakemesh.verify.reader import Entry, read_entries, read_mesh
 from snakemesh.view.output import read_output
-from snakemesh.view.segments import from_table
+from snakemesh.view.segments import Selection, from_table
 from snakemesh.view.site import Site, client_folder, page_link, site_state
 from stand_ins import STAND_INS, write_stand_in
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs/pictures"
 PANEL_SIDE = 760  # pixels of the browser's panel, about
+ROOM = 1.6  # what is near looks larger
 GAP = 8
 COLOURS_OF_A_FILE = 224
 COLOURS = (
@@ -107,7 +108,7 @@ class Scene:
         return np.asarray(square.resize((side, side), Image.Resampling.LANCZOS))
 
     def meshes(self, side: int, zoom: float, turn: Sequence[float], **layer: Any) -> np.ndarray:
-        """A tile of the selected meshes. zoom: 1 is the frame of snakemesh view."""
+        """A tile of the selected meshes. zoom: with 1, it is ROOM times as high as their box."""
         scale = self.known["projectionScale"] / zoom
         return self.draw(
             side, layer, layout="3d", projectionOrientation=list(turn), projectionScale=scale
@@ -131,7 +132,7 @@ def scene(output: Path, labels: Sequence[int]) -> Iterator[Scene]:
     found = read_output(output)
     state: dict[str, Any] = {}
     site = Site(found.root, client_folder(), state, "secret")
-    chosen = from_table(output / "multires/segments.parquet", len(labels), labels)
+    chosen = from_table(output / "multires/segments.parquet", Selection(labels))
     with (
         tempfile.TemporaryDirectory() as profile,
         chromium(Path(profile)) as browser,
@@ -140,6 +141,8 @@ def scene(output: Path, labels: Sequence[int]) -> Iterator[Scene]:
         browser.set_window_size(PANEL_SIDE, PANEL_SIDE + 150)
         url = f"http://127.0.0.1:{server.server_port}"
         state |= site_state(found, f"{url}/secret", chosen)
+        extent = np.ptp(chosen.boxes_nm, axis=(0, 1)).max()
+        state["projectionScale"] = ROOM * extent / min(found.voxel_nm())
         browser.get(page_link(url, "secret"))
         evaluated(browser, "return typeof viewer !== 'undefined' || null")
         drawn(browser)

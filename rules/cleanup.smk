@@ -6,7 +6,7 @@ if not RESULT.is_done:
 
     rule cleanup:
         input:
-            RESULT.before_cleanup,
+            lambda wildcards: RUN.missing(RESULT.products()),
         output:
             OUT.result_marker("{fingerprint}"),
         log:
@@ -22,8 +22,10 @@ if not RESULT.is_done:
         params:
             folder=OUT,
             sharded=SETTINGS.sharded,
-            shards=RESULT.shards,
-            containers=RESULT.kept_containers,
+            shards=lambda wildcards: RUN.products.shards,
+            containers=lambda wildcards: MESHING.kept(),
+            measured=MEASURING.products,
+            measured_blocks=MEASURING.kept,
             label_map=RESULT.kept_of_label_map,
             keep_fragments=SETTINGS.keep_fragments,
             pyramid=PYRAMID.removed(),

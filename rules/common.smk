@@ -4,6 +4,7 @@ import sys
 
 from snakemesh.errors import UserError
 from snakemesh.installed import tell_environments
+from snakemesh.run.measuring import Measuring
 from snakemesh.run.meshing import Meshing
 from snakemesh.run.opening import open_run
 from snakemesh.run.pyramid import Pyramid
@@ -14,7 +15,8 @@ from snakemesh.run.verification import Verification
 try:
     RUN = open_run(config, workflow)
     PYRAMID, MESHING = Pyramid(RUN), Meshing(RUN)
-    RESULT = Result(RUN, PYRAMID, MESHING)
+    MEASURING = Measuring(RUN)
+    RESULT = Result(RUN, PYRAMID, MESHING, MEASURING)
     VERIFICATION = Verification(RUN, RESULT)
     REPORTING = Reporting(RUN, VERIFICATION)
     REPORTING.refuse_if_not_there()
@@ -42,6 +44,7 @@ if workflow.is_main_process:
     from snakemesh.run.start_and_end import prepare
 
     prepare(RUN)
+    REPORTING.style_page()
 else:
     from snakemesh.console.quick_snakemake import skip_notebooks
 

@@ -12,8 +12,7 @@ rule label_map:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=RUN.mem_mb("label_map"),
-        runtime=RUN.runtime("label_map"),
+        **RUN.resources("label_map"),
     params:
         path=RESULT.sorted_table,
         table=SETTINGS.label_map,

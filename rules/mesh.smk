@@ -1,5 +1,7 @@
 # Meshing. A block is a box of whole cells of an LOD. Each block gets one container of fragments.
 
+from snakemesh.plan.together import MAX_PROCESSES
+
 
 rule mesh_block:
     input:
@@ -17,8 +19,7 @@ rule mesh_block:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=RUN.mem_mb("mesh_block"),
-        runtime=RUN.runtime("mesh_block"),
+        **RUN.resources("mesh_block"),
     params:
         job=MESHING.block,
         level_markers=MESHING.voxels_of_block,
@@ -46,9 +47,10 @@ if MESHING.together:
         priority: RUN.work("mesh_small_lods", {}).voxels
         conda:
             ENVIRONMENT
+        # on a cluster, a job waits until all of its cores are free at once
+        threads: lambda wildcards: MAX_PROCESSES if RUN.is_local else 1
         resources:
-            mem_mb=RUN.mem_mb("mesh_small_lods"),
-            runtime=RUN.runtime("mesh_small_lods"),
+            **RUN.resources("mesh_small_lods"),
         params:
             jobs=MESHING.jobs_together,
             containers=MESHING.containers_together(),
@@ -73,8 +75,7 @@ if PLAN.bundles(0):
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=RUN.mem_mb("mesh_bundle"),
-            runtime=RUN.runtime("mesh_bundle"),
+            **RUN.resources("mesh_bundle"),
         params:
             containers=MESHING.bundle,
         script:
@@ -85,7 +86,7 @@ if PLAN.bundles(0):
 # grows with the number of jobs and not with its square.
 rule mesh_blocks_done:
     input:
-        MESHING.before_shards,
+        lambda wildcards: RUN.missing(MESHING.read_by_shards(wildcards)),
     output:
         OUT.blocks_marker("{fingerprint}"),
     log:

@@ -1,6 +1,8 @@
 # Making what is served: the shards, and the documents that make them a layer of the viewer.
 
+from snakemesh.cost.resources import MOST_POINTS
 from snakemesh.plan.jobs import shard_job
+from snakemesh.products.provenance import served_document
 
 
 rule shard:
@@ -9,6 +11,8 @@ rule shard:
     output:
         marker=OUT.shard_marker("{shard}", "{fingerprint}"),
         summary=OUT.summary("{shard}", "{fingerprint}"),
+        lods=OUT.lod_summary("{shard}", "{fingerprint}"),
+        pairs=OUT.pairs("{shard}", "{fingerprint}"),
     log:
         OUT.log("shard/{shard}.{fingerprint}"),
     benchmark:
@@ -16,8 +20,7 @@ rule shard:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=RUN.mem_mb("shard"),
-        runtime=RUN.runtime("shard"),
+        **RUN.resources("shard"),
     params:
         job=RESULT.shard,
         folder=OUT,
@@ -40,14 +43,18 @@ rule multires_index:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=RUN.mem_mb("multires_index"),
-        runtime=RUN.runtime("multires_index"),
+        **RUN.resources("multires_index"),
     params:
         job=shard_job(PLAN),
         folder=OUT,
-        shards=RESULT.shards,
+        shards=lambda wildcards: RUN.products.shards,
         csv=SETTINGS.segment_properties_csv,
+        properties=RESULT.properties,
+        measures=SETTINGS.measures,
+        measured=lambda wildcards: RUN.products.measured,
         max_properties=SETTINGS.max_properties,
-        document=RESULT.document,
+        most_points=MOST_POINTS,
+        contacts=bool(SETTINGS.contacts),
+        document=lambda wildcards: served_document(RUN.fingerprints),
     script:
         "../scripts/multires_index.py"

@@ -47,8 +47,7 @@ rule pyramid_super_chunk:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=RUN.mem_mb("pyramid_super_chunk"),
-        runtime=RUN.runtime("pyramid_super_chunk"),
+        **RUN.resources("pyramid_super_chunk"),
     params:
         job=PYRAMID.super_chunk,
         base_markers=PYRAMID.read_by_super_chunk,

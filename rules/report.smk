@@ -1,5 +1,7 @@
 # The report: pictures, plots and tables of a finished output, which `snakemake --report` packs.
 
+from snakemesh.console.expected import levels_there
+
 
 rule report:
     input:
@@ -28,7 +30,7 @@ rule report_facts:
 
 rule report_files:
     input:
-        VERIFICATION.before_voxels,
+        lambda wildcards: RUN.missing(RUN.label_map_marker()),
         planned=OUT.report_facts("{fingerprint}"),
     output:
         REPORTING.outputs(report),
@@ -37,13 +39,12 @@ rule report_files:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=RUN.mem_mb("report_files"),
-        runtime=30,
+        **RUN.resources("report_files"),
     params:
         folder=OUT,
-        levels=REPORTING.levels,
-        table=REPORTING.table,
-        table_marker=REPORTING.table_marker,
+        levels=lambda wildcards: levels_there(PLAN),
+        table=lambda wildcards: RUN.products.table,
+        table_marker=lambda wildcards: RUN.products.table_marker,
         keep_rest=SETTINGS.label_map_rest == "keep",
     script:
         "../scripts/report_files.py"

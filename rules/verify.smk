@@ -10,7 +10,7 @@ rule verify:
 rule verify_voxels:
     input:
         EXAMPLE,
-        VERIFICATION.before_voxels,
+        lambda wildcards: RUN.missing(RUN.label_map_marker()),
         VERIFICATION.finished,
     output:
         counts=OUT.verify_counts("{box}", "{fingerprint}"),
@@ -25,8 +25,7 @@ rule verify_voxels:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=RUN.mem_mb("verify_voxels"),
-        runtime=RUN.runtime("verify_voxels"),
+        **RUN.resources("verify_voxels"),
     params:
         job=VERIFICATION.job,
         box=VERIFICATION.box,
@@ -68,11 +67,10 @@ rule verify_shard:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=RUN.mem_mb("verify_shard"),
-        runtime=RUN.runtime("verify_shard"),
+        **RUN.resources("verify_shard"),
     params:
         job=VERIFICATION.job,
-        product=VERIFICATION.shard,
+        product=RUN.shard,
     script:
         "../scripts/verify_shard.py"
 
@@ -92,15 +90,17 @@ rule verify_table:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=RUN.mem_mb("verify_table"),
-        runtime=RUN.runtime("verify_table"),
+        **RUN.resources("verify_table"),
     params:
         folder=OUT,
         findings=VERIFICATION.findings,
-        levels=VERIFICATION.levels,
-        pieces=VERIFICATION.pieces,
+        levels=lambda wildcards: VERIFICATION.of_boxes(OUT.verify_levels),
+        pieces=lambda wildcards: VERIFICATION.of_boxes(OUT.verify_pieces),
         documents=VERIFICATION.documents,
+        job=VERIFICATION.job,
         grid=PLAN.grid,
         max_properties=SETTINGS.max_properties,
+        measures=SETTINGS.measures,
+        contacts=SETTINGS.contacts,
     script:
         "../scripts/verify_table.py"

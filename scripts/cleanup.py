@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from snakemesh.errors import DamagedError
-from snakemesh.output.atomic import sync_folder
+from snakemesh.output.atomic import sync
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import discard_if_damaged, remove_markers, write_marker
-from snakemesh.output.remove import remove_files, remove_leftovers, remove_tree
+from snakemesh.output.remove import remove_files, remove_leftovers, remove_temporary, remove_tree
 from snakemesh.output.served_products import Shard
 
 params = snakemake.params
@@ -43,13 +43,18 @@ with job_log(snakemake.log[0], "cleanup"):
     Path(folder.verify_table).unlink(missing_ok=True)
     for report in Path(folder.report).glob("[0-9a-f]" * 16):
         remove_tree(report)
-    summaries = {path for shard in params.shards for path in (shard.marker, shard.summary)}
+    summaries = {path for shard in params.shards for path in shard.products}
     remove_files(Path(folder.summaries), keep=summaries)
-    sync_folder(folder.summaries)
+    sync(folder.summaries)
     remove_leftovers(Path(folder.multires), set().union(*map(served_names, params.shards)))
     remove_leftovers(Path(folder.segment_properties).parent, ())
     remove_markers(folder.blocks, "blocks.*.done")
     remove_files(Path(folder.label_maps), keep=set(params.label_map))
+    remove_files(Path(folder.measured_parts), keep=set(params.measured_blocks))
+    for path in Path(folder.work).glob("measured.*"):
+        if str(path) not in params.measured:
+            path.unlink()
+    remove_temporary(Path(folder.work), ("measured", "documents", "result"))
     if params.keep_fragments:
         remove_files(Path(folder.blocks), keep=set(params.containers))
     else:

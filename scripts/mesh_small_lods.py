@@ -10,4 +10,4 @@ from snakemesh.output.markers import discard_if_damaged
 params = snakemake.params
 with job_log(snakemake.log[0], "mesh_small_lods") as log, discard_if_damaged(params.level_markers):
     blocks = zip(params.jobs, map(Path, params.containers), strict=True)
-    log.facts.update(asdict(mesh_together(list(blocks))))
+    log.facts.update(asdict(mesh_together(list(blocks), snakemake.threads)))

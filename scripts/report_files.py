@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from snakemesh.drawing.bodies import meshes_of, with_most_lods
 from snakemesh.label_values import one_body
 from snakemesh.meshes.mesh_folder import open_meshes
 from snakemesh.output.atomic import replacing
 from snakemesh.output.job_log import job_log
-from snakemesh.report.bodies import meshes_of, with_most_lods
 from snakemesh.report.charts import costs_figure, detail_figure, errors_figure, sizes_figure
 from snakemesh.report.costs import as_rows, measured_costs
 from snakemesh.report.drawings import each_lod, scene, singles

@@ -1,13 +1,12 @@
-"""Rule shard: one shard and its summary, from its section of every container."""
+"""Rule shard: one shard and its summaries and pairs, from its section of every container."""
 
 from pathlib import Path
 
-import numpy as np
-
 from snakemesh.errors import DamagedError
-from snakemesh.multires.counts import label_counts, left_out, not_found
+from snakemesh.multires.contacts import pairs_that_touch
+from snakemesh.multires.counts import counts_and_contacts, left_out, not_found
 from snakemesh.multires.shard import write_shard, write_unsharded
-from snakemesh.output.atomic import replacing, sync_filesystem
+from snakemesh.output.atomic import sync_filesystem, write_array
 from snakemesh.output.job_log import job_log
 from snakemesh.output.markers import discard_if_damaged, read_marker
 from snakemesh.output.served_products import Shard
@@ -24,15 +23,21 @@ with job_log(snakemake.log[0], f"shard {name}") as log, discard_if_damaged([bloc
     Path(folder.multires).mkdir(parents=True, exist_ok=True)
     product.discard()
     shard = int(name, 16)
-    counts = label_counts(containers, shard)
+    counts, contacts = counts_and_contacts(containers, shard)
     arguments = (shard, containers, job.grid, job.sharding, counts, job.min_voxels)
     if job.sharded:
         written = write_shard(folder.shard(name), *arguments)
     else:
         written = write_unsharded(folder.multires, *arguments)
         sync_filesystem(folder.multires)
-    with replacing(product.summary) as temporary, open(temporary, "wb") as file:
-        np.save(file, written.summary)
+    pairs = pairs_that_touch(contacts, job.grid.origin_nm, job.voxel_nm)
+    found = {
+        product.summary: written.summary,
+        product.lod_summary: written.by_lod,
+        product.pairs: pairs,
+    }
+    for path, rows in found.items():
+        write_array(path, rows)
     names = written.lods.dtype.names
     lods = [dict(zip(names, sums, strict=True)) for sums in written.lods.tolist()]
     facts = {"left_out": left_out(counts, job.min_voxels), "lods": lods}

@@ -15,7 +15,8 @@ from snakemesh.output.served import differs
 from snakemesh.tables.segments import add_verdicts
 from snakemesh.verify.findings import merged_findings
 from snakemesh.verify.levels import check_levels
-from snakemesh.verify.properties import check_properties, check_segments
+from snakemesh.verify.measured import MeasureKeys, check_measures
+from snakemesh.verify.properties import check_lods, check_properties, check_segments
 from snakemesh.verify.table import check_manifolds, lines, verdicts, write_table
 from snakemesh.verify.voxel_pieces import pieces_of_volume
 
@@ -43,11 +44,15 @@ with job_log(snakemake.log[0], "verify_table") as log:
         failures.add("files", wrong)
         documents.discard()
     check_segments(Path(folder.segments), verdict.rows, params.grid, failures)
+    check_lods(Path(folder.lods), verdict.rows, verdict.lods, failures)
     check_properties(Path(folder.segment_properties), verdict.rows, params.max_properties, failures)
     check_manifolds(verdict.lods, failures)
+    keys = MeasureKeys(params.measures, params.contacts)
+    served = Path(folder.multires)
+    measured = check_measures(served, params.job, verdict.rows, keys, failures)
     levels = check_levels(params.levels, failures)
     # the run prints the table from the log
-    print("\n".join(lines(verdict, levels)))
+    print("\n".join(lines(verdict, levels, measured)))
     remove_markers(folder.work, "verify.*.done")
     facts = {"snakemesh": __version__}
     with replacing(folder.verify_table) as temporary:

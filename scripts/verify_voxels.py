@@ -5,7 +5,7 @@ The pieces of its labels are counted too.
 
 import numpy as np
 
-from snakemesh.output.atomic import replacing
+from snakemesh.output.atomic import replacing, write_array
 from snakemesh.output.job_log import job_log
 from snakemesh.verify.levels import LevelChecks
 from snakemesh.verify.voxel_pieces import VoxelPieces
@@ -17,8 +17,7 @@ with job_log(snakemake.log[0], f"verify_voxels {snakemake.wildcards.box}") as lo
     levels = LevelChecks(params.job)
     pieces = VoxelPieces(params.job)
     counts = count_box(params.job, begin, end, levels.add, pieces.add)
-    with replacing(snakemake.output.counts) as temporary, open(temporary, "wb") as file:
-        np.save(file, counts)
+    write_array(snakemake.output.counts, counts)
     with replacing(snakemake.output.levels) as temporary:
         levels.save(temporary)
     with replacing(snakemake.output.pieces) as temporary:

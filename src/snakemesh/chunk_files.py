@@ -63,13 +63,16 @@ class ChunkFiles:
         return self.name.format(i=index, b=begin, e=end)
 
     def stat(self, index: Index) -> os.stat_result | None:
-        """Size and date of the file of a chunk; None if it is not stored."""
+        """Size and date of the file of a chunk; None if it is not stored.
+
+        Raises UserError if it is a link to a missing file.
+        """
         names = other_names(self._name(index)) if self.is_compressed else [self._name(index)]
         for name in names:
             try:
                 return os.stat(f"{self.root}/{name}")
             except (FileNotFoundError, NotADirectoryError):
-                continue
+                refuse_dead_link(f"{self.root}/{name}")
         return None
 
     def indices_of(self, box: Box) -> Box:
@@ -81,10 +84,22 @@ class ChunkFiles:
         )
 
 
-def other_names(name: str) -> list[str]:
-    """The names that programs give the file of a precomputed chunk, where they do as they like.
+def refuse_dead_link(path: str) -> None:
+    """Raise UserError if a path is a link to a missing file: it would be read as background.
 
-    cloud-volume compresses it as a whole; neuroglancer-scripts puts it into folders too.
+    git-annex and DataLad keep files that are not fetched as such links.
+    """
+    if os.path.islink(path) and not os.path.exists(path):
+        raise UserError(
+            f"config key input_path: {path} is a link to a missing file, expected a chunk of the "
+            "volume; fetch its files (for example with `datalad get`), or correct the link"
+        )
+
+
+def other_names(name: str) -> list[str]:
+    """The names of the file of a precomputed chunk: that of the format, and those of programs.
+
+    cloud-volume compresses the file as a whole; neuroglancer-scripts puts it into folders too.
     """
     folders = name.replace("_", "/")
     return [f"{n}{suffix}" for n in (name, folders) for suffix in ("", *COMPRESSED_SUFFIXES)]
@@ -109,7 +124,7 @@ def chunk_files(
     try:
         if format == "precomputed":
             return _precomputed(path, document["scales"][scale or 0])
-        shape, chunk, fixed = _GRIDS[format](document)
+        shape, chunk, name = grid_of(format, document)
         if (ndim := len(shape)) < 3:
             return None
         axes = range(ndim - 3, ndim) if axes is None else axes
@@ -122,7 +137,7 @@ def chunk_files(
             root=path if zipped is None else zipped[0],
             shape=triple(shape[d] for d in axes),
             chunk=triple(chunk[d] for d in axes),
-            name=fixed(parts) if zipped is None else None,
+            name=name(parts) if zipped is None else None,
         )
     except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
         return None
@@ -230,11 +245,12 @@ def _n5(array: Mapping[str, Any]) -> Grid:
     return shape, chunk, lambda parts: "/".join(parts[::-1])
 
 
-_GRIDS: dict[str, Callable[[Mapping[str, Any]], Grid]] = {
-    "zarr2": _zarr2,
-    "zarr3": _zarr3,
-    "n5": _n5,
-}
+def grid_of(format: str, document: Mapping[str, Any]) -> Grid:
+    """The grid of an array that is not precomputed, from its document.
+
+    Raises LookupError, TypeError, ValueError, OverflowError or AttributeError if it is not valid.
+    """
+    return {"zarr2": _zarr2, "zarr3": _zarr3, "n5": _n5}[format](document)
 
 
 def _precomputed(path: str, scale: Mapping[str, Any]) -> ChunkFiles:

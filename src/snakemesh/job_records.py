@@ -16,7 +16,7 @@ from snakemesh.stored_array import StoredArray
 
 # Raise it with every change of the code that changes a byte of the levels or of the meshes: what an
 # older version has made is then made again.
-RESULTS_VERSION = 4
+RESULTS_VERSION = 5
 # The levels that a stage makes are at most this many times coarser than its base, on each axis.
 MAX_STAGE_FACTOR = 8
 
@@ -170,10 +170,10 @@ class OctreeGrid:
 
     origin_nm: the lower corner of cell (0, 0, 0), x y z. cell_nm: the size of a cell at LOD 0, x y
     z. lod_voxels: the size of a voxel of each LOD's level, in voxels of s0 (geometric means of the
-    axes). base_nm: what of `origin_nm` is the `transform` of the `info` document, and not in the
-    manifests, x y z. scale_nm: the `lod_scale_multiplier` of that document, the unit of the LOD
-    scales in the manifests; the plan has the size of a voxel of s0. Raises ValueError if the sizes
-    of voxels are not positive and strictly growing.
+    axes). base_nm: the part of `origin_nm` that is the `transform` of the `info` document, x y z;
+    manifests hold the rest. scale_nm: the `lod_scale_multiplier` of that document, the unit of the
+    LOD scales in the manifests; the plan has the size of a voxel of s0. Raises ValueError if the
+    sizes of voxels are not positive and strictly growing.
     """
 
     origin_nm: Nanometres
@@ -220,7 +220,8 @@ class MeshBlockJob:
     n_smoothing_iter: sweeps of smoothing. keep: fraction of the dense faces to
     keep, 0 to 1. max_error: how far simplification may move a surface, in voxels of the level (the
     geometric mean of the three axes). label_lists: which labels are meshed. watch, label_map: as
-    for a super-chunk.
+    for a super-chunk. contacts: whether the contacts of labels are looked for, or "background":
+    those of the background too.
     """
 
     lod: int
@@ -241,6 +242,7 @@ class MeshBlockJob:
     label_map: LabelMap | None = None
     finer: FinerBlocks | None = None
     voxels_of_s0: int = 0
+    contacts: bool | str = False
 
 
 @dataclass(frozen=True)
@@ -248,13 +250,14 @@ class ShardJob:
     """What all shard jobs have in common.
 
     sharded: write shard files, or else two files a label. min_voxels: labels of fewer voxels of s0
-    are left out.
+    are left out. voxel_nm: the size of a voxel of s0, x y z.
     """
 
     grid: OctreeGrid
     sharding: Sharding
     sharded: bool
     min_voxels: int
+    voxel_nm: Nanometres
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,18 @@ LABELS = LabelValues()
 def label_type(stored: str) -> str | None:
     """The type of the labels of an array of this type; None if its values cannot be labels.
 
-    stored: as numpy names it. Labels of signed integers keep that type: none is negative.
+    stored: as numpy names it, if it knows the type. Labels of signed integers keep that type: none
+    is negative.
     """
-    kind, size = np.dtype(stored).kind, np.dtype(stored).itemsize
-    if kind == "b":
+    try:
+        dtype = np.dtype(stored)
+    except TypeError:
+        return None
+    if dtype.kind == "b":
         return "uint8"
-    if kind == "f" and size <= 8:
-        return "uint64" if size == 8 else "uint32"
-    return np.dtype(stored).name if kind in "ui" else None
+    if dtype.kind == "f" and dtype.itemsize <= 8:
+        return "uint64" if dtype.itemsize == 8 else "uint32"
+    return dtype.name if dtype.kind in "ui" else None
 
 
 def as_labels(

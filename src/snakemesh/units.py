@@ -29,6 +29,16 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:,.3g} h"
 
 
+def sides(numbers: Iterable[int]) -> str:
+    """Numbers of voxels along axes: "64 x 64 x 32"."""
+    return " x ".join(map(str, numbers))
+
+
+def counted(n: int, what: str) -> str:
+    """A number of things: "1 job", "2,000 jobs"."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def rounded(numbers: Iterable[float]) -> list[float]:
     """Numbers with at most three decimals, as a message quotes them."""
     return [round(float(number), 3) for number in numbers]

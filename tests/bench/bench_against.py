@@ -86,7 +86,9 @@ class Clone:
         self.keep("dense blocks", float(self.output("-c", DENSE_BLOCKS, *dense)))
         empty = self.empty(JOBS_SIDE, "empty", "num_lods=1", "cell_size=64")
         plan = self.output("-m", "snakemake", "--cores", 1, "--dry-run", "--config", *empty)
-        n_jobs = int(re.findall(r"^total +(\d+)$", plan, re.MULTILINE)[0])
+        # as snakemesh says it, or Snakemake in older revisions
+        found = re.findall(r"^(?:Dry run: |total +)([\d,]+)", plan, re.MULTILINE)
+        n_jobs = int(found[0].replace(",", ""))
         planned = self.run(*empty, "--dry-run")
         self.keep("job", (self.run(*empty) - planned) / n_jobs)
         self.keep("planning", self.run(*self.empty(PLANNED_SIDE, "planned"), "--dry-run"))

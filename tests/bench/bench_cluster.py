@@ -49,6 +49,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILE = yaml.safe_load((REPOSITORY / "lsf" / "config.yaml").read_text())
 # of the seconds to start a job (bench_plan), those that a cluster job takes only once
 SNAKEMAKE_START_S = 1.5
+# what a job takes besides: Python and the libraries that it imports
+IMPORTS_S = 0.5
 # one `bsub` or `sbatch` with Snakemake's work for it; the pause of a slot between two jobs
 SUBMIT_S, DISPATCH_S = 0.2, 5.0
 LOOK_S, LONGEST_LOOK_S = 10.0, 180.0
@@ -103,7 +105,7 @@ def workflow_jobs(plan: Plan, rates: dict[str, float], spread: float, seed: int)
         work = estimates.job_work(plan, rule, wildcards)
         seconds = work.voxels / rates[kind] if kind in rates else work.seconds - estimates.START_S
         seconds *= rng.lognormvariate(-(spread**2) / 2, spread)
-        seconds += estimates.START_S - SNAKEMAKE_START_S
+        seconds += IMPORTS_S
         is_short = rule not in ("mesh_bundle", "shard") and work.seconds < SHORT_S
         group = {"pyramid_super_chunk": "pyramid_stage{stage}", "mesh_block": "mesh_lod{lod}"}
         name = group[rule].format(**wildcards) if is_short else None

@@ -1,9 +1,9 @@
 """Time and memory of the index job: made-up summaries of 10^7 labels in 1,024 shards.
 
-Measured on 2 cores that others used too: 15 CPU seconds (20 to 46 s on the clock) and a peak of 522
-MB; with a user's table of 100,000 rows 17 CPU seconds and 574 MB. The job asks for 1240 MB
-(`plan.resources.index_mem_mb`). segments.parquet has 907 MB, segment_properties/info 23 MB.
-10^6 labels of which all are listed take 1011 MB, where the job asks for 2200.
+Measured on 2 cores that others used too: 63 CPU seconds and a peak of 1815 MB, of which 45 s and
+all above 522 MB are for centroids. The job asks for 3240 MB (`cost.resources`).
+segments.parquet has 908 MB, segment_properties/info 21 MB, centroids 1921 MB.
+10^6 labels of which all are listed take 1011 MB without centroids.
 
 python tests/bench/bench_index.py [labels] [shards] [max_properties] [directory]
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from peak_memory import peak_mb
 from snakemesh.fragments.sharding import shard_of
 from snakemesh.job_records import Sharding
 from snakemesh.output.served import served_file
@@ -59,15 +60,13 @@ def write_table(path: Path, directory: Path) -> None:
         file.writelines(f"{i},body {i},axon,{i * 7},{i % 1000}.5\n" for i in labels.tolist())
 
 
-def peak_mb() -> int:
-    """Peak resident memory of this process, MB: getrusage would count that of its parent too."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) // 1024
-
-
 def index(directory: Path, max_properties: int | None, csv: str | None) -> None:
     """Do what scripts/multires_index.py does, in a process of its own, and print what it takes."""
+    from snakemesh.cost.resources import MOST_POINTS
     from snakemesh.multires.documents import segment_properties, write_json
+    from snakemesh.overview.annotations import write_annotations
+    from snakemesh.overview.points import read_points
+    from snakemesh.segment_colours import segment_colours
     from snakemesh.tables.properties import NO_PROPERTIES, read_properties
     from snakemesh.tables.segments import index_segments
     from snakemesh.tables.summaries import checked_summary
@@ -75,19 +74,25 @@ def index(directory: Path, max_properties: int | None, csv: str | None) -> None:
     start = time.perf_counter()
     table = NO_PROPERTIES if csv is None else read_properties(csv)
     records = json.loads((directory / "records.json").read_text())
-    summaries = [checked_summary(path, record) for path, record in records.items()]
+    summaries = [checked_summary(path, record, SUMMARY) for path, record in records.items()]
     checked = time.perf_counter() - start
     path, info = directory / "segments.parquet", directory / "info"
     seen = index_segments(path, summaries, table, max_properties)
     merged = time.perf_counter() - start
     write_json(info, segment_properties(seen.listed, seen.count, table))
+    listed = time.perf_counter() - start
+    points = read_points(path, table, (0, 0, 0), segment_colours, MOST_POINTS)
+    write_annotations(directory / "centroids", points)
+    centroids = sum(p.stat().st_size for p in (directory / "centroids").rglob("*.shard"))
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(
         f"{seen.count:,} labels in {len(summaries):,} shards, {len(seen.listed):,} listed: "
         f"{time.perf_counter() - start:.1f} s (checked after {checked:.1f}, table after "
-        f"{merged:.1f}), {used.ru_utime + used.ru_stime:.1f} CPU s, peak "
-        f"{peak_mb()} MB; segments.parquet {path.stat().st_size / 1e6:.0f} MB, "
-        f"segment_properties/info {info.stat().st_size / 1e6:.1f} MB"
+        f"{merged:.1f}, properties after {listed:.1f}), "
+        f"{used.ru_utime + used.ru_stime:.1f} CPU s, peak {peak_mb():.0f} MB; "
+        f"segments.parquet {path.stat().st_size / 1e6:.0f} MB, "
+        f"segment_properties/info {info.stat().st_size / 1e6:.1f} MB, "
+        f"centroids {centroids / 1e6:.0f} MB"
     )
 
 

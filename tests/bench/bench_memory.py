@@ -14,7 +14,6 @@ import importlib
 import json
 import os
 import pickle
-import re
 import subprocess
 import sys
 import tempfile
@@ -25,8 +24,9 @@ import numpy as np
 import worldarray as wa
 
 from mesh_memory import DRAWN, bench_meshing, drawn
+from peak_memory import peak_mb
 from snakemesh.config.configuration import read_settings
-from snakemesh.cost.resources import pyramid_mem_mb
+from snakemesh.cost.resources import resources_of
 from snakemesh.output import remove
 from snakemesh.plan.jobs import super_chunk_job
 from snakemesh.plan.levels_group import pyramid_group
@@ -87,9 +87,7 @@ def run_job() -> None:
     called = getattr(importlib.import_module(module), function)
     started = time.perf_counter()
     called(*arguments)
-    status = Path("/proc/self/status").read_text()
-    peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024 / 1e6
-    print(json.dumps({"peak": peak, "seconds": time.perf_counter() - started}))
+    print(json.dumps({"peak": peak_mb(), "seconds": time.perf_counter() - started}))
 
 
 def bench_memory(size: int) -> None:
@@ -108,10 +106,11 @@ def bench_memory(size: int) -> None:
         with tempfile.TemporaryDirectory() as name:
             plan = plan_of(Path(name), shape, chunks, dtype)
             found = first_super_chunk(plan)
-        asked, peak = pyramid_mem_mb(plan), found["peak"] + SNAKEMAKE_MB
+        wanted = resources_of(plan, "pyramid_super_chunk").mem_mb
+        peak = found["peak"] + SNAKEMAKE_MB
         print(
-            f"{shape} {dtype} in {chunks}: asked {asked}, took {peak:.0f}, {asked / peak:.2f}; "
-            f"{asked / found['peak']:.2f} of the job's process alone"
+            f"{shape} {dtype} in {chunks}: asked {wanted}, took {peak:.0f}, {wanted / peak:.2f}; "
+            f"{wanted / found['peak']:.2f} of the job's process alone"
         )
 
 

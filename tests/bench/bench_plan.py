@@ -29,7 +29,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
-from running import command, copy_repository
+from by_hand import json_file, ome_group, scale, translation, zarr2_document
+from running import command, copy_repository, jobs_in
 
 VOXEL_NM, CHUNK, DTYPE = 8, 128, "<u8"
 MAX_JOBS = (5000, 10_000, 20_000, 40_000)
@@ -52,31 +53,10 @@ class Run:
 
 def write_volume(group: Path, side: int) -> None:
     """Write an OME-NGFF group that has metadata documents but no chunks."""
-    placement = [
-        {"type": "scale", "scale": [VOXEL_NM] * 3},
-        {"type": "translation", "translation": [VOXEL_NM / 2] * 3},
-    ]
-    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
-    datasets = [{"path": "s0", "coordinateTransformations": placement}]
-    array = {
-        "zarr_format": 2,
-        "shape": [side] * 3,
-        "chunks": [CHUNK] * 3,
-        "dtype": DTYPE,
-        "compressor": {"id": "zstd", "level": 3},
-        "fill_value": 0,
-        "order": "C",
-        "filters": None,
-        "dimension_separator": "/",
-    }
-    documents = {
-        ".zgroup": {"zarr_format": 2},
-        ".zattrs": {"multiscales": [{"version": "0.4", "axes": axes, "datasets": datasets}]},
-        "s0/.zarray": array,
-    }
-    (group / "s0").mkdir(parents=True)
-    for name, document in documents.items():
-        (group / name).write_text(json.dumps(document))
+    ome_group(group, {"s0": [scale(*[VOXEL_NM] * 3), translation(*[VOXEL_NM / 2] * 3)]})
+    compressor = {"id": "zstd", "level": 3}
+    changes = {"compressor": compressor, "dimension_separator": "/"}
+    json_file(group / "s0" / ".zarray", zarr2_document([side] * 3, [CHUNK] * 3, DTYPE, **changes))
 
 
 class Bench:
@@ -124,8 +104,7 @@ class Bench:
     def dry_run(self, side: int, **more: int) -> tuple[Run, dict[str, int]]:
         """A dry run, and its number of jobs per rule."""
         run = self.start(command(self.config(side, "planned", **more), "--dry-run"))
-        table = run.text.split("Job stats:")[-1].split("Reasons:")[0]
-        return run, {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+        return run, jobs_in(run.text)
 
     def submissions(self, side: int, *arguments: str) -> list[dict]:
         """What the driver would have submitted, in order, with seconds since the start."""
@@ -172,7 +151,7 @@ class Bench:
 
 def row(what: str, run: Run, jobs: dict[str, int]) -> str:
     """One line about a dry run."""
-    n = jobs.pop("total")
+    n = sum(jobs.values())
     counts = ", ".join(f"{rule} {count:,}" for rule, count in jobs.items() if count > 1)
     return (
         f"{what:>9} {run.seconds:6.1f} s, CPU {run.cpu:5.1f} s, {run.peak_mb:5.0f} MB, "

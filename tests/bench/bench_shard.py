@@ -3,7 +3,6 @@
 python tests/bench/bench_shard.py [labels] [directory]
 """
 
-import resource
 import sys
 import tempfile
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from peak_memory import peak_mb
 from snakemesh.fragments.container import FRAGMENT, write_container
 from snakemesh.fragments.container_table import Origin
 from snakemesh.job_records import OctreeGrid, Sharding
@@ -50,11 +50,6 @@ def write_containers(directory: Path, labels: int) -> list[str]:
                 paths[-1], lod, records[part], blobs, SHARDING, Origin(bytes(16), bytes(16))
             )
     return paths
-
-
-def peak_mb() -> float:
-    """Peak resident memory of this process so far, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ processor time, the best of REPEATS.
 """
 
 import argparse
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import worldarray as wa
 
 from bench_vote import voronoi_tile
+from peak_memory import peak_mb
 from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.net import label_nets
 from snakemesh.mesh.smoothing import smooth
@@ -34,12 +34,6 @@ def best(run: Callable, *args) -> float:
         run(*args)
         seconds.append(time.process_time() - started)
     return min(seconds)
-
-
-def peak_mb() -> float:
-    """Peak resident memory of this process in MB since `forget_peak`."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024 / 1e6
 
 
 def forget_peak() -> float:

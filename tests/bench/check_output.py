@@ -20,8 +20,9 @@ import zarr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
-from snakemesh.verify.checks import edge_counts, problems, to_nm, volume_and_centroid, welded
+from snakemesh.verify.checks import edges_of, problems, to_nm, volume_and_centroid, welded
 from snakemesh.verify.reader import STEPS, Mesh, read_entries, read_mesh
+from snakemesh.verify.voxels import count_piece, summed
 
 # Labels with this many voxels or more are large enough to compare their volume at every LOD.
 LARGE = 2000
@@ -94,7 +95,8 @@ def measure(mesh: Mesh, bodies: Bodies, row: int | None, found: Found) -> None:
     found.rules.update(problems(mesh))
     for lod in range(mesh.num_lods):
         vertices, faces = welded(mesh, lod)
-        opened, crowded = edge_counts(faces)
+        edges = edges_of(faces)
+        opened, crowded = len(edges.open), edges.crowded
         found.open_edges[lod] += opened
         found.crowded_edges[lod] += crowded
         found.manifold[lod] += not opened and not crowded
@@ -207,38 +209,14 @@ def read_bodies(path: Path) -> Bodies:
     """Voxels and centroid of every label, placed by the group's metadata. Reads in slabs."""
     array = zarr.open_array(path, mode="r")
     voxel_nm, centre_nm = read_placement(path)
-    totals: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(4))
     depth = array.chunks[0]
-    for z in range(0, array.shape[0], depth):
-        labels, sums = slab_sums(array[z : z + depth], z)
-        for label, row in zip(labels.tolist(), sums, strict=True):
-            totals[label] += row
-    totals.pop(0, None)
-    labels = np.array(sorted(totals), np.uint64)
-    sums = np.array([totals[label] for label in labels.tolist()])
-    mean_index = sums[:, 1:] / sums[:, :1]
-    centroids = centre_nm + mean_index * voxel_nm
+    slabs = range(0, array.shape[0], depth)
+    counts = [count_piece(array[z : z + depth], (z, 0, 0), array.shape) for z in slabs]
+    found = summed(np.concatenate(counts))
+    centres = found["centre"] / found["voxels"][:, None]  # from the corner of the volume
     size_nm = np.array(array.shape[::-1]) * voxel_nm
-    return Bodies(labels, sums[:, 0], centroids, voxel_nm, size_nm)
-
-
-def slab_sums(voxels: np.ndarray, first_z: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (n,) of a slab, and per label the sums (n, 4) of 1, x, y and z over its voxels.
-
-    voxels: z y x. They are counted run by run along x.
-    """
-    flat = voxels.reshape(-1)
-    _, ny, nx = voxels.shape
-    is_start = np.empty(len(flat), bool)
-    is_start[1:] = flat[1:] != flat[:-1]
-    is_start[::nx] = True
-    start = np.flatnonzero(is_start)
-    length = np.diff(start, append=len(flat))
-    x = start % nx + (length - 1) / 2
-    labels, row = np.unique(flat[start], return_inverse=True)
-    positions = (np.ones(len(start)), x, start // nx % ny, start // (nx * ny) + first_z)
-    sums = [np.bincount(row, weights=length * p, minlength=len(labels)) for p in positions]
-    return labels, np.stack(sums, axis=1)
+    centroids = centre_nm + (centres - 0.5) * voxel_nm
+    return Bodies(found["label"], found["voxels"], centroids, voxel_nm, size_nm)
 
 
 def read_placement(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -4,14 +4,14 @@ Positions are x y z, in the units of `known_bodies`.
 """
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import trimesh
-from numba import njit
 
 from known_bodies import Distance, true_normals, true_points
 from snakemesh.verify.checks import volume_and_centroid
+from snakemesh.verify.components import components
+from snakemesh.verify.pieces import groups
 from surface_distance import distances
 
 SAMPLES, TRUE_SAMPLES = 100_000, 5_000
@@ -154,49 +154,12 @@ def missed(label: Seen) -> np.ndarray:
 def pieces(faces: np.ndarray) -> int:
     """Number of pieces of a surface that share no vertex. faces: (m, 3), rows of vertices."""
     begin, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
-    return len(np.unique(begin)) - joins(begin, end, int(faces.max(initial=-1)) + 1)
+    return len(np.unique(groups(int(faces.max(initial=-1)) + 1, begin, end)[begin]))
 
 
 def voxel_pieces(labels: np.ndarray) -> int:
-    """Number of pieces of all labels, in which voxels hang together where they have a face or an
-    edge in common. labels: any order of the axes, background 0.
-    """
-    rows = np.arange(labels.size).reshape(labels.shape)
-    total = np.count_nonzero(labels)
-    begin, end = [], []
-    # one of each two opposite steps over a face or an edge
-    for step in product((-1, 0, 1), repeat=3):
-        if step > (0, 0, 0) and np.count_nonzero(step) < 3:
-            sides = [
-                slice(max(-s, 0), n - max(s, 0)) for s, n in zip(step, labels.shape, strict=True)
-            ]
-            beyond = [
-                slice(max(s, 0), n - max(-s, 0)) for s, n in zip(step, labels.shape, strict=True)
-            ]
-            low, high = tuple(sides), tuple(beyond)
-            same = (labels[low] == labels[high]) & (labels[low] > 0)
-            begin.append(rows[low][same])
-            end.append(rows[high][same])
-    return int(total - joins(np.concatenate(begin), np.concatenate(end), labels.size))
-
-
-@njit
-def joins(begin, end, n):
-    """How many of the links begin-end, rows of n things, join two pieces into one (union-find)."""
-    parent = np.arange(n)
-    found = 0
-    for i in range(len(begin)):
-        a, b = begin[i], end[i]
-        while parent[a] != a:
-            parent[a] = parent[parent[a]]
-            a = parent[a]
-        while parent[b] != b:
-            parent[b] = parent[parent[b]]
-            b = parent[b]
-        if a != b:
-            parent[max(a, b)] = min(a, b)
-            found += 1
-    return found
+    """Number of pieces of all labels, z y x, in which voxels have a face or an edge in common."""
+    return len(components(labels, 2)[1]) - 1
 
 
 def is_watertight(surface: Surface) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import tensorstore as ts
 
+from by_hand import ome_group, scale, space, translation
+
 Triple = tuple[float, float, float]
 
 
@@ -42,30 +44,15 @@ def write_zarr(
     leading: names of axes of length 1 before z y x. unit: name of the length unit, and how many nm
     it is. sharded: write shards of 2 chunks along each axis. Returns the path.
     """
-    datasets = []
+    datasets, n = {}, len(leading)
     for k, level in enumerate(levels):
-        write_array(path / f"s{k}", level, version, len(leading), sharded)
-        transforms = [
-            {"type": kind, type_key: [rest] * len(leading) + [v / unit[1] for v in values]}
-            for kind, type_key, rest, values in (
-                ("scale", "scale", 1.0, level.voxel_nm),
-                ("translation", "translation", 0.0, level.centre_nm),
-            )
-        ]
-        datasets.append({"path": f"s{k}", "coordinateTransformations": transforms})
-    kinds = {"t": "time", "c": "channel"}
-    axes = [{"name": name, "type": kinds[name]} for name in leading]
-    axes += [{"name": name, "type": "space", "unit": unit[0]} for name in "zyx"]
-    scales = [{"name": "labels", "axes": axes, "datasets": datasets}]
-    if version == 2:
-        scales[0]["version"] = "0.4"
-        _write_json(path / ".zgroup", {"zarr_format": 2})
-        _write_json(path / ".zattrs", {"multiscales": scales})
-    else:
-        attributes = {"ome": {"version": "0.5", "multiscales": scales}}
-        group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-        _write_json(path / "zarr.json", group)
-    return str(path)
+        write_array(path / f"s{k}", level, version, n, sharded)
+        sizes, centre = (
+            [value / unit[1] for value in values] for values in (level.voxel_nm, level.centre_nm)
+        )
+        datasets[f"s{k}"] = [scale(*[1.0] * n, *sizes), translation(*[0.0] * n, *centre)]
+    axes = space(f"{leading}zyx", unit[0])
+    return ome_group(path, datasets, axes, "0.4" if version == 2 else "0.5", name="labels")
 
 
 def write_array(
@@ -106,7 +93,8 @@ def write_n5(path: Path, levels: Sequence[Placed]) -> str:
         document = path / f"s{k}" / "attributes.json"
         placed = {"resolution": level.voxel_nm[::-1], "offset": level.corner_nm[::-1]}
         known = json.loads(document.read_text())
-        _write_json(document, known | placed | {"units": ["nm"] * 3, "axes": ["x", "y", "z"]})
+        units = {"units": ["nm"] * 3, "axes": ["x", "y", "z"]}
+        document.write_text(json.dumps(known | placed | units))
     return str(path)
 
 
@@ -189,7 +177,3 @@ def voted(labels: np.ndarray, factor: tuple[int, int, int]) -> np.ndarray:
 def _write(driver: str, path: Path, labels: np.ndarray, metadata: dict) -> None:
     spec = {"driver": driver, "kvstore": {"driver": "file", "path": str(path)}}
     ts.open({**spec, "metadata": metadata}, create=True).result().write(labels).result()
-
-
-def _write_json(path: Path, document: dict) -> None:
-    path.write_text(json.dumps(document))

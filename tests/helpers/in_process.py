@@ -10,7 +10,7 @@ from snakemesh.boxes import Index, indices
 from snakemesh.config.configuration import read_settings
 from snakemesh.label_list import LabelLists
 from snakemesh.mesh.block import make_block
-from snakemesh.multires.counts import label_counts
+from snakemesh.multires.counts import counts_and_contacts
 from snakemesh.multires.documents import multires_info, segment_properties, write_json
 from snakemesh.multires.shard import write_shard
 from snakemesh.output.folder import shard_name
@@ -24,6 +24,8 @@ from snakemesh.source.open_array import open_stored
 from snakemesh.survey.good_levels import unfit_levels
 from snakemesh.survey.inputs import source_levels
 from snakemesh.survey.label_lists import label_files, read_lists, write_lists
+from snakemesh.tables.properties import NO_PROPERTIES
+from snakemesh.tables.segments import write_segments
 
 
 def planned(config: dict) -> Plan:
@@ -71,7 +73,7 @@ def mesh(plan: Plan) -> Path:
     for number in range(plan.sharding.num_shards):
         path = multires / f"{shard_name(number, plan.sharding)}.shard"
         path.parent.mkdir(parents=True, exist_ok=True)
-        counts = label_counts(containers, number)
+        counts = counts_and_contacts(containers, number)[0]
         arguments = (plan.grid, plan.sharding, counts, plan.settings.min_voxels)
         with small_lods():
             summaries.append(write_shard(path, number, containers, *arguments).summary)
@@ -79,6 +81,7 @@ def mesh(plan: Plan) -> Path:
     write_json(multires / "segment_properties" / "info", segment_properties(rows, len(rows)))
     info = multires_info(plan.sharding, plan.grid.scale_nm, plan.grid.base_nm)
     write_json(multires / "info", info)
+    write_segments(multires / "segments.parquet", [rows] if len(rows) else [], NO_PROPERTIES)
     return multires
 
 

@@ -106,6 +106,15 @@ def padded(labels, factor):
     return mode(np.pad(labels, ends), factor)
 
 
+def binary(labels, factor):
+    return of_each_cube(labels, factor, lambda cube: 2 * np.count_nonzero(cube) > cube.size)
+
+
+# The methods of `downsample`, from their definitions.
+BY_METHOD = {
+    **{"mode": mode, "mode_suppress_zero": mode_suppress_zero},
+    **{"binary": binary, "nearest": first},
+}
 GOOD = [
     *(mode, mode_of_larger, mode_suppress_zero, mode_of_modes, padded),
     *(first, middle, last, by_centre, anyone),

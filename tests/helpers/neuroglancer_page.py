@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from snakemesh.verify.reader import Entry
-from snakemesh.view.server import Find, Server, located
+from snakemesh.view.server import GIVEN_UP, Find, Server, located
 
 neuroglancer = pytest.importorskip("neuroglancer", reason="NOT TESTED: neuroglancer is missing")
 webdriver = pytest.importorskip("selenium.webdriver", reason="NOT TESTED: selenium is missing")
@@ -31,7 +31,7 @@ needed = pytest.mark.skipif(
     not (BROWSER and DRIVER), reason="NOT TESTED: chromium or chromedriver is missing"
 )
 
-PATIENCE = 120  # seconds for one picture, on the slowest machine
+PATIENCE = 300  # seconds for one picture, on the slowest machine
 
 
 class Request(NamedTuple):
@@ -62,8 +62,13 @@ def serving(found: dict[str, Path] | Find) -> Iterator[Serving]:
 
 
 def not_found(server: Serving) -> set[str]:
-    """Names of the files that were asked for and do not exist."""
-    return {Path(path).name for path, _, status in server.asked if status >= 400}
+    """Names of the files that were asked for in vain."""
+    return {Path(path).name for path, _, status in answered(server) if status >= 400}
+
+
+def answered(server: Serving) -> list[Request]:
+    """The requests so far, without those that a busy browser has taken back and sends again."""
+    return [request for request in server.asked if request.status != GIVEN_UP]
 
 
 def fetched_lods(entry: Entry, asked: Iterable[Request]) -> set[int]:
@@ -102,6 +107,7 @@ def chromium(profile: Path) -> Iterator:
         options.add_argument(argument)
     service = webdriver.chrome.service.Service(DRIVER, log_output=os.devnull)
     driver = webdriver.Chrome(options=options, service=service)
+    driver.set_script_timeout(PATIENCE)
     try:
         yield driver
     finally:
@@ -129,9 +135,9 @@ const same = window.lastPicture === url;
 window.lastPicture = url;
 return same && viewer.isReady() ? url.split(',')[1] : null;
 """
-# Where the one panel is in the picture: top, left, height, width.
+# Where a panel is in the picture: top, left, height, width.
 PANEL = """
-const [panel] = viewer.display.panels;
+const panel = [...viewer.display.panels][arguments[0]];
 const view = panel.renderViewport;
 return [panel.canvasRelativeClippedTop, panel.canvasRelativeClippedLeft,
         view.logicalHeight, view.logicalWidth];
@@ -150,9 +156,9 @@ def drawn(browser, **changes) -> np.ndarray:
     return np.asarray(image)[..., :3].astype(int)
 
 
-def panel(browser) -> tuple[slice, slice]:
-    """Which rows and columns of a picture are the one panel of the viewer."""
-    top, left, height, width = browser.execute_script(PANEL)
+def panel(browser, index: int = 0) -> tuple[slice, slice]:
+    """Which rows and columns of a picture are a panel of the viewer."""
+    top, left, height, width = browser.execute_script(PANEL, index)
     return slice(top, top + height), slice(left, left + width)
 
 

@@ -69,6 +69,9 @@ def placement(
     matrix, has_scale = composed(transformations, len(axes))
     if not has_scale:
         raise Refusal("nothing says how large a voxel is")
+    units = {axes[i].get("unit") for i in order}
+    if None in units and units - {None, "nanometer"}:
+        raise Refusal("some axes have a unit, and some have none")
     sizes, centres = [], []
     for i in order:
         unit = axes[i].get("unit")

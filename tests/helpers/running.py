@@ -9,15 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from holding import Hold
 from snakemake_server import run_snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILES = ("profiles", "lsf", "slurm", "sge", "pbs", "htcondor")
 FOLDERS = ("rules", "scripts", "src", "report", "config", "envs", ".test/config")
 PARTS = ("Snakefile", *FOLDERS, *PROFILES)
+PATIENCE_S = 600  # for what must happen while a run goes on, on the slowest machine
 # These settings give few jobs, but still cut the test volume along two axes and into two
 # super-chunks. They keep enough faces for small bodies to have every LOD.
 SMALL = {"cell_size": 64, "num_lods": 3, "target_reduction": 0.5, "decimation_factor": 4}
@@ -56,10 +59,24 @@ def run(
     return run_snakemake(line[3:], repository)  # without `python -m snakemake`
 
 
+def succeeds(repository: Path, config: dict, *arguments: str, cores: int = 2) -> str:
+    """Run the workflow, which must succeed. Returns what it prints."""
+    done = run(repository, config, *arguments, cores=cores)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def fails(repository: Path, config: dict, *arguments: str) -> str:
+    """Run the workflow, which must fail without a traceback. Returns what it prints."""
+    done = run(repository, config, *arguments)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "Traceback" not in said, said
+    return said
+
+
 def finish(repository: Path, config: dict, cores: int = 2) -> Path:
     """Run the workflow, which must succeed. Returns the `multires` folder."""
-    done = run(repository, config, cores=cores)
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeds(repository, config, cores=cores)
     return Path(config["output_directory"]) / "multires"
 
 
@@ -69,7 +86,7 @@ def planned(repository: Path, config: dict, *arguments: str) -> dict[str, int]:
 
 
 def dry_run(repository: Path, config: dict, *arguments: str) -> str:
-    """What a dry run says: its jobs, and then the plan."""
+    """What a dry run says: the plan, and then the number of its jobs."""
     done = run(repository, config, "--dry-run", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -79,37 +96,65 @@ def jobs_in(said: str) -> dict[str, int]:
     """Number of jobs per rule in what a dry run says, without the target `all`."""
     if "Nothing to be done" in said:
         return {}
-    table = said.split("Job stats:")[-1].split("total")[0]
-    counts = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+    (line,) = re.findall(r"^Dry run: [\d,]+ jobs? would run \((.*)\)", said, re.MULTILINE)
+    counts = {rule: int(n.replace(",", "")) for n, rule in re.findall(r"(\d[\d,]*) (\w+)", line)}
     counts.pop("all", None)
     return counts
 
 
+def begin(
+    repository: Path, config: dict, environment: Mapping[str, str], *arguments, cores=2, before=()
+) -> subprocess.Popen[str]:
+    """A run that has started; what it prints and its errors are in its stdout.
+
+    before: a command that starts the run's. The rest as for `command`.
+    """
+    return subprocess.Popen(
+        [*before, *command(config, *arguments, cores=cores)],
+        cwd=repository,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def kill_when(
-    repository: Path, config: dict, moment: Callable[[], bool], whole_group: bool
+    repository: Path,
+    config: dict,
+    moment: Callable[[], bool],
+    whole_group: bool,
+    held: str | None = r"/multires/\w+\.shard$",
+    free: int = 0,
 ) -> None:
     """Start a run and kill it as soon as `moment()` is true.
 
     whole_group: kill all its processes; otherwise only Snakemake's own. SIGKILL gives them no
-    chance to tidy up, as when a machine dies or a scheduler loses patience.
+    chance to tidy up, as when a machine dies or a scheduler loses patience. held, free: how far the
+    run can come until then (see Hold), or it might be over before it is killed.
     """
-    process = subprocess.Popen(
-        command(config),
-        cwd=repository,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        while not moment():
-            assert process.poll() is None, "the run ended before it could be killed"
-            time.sleep(0.02)
-    finally:
-        if whole_group:
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
+    end = time.monotonic() + PATIENCE_S
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        Hold(Path(folder), held, free)
+        process = subprocess.Popen(
+            command(config),
+            cwd=repository,
+            env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}src"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            while not moment():
+                assert process.poll() is None, "the run ended before it could be killed"
+                assert time.monotonic() < end, "the run has not come to where it is to be killed"
+                time.sleep(0.02)
+        finally:
+            if whole_group:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+            process.wait()
 
 
 def meshes(multires: Path) -> dict[str, str]:

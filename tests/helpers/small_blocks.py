@@ -41,7 +41,7 @@ def copy_with_small_blocks(target: Path) -> Path:
 def copy_with_bundles(target: Path) -> Path:
     """`copy_with_small_blocks`, in which shards are made from bundles of up to three blocks."""
     copy = copy_with_small_blocks(target)
-    module = copy / "src" / "snakemesh" / "plan" / "bundles.py"
+    module = copy / "src" / "snakemesh" / "plan" / "blocks.py"
     text = module.read_text()
     for constant, small in (("MAX_SECTIONS = 1 << 22", "0"), ("BUNDLED_SECTIONS = 1 << 18", "2")):
         assert constant in text

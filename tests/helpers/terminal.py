@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -41,6 +42,12 @@ class Terminal:
             return ""
 
 
+def _begin_as_from_a_shell() -> None:
+    """Let the terminal be that of this process, and Ctrl-C end it, also if tests run behind `&`."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run_on_terminal(
     line: Sequence[str | Path],
     folder: Path,
@@ -61,7 +68,7 @@ def run_on_terminal(
         stdout=terminal.end,
         stderr=terminal.end,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=_begin_as_from_a_shell,
     )
     terminal.close_end()
     text, is_pressed = "", False

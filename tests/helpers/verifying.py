@@ -12,6 +12,7 @@ from snakemesh.survey.label_lists import read_lists
 from snakemesh.verify.findings import merged_findings, save_findings
 from snakemesh.verify.labels import by_reason, reasons
 from snakemesh.verify.levels import LevelChecks, check_levels
+from snakemesh.verify.measured import MeasureKeys, check_measures
 from snakemesh.verify.properties import check_properties, check_segments
 from snakemesh.verify.shard import verify_shard
 from snakemesh.verify.table import Verdict, check_manifolds
@@ -49,4 +50,7 @@ def verdict(config: dict, multires: Path) -> Verdict:
     properties = multires / "segment_properties" / "info"
     check_properties(properties, merged.rows, plan.settings.max_properties, merged.failures)
     check_manifolds(merged.lods, merged.failures)
+    keys, has_contacts = plan.settings, (multires / "contacts.parquet").exists()
+    measure_keys = MeasureKeys(keys.measures, has_contacts and keys.contacts)
+    check_measures(multires, job, merged.rows, measure_keys, merged.failures)
     return merged

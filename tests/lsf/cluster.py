@@ -253,7 +253,12 @@ class Cluster:
 
     def _start(self, job: Job, host: str) -> None:
         script, output = self._files(job)
-        script.write_text(f"#!/bin/sh\n{job.asked.command}\n")
+        stalled = [name for name in self._stalled_at_start if job.name.startswith(name)]
+        for name in stalled:
+            self._stalled_at_start.remove(name)
+        # stopped from outside, it could have started another process before
+        first = "kill -STOP $$\n" if stalled else ""
+        script.write_text(f"#!/bin/sh\n{first}{job.asked.command}\n")
         own = {"LSB_JOBID": str(job.id), "LSB_JOBNAME": job.name, "LSB_HOSTS": host}
         with open(output, "wb") as file:
             job.process = subprocess.Popen(
@@ -265,9 +270,6 @@ class Cluster:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        for name in filter(job.name.startswith, list(self._stalled_at_start)):
-            self._stalled_at_start.remove(name)
-            self.stall(job)
         job.status, job.host, job.started = "RUN", host, time.time()
         records.log_start(self.folder, job)
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import termios
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import trimesh
+from neuroglancer.segment_colors import hex_string_from_segment_id
 
-import in_process
-from formats import Placed, write_zarr
 from object_store import object_store, upload
 from small_blocks import small_lods
+from small_output import CORNER_NM, small_run
+from small_output import ODD_LABELS as LABELS
 from snakemesh.cli.program import main
-from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info, write_json
 from snakemesh.multires.shard import write_unsharded
 from snakemesh.tables.properties import NO_PROPERTIES
@@ -31,17 +31,10 @@ from snakemesh.tables.segments import write_segments
 from snakemesh.verify.checks import to_nm, welded
 from snakemesh.verify.reader import read_entries, read_mesh
 from snakemesh.view.server import Server, located
-from surfaces import voronoi
+from vtk_polydata import read_polydata
 
-VOXEL_NM = (20, 8, 8)
-CORNER_NM = (1000, 2000, 3000)
-LABELS = voronoi((40, 70, 60), 24, 3, VOXEL_NM).astype(np.uint64)
-LABELS[LABELS == 3] = 2**63 + 3
-LABELS[5, 5, 5] = 999  # of one voxel: it has only LOD 0
-SHARDING = Sharding(shard_bits=2, minishard_bits=1)
-RUN = {"cell_size": 32, "num_lods": 3, "target_reduction": 0.5, "decimation_factor": 4}
 # The formats, and how near a volume stays: positions are float32 in the last two.
-FORMATS = {"ply": 1e-6, "obj": 1e-6, "stl": 1e-4, "glb": 1e-4}
+FORMATS = {"ply": 1e-6, "obj": 1e-6, "vtp": 1e-6, "stl": 1e-4, "glb": 1e-4}
 
 
 @dataclass(frozen=True)
@@ -57,29 +50,25 @@ class Outputs:
 def outputs(tmp_path_factory):
     """They have what a finished run has: also the table of all segments and the run's document."""
     root = tmp_path_factory.mktemp("outputs")
-    volume = Placed(LABELS, VOXEL_NM, CORNER_NM, (32, 32, 32))
-    path = write_zarr(root / "volume.zarr", [volume])
-    config = {"input_path": path, "output_directory": str(root / "sharded"), **RUN}
-    plan = replace(in_process.planned(config), sharding=SHARDING)
-    in_process.build_pyramid(plan)
-    sharded, unsharded = in_process.mesh(plan), root / "unsharded" / "multires"
+    plan, sharded = small_run(root, LABELS, CORNER_NM)
+    unsharded = root / "unsharded" / "multires"
     unsharded.mkdir(parents=True)
-    containers = [str(path) for path in (root / "sharded" / "work").glob("lod*")]
+    containers = [str(path) for path in (root / "out" / "work").glob("lod*")]
     with small_lods():
         summaries = [
-            write_unsharded(unsharded, shard, containers, plan.grid, SHARDING).summary
-            for shard in range(SHARDING.num_shards)
+            write_unsharded(unsharded, shard, containers, plan.grid, plan.sharding).summary
+            for shard in range(plan.sharding.num_shards)
         ]
     rows = np.sort(np.concatenate(summaries), order="label")
     info = multires_info(None, plan.grid.scale_nm, plan.grid.base_nm)
     write_json(unsharded / "info", info)
+    write_segments(unsharded / "segments.parquet", [rows], NO_PROPERTIES)
     for folder in (sharded, unsharded):
-        write_segments(folder / "segments.parquet", [rows], NO_PROPERTIES)
         (folder / "snakemesh.json").write_text("{}")
     table = pq.read_table(sharded / "segments.parquet").to_pydict()
     assert sorted(table["label"]) == np.unique(LABELS)[1:].tolist()
     volumes = dict(zip(table["label"], table["volume"], strict=True))
-    return Outputs(root / "sharded", root / "unsharded", volumes)
+    return Outputs(root / "out", root / "unsharded", volumes)
 
 
 def run(*arguments) -> None:
@@ -101,8 +90,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def opened(path: Path) -> trimesh.Trimesh:
-    """A file as trimesh opens it by default, which joins vertices in one place."""
-    return trimesh.load(path, force="mesh")
+    """A file in its own unit; a GLB, which is in metres, in nm. Vertices in one place are joined.
+
+    trimesh opens it, but for a VTP.
+    """
+    if path.suffix == ".vtp":
+        arrays, _ = read_polydata(path)
+        return trimesh.Trimesh(arrays["Points/Points"], arrays["Polys/connectivity"].reshape(-1, 3))
+    mesh = trimesh.load(path, force="mesh")
+    return mesh.apply_scale(1e9) if path.suffix == ".glb" else mesh
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -160,7 +156,7 @@ def test_micrometres(outputs, tmp_path):
 
 
 def test_one_scene(outputs, tmp_path):
-    """A GLB has a node for each label, named after it. STL and PLY know no parts."""
+    """The labels stay apart in all formats but STL."""
     ids = [1, 2, 2**63 + 3]
     arguments = (outputs.sharded, "--ids", ",".join(map(str, ids)))
     for form in FORMATS:
@@ -174,7 +170,97 @@ def test_one_scene(outputs, tmp_path):
     for form in FORMATS:
         mesh = opened(tmp_path / f"all.{form}")
         assert mesh.volume == pytest.approx(volume, rel=FORMATS[form])
-    assert [f"o {label}" in (tmp_path / "all.obj").read_text() for label in ids] == [True] * 3
+    text = (tmp_path / "all.obj").read_text()
+    assert [f"\no {label}\ng {label}\n" in text for label in ids] == [True] * 3
+    arrays, _ = read_polydata(tmp_path / "all.vtp")
+    assert np.unique(arrays["CellData/label"]).tolist() == ids
+    comments = b"".join(b"comment segment %d label %d\n" % pair for pair in enumerate(ids))
+    assert comments in (tmp_path / "all.ply").read_bytes()
+
+
+def test_every_label_has_the_colour_of_the_viewer(outputs, tmp_path):
+    run(outputs.sharded, "--ids", "all", "--scene", tmp_path / "all.vtp")
+    arrays, texts = read_polydata(tmp_path / "all.vtp")
+    assert texts == {"unit": "nm"}
+    for label in outputs.volumes:
+        (colour,) = np.unique(arrays["CellData/colour"][arrays["CellData/label"] == label], axis=0)
+        assert f"#{colour.tobytes().hex()}" == hex_string_from_segment_id(0, label)
+
+
+def test_colours_by_a_column(outputs, tmp_path, capsys):
+    """Of the command, or of the configuration that the meshes were made with."""
+    multires = shutil.copytree(outputs.sharded / "multires", tmp_path / "copy")
+    table = pq.read_table(multires / "segments.parquet")
+    kinds = ["axon" if label % 2 else None for label in table["label"].to_pylist()]
+    pq.write_table(table.append_column("kind", [kinds]), multires / "segments.parquet")
+
+    def found(*arguments):
+        run(multires, "--ids", "1,2", "--scene", tmp_path / "a.vtp", "--overwrite", *arguments)
+        arrays, _ = read_polydata(tmp_path / "a.vtp")
+        labels, colours = arrays["CellData/label"], arrays["CellData/colour"]
+        return [tuple(map(int, colours[labels == label][0])) for label in (1, 2)]
+
+    of_the_viewer = found()
+    orange, grey = (0xE6, 0x9F, 0x00), (0x80, 0x80, 0x80)
+    assert found("--color-by", "kind") == [orange, grey] != of_the_viewer
+    assert "Colours by kind: axon orange; all others grey" in capsys.readouterr().out
+    document = {"configuration": {"segment_colors": "kind"}}
+    (multires / "snakemesh.json").write_text(json.dumps(document))
+    assert found() == [orange, grey]
+    run(multires, "--ids", "1", "--format", "stl", "--output", tmp_path / "no colours")
+
+
+def test_columns_that_cannot_colour(outputs, tmp_path, capsys):
+    def said(source, *arguments):
+        out = ("--output", tmp_path / "out")
+        return refusal(capsys, source, "--ids", "1", "--color-by", *arguments, *out)
+
+    assert said(outputs.sharded, "size").startswith(f"{outputs.sharded}/multires/segments.parquet")
+    line = said(outputs.sharded, "volume", "--format", "obj")
+    assert line == "--color-by: a .obj has no colours, expected ply, glb, vtp"
+    with served(outputs.sharded) as url:
+        assert "segments.parquet on this machine" in said(url, "volume")
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_by_a_condition(outputs, tmp_path, capsys):
+    """From the table of segments, wherever the output is; labels without the LOD are counted."""
+    large = sorted(label for label, volume in outputs.volumes.items() if volume > 9e6)
+    assert 1 < len(large) < len(outputs.volumes)
+    with served(outputs.sharded) as url:
+        for number, place in enumerate((outputs.sharded, url)):
+            run(place, "--where", "volume > 9e6", "--output", tmp_path / str(number))
+            assert sorted(os.listdir(tmp_path / str(number))) == sorted(f"{n}.ply" for n in large)
+    capsys.readouterr()
+    arguments = (outputs.sharded, "--where", "label == 999 or label < 3", "--lod", 1)
+    run(*arguments, "--output", tmp_path / "lod")
+    assert sorted(os.listdir(tmp_path / "lod")) == ["1.ply", "2.ply"]
+    assert "1 label has no mesh at this LOD" in capsys.readouterr().out
+
+
+CONDITIONS = {
+    "volume >": "is not a condition such as",
+    "size > 3": "'size' in 'size > 3' is not a column, expected one of",
+    "volume > 'a'": "'volume > 'a'' cannot be computed",
+    "volume > 1e99": "--where: no segment of",
+}
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_wrong_conditions(outputs, condition, tmp_path, capsys):
+    line = refusal(capsys, outputs.sharded, "--where", condition, "--output", tmp_path / "out")
+    assert CONDITIONS[condition] in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_condition_needs_the_table(outputs, tmp_path, capsys):
+    multires = shutil.copytree(outputs.sharded / "multires", tmp_path / "copy")
+    (multires / "segments.parquet").unlink()
+    line = refusal(capsys, multires, "--where", "volume > 1", "--output", tmp_path / "out")
+    assert line.startswith("--where needs ") and "segments.parquet" in line
+    (multires / "segments.parquet").write_bytes(b"PAR1")
+    line = refusal(capsys, multires, "--where", "volume > 1", "--output", tmp_path / "out")
+    assert f"{multires}/segments.parquet" in line and not (tmp_path / "out").exists()
 
 
 # -- where the meshes are ---------------------------------------------------------------------
@@ -203,15 +289,15 @@ def bucket(outputs):
 @pytest.mark.parametrize("kind", ["sharded", "unsharded"])
 @pytest.mark.parametrize("ids", ["all", f"{2**63 + 3},1"])
 def test_it_is_the_same_from_everywhere(outputs, bucket, kind, ids, tmp_path):
-    local = outputs.sharded.parent
+    local, name = outputs.sharded.parent, getattr(outputs, kind).name
     run(outputs.sharded, "--ids", ids, "--output", tmp_path / "expected")
     expected = contents(tmp_path / "expected")
     assert len(expected) == (2 if ids != "all" else len(outputs.volumes))
     with served(local) as url:
         places = [
-            f"{root}/{kind}{end}" for root in (local, url, bucket) for end in ("", "/multires/")
+            f"{root}/{name}{end}" for root in (local, url, bucket) for end in ("", "/multires/")
         ]
-        for n, place in enumerate([*places, f"precomputed://{url}/{kind}/multires"]):
+        for n, place in enumerate([*places, f"precomputed://{url}/{name}/multires"]):
             run(place, "--ids", ids, "--output", tmp_path / str(n))
             assert contents(tmp_path / str(n)) == expected, place
 

@@ -19,7 +19,7 @@ from snakemesh.plan.finer import finer_blocks
 from snakemesh.plan.jobs import mesh_block_job
 from snakemesh.plan.plan import make_plan
 from snakemesh.survey.inputs import source_levels
-from snakemesh.verify.checks import edge_counts, edges_of, problems, welded
+from snakemesh.verify.checks import edges_of, problems, welded
 from snakemesh.verify.pieces import piece_volumes
 from snakemesh.verify.reader import STEPS, read_meshes
 from surfaces import voronoi
@@ -72,10 +72,10 @@ def test_every_lod_is_closed_and_every_edge_has_two_faces(tmp_path, name):
         assert not any(problems(mesh).values())
         for lod in range(mesh.num_lods):
             _, faces = welded(mesh, lod)
-            opened, crowded = edge_counts(faces)
-            assert opened == 0
+            edges = edges_of(faces)
+            assert not len(edges.open)
             # two parts of a body may meet along an edge, at a line in which planes meet
-            assert crowded <= (2 if name.endswith(("labels", "coarse noise")) else 0)
+            assert edges.crowded <= (2 if name.endswith(("labels", "coarse noise")) else 0)
             n_meshes += 1
     assert n_meshes >= 2
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "squeue", "scancel", "scontrol")
 CPUS = 2
-START_S = 30
+START_S = 300  # of patience with a daemon, on the slowest machine
 
 # Slurm looks at memory once a second and kills a job that takes more than it asked for. Each job is
 # bound to its CPU. On most clusters cgroups do this; here it is done without them. JobRequeue=0:

@@ -18,7 +18,8 @@ from formats import Placed, write_array, write_zarr
 from snakemesh.cli.program import parser
 from snakemesh.config.configuration import SCHEMA_PATH, read_settings
 from snakemesh.errors import UserError
-from snakemesh.fragments.container import COUNT, FRAGMENT
+from snakemesh.fragments.contact import CONTACT
+from snakemesh.fragments.container import ALL_ROWS, FRAGMENT
 from snakemesh.fragments.container_table import ENTRY, table_bytes
 from snakemesh.plan.plan import make_plan
 from snakemesh.survey.inputs import check_tables, source_levels
@@ -110,11 +111,14 @@ def test_details_of_keys_stand_below_their_tables():
 def test_the_formats_are_those_of_containers():
     section = text_of("docs/formats.md").split("\n## Containers")[1].split("\n## ")[0]
     sizes = re.findall(r"^\| (\d+)(?: × \w+)? \|", section, re.MULTILINE)
-    header, entry, checksum, record, count = map(int, sizes)
+    header, entry, checksum, *rows = map(int, sizes)
     assert header + checksum == table_bytes(0)
-    assert (entry, record, count) == (ENTRY.itemsize, FRAGMENT.itemsize, COUNT.itemsize)
+    assert entry == ENTRY.itemsize
+    assert rows == [kind.dtype.itemsize for kind in ALL_ROWS]
     fields = section.split("\nA record:")[1].split("\nA count:")[0]
     assert re.findall(r"`(\w+)`", fields) == list(FRAGMENT.names)
+    fields = re.findall(r"^\| (`[^|]+`) \|", section.split("\nA contact is")[1], re.MULTILINE)
+    assert re.findall(r"`(\w+)`", " ".join(fields)) == list(CONTACT.names)
 
 
 def test_the_walk_names_a_path_for_every_question():
@@ -230,7 +234,7 @@ def test_the_quick_start_is_three_commands_which_ci_runs():
 def test_every_picture_is_small_and_shown_and_made_by_the_project():
     shown = {Path(link).name for document in DOCUMENTS for link in links(text_of(document))}
     pictures = sorted((REPOSITORY / "docs/pictures").iterdir())
-    scripts = text_of("docs/make_pictures.py") + text_of("docs/draw_axons.py")
+    scripts = "".join(path.read_text() for path in REPOSITORY.glob("docs/*.py"))
     assert pictures
     for picture in pictures:
         assert picture.name in shown
@@ -293,6 +297,7 @@ PROVOKED: dict[str, Callable[[Path], dict]] = {
     "has the label": lambda p: {"target_ids": file(p / "i.csv", "id\n7\nseven\n")},
     "the labels are": lambda p: {"target_ids": file(p / "b.csv", "id\n99999999999\n")},
     "again, after line": lambda p: {"segment_properties_csv": file(p / "a.csv", "id,a\n7,1\n7,2")},
+    "key segment_colors": lambda p: {"segment_colors": "cell_type"},
     "which is taken": lambda p: {"segment_properties_csv": file(p / "v.csv", "id,volume\n7,1\n")},
 }
 

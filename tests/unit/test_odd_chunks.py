@@ -1,10 +1,6 @@
 """Chunks that are compressed as a whole, and servers that deny what is not there."""
 
 import gzip
-import threading
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +12,7 @@ from snakemesh.chunk_files import COMPRESSED_SUFFIXES, stamps
 from snakemesh.errors import UserError
 from snakemesh.source.open_array import open_stored
 from snakemesh.source.read import read_source
+from web_server import Denying, Moved, served
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 5, (20, 37, 41)).astype(np.uint32)
@@ -91,68 +88,34 @@ def test_a_broken_chunk_is_an_error(mixed, content):
         read(level)
 
 
-class Bucket(SimpleHTTPRequestHandler):
-    """Denies what is not there; once it is closed, it denies all."""
+class Closing(Denying):
+    """Once it is closed, it denies all."""
 
     is_closed = False
 
     def do_GET(self):
-        if type(self).is_closed:
+        if self.is_closed:
             self.send_error(403)
         else:
             super().do_GET()
 
-    def send_error(self, code, *_):
-        super().send_error(403 if code == 404 else code)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def served(handler, folder):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
-    with server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_what_is_denied_is_missing_only_while_something_can_be_read(tmp_path, version):
+def test_what_is_denied_is_missing_only_while_something_can_be_read(tmp_path, version, monkeypatch):
     volume = Placed(LABELS, (40, 8, 8), (0, 0, 0), (16, 16, 16))
     write_zarr(tmp_path / "seg.zarr", [volume], version)
-
-    class Once(Bucket):
-        pass
-
-    with served(Once, tmp_path) as url:
+    with served(tmp_path, Closing) as url:
         (level,) = read_source(f"{url}/seg.zarr")
         np.testing.assert_array_equal(read(level), LABELS)
-        Once.is_closed = True
+        monkeypatch.setattr(Closing, "is_closed", True)
         # of one chunk: others would still ask a server that is gone
         with pytest.raises(ValueError, match="PERMISSION_DENIED"):
             open_stored(level.stored)[16:18, :8, :8].read().result()
 
 
-class Elsewhere(SimpleHTTPRequestHandler):
-    """Sends everybody from /old to /new."""
-
-    def do_GET(self):
-        if self.path.startswith("/old"):
-            self.send_response(302)
-            self.send_header("Location", self.path.replace("/old", "/new"))
-            self.end_headers()
-        else:
-            super().do_GET()
-
-    def log_message(self, *_):
-        pass
-
-
 def test_a_server_that_sends_elsewhere(tmp_path):
     write_zarr(tmp_path / "new.zarr", [Placed(LABELS, (40, 8, 8), (0, 0, 0), (16, 16, 16))])
-    with served(Elsewhere, tmp_path) as url:
+    with served(tmp_path, Moved) as url:
         (level,) = read_source(f"{url}/old.zarr")
         assert level.path == f"{url}/new.zarr/s0"
         np.testing.assert_array_equal(read(level), LABELS)

@@ -27,10 +27,10 @@ def test_every_rule_is_in_the_design_and_its_picture():
     section = text_of("docs/design.md").split("## The DAG")[1].split("\n## ")[0]
     assert rules() - set(re.findall(r"`(\w+)`", section)) == set()
     drawn = set(re.findall(r"<text .*>(\w+)</text>", text_of("docs/rulegraph.svg")))
-    # the target `pyramid` is not part of a whole run, nor are verification and the report; the
-    # size of a volume decides about small LODs and bundles
+    # the target `pyramid` is not part of a whole run, nor are verification and the report; only
+    # large volumes have bundles
     others = {name for name in rules() if name.startswith(("verify", "report"))}
-    others |= {"pyramid", "mesh_small_lods", "mesh_bundle"}
+    others |= {"pyramid", "mesh_bundle"}
     assert drawn == rules() - others | {"all"}
 
 

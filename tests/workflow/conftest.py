@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
+from by_hand import ome_group, scale, space, translation
 from running import SMALL, digests, finish
 from small_blocks import copy_with_small_blocks
 
@@ -51,20 +54,22 @@ def write_volume(path: Path, labels: np.ndarray, voxel_nm, translation_nm, chunk
 
     translation_nm: the centre of voxel 0.
     """
-    group = zarr.create_group(path, zarr_format=2)
-    group.create_array("s0", data=labels, chunks=chunks)
-    placement = [
-        {"type": "scale", "scale": list(voxel_nm)},
-        {"type": "translation", "translation": list(translation_nm)},
-    ]
-    axes = "zyx"[-labels.ndim :]
-    group.attrs["multiscales"] = [
-        {
-            "version": "0.4",
-            "axes": [{"name": n, "type": "space", "unit": "nanometer"} for n in axes],
-            "datasets": [{"path": "s0", "coordinateTransformations": placement}],
-        }
-    ]
+    zarr.create_array(path / "s0", data=labels, chunks=chunks, zarr_format=2)
+    place = [scale(*voxel_nm), translation(*translation_nm)]
+    ome_group(path, {"s0": place}, space("zyx"[-labels.ndim :]))
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """A separate disk of 4 MB, which a test may fill and make read-only."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    line = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path)]
+    mounted = subprocess.run(line, capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"NOT TESTED: mounting a disk needs root: {mounted.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
 @pytest.fixture(scope="session")

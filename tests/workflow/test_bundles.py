@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from running import digests, dry_run, finish, jobs_in, kill_when, planned, run
+from running import digests, dry_run, fails, finish, jobs_in, kill_when, planned, succeeds
 from small_blocks import copy_with_bundles
 
 # 4 blocks of LOD 0 in bundles of 3, and one block of each other LOD
@@ -39,8 +39,7 @@ def stopped(bundling, config, tmp_path_factory):
     """A function that copies the output of a run that was stopped at one of STOPS."""
     folder = tmp_path_factory.mktemp("stopped")
     for stop, options in STOPS.items():
-        done = run(bundling, config(folder / "out"), *options)
-        assert done.returncode == 0, done.stdout + done.stderr
+        succeeds(bundling, config(folder / "out"), *options)
         shutil.copytree(folder / "out", folder / stop, symlinks=True)
     return lambda stop, output: shutil.copytree(folder / stop, output, symlinks=True)
 
@@ -68,9 +67,7 @@ def test_a_damaged_bundle(bundling, config, multires, stopped, tmp_path):
     stopped("no containers", tmp_path / "out")
     (bundle,) = (tmp_path / "out" / "work" / "mesh" / "bundles" / "lod0").glob("0.*")
     bundle.write_bytes(bundle.read_bytes()[:-9] + b"\0" * 9)
-    done = run(bundling, configuration)
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and "Traceback" not in said
+    said = fails(bundling, configuration)
     assert str(bundle) in said and "give the same command again" in said
     assert not bundle.exists()
     again = planned(bundling, configuration)
@@ -87,9 +84,8 @@ def test_a_bundle_that_is_damaged_before_its_containers_are_removed(
     stopped("bundles", tmp_path / "out")
     bundle = bundles(tmp_path / "out")[0]
     os.truncate(bundle, 100)
-    done = run(bundling, configuration)
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and f"{bundle} is damaged" in said and "Traceback" not in said
+    said = fails(bundling, configuration)
+    assert f"{bundle} is damaged" in said
     assert len(containers(tmp_path / "out")) == 4
     assert planned(bundling, configuration) == BUNDLES | {"mesh_bundle": 1}
     assert digests(finish(bundling, configuration)) == digests(multires)
@@ -100,9 +96,7 @@ def test_a_damaged_container_is_found_by_its_bundle(bundling, config, multires, 
     stopped("blocks", tmp_path / "out")
     (container,) = tmp_path.glob("out/work/mesh/lod0/0_0_0.*.fragments")
     container.write_bytes(container.read_bytes()[:-9] + b"\0" * 9)
-    done = run(bundling, configuration)
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and "Traceback" not in said
+    said = fails(bundling, configuration)
     assert str(container) in said and not container.exists()
     assert planned(bundling, configuration)["mesh_block"] == 1
     assert digests(finish(bundling, configuration)) == digests(multires)

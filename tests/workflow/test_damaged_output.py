@@ -1,5 +1,6 @@
 """What was made and is damaged, is made again: to the bytes that a run from nothing makes."""
 
+import json
 import os
 import shutil
 from contextlib import contextmanager
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 from test_never_stale import DOCUMENTS, MESHING, PYRAMID
 
-from running import digests, dry_run, finish, jobs_in, planned, run
+from running import digests, dry_run, fails, finish, jobs_in, kill_when, planned, run, succeeds
+from snakemesh.output.markers import read_marker
+from snakemesh.output.served import PROBE_BYTES
 
 
 def test_an_output_that_does_not_say_what_made_it(repository, ours, made):
@@ -17,13 +20,55 @@ def test_an_output_that_does_not_say_what_made_it(repository, ours, made):
     (output / "snakemesh.json").unlink()
     for marker in output.glob("work/**/*.done"):
         marker.unlink()
-    done = run(repository, ours(), "--dry-run")
-    assert done.returncode != 0 and "does not say which input it was made from" in done.stderr
+    said = fails(repository, ours(), "--dry-run")
+    assert "does not say which input it was made from" in said
     assert digests(output / "multires") == before
     said = dry_run(repository, ours(input_changed=True))
     assert "older" in said and "made again" in said
     assert jobs_in(said) == PYRAMID | MESHING
     assert digests(finish(repository, ours(input_changed=True))) == before
+
+
+def test_a_document_of_the_run_that_is_gone_or_of_another_run(repository, ours, made):
+    """`snakemesh view` and others know an output by it. Nothing else is made again."""
+    configuration = ours()
+    output = made(configuration).parent
+    path = output / "snakemesh.json"
+    before = read_marker(path)
+    files = digests(output)
+    damages = [
+        path.unlink,
+        lambda: os.truncate(path, 1000),
+        lambda: path.write_text(json.dumps(before | {"products": {}})),
+    ]
+    for damage in damages:
+        damage()
+        said = dry_run(repository, configuration)
+        assert jobs_in(said) == {} and "older" not in said
+        said = succeeds(repository, configuration)
+        assert f"{path} was gone or not that of this run: written again" in said
+        now = read_marker(path)
+        assert now | {"speed": None} == before | {"speed": None}
+        again = run(repository, configuration)
+        assert again.returncode == 0 and str(path) not in again.stderr
+    changed = {name for name, found in digests(output).items() if found != files.get(name)}
+    assert all(name.startswith((path.name, "work/lock")) for name in changed)
+    path.unlink()
+    said = dry_run(repository, configuration)
+    assert f"damaged  {path} is gone or cannot be read: written again" in said
+
+
+def test_a_run_with_another_configuration_that_made_nothing(repository, ours, made):
+    """After it, a run with the first one has nothing to make; the document says so again."""
+    configuration = ours()
+    output = made(configuration).parent
+    path = output / "snakemesh.json"
+    before = read_marker(path)
+    kill_when(repository, ours(num_lods=1), lambda: read_marker(path) != before, True, held=None)
+    assert planned(repository, configuration) == {}
+    succeeds(repository, configuration)
+    now = read_marker(path)
+    assert now | {"speed": None} == before | {"speed": None}
 
 
 def test_damaged_levels_that_are_kept(repository, ours, made):
@@ -59,9 +104,7 @@ def test_a_garbled_chunk_of_a_kept_level(repository, ours, made):
     chunk = output / "_intermediate_scales.zarr" / "s1" / "0" / "0" / "0"
     chunk.write_bytes(b"\1" * chunk.stat().st_size)
     changed = configuration | {"target_reduction": 0.8}
-    done = run(repository, changed)
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and "Traceback" not in said
+    said = fails(repository, changed)
     assert f"{output}/_intermediate_scales.zarr/s1 cannot be read" in said
     assert "give the same command again" in said
     fresh = made(ours("fresh", target_reduction=0.8))
@@ -83,6 +126,8 @@ def test_damage_to_what_is_served(repository, ours, made, tmp_path):
     before = digests(served)
     shard, info, table = served / "0.shard", served / "info", served / "segments.parquet"
     properties, document = served / "segment_properties" / "info", served / "snakemesh.json"
+    overview, points = served / "overview" / "mesh.vtk.gz", served / "centroids" / "info"
+    by_place = served / "centroids" / "spatial0" / "0.shard"
     shards = [lambda: os.truncate(shard, 100), shard.unlink, lambda: zeros(shard)]
     documents = [
         (lambda: info.write_text(info.read_text().replace("16", "10")), info),
@@ -90,6 +135,10 @@ def test_damage_to_what_is_served(repository, ours, made, tmp_path):
         (table.unlink, table),
         (lambda: os.truncate(table, 1000), table),
         (document.unlink, document),
+        (overview.unlink, overview),
+        (lambda: os.truncate(overview, 1000), overview),
+        (lambda: points.write_text("{}"), points),
+        (lambda: zeros(by_place), by_place),
     ]
     blocks_are_kept = {"mesh_blocks_done": 1, "shard": 1, "cleanup": 1}
     cases = [(damage, shard, blocks_are_kept) for damage in shards]
@@ -98,7 +147,12 @@ def test_damage_to_what_is_served(repository, ours, made, tmp_path):
         with whole_again(path, tmp_path):
             damage()
             said = dry_run(repository, configuration)
-            assert jobs_in(said) == expected and "made again" in said
+            assert jobs_in(said) == expected and ": made again" in said
+    with whole_again(overview, tmp_path):
+        overview.unlink()
+        said = dry_run(repository, configuration, "verify")
+        assert jobs_in(said).keys().isdisjoint(DOCUMENTS)
+        assert f"damaged  {overview} is gone: not made again by this target" in said
     zeros(shard)
     assert digests(finish(repository, configuration)) == before
     for damage, path in documents:
@@ -141,8 +195,7 @@ def meshed(repository, tmp_path_factory):
         if kept.exists():
             shutil.copytree(kept, output, symlinks=True)
             return
-        done = run(repository, configuration, "--until", "mesh_blocks_done")
-        assert done.returncode == 0, done.stdout + done.stderr
+        succeeds(repository, configuration, "--until", "mesh_blocks_done")
         shutil.copytree(output, kept, symlinks=True)
 
     return make
@@ -165,26 +218,37 @@ def test_a_damaged_container(repository, ours, made, meshed, damage):
     (container,) = output.glob("work/mesh/lod0/0_0_0.*.fragments")
     damage(container, container.stat().st_size)
     if container.exists():
-        done = run(repository, configuration)
-        said = done.stdout + done.stderr
-        assert done.returncode != 0 and "Traceback" not in said
+        said = fails(repository, configuration)
         assert str(container) in said and "give the same command again" in said
         assert not container.exists()
         assert planned(repository, configuration)["mesh_block"] == 1
     else:
-        done = run(repository, configuration)
-        assert done.returncode != 0 and "is gone" in done.stdout + done.stderr
+        assert "is gone" in fails(repository, configuration)
     assert digests(finish(repository, configuration)) == digests(made(ours("fresh")))
 
 
 def test_a_damaged_summary(repository, ours, made):
     configuration = ours(keep_fragments=True)
     served = made(configuration)
-    (summary_path,) = served.parent.glob("work/shards/*.npy")
+    (summary_path,) = served.parent.glob("work/shards/*[!s].npy")
     summary_path.write_bytes(b"\0" * summary_path.stat().st_size)
     (served / "info").unlink()
-    done = run(repository, configuration)
-    said = done.stdout + done.stderr
-    assert done.returncode != 0 and "Traceback" not in said
+    said = fails(repository, configuration)
     assert str(summary_path) in said and "give the same command again" in said
     assert digests(finish(repository, configuration)) == digests(made(ours("fresh")))
+
+
+def test_a_damaged_shard_that_the_overview_is_made_from(repository, ours, made):
+    """Its ends are whole, so planning sees nothing. The job finds it, and then it is made again."""
+    configuration = ours(keep_fragments=True)
+    served = made(configuration)
+    before = digests(served)
+    shard = served / "0.shard"
+    content = bytearray(shard.read_bytes())
+    content[PROBE_BYTES:-PROBE_BYTES] = bytes(len(content) - 2 * PROBE_BYTES)
+    shard.write_bytes(content)
+    (served / "overview" / "mesh.vtk.gz").unlink()
+    assert planned(repository, configuration) == DOCUMENTS
+    said = fails(repository, configuration)
+    assert f"{shard} is damaged; give the same command again" in said
+    assert digests(finish(repository, configuration)) == before

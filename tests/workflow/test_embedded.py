@@ -81,7 +81,7 @@ def embedding(repository, config, tmp_path):
 def test_as_a_module(embedding, multires, prefix):
     folder = embedding(prefix)
     said = snakemake(folder)
-    assert "in all   9 jobs" in said and "left" not in said
+    assert "in all   13 jobs" in said and "to run" not in said
     assert "progress: 100 % of the work, 13 jobs, " in said
     # what Snakemake prints of another workflow is left as it is
     assert "rule theirs:" in said and "Finished jobid: 0 (Rule: everything)" in said
@@ -90,13 +90,13 @@ def test_as_a_module(embedding, multires, prefix):
     assert "0.shard" in (folder / "listing.txt").read_text()
     assert (folder / "theirs.txt").read_text() == "theirs"
     assert "Nothing to be done" in snakemake(folder)
-    assert "left     0 of these jobs" in snakemake(folder, "-n")
+    assert "to run   nothing" in snakemake(folder, "-n")
 
 
 def test_nothing_is_written_but_by_our_jobs(embedding):
     folder = embedding(" as *_of_snakemesh")
     said = snakemake(folder, "-n")
-    assert "in all   9 jobs" in said and "left" not in said
+    assert "in all   13 jobs" in said and "to run" not in said
     snakemake(folder, "--summary")
     assert "The plan" not in snakemake(folder, "before.txt")
     assert not (folder / "meshes").exists()

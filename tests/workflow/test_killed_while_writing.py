@@ -10,7 +10,7 @@ import subprocess
 from test_resume import leftovers
 
 from preloading import library
-from running import command, digests
+from running import command, digests, finish
 
 # Each fault kills one attempt at one job. Their order does not matter.
 FAULTS = {
@@ -21,12 +21,22 @@ FAULTS = {
     "half a shard": "write:multires/",
     "a shard without its name": "rename:multires/",
     "half a summary": "write:work/shards/",
+    "contacts without their name": "rename:.contacts",
+    "half of what is measured": "write:work/.measured.",
+    "a table without its name": "rename:multires/lods.parquet",
+    "half a table": "write:multires/.segments.parquet",
+    "half an overview": "write:multires/overview/",
+    "points without their name": "rename:multires/centroids/by_id/",
+    "half a marker of the documents": "write:work/.documents.",
+    "a marker without its name": "rename:work/documents.",
+    "half a marker of it all": "write:work/.result.",
 }
 
 
-def test_another_attempt_makes_it_good(repository, config, multires, tmp_path):
+def test_another_attempt_makes_it_good(repository, config, tmp_path):
     """Within one run, every killed job is tried again, as on a cluster."""
-    output, done = tmp_path / "out", tmp_path / "done"
+    measured = {"measures": ["components"], "segment_colors": "components"}
+    output, fresh, done = tmp_path / "out", tmp_path / "fresh", tmp_path / "done"
     done.mkdir()
     faults = {
         "LD_PRELOAD": str(library("kill_while_writing")),
@@ -34,7 +44,7 @@ def test_another_attempt_makes_it_good(repository, config, multires, tmp_path):
         "KILL_DONE": str(done),
     }
     ended = subprocess.run(
-        command(config(output), "--retries", "4"),
+        command(config(output, **measured), "--retries", "9"),
         cwd=repository,
         env=os.environ | faults,
         capture_output=True,
@@ -43,5 +53,5 @@ def test_another_attempt_makes_it_good(repository, config, multires, tmp_path):
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert {path.name for path in done.iterdir()} == {str(i) for i in range(len(FAULTS))}
-    assert digests(output / "multires") == digests(multires)
+    assert digests(output / "multires") == digests(finish(repository, config(fresh, **measured)))
     assert leftovers(output) == []

@@ -21,7 +21,7 @@ from neuroglancer_page import (
     picture,
     serving,
 )
-from running import run
+from running import succeeds
 from snakemesh.view.state import VOLUME
 
 pytestmark = needed
@@ -77,8 +77,7 @@ def levels_of(s0: Placed, of: Placed) -> dict[str, Placed]:
 def whole(repository, config, volume, tmp_path) -> Pyramid:
     """The levels of a whole zarr v2 volume. s3 reaches half a voxel beyond its end."""
     output = tmp_path / "out"
-    done = run(repository, config(output, num_lods=4), "pyramid")
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeds(repository, config(output, num_lods=4), "pyramid")
     s0 = Placed(volume.labels, volume.voxel_nm, volume.corner_nm, (32, 24, 16))
     url = "zarr://{}/_intermediate_scales.zarr"
     return Pyramid(output, volume.path, url, levels_of(s0, s0))

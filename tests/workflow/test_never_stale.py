@@ -6,14 +6,26 @@ Each result is compared, byte for byte, with that of a run that knew nothing of 
 import json
 import os
 import shutil
-import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from conftest import write_volume
 
-from running import command, digests, dry_run, finish, kill_when, meshes, planned, run
+from holding import Hold
+from running import (
+    begin,
+    digests,
+    dry_run,
+    finish,
+    kill_when,
+    meshes,
+    planned,
+    run,
+    succeeds,
+)
 from small_blocks import copy_with_small_blocks
 
 MESHING = {"mesh_block": 6, "mesh_blocks_done": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
@@ -25,6 +37,24 @@ def summary(repository, configuration):
     """What a dry run has to say after the list of its jobs."""
     said = dry_run(repository, configuration)
     return said[said.index("The plan for") :]
+
+
+def failing_after(repository, configuration, folder, edit):
+    """What a run prints that fails because of an edit, made when planning has seen the input.
+
+    folder: an empty one. No job begins before the edit.
+    """
+    hold = Hold(folder)
+    environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}src"}
+    process = begin(repository, configuration, environment)
+    while not Path(configuration["output_directory"], "work", "input.npz").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    edit()
+    hold.release()
+    said, _ = process.communicate()
+    assert process.returncode != 0 and "Traceback" not in said
+    return said
 
 
 def test_every_clone_sees_the_same(repository, ours, made, tmp_path):
@@ -102,25 +132,31 @@ def test_labels_edited_between_two_tries(repository, ours, made, edit):
     assert digests(finish(repository, ours())) == digests(made(ours("fresh")))
 
 
-def test_labels_edited_while_a_run_goes_on(repository, ours, made, edit):
+def test_labels_edited_while_a_run_goes_on(repository, ours, made, edit, tmp_path):
     """The jobs that read them fail, and say so; the same command again redoes what they touch."""
-    output = Path(ours()["output_directory"])
-    configuration = ours()
-    process = subprocess.Popen(
-        command(configuration),
-        cwd=repository,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    while not list(output.glob("work/input.npz")):
-        assert process.poll() is None
-    edit(configuration)
-    said, _ = process.communicate()
-    assert process.returncode != 0
+    said = failing_after(repository, ours(), tmp_path, lambda: edit(ours()))
     assert "has changed while the run was going on; give the same command again" in said
-    assert "Traceback" not in said
     assert digests(finish(repository, ours())) == digests(made(ours("fresh")))
+
+
+def test_a_table_of_properties_edited_while_a_run_goes_on(repository, ours, place, table, tmp_path):
+    """Products are named after the content that planning has seen: that of no other is in them."""
+    csv = place / "table.csv"
+    configuration = ours(segment_properties_csv=csv)
+    output = Path(configuration["output_directory"])
+    shutil.copy(table, csv)
+    changed = table.read_text().replace("axon", "dendrite")
+    said = failing_after(repository, configuration, tmp_path, lambda: csv.write_text(changed))
+    assert f"{csv} has changed while the run was going on; give the same command again" in said
+    finish(repository, configuration)
+    names = pq.read_table(output / "multires" / "segments.parquet")["name"].to_pylist()
+    assert "dendrite" in names and "axon" not in names
+    shutil.copy(table, csv)
+    assert "changed  the table of segment_properties_csv" in summary(repository, configuration)
+    assert planned(repository, configuration) == DOCUMENTS
+    finish(repository, configuration)
+    names = pq.read_table(output / "multires" / "segments.parquet")["name"].to_pylist()
+    assert "axon" in names
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -157,7 +193,7 @@ def test_an_input_that_is_not_checked(repository, ours, edit):
     finish(repository, configuration)
     edit(configuration)
     assert planned(repository, configuration) == {}
-    assert "its chunks are not" in summary(repository, configuration)
+    assert "only its metadata are checked" in summary(repository, configuration)
     again = configuration | {"input_version": "second"}
     assert planned(repository, again) == PYRAMID | MESHING
     document = json.loads((configuration["input_path"] / "s0" / ".zarray").read_text())
@@ -167,11 +203,10 @@ def test_an_input_that_is_not_checked(repository, ours, edit):
 
 
 def test_labels_that_are_nowhere_are_the_last_word(repository, ours):
-    done = run(repository, ours(target_ids=[5, 7]))
-    assert done.returncode == 0
-    text = done.stdout + done.stderr
-    assert "config key target_ids: the meshed volume has no voxel of label 5" in text
-    assert text.rstrip().splitlines()[-1].startswith("snakemesh: ") or "label 5" in text[-2000:]
+    *_, missing, left_out, log = succeeds(repository, ours(target_ids=[5, 7])).splitlines()
+    named = "snakemesh: config key target_ids: the meshed volume has no voxel of label 5"
+    assert (missing, left_out) == (named, "snakemesh: labels left out: 46 not in target_ids")
+    assert log.startswith("Complete log(s): ")
 
 
 def test_a_layer_without_labels_and_axes_without_a_unit(repository, config, tmp_path):
@@ -181,9 +216,8 @@ def test_a_layer_without_labels_and_axes_without_a_unit(repository, config, tmp_
     attributes.write_text(attributes.read_text().replace('"unit": "nanometer"', '"x": 0'))
     configuration = config(tmp_path / "out") | {"input_path": tmp_path / "empty.zarr"}
     assert "name no unit: nanometres are assumed" in summary(repository, configuration)
-    done = run(repository, configuration)
-    assert done.returncode == 0
-    assert "the meshed volume has no labels: the layer is empty" in done.stdout + done.stderr
+    said = succeeds(repository, configuration)
+    assert "the meshed volume has no labels: the layer is empty" in said
 
 
 def test_meshes_do_not_depend_on_where_things_lie(ours, made, multires):

@@ -23,10 +23,12 @@ FILES = {
     r"/out/snakemesh\.json$": None,
     r"/mesh/lod\d/[^/]+\.fragments$": r"/mesh/blocks\.\w+\.done$",
     r"/multires/\w+\.shard$": r"/shards/\w+\.\w+\.done$",
-    r"/shards/\w+\.\w+\.npy$": r"/shards/\w+\.\w+\.done$",
+    r"/shards/\w+\.\w+(\.lods\.npy|\.npy|\.contacts)$": r"/shards/\w+\.\w+\.done$",
     r"/multires/info$": r"/documents\.\w+\.done$",
     r"/multires/segment_properties/info$": r"/documents\.\w+\.done$",
-    r"/multires/segments\.parquet$": r"/documents\.\w+\.done$",
+    r"/multires/overview/mesh\.vtk\.gz$": r"/documents\.\w+\.done$",
+    r"/multires/centroids/(\w+/\w+\.shard|info)$": r"/documents\.\w+\.done$",
+    r"/multires/(segments|lods|contacts)\.parquet$": r"/documents\.\w+\.done$",
     r"/multires/snakemesh\.json$": r"/documents\.\w+\.done$",
 }
 # Those that are synced all at once.
@@ -52,7 +54,7 @@ def lost_products(calls: Iterable[Call]) -> Iterator[str]:
             lost = (path for path in important(disk) if not target.startswith(f"{path}/"))
             yield from (f"{target} is there before {path} is on the disk" for path in lost)
         # Snakemake removes what a job is to write: a summary that is gone is simply made again
-        if not target.endswith(".npy") or is_new_name:
+        if not target.endswith((".npy", ".contacts")) or is_new_name:
             marker = (FILES | MANY_FILES).get(kind_of(target, [*FILES, *MANY_FILES]))
             back = (path for path in disk.removed if marker and re.search(marker, path))
             yield from (f"{target} is changed while {path} could come back" for path in back)
@@ -139,6 +141,9 @@ def test_each_sync_of_the_filesystem_is_needed(calls):
     [
         "multires",
         "multires/segment_properties",
+        "multires/overview",
+        "multires/centroids",
+        "multires/centroids/by_id",
         "work",
         "work/mesh",
         "work/mesh/lod2",

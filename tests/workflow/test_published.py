@@ -6,16 +6,14 @@ git is told to find these sites in a folder, so that no test needs the network.
 import os
 import subprocess
 import sys
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import yaml
 
 from running import PARTS, digests
 from snakemesh import __version__
+from web_server import served
 
 # The layout that snakedeploy writes: this file in workflow/, and the keys in config/config.yaml.
 DEPLOYED = """
@@ -76,7 +74,7 @@ def snakemake(remote, repository, config, tmp_path):
 
 def test_a_tag(snakemake, multires, tmp_path):
     """All jobs find the installed package, and make the same bytes."""
-    assert "in all   9 jobs" in snakemake(TAG, "-n")
+    assert "in all   13 jobs" in snakemake(TAG, "-n")
     said = snakemake(TAG)
     assert "snakemesh view meshes" in said
     assert digests(tmp_path / "meshes" / "multires") == digests(multires)
@@ -86,7 +84,7 @@ def test_a_tag(snakemake, multires, tmp_path):
 def test_a_branch_of_another_version(snakemake, remote, repository, tmp_path):
     """The package of another version is refused before a job runs."""
     branch = 'gitlab("owner/snakemesh", path="Snakefile", branch="main")'
-    assert "in all   9 jobs" in snakemake(branch, "-n")
+    assert "in all   13 jobs" in snakemake(branch, "-n")
     later = tmp_path / "later"
     subprocess.run(["git", "clone", "-q", remote / "owner" / "snakemesh", later], check=True)
     snakefile = later / "Snakefile"
@@ -105,9 +103,5 @@ def test_a_branch_of_another_version(snakemake, remote, repository, tmp_path):
 
 def test_an_address(snakemake, repository):
     """Files that are fetched one by one find the installed package too."""
-    handler = partial(SimpleHTTPRequestHandler, directory=repository)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/Snakefile"
-        assert "in all   9 jobs" in snakemake(f'"{address}"', "-n")
-        server.shutdown()
+    with served(repository) as url:
+        assert "in all   13 jobs" in snakemake(f'"{url}/Snakefile"', "-n")

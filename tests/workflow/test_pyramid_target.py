@@ -8,34 +8,18 @@ import pytest
 import zarr
 from ome_zarr_models import open_ome_zarr
 
-from running import digests, finish, planned, run
+from levels import mode
+from running import digests, dry_run, finish, planned, succeeds
 
 PYRAMID = {"pyramid_levels", "pyramid_super_chunk"}
 MESHING = {"mesh_block": 6, "mesh_blocks_done": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
-
-
-def build(repository, config):
-    done = run(repository, config, "pyramid")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def mode(labels, factor):
-    """The most frequent label of every cube, and the smallest of equally frequent ones."""
-    shape = [-(-n // f) for n, f in zip(labels.shape, factor, strict=True)]
-    found = np.zeros(shape, labels.dtype)
-    for index in np.ndindex(*shape):
-        box = tuple(slice(i * f, (i + 1) * f) for i, f in zip(index, factor, strict=True))
-        values, counts = np.unique(labels[box], return_counts=True)
-        found[index] = values[counts.argmax()]
-    return found
 
 
 @pytest.fixture(scope="module")
 def built(repository, config, tmp_path_factory):
     """The output folder of `snakemake pyramid`, in a configuration that deletes the pyramid."""
     output = tmp_path_factory.mktemp("pyramid") / "out"
-    build(repository, config(output))
+    succeeds(repository, config(output), "pyramid")
     return output
 
 
@@ -44,7 +28,7 @@ def test_nothing_but_the_pyramid_and_it_stays(repository, config, built):
         *("_intermediate_scales.zarr", "work", "logs", "benchmarks", "snakemesh.json")
     }
     before = digests(built)
-    assert "Nothing to be done" in build(repository, config(built))
+    assert "Nothing to be done" in succeeds(repository, config(built), "pyramid")
     assert digests(built) == before
 
 
@@ -73,9 +57,8 @@ def test_readers_agree_on_what_it_holds(built, volume):
 
 
 def would_do(repository, config):
-    done = run(repository, config, "pyramid", "--dry-run")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {rule for rule in PYRAMID if rule in done.stdout}
+    said = dry_run(repository, config, "pyramid")
+    return {rule for rule in PYRAMID if rule in said}
 
 
 def test_another_placement_is_another_pyramid(repository, config, built):
@@ -89,7 +72,7 @@ def test_nothing_is_missing(repository, config, built, tmp_path):
     before = digests(built)
     complete = {"input_path": built / "_intermediate_scales.zarr"}
     for changes in ({"num_lods": 1}, complete):
-        build(repository, config(tmp_path / "out") | changes)
+        succeeds(repository, config(tmp_path / "out") | changes, "pyramid")
         assert not (tmp_path / "out" / "_intermediate_scales.zarr").exists()
     assert digests(built) == before
 

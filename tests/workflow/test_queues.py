@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from running import command, digests
+from running import PATIENCE_S, command, digests
 from small_blocks import copy_with_small_blocks
 
 KINDS = {"sge": "sge", "pbs": "pbs", "htcondor": "condor"}
@@ -63,18 +63,25 @@ def test_killed_for_memory_and_refused(profile, impatient, config, made, tmp_pat
         run = subprocess.Popen(
             line[:at] + line[at + 2 :], cwd=impatient, env=environment, stdout=said, stderr=said
         )
-        for moment in ((cluster / "refused").exists, lambda: list(cluster.glob("*.job"))):
-            end = time.time() + 120
+
+        def wait_for(moment):
+            end = time.monotonic() + PATIENCE_S
             while not moment():
-                assert run.poll() is None and time.time() < end, Path(said.name).read_text()
+                assert run.poll() is None and time.monotonic() < end, Path(said.name).read_text()
                 time.sleep(0.1)
-            if (cluster / "refuses").exists():
-                (cluster / "refuses").unlink()
-                continue
-            (cluster / "refuses").touch()
-            time.sleep(3)
-            (cluster / "refuses").unlink()
-        assert run.wait(600) == 0, Path(said.name).read_text()
+
+        def have_refused():
+            refused = cluster / "refused"
+            return set(refused.read_text().split()) if refused.exists() else set()
+
+        wait_for(have_refused)
+        (cluster / "refuses").unlink()
+        wait_for(lambda: list(cluster.glob("*.job")))
+        (cluster / "refuses").touch()
+        wait_for(lambda: have_refused() == PROGRAMS[profile])
+        time.sleep(3)  # longer than a job may be unknown
+        (cluster / "refuses").unlink()
+        assert run.wait(2 * PATIENCE_S) == 0, Path(said.name).read_text()
     assert set((cluster / "refused").read_text().split()) == PROGRAMS[profile]
     jobs = [json.loads(path.read_text()) for path in cluster.glob("*.job")]
     by_script = {}

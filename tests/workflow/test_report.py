@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from running import finish, planned, run
+from running import finish, planned, run, succeeds
 from small_blocks import copy_with_small_blocks
 from snakemesh.report.plane import pale
 from snakemesh.verify.reader import read_meshes
@@ -41,8 +41,7 @@ def reported(repository, config, tmp_path_factory):
     output = tmp_path_factory.mktemp("reported") / "out"
     keys = config(output, verify=True, min_voxels=5)
     html = output.parent / "report.html"
-    done = run(repository, keys, "--report", str(html), "--report-after-run")
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeds(repository, keys, "--report", str(html), "--report-after-run")
     (folder,) = (output / "report").iterdir()
     return Reported(keys, output, folder, html)
 
@@ -70,11 +69,21 @@ def test_the_html_holds_all_files_in_sections(reported):
     assert set(sections) == {"Overview", "Meshes", "Numbers", "Run"}
 
 
+def test_the_page_hides_statistics_of_the_jobs_that_drew_it(reported):
+    """The style finds the entry by its icon, so the page must have this icon, just once."""
+    html = reported.html.read_text(encoding="utf-8")
+    (icon,) = re.findall(r'li:has\(> a > svg > path\[d\^="([^"]+)"\]\) \{ display: none \}', html)
+    chart = re.search(r'"?chart"?: \[?\s*.*?"(M[^"]+)"', html)[1]
+    assert chart.startswith(icon) and html.count(f'"{icon}') == 2  # in the style, and the icon
+    assert "#rulegraph { display: none }" in html
+
+
 def test_the_first_page_says_what_a_supervisor_asks(reported, volume):
     text = unescape(re.sub(r"<[^>]+>", " ", variable(reported.html, "workflow_desc")))
     labels = len(np.unique(volume.labels)) - 2  # without background and the body of one voxel
     for said in (
-        f"Meshes of {volume.path}",
+        f"Meshes of {volume.path.parent.name}/volume ",
+        f"to open them in the viewer snakemesh view {reported.output}",
         "The plan for",
         "verification verified",
         f"Verified: {labels} of {labels} meshes were read back, {labels} of them are watertight",
@@ -203,8 +212,7 @@ def test_a_slice_shows_bodies_and_labels_without_a_mesh(repository, config, volu
     bodies = labels // np.uint64(2) + np.uint64(1)
     np.save(tmp_path / "bodies.npy", np.stack([labels, bodies], 1))
     keys = config(tmp_path / "out", label_map=tmp_path / "bodies.npy", sharded=False, num_lods=1)
-    done = run(repository, keys | {"min_voxels": 2000}, "report")
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeds(repository, keys | {"min_voxels": 2000}, "report")
     (folder,) = (tmp_path / "out" / "report").iterdir()
     picture, facts = opened(folder / "slice.png")
     z = int((facts[0]["z"] - volume.corner_nm[0]) // volume.voxel_nm[0])
@@ -223,8 +231,7 @@ def test_another_clone_packs_what_is_there(reported, tmp_path):
     other = copy_with_small_blocks(tmp_path / "clone")
     before = (reported.folder / "overview.rst").stat().st_mtime_ns
     # from the folder that the catalogue of workflows starts in
-    done = run(other, reported.keys, "--directory", ".test", "--report", "other.html")
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeds(other, reported.keys, "--directory", ".test", "--report", "other.html")
     assert (reported.folder / "overview.rst").stat().st_mtime_ns == before
     data = [
         {Path(path).name: result["data_uri"] for path, result in variable(html, "results").items()}

@@ -14,17 +14,18 @@ import trimesh
 import zarr
 from cloudvolume import CloudVolume
 
-from running import digests, finish, planned, run
+from running import digests, fails, finish, planned, succeeds
+from snakemesh.cost.machine_speed import machine
 from snakemesh.verify.checks import (
-    ZERO_PROBLEMS,
     area,
-    edge_counts,
+    edges_of,
     problems,
     to_nm,
     volume_and_centroid,
     welded,
 )
 from snakemesh.verify.reader import read_data, read_entries, read_info, read_mesh, read_meshes
+from snakemesh.view.output import read_output
 
 RULES = {
     "example",
@@ -52,14 +53,13 @@ def assert_sound(directory, labels, lods):
         found.update(problems(mesh))
         for lod in range(mesh.num_lods):
             vertices, faces = welded(mesh, lod)
-            counts = edge_counts(faces)
-            opened[lod] += counts[0]
-            crowded[lod] += counts[1]
-            assert trimesh.Trimesh(vertices, faces, process=False).is_watertight == (
-                counts == (0, 0)
-            )
+            edges = edges_of(faces)
+            opened[lod] += len(edges.open)
+            crowded[lod] += edges.crowded
+            is_manifold = not len(edges.open) and not edges.crowded
+            assert trimesh.Trimesh(vertices, faces, process=False).is_watertight == is_manifold
         meshes += 1
-    assert found == ZERO_PROBLEMS
+    assert not found.total(), found
     assert opened.total() == 0, opened
     assert crowded.total() == 0, crowded
     assert meshes > 40 and len(opened) == lods
@@ -84,6 +84,8 @@ def test_example_as_configured(repository):
     plan = planned(repository, {})
     assert plan.keys() == RULES and plan["example"] == 1 and plan["mesh_block"] > 1
     directory = finish(repository, {"output_directory": repository / "results" / "example"})
+    speed = json.loads((directory.parent / "snakemesh.json").read_text())["speed"]
+    assert speed["machine"] == machine() and 0.1 < speed["cpu_s_for_expected_s"] < 10
     voxels = zarr.open_array(repository / "example" / "segmentation.zarr" / "s0", mode="r")
     labels = np.unique(voxels[:])[1:].tolist()
     assert_sound(directory, labels, 3)
@@ -167,73 +169,99 @@ def test_the_table_of_all_segments(repository, config, unsharded, volume, table,
         assert row["voxels"] == len(voxels)
         centroid = volume.corner_nm + (voxels.mean(axis=0) + 0.5) * volume.voxel_nm
         assert [row[f"{axis}_centroid"] for axis in "zyx"] == pytest.approx(centroid.tolist())
-        assert row["lods"] == mesh.num_lods and row["faces"] == listed["faces"][i]
-        for name in ("volume", "area", *(f"{a}_{end}" for a in "xyz" for end in ("min", "max"))):
+        ends = np.array(volume.labels.shape) - 1
+        assert row["border_voxels"] == ((voxels == 0) | (voxels == ends)).any(axis=1).sum()
+        covariance = np.cov((voxels * volume.voxel_nm).T, ddof=0)
+        covariance += np.diag(np.square(volume.voxel_nm) / 12)
+        axes = np.sqrt(20 * np.linalg.eigvalsh(covariance))[::-1]
+        names = [f"{name}_axis" for name in ("major", "middle", "minor")]
+        assert [row[name] for name in names] == pytest.approx(axes.tolist())
+        direction = np.array([row[f"{axis}_direction"] for axis in "zyx"])
+        assert direction @ covariance @ direction == pytest.approx(axes[0] ** 2 / 20)
+        ball = np.cbrt(36 * np.pi * row["volume"] ** 2)
+        assert row["sphericity"] == pytest.approx(ball / row["area"])
+        vertices, faces = welded(mesh, 0)
+        points = to_nm(mesh, 0, vertices)
+        assert row["lods"] == mesh.num_lods
+        assert row["faces"] == listed["faces"][i] == len(faces)
+        assert row["volume"] == pytest.approx(volume_and_centroid(points, faces)[0])
+        assert row["area"] == pytest.approx(area(points, faces))
+        for axis, name in enumerate("xyz"):
+            assert row[f"{name}_min"] == pytest.approx(points[:, axis].min(), abs=0.01)
+            assert row[f"{name}_max"] == pytest.approx(points[:, axis].max(), abs=0.01)
+        for name in (f"{a}_{end}" for a in "xyz" for end in ("min", "max")):
             assert np.float32(row[name]) == np.float32(listed[name][i])
+        assert np.float32(row["volume"] / 1e9) == np.float32(listed["volume_um3"][i])
+        assert np.float32(row["area"] / 1e6) == np.float32(listed["area_um2"][i])
     vesicle = next(row for row in rows if row["label"] == 7)
     assert (vesicle["name"], vesicle["synapses"], vesicle["voxels"]) == ("vesicle", 12, 1)
     assert (rows[0]["name"], rows[0]["synapses"]) == (None, None)
+    at = inline["ids"].index("7")
+    assert (listed["label"][at], listed["synapses"][at]) == ("vesicle", 12)
+    assert (listed["label"][-1], listed["synapses"][-1]) == ("axon", 3)
+    assert (listed["label"][0], listed["synapses"][0]) == ("", "NaN")
 
-    # fewer segments in the viewer: nothing else changes, and nothing but the index is made again
+    # fewer segments in the viewer, and colours: nothing but the index changes and is made again
     ours = config(tmp_path / "out", sharded=False, segment_properties_csv=table)
     shutil.copytree(unsharded.parent, tmp_path / "out")
     assert planned(repository, ours) == {}
-    fewer = ours | {"max_properties": 5}
+    fewer = ours | {"max_properties": 5, "segment_colors": "synapses"}
     assert planned(repository, fewer) == {"multires_index": 1, "cleanup": 1}
-    done = run(repository, fewer)
-    said = done.stdout + done.stderr
+    said = succeeds(repository, fewer)
     assert f"  table    {tmp_path}/out/multires/segments.parquet of all" in said
     assert "  listed   the 5 largest segments in the viewer (config key max_properties)" in said
     before, after = digests(unsharded), digests(tmp_path / "out" / "multires")
     changed = {str(name) for name in before if before[name] != after[name]}
-    assert changed == {"segment_properties/info", "snakemesh.json"} and len(after) == len(before)
+    kinds = {path.split("/")[0] for path in changed}  # the overview and the points have colours
+    assert kinds == {"segment_properties", "snakemesh.json", "overview", "centroids"}
+    assert len(after) == len(before)
+    assert read_output(tmp_path / "out").segment_colors() == "synapses"
     found = json.loads((tmp_path / "out/multires/segment_properties/info").read_text())["inline"]
     ranked = sorted(rows, key=lambda row: (-row["volume"], row["label"]))[:5]
     assert found["ids"] == [str(label) for label in sorted(row["label"] for row in ranked)]
 
 
+def test_the_table_of_lods(unsharded):
+    """Each row is what a reader of its own finds in the fragments."""
+    rows = iter(pq.read_table(unsharded / "lods.parquet").to_pylist())
+    unit = read_info(unsharded)["lod_scale_multiplier"]
+    for mesh in read_meshes(unsharded):
+        for lod in range(mesh.num_lods):
+            row = next(rows)
+            assert (row["label"], row["lod"]) == (mesh.label, lod)
+            vertices, faces = welded(mesh, lod)
+            points = to_nm(mesh, lod, vertices)
+            assert row["fragments"] == np.count_nonzero(mesh.manifest.sizes[lod])
+            assert row["bytes"] == mesh.manifest.sizes[lod].sum()
+            assert row["faces"] == len(faces)
+            assert row["volume"] == pytest.approx(volume_and_centroid(points, faces)[0])
+            assert row["area"] == pytest.approx(area(points, faces))
+            # the scale of an LOD is its error, but scales have to grow
+            scale = mesh.manifest.scales[lod] * unit
+            assert 0 < row["error"] <= scale * (1 + 1e-6)
+            assert lod or row["error"] == pytest.approx(scale, rel=1e-6)
+    assert next(rows, None) is None
+
+
+@pytest.mark.parametrize("kind", ["[!s].npy", "lods.npy"])
 @pytest.mark.parametrize("is_seen_before", [True, False])
-def test_a_summary_that_is_gone_or_damaged(repository, config, multires, tmp_path, is_seen_before):
+def test_a_summary_that_is_gone_or_damaged(
+    repository, config, multires, tmp_path, is_seen_before, kind
+):
     """The plan sees what is gone; the job that reads it, what is damaged."""
     ours = config(tmp_path / "out")
     shutil.copytree(multires.parent, tmp_path / "out")
-    (summary,) = (tmp_path / "out" / "work" / "shards").glob("*.npy")
+    (summary,) = (tmp_path / "out" / "work" / "shards").glob(f"*{kind}")
     if is_seen_before:
         summary.unlink()
     else:
         summary.write_bytes(summary.read_bytes()[::-1])
     fewer = ours | {"max_properties": 5}
-    done = run(repository, fewer)
-    assert (done.returncode == 0) == is_seen_before
     if not is_seen_before:
-        said = done.stdout + done.stderr
-        assert f"multires_index: {summary} is " in said and "Traceback" not in said
-        assert "give the same command again" in said
+        said = fails(repository, fewer)
+        assert f"multires_index: {summary} is " in said and "give the same command again" in said
     finish(repository, fewer)
     assert digests(finish(repository, ours)) == digests(multires)
-
-
-def test_segment_properties(unsharded):
-    """The numbers are those of the meshes, and the columns of the table are added."""
-    document = json.loads((unsharded / "segment_properties" / "info").read_text())
-    assert document["@type"] == "neuroglancer_segment_properties"
-    columns = {p["id"]: p["values"] for p in document["inline"]["properties"]}
-    for i, mesh in enumerate(read_meshes(unsharded)):
-        assert document["inline"]["ids"][i] == str(mesh.label)
-        vertices, faces = welded(mesh, 0)
-        points = to_nm(mesh, 0, vertices)
-        assert columns["faces"][i] == len(faces)
-        volume, _ = volume_and_centroid(points, faces)
-        assert columns["volume"][i] == pytest.approx(volume, rel=1e-4)
-        assert columns["area"][i] == pytest.approx(area(points, faces), rel=1e-4)
-        for axis, name in enumerate("xyz"):
-            assert columns[f"{name}_min"][i] == pytest.approx(points[:, axis].min(), abs=0.01)
-            assert columns[f"{name}_max"][i] == pytest.approx(points[:, axis].max(), abs=0.01)
-    assert len(columns["label"]) == i + 1
-    at = document["inline"]["ids"].index("7")
-    assert (columns["label"][at], columns["synapses"][at]) == ("vesicle", 12)
-    assert (columns["label"][-1], columns["synapses"][-1]) == ("axon", 3)
-    assert (columns["label"][0], columns["synapses"][0]) == (document["inline"]["ids"][0], "NaN")
 
 
 def test_lists_on_the_command_line(repository, config, tmp_path):

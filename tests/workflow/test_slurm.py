@@ -8,6 +8,7 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 import yaml
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
+from holding import Hold
 from running import REPOSITORY, digests, finish
 from slurm.cluster import missing_programs, slurm_cluster
 from small_blocks import copy_with_small_blocks
@@ -27,6 +29,7 @@ AT_MOST_S = 900
 # Names of the cluster jobs: from group and rule, or from rule and wildcards
 PYRAMID = "rule_pyramid_stage0_pyramid_super_chunk"
 MESH = "rule_mesh_lod{lod}_mesh_block"
+ENDED = ("CANCELLED", "NODE_FAIL")
 SHARD = "rule_shard_wildcards_0"
 
 
@@ -52,9 +55,10 @@ def too_little(tmp_path) -> Path:
     repository = copy_with_small_blocks(tmp_path / "repository")
     with open(repository / "src" / "snakemesh" / "cost" / "resources.py", "a") as module:
         module.write(
-            "\n_right = mesh_mem_mb\n\n\n"
-            "def mesh_mem_mb(plan, lod):\n"
-            "    return 300 if lod == 0 else _right(plan, lod)\n"
+            "\n_right = _mesh_block\n\n\n"
+            "def _mesh_block(plan, lod):\n"
+            "    found = _right(plan, lod)\n"
+            "    return found._replace(mem_mb=300) if lod == 0 else found\n"
         )
     return repository
 
@@ -120,6 +124,10 @@ def at_work(slurm, name: str, logs: Path):
         return next(running, None) if any(logs.rglob("*.log")) else None
 
     return is_at_work
+
+
+def has_ended(slurm, number: str) -> bool:
+    return any(job.id == number and job.state in ENDED for job in slurm.jobs())
 
 
 def test_ten_minutes_without_an_answer_are_bridged():
@@ -199,9 +207,10 @@ def test_example(slurm, repository, tmp_path):
         driver.wait_until(slurm.jobs)
         for program in programs:
             slurm.refuse(program)
-        driver.wait_until(lambda: all(slurm.has_refused(program) for program in programs))
-        time.sleep(3)
-        for program in programs:
+        # the plugin asks as long as a job is there; it submits again once others are seen to end
+        for program in reversed(programs):
+            driver.wait_until(partial(slurm.has_refused, program))
+            time.sleep(3)
             slurm.answer(program)
         said = driver.finish()
     assert {job.state for job in slurm.jobs()} == {"COMPLETED"}, said
@@ -221,17 +230,28 @@ def test_killed_for_memory_cancelled_and_on_a_failed_node(
     The same run does all of them again, the first with more memory. For a while, squeue fails.
     """
     out, lod0, lod1 = tmp_path / "out", MESH.format(lod=0), MESH.format(lod=1)
+    # until these jobs are ended, or they might be over before
+    holds = [
+        Hold(too_little / "src", names)
+        for names in (r"/work/pyramid/stage0/.*\.done$", r"/work/mesh/lod1/.*\.fragments$")
+    ]
     with Driver(slurm, too_little, config(out), tmp_path / "said") as driver:
         logs = out / "logs"
         cancelled = driver.wait_until(at_work(slurm, PYRAMID, logs / "pyramid_super_chunk"))
         slurm.command("scancel", cancelled)
+        driver.wait_until(partial(has_ended, slurm, cancelled))
+        holds[0].release()
         slurm.refuse("squeue")
         driver.wait_until(lambda: slurm.has_refused("squeue"))
         time.sleep(3)  # without the profile's settings, the plugin asks five times meanwhile
         slurm.answer("squeue")
-        driver.wait_until(at_work(slurm, lod1, logs / "mesh_block" / "lod1"))
+        failed = driver.wait_until(at_work(slurm, lod1, logs / "mesh_block" / "lod1"))
+        # the same node would take the second attempt with it
+        driver.wait_until(lambda: by_name(slurm)[lod0][-1].state == "COMPLETED")
         slurm.command("scontrol", "update", "NodeName=localhost", "State=DOWN", "Reason=test")
         slurm.command("scontrol", "update", "NodeName=localhost", "State=RESUME")
+        driver.wait_until(partial(has_ended, slurm, failed))
+        holds[1].release()
         said = driver.finish()
     attempts = by_name(slurm)
     assert attempts[lod0][0].state in ("FAILED", "OUT_OF_MEMORY"), said

@@ -10,8 +10,10 @@ from conftest import write_volume
 
 from running import command
 
-# CPU time of the thread that decodes: a job that only reads a little has not much more of its own.
-DECODING_NS = 50_000_000
+# CPU time of the threads that read and decode, as a part of what a block takes, however fast the
+# machine is: a job that only reads has not much more of its own. The index job, which reads the
+# fragments of each segment for the overview, needs half of it.
+READING = 0.4
 # Python runs this before each script of the run, or before the process that these are forked from.
 # At the script's end it reports the CPU time of the script's threads.
 AT_EXIT = """
@@ -31,7 +33,7 @@ atexit.register(tell)
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
 def test_a_job_computes_on_one_thread(repository, tmp_path):
-    """One thread does the work. Another one decodes, which takes little time."""
+    """One thread does the work. Others read and decode, which takes little time."""
     (tmp_path / "sitecustomize.py").write_text(AT_EXIT)
     labels = np.random.default_rng(0).integers(0, 1 << 40, (10, 10, 10), dtype=np.uint64)
     labels = np.kron(labels, np.ones((12, 12, 12), np.uint64))
@@ -51,6 +53,7 @@ def test_a_job_computes_on_one_thread(repository, tmp_path):
     told = [json.loads(text) for text in told.read_text().splitlines()]
     jobs = {name.split(".")[-2]: used for name, *used in told if "/scripts/" in name}
     assert {"mesh_block", "pyramid_super_chunk", "shard"} < set(jobs)
-    for budget, own, others in jobs.values():
+    _, of_block, _ = jobs["mesh_block"]
+    for name, (budget, own, others) in jobs.items():
         assert budget in (1, None)
-        assert others < max(0.1 * own, DECODING_NS)
+        assert others < max(0.1 * own, 0 if name == "mesh_block" else READING * of_block), jobs

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import ndimage
 
+from damaging import flip
 from formats import Placed, write_zarr
 from levels import averaged, first
 from planting import read_labels, reshaped, write_labels
-from running import digests, finish, planned, run
+from running import digests, fails, finish, planned, succeeds
 from surfaces import voronoi
 from verifying import verdict
 
@@ -193,11 +195,88 @@ def test_tables_that_say_something_else(served):
     found = json.loads(document.read_text())
     faces = next(p for p in found["inline"]["properties"] if p["id"] == "faces")
     faces["values"][1] += 1
+    area = next(p for p in found["inline"]["properties"] if p["id"] == "area_um2")
+    area["values"][2] *= 1.001
     document.write_text(json.dumps(found))
     failures = verify().failures
-    assert failures.count == {"properties": 2}
-    first, second = failures.named["properties"]
-    assert "volume" in first and "faces" in second
+    assert failures.count == {"properties": 3}
+    first, second, third = failures.named["properties"]
+    assert "volume" in first and "faces" in second and "area" in third
+
+
+ALL = {"measures": ["components", "thickness", "curvature"], "contacts": "background"}
+
+
+@pytest.fixture(scope="module")
+def all_measured(repository, config, tmp_path_factory):
+    """The keys and the `multires` of a run that measures everything."""
+    keys = config(tmp_path_factory.mktemp("measured") / "out", **ALL)
+    keys |= {key: str(keys[key]) for key in ("input_path", "output_directory")}
+    said = succeeds(repository, keys | {"verify": True})
+    assert "measures and contacts of 20 small labels were computed again" in said
+    return keys, Path(keys["output_directory"]) / "multires"
+
+
+@pytest.fixture
+def planted(all_measured, tmp_path):
+    """A function that changes a table, and returns what verification says then."""
+    keys, multires = all_measured
+    shutil.copytree(multires, tmp_path / "multires")
+
+    def plant(name, change):
+        path = tmp_path / "multires" / name
+        pq.write_table(change(pq.read_table(path)), path)
+        found = verdict(keys | {"output_directory": str(tmp_path / "out")}, tmp_path / "multires")
+        assert set(found.failures.count) <= {"properties"}
+        return found.failures.count.get("properties", 0), found.failures.named.get("properties")
+
+    return plant
+
+
+def with_column(table, name, change):
+    column = pa.array(change(table[name].to_numpy(zero_copy_only=False)))
+    return table.set_column(table.column_names.index(name), name, column)
+
+
+def test_tables_that_are_written_again_are_sound(planted):
+    assert planted("segments.parquet", lambda table: table) == (0, None)
+    assert planted("contacts.parquet", lambda table: table) == (0, None)
+
+
+@pytest.mark.parametrize("name", ["components", "thickness", "thickness_95", "curvature"])
+def test_wrong_measures(planted, name):
+    def wrong(values):
+        return values + 1 if name == "components" else values * 1.00001
+
+    count, named = planted("segments.parquet", lambda table: with_column(table, name, wrong))
+    assert 15 <= count <= 20 and all(f"segments.parquet has {name} " in said for said in named)
+
+
+@pytest.mark.parametrize("name", ["faces", "patches", "x", "y", "z"])
+def test_wrong_contacts(planted, name):
+    def wrong(values):
+        return values - 0.01 if name in "xyz" else values - (values > 1)
+
+    count, named = planted("contacts.parquet", lambda table: with_column(table, name, wrong))
+    what = "a patch at" if name in "xyz" else name
+    assert count and all(f" {what} " in said for said in named)
+
+
+def test_contacts_that_are_too_few_or_too_many(planted):
+    """Some pairs are gone, some twice, and some are of labels that touch nothing."""
+    count, named = planted("contacts.parquet", lambda table: table.slice(5))
+    assert count and any("which contacts.parquet does not say" in said for said in named)
+    assert any("neighbours in segments.parquet" in said for said in named)
+    count, named = planted("contacts.parquet", lambda t: pa.concat_tables([t, t]))
+    assert any("labels do not ascend" in said for said in named)
+
+
+def test_an_impossible_area(planted):
+    def wrong(area):
+        return np.where(np.arange(len(area)) == 7, -area, area)
+
+    count, named = planted("contacts.parquet", lambda table: with_column(table, "area", wrong))
+    assert count == 1 and "contacts.parquet has an impossible row: labels" in named[0]
 
 
 @pytest.fixture(params=[True, False], ids=["sharded", "unsharded"])
@@ -214,11 +293,9 @@ def test_the_command(repository, copied, volume):
     output = copied["output_directory"]
     before = digests(output / "multires")
     for _ in range(2):
-        done = run(repository, copied, "verify")
-        assert done.returncode == 0, done.stdout + done.stderr
+        said = succeeds(repository, copied, "verify")
         labels = len(np.unique(volume.labels)) - 1
-        assert f"verify: {labels} labels in the volume" in done.stdout
-        assert "FAIL" not in done.stdout
+        assert f"verify: {labels} labels in the volume" in said and "FAIL" not in said
     after = digests(output / "multires")
     assert {name for name in after if after[name] != before[name]} == {"segments.parquet"}
     found = pq.read_table(output / "verify.parquet")
@@ -237,15 +314,12 @@ def test_the_command(repository, copied, volume):
 
     # one bit in the middle, which changes neither the size of the file nor its ends
     path = largest_mesh(output / "multires")
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+    flip(path)
+    data = path.read_bytes()
     for _ in range(2):
-        done = run(repository, copied, "verify")
-        assert done.returncode == 1
-        assert "files are what was written" in done.stderr + done.stdout
-        assert re.search(r"FAIL \d+  files are what was written", done.stdout)
-        assert f"failed: verify_table: {output}/multires is not sound" in done.stderr
+        said = fails(repository, copied, "verify")
+        assert re.search(r"FAIL \d+  files are what was written", said)
+        assert f"failed: verify_table: {output}/multires is not sound" in said
     assert path.read_bytes() == data
     # the next run makes it anew. What was found of it is forgotten; what was found of the meshes
     # as they were written, as they are again, still holds
@@ -257,9 +331,8 @@ def test_as_an_option_of_a_run(repository, config, volume, tmp_path):
     """A run verifies what it has made, once; what is left out is accounted for."""
     keys = config(tmp_path / "out", verify=True, num_lods=1, min_voxels=5)
     keys |= {"exclude_ids": [int(volume.labels.max())]}
-    done = run(repository, keys)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 left out by exclude_ids, 1 left out by min_voxels" in done.stdout
+    said = succeeds(repository, keys)
+    assert "1 left out by exclude_ids, 1 left out by min_voxels" in said
     read = pq.read_table(tmp_path / "out" / "verify.parquet")["watertight"]
     assert read.null_count == 0 < len(read)
     assert planned(repository, keys) == {}
@@ -272,9 +345,7 @@ def test_bodies_of_supervoxels(repository, config, volume, tmp_path):
         tmp_path / "bodies.npy", np.stack([labels, labels // np.uint64(2) + np.uint64(1)], 1)[::2]
     )
     keys = config(tmp_path / "out", label_map=tmp_path / "bodies.npy", num_lods=1, verify=True)
-    done = run(repository, keys)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "labels in the volume" in done.stdout
+    assert "labels in the volume" in succeeds(repository, keys)
     listed = dict(np.load(tmp_path / "bodies.npy").tolist())
     bodies = {listed.get(label, label) for label in labels.tolist()}
     found = pq.read_table(tmp_path / "out" / "verify.parquet")["label"].to_pylist()
@@ -290,10 +361,8 @@ def test_levels_of_the_input(repository, tmp_path):
         placed.append(Placed(level, (8.0 * n,) * 3, (0, 0, 0), (16, 16, 16)))
     keys = {"input_path": write_zarr(tmp_path / "seg", placed), "cell_size": 64, "num_lods": 3}
     keys["multires_strategy"] = "downsample"
-    done = run(repository, keys | {"output_directory": tmp_path / "out", "verify": True})
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "seg/s1 is not used: it has label" in done.stdout + done.stderr
-    said = re.findall("level s. of the input: .*", done.stdout)
-    assert said == [
+    said = succeeds(repository, keys | {"output_directory": tmp_path / "out", "verify": True})
+    assert "seg/s1 is not used: it has label" in said
+    assert re.findall("level s. of the input: .*", said) == [
         "level s2 of the input: 0 of 4,096 voxels have a label that s0 does not have there"
     ]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import zarr
 from conftest import write_volume
@@ -19,6 +20,8 @@ from conftest import write_volume
 import in_process
 from neuroglancer_page import (
     DRAWN,
+    PATIENCE,
+    answered,
     chromium,
     drawn,
     errors,
@@ -28,6 +31,7 @@ from neuroglancer_page import (
     not_found,
     panel,
     serving,
+    waiting,
 )
 from running import digests
 from snakemesh.products.fingerprints import Fingerprints
@@ -35,11 +39,17 @@ from snakemesh.products.provenance import run_document, write_document
 from snakemesh.survey.input_state import InputState
 from snakemesh.verify.checks import to_nm, welded
 from snakemesh.verify.reader import read_entries, read_mesh
+from snakemesh.view.look import chosen_segments
 from snakemesh.view.output import Output, read_output
-from snakemesh.view.segments import Chosen
+from snakemesh.view.segments import Chosen, Selection
 from snakemesh.view.site import Site, client_folder, page_link, site_state
 
 PIXEL_NM = 4
+# The labels in the viewer's list, from its top.
+LISTED = """
+const entries = document.querySelectorAll('.neuroglancer-preview-list [data-id]');
+return [...entries].map(entry => entry.dataset.id);
+"""
 
 
 def outline_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -99,7 +109,7 @@ def assert_coincide(browser, output: Output) -> None:
     site = Site(output.root, client_folder(), state, "secret")
     with serving(site.find) as server:
         url = f"http://127.0.0.1:{server.server_port}"
-        state |= site_state(output, f"{url}/secret", Chosen([entry.label], 1, *ends))
+        state |= site_state(output, f"{url}/secret", Chosen([entry.label], 1, np.array([ends])))
         state["projectionScale"] *= 30  # from afar at first
         browser.get(page_link(url, "secret"))
         evaluated(browser, DRAWN)
@@ -145,6 +155,7 @@ def assert_coincide(browser, output: Output) -> None:
         scale = sections.shape[0] * PIXEL_NM / 8
         silhouette = green(
             layout={"type": "3d", "orthographicProjection": True},
+            projectionOrientation=[0, 0, 0, 1],
             position=known["position"],
             projectionScale=scale,
         )
@@ -158,6 +169,44 @@ def assert_coincide(browser, output: Output) -> None:
 
         # the viewer looks for the metadata of an array where those of the group are
         assert not_found(server) <= {".zarray", ".zattrs", "favicon.ico"}
+        assert errors(browser) == []
+
+
+@needed
+def test_the_first_view_is_filled_and_whole(multires, tmp_path):
+    """A section beside meshes that reach near the border of the panel, but not over it.
+
+    The overview is drawn too, and fetched as one file.
+    """
+    output = read_output(multires.parent)
+    chosen = chosen_segments(output, Selection())
+    state: dict = {}
+    site = Site(output.root, client_folder(), state, "secret")
+    with chromium(tmp_path / "profile") as browser, serving(site.find) as server:
+        browser.set_window_size(1400, 900)
+        url = f"http://127.0.0.1:{server.server_port}"
+        state |= site_state(output, f"{url}/secret", chosen)
+        browser.get(page_link(url, "secret"))
+        evaluated(browser, DRAWN)
+        picture = drawn(browser, showAxisLines=False, showDefaultAnnotations=False)
+        section, meshes = (picture[panel(browser, i)] for i in (0, 1))
+        assert (section.max(axis=-1) - section.min(axis=-1) > 60).mean() > 0.05  # in colour
+        rows, columns = np.nonzero(meshes.sum(axis=-1) > 30)
+        height, width = meshes.shape[:2]
+        assert min(*rows, *columns, *(height - 1 - rows), *(width - 1 - columns)) > 5
+        assert max(np.ptp(rows) / height, np.ptp(columns) / width) > 0.6
+        asked = [request.path for request in answered(server)]
+        assert sum(path.endswith("overview/mesh.vtk.gz") for path in asked) == 1
+        volumes = pq.read_table(multires / "segments.parquet").sort_by([("volume", "descending")])
+        largest = [str(label.as_py()) for label in volumes["label"][:3]]
+        # a busy page fills its list late
+        wait = waiting.WebDriverWait(browser, PATIENCE)
+        wait.until(lambda page: page.execute_script(LISTED)[:3] == largest)
+        segments, *others = state["layers"]
+        alone = state | {"layers": [segments | {"segments": []}, *others]}
+        browser.execute_script("viewer.state.reset()")
+        faint = drawn(browser, **alone, showDefaultAnnotations=False)[panel(browser, 1)]
+        assert (faint.sum(axis=-1) > 10).mean() > 0.05
         assert errors(browser) == []
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from running import digests, finish, planned, run
+from running import digests, finish, planned, succeeds
 from snakemesh.verify.reader import read_entries
 
 MESHING = {"mesh_block": 6, "mesh_blocks_done": 1, "shard": 1, "multires_index": 1, "cleanup": 1}
@@ -15,12 +15,6 @@ SHARDS = DOCUMENTS | {"shard": 1, "mesh_blocks_done": 1}
 def shards(served):
     """The digests of the meshes, without the documents that quote the configuration."""
     return {name: found for name, found in digests(served).items() if name.endswith(".shard")}
-
-
-def said(repository, configuration, *arguments):
-    done = run(repository, configuration, *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_what_a_change_of_the_labels_makes_again(repository, config, volume, tmp_path):
@@ -40,7 +34,7 @@ def test_what_a_change_of_the_labels_makes_again(repository, config, volume, tmp
     path = tmp_path / "wanted.csv"
     path.write_text("\n".join(["body", *map(str, [*missing, *wanted[::-1]])]))
     assert planned(repository, ours(target_ids=path)) == DOCUMENTS
-    text = said(repository, ours(target_ids=path))
+    text = succeeds(repository, ours(target_ids=path))
     assert "target_ids: the meshed volume has no voxel of label 5, 6\n" in text
     assert f"labels left out: {len(ids) - len(wanted)} not in target_ids\n" in text
     assert shards(served) == before
@@ -49,7 +43,7 @@ def test_what_a_change_of_the_labels_makes_again(repository, config, volume, tmp
     # only the shards depend on min_voxels
     larger = {"target_ids": path, "min_voxels": least}
     assert planned(repository, ours(**larger)) == SHARDS
-    text = said(repository, ours(**larger))
+    text = succeeds(repository, ours(**larger))
     of_size = voxels[::2] >= least
     assert f", {(~of_size).sum()} with fewer voxels than min_voxels\n" in text
     assert [*read_entries(served)] == ids[::2][of_size].tolist()
@@ -58,7 +52,7 @@ def test_what_a_change_of_the_labels_makes_again(repository, config, volume, tmp
     # other labels in the same file: the levels stay
     path.write_text("\n".join(["body", *map(str, wanted[1:])]))
     assert planned(repository, ours(**larger)) == MESHING
-    assert "changed  the labels in target_ids" in said(repository, ours(**larger), "--dry-run")
+    assert "changed  the labels in target_ids" in succeeds(repository, ours(**larger), "--dry-run")
 
     # what is left out, from Parquet, without shards
     table = tmp_path / "others.parquet"

@@ -29,10 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what this command takes."""
     parser.add_argument("keys", nargs="*", metavar="KEY=VALUE", help="keys of the configuration")
     parser.add_argument(
-        "--configfile",
-        type=Path,
-        metavar="FILE",
-        help=f"replaces keys of {CONFIGURATION}",
+        "--configfile", type=Path, metavar="FILE", help=f"replaces keys of {CONFIGURATION}"
     )
 
 

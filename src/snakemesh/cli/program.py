@@ -6,9 +6,9 @@ import argparse
 import argcomplete
 
 from snakemesh import __version__
-from snakemesh.cli import export, plan, serve, view
+from snakemesh.cli import export, plan, serve, shot, view
 
-COMMANDS = {"plan": plan, "view": view, "serve": serve, "export": export}
+COMMANDS = {"plan": plan, "view": view, "serve": serve, "shot": shot, "export": export}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,10 +11,7 @@ import argparse
 
 from snakemesh.cli.view import add_what_is_shown
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what this command takes."""
-    add_what_is_shown(parser)
+add_arguments = add_what_is_shown
 
 
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ import os
 import subprocess
 import time
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,23 +35,24 @@ from snakemesh.output.folder import OutputFolder
 # Times that the cluster is asked for the jobs of the run before, and seconds between two of them.
 _ASKED_TIMES = 7
 _ASK_AGAIN_S = 10
-# Seconds for which what the cluster has said of them is not asked again.
+# Seconds for which the answer of the cluster counts.
 _FRESH_S = 30
 # Seconds that a run waits until the jobs that it ends have ended.
 _ENDING_S = 60
-# Seconds that a command of a cluster may take, and jobs that are ended with one.
-COMMAND_S = 60
+# Seconds that a command of a cluster may take, and how many jobs one command ends.
+_COMMAND_S = 60
 _AT_ONCE = 200
 
 
 class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
     """A base beside the executor of a plugin, which must come after it.
 
-    folder: of the run's output. scheduler: "lsf" or "slurm".
+    folder: of the run's output. scheduler: "lsf" or "slurm". end_command: ends jobs.
     """
 
     folder: ClassVar[OutputFolder]
     scheduler: ClassVar[str]
+    end_command: ClassVar[str]
     run_uuid: str  # the plugin asks for the jobs whose names contain it
 
     def __post_init__(self) -> None:
@@ -66,15 +67,16 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
         """The numbers of the jobs of `run_uuid` that wait or run; None if the cluster is silent."""
 
     @abstractmethod
-    def end_jobs(self, jobs: Collection[str]) -> None:
-        """End jobs of these numbers, and those among them that have ended already."""
-
-    @abstractmethod
     def aux_of(self, log: str) -> dict[str, Any]:
         """What the plugin keeps of a submitted job. log: the path of the log of the cluster."""
 
+    def end_jobs(self, jobs: Sequence[str]) -> None:
+        """End jobs of these numbers. A command fails, but goes on, if one of them has ended."""
+        for begin in range(0, len(jobs), _AT_ONCE):
+            answer([self.end_command, *jobs[begin : begin + _AT_ONCE]])
+
     def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
-        """Submit jobs, but for those that a run before has submitted and that still run."""
+        """Submit jobs, except those that the run before has submitted and that still run."""
         if not self._has_begun and any(self.is_ours(job) for job in jobs):
             self._has_begun = True
             self._take_over(read_submitted(self.folder.submitted))
@@ -164,7 +166,7 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
                     path.unlink()
 
     def _is_awaited(self, job: JobExecutorInterface) -> bool:
-        """Take a job of the run before for this one, if it makes the same and has not failed."""
+        """Adopt a job of the run before that makes the same files and has not failed."""
         if not self._awaited or not self.is_ours(job):
             return False
         found = self._awaited.pop(products_of(job), None)
@@ -192,21 +194,11 @@ class ClusterExecutor(RemoteExecutor):  # type: ignore[misc]
 
 
 def answer(line: list[str]) -> subprocess.CompletedProcess[str] | None:
-    """What a command of a cluster prints; None if it cannot be asked."""
+    """What a command of a cluster prints; None if the command fails."""
     try:
-        return subprocess.run(line, capture_output=True, text=True, timeout=COMMAND_S, check=False)
+        return subprocess.run(line, capture_output=True, text=True, timeout=_COMMAND_S, check=False)
     except (subprocess.SubprocessError, OSError):
         return None
-
-
-def end_with(command: str, jobs: Collection[str]) -> None:
-    """End jobs of a cluster by a command that takes their numbers. That it fails is no error."""
-    left = list(jobs)
-    while left:
-        with suppress(subprocess.SubprocessError, OSError):
-            line = [command, *left[:_AT_ONCE]]
-            subprocess.run(line, capture_output=True, timeout=COMMAND_S, check=False)
-        del left[:_AT_ONCE]
 
 
 def files_of(job: JobExecutorInterface) -> list[str]:

@@ -6,14 +6,14 @@ does not move the limit at which LSF kills a job: only `bsub -M` does. The profi
 job is submitted.
 
 **Patience.** The plugin ends a run, with all its jobs, when LSF refuses one job or does not answer
-for a minute, and takes a job whose host LSF has lost sight of for done.
+for a minute. It takes a job for done when LSF has lost contact to the host of the job.
 
 **Logs.** See `lsf_submission`.
 """
 
 import os
 import time
-from collections.abc import AsyncGenerator, Awaitable, Collection
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
@@ -25,15 +25,16 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from snakemesh.clusters import lsf_submission
-from snakemesh.clusters.cluster_executor import ClusterExecutor, answer, end_with
+from snakemesh.clusters.cluster_executor import ClusterExecutor, answer
 from snakemesh.output.folder import OutputFolder
 
 # Stands in `lsf_extra` for the memory that this attempt at a job, or at a group, asks for, in MB.
 _MEMORY = "{mem_mb}"
 # The versions of the plugin whose methods are known here.
 _KNOWN = "0.3."
-# Seconds for which a job that LSF refuses is submitted again before it counts as failed; and for
-# which a run goes on that LSF has never taken a job of. Its settings are probably wrong.
+# Seconds for which a job that LSF refuses is submitted again before it counts as failed; and, as
+# long as LSF has never taken a job of the run, before the run ends: its settings are probably
+# wrong.
 _REFUSED_S = 600
 _NEVER_TAKEN_S = 60
 # At most as many seconds between two tries to submit jobs.
@@ -80,7 +81,7 @@ class PatientExecutor(ClusterExecutor, LimitedExecutor):
     Snakemake looks at its active jobs.
     """
 
-    scheduler = "lsf"
+    scheduler, end_command = "lsf", "bkill"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,7 +90,7 @@ class PatientExecutor(ClusterExecutor, LimitedExecutor):
         self._killed: set[str] = set()
 
     def run_job(self, job: JobExecutorInterface) -> None:
-        """Submit a job or a group, or see to it that this is tried again."""
+        """Submit a job or a group; if LSF refuses it, it is submitted again later."""
         info = SubmittedJobInfo(job, aux={"since": time.monotonic()})
         if not self._submit(info):
             with self.lock:
@@ -131,10 +132,6 @@ class PatientExecutor(ClusterExecutor, LimitedExecutor):
         rows = [row.split() for row in done.stdout.splitlines()]
         return {row[0] for row in rows if len(row) == 2 and row[1] in _ALIVE}
 
-    def end_jobs(self, jobs: Collection[str]) -> None:
-        """End jobs. bkill fails, but goes on, if one of them has ended by itself."""
-        end_with("bkill", jobs)
-
     def aux_of(self, log: str) -> dict[str, Any]:
         """What the plugin keeps of a submitted job."""
         return {"lsf_logfile": log}
@@ -144,7 +141,7 @@ class PatientExecutor(ClusterExecutor, LimitedExecutor):
         return await self._read(super().job_stati_bjobs())
 
     async def job_stati_lsbevents(self) -> tuple[dict[str, str], float]:
-        """The same, from LSF's log of events."""
+        """The states of jobs by id and the seconds that it took, from LSF's log of events."""
         return await self._read(super().job_stati_lsbevents())
 
     def _submit(self, job: SubmittedJobInfo) -> bool:

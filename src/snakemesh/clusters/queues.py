@@ -74,8 +74,9 @@ def submit(
 def status(queue: str, number: str) -> str:
     """Whether a job is "running", a "success" or "failed".
 
-    It counts as running while the scheduler does not answer, and for a minute after it has gone
-    without a word, as its word can be seen late. The log of a success is removed.
+    A job counts as running while the scheduler does not answer. If the scheduler no longer knows
+    the job, it counts as running for another minute, because the file with its exit status may be
+    seen late. The log of a success is removed.
     """
     record = _record(number)
     try:
@@ -148,7 +149,7 @@ def _is_alive(queue: str, number: str) -> bool:
 
 
 def _ended(files: Path) -> int | None:
-    """The exit status that a job has left; None if it has left none."""
+    """The exit status that a job has written; None if it has not."""
     os.scandir(files.parent).close()  # NFS asks the server anew
     try:
         return int(files.with_suffix(".exit").read_text())

@@ -6,7 +6,7 @@ for as often as `slurm-status-attempts` says, the plugin forgets its jobs, and t
 """
 
 import time
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
-from snakemesh.clusters.cluster_executor import ClusterExecutor, answer, end_with
+from snakemesh.clusters.cluster_executor import ClusterExecutor, answer
 from snakemesh.output.folder import OutputFolder
 
 # The versions of the plugin whose methods are known here. Others are used as they are.
@@ -49,7 +49,7 @@ class PatientExecutor(ClusterExecutor, Executor):  # type: ignore[misc]
     Snakemake looks at its active jobs.
     """
 
-    scheduler = "slurm"
+    scheduler, end_command = "slurm", "scancel"
     is_alone: ClassVar[bool]
 
     def __post_init__(self) -> None:
@@ -67,10 +67,6 @@ class PatientExecutor(ClusterExecutor, Executor):  # type: ignore[misc]
             return None
         rows = [row.strip().split("|") for row in done.stdout.splitlines()]
         return {row[0] for row in rows if len(row) == 2 and row[1] not in _ENDED}
-
-    def end_jobs(self, jobs: Collection[str]) -> None:
-        """End jobs."""
-        end_with("scancel", jobs)
 
     def aux_of(self, log: str) -> dict[str, Any]:
         """What the plugin keeps of a submitted job."""

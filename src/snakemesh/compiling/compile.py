@@ -11,7 +11,7 @@ from snakemesh.compiling.quick_numba import use_quick_numba
 from snakemesh.compiling.stages import STAGES
 from snakemesh.kernels import kernel_files
 
-# Code that nobody has compiled for so long is removed: half a year.
+# Code that was compiled more than this many seconds ago, half a year, is removed.
 _KEPT_S = 180 * 24 * 3600
 
 

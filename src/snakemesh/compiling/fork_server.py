@@ -1,10 +1,11 @@
 """The process that jobs of a run on this machine are forked from; a run starts it.
 
-    python -m snakemesh.compiling.fork_server SOCKET
+    python -m snakemesh.compiling.fork_server SOCKET [PART ...]
 
 Python, the imports of a script and its compiled functions take a second of CPU time to load. This
-process loads them once, and a fork has them at once. A fork is a process of its own in all that
-matters: its memory is freed when it ends, and whatever kills it leaves the other jobs alone.
+process loads them once, those of each PART before the first job, and a fork has them at once. A
+fork is a process of its own in all that matters: its memory is freed when it ends, and whatever
+kills it leaves the other jobs alone.
 
 Forking is only safe where no other thread may hold a lock. So this process has one thread; if a
 library has started another, jobs are no longer forked, and the run starts them as usual.
@@ -29,29 +30,31 @@ import runpy
 import signal
 import socket
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import NoReturn
+
+from snakemesh.forks import has_one_thread
 
 # Bytes of the longest request: a path and a few words.
 _MOST_BYTES = 1 << 14
-# Where Linux lists the threads of a process.
-_THREADS = Path("/proc/self/task")
 # What takes long to import, and starts no thread as pyarrow does.
 _OF_ALL_JOBS = ("snakemake.iocontainers", "snakemake.logging", "snakemesh.source.voxels")
 _FORK = multiprocessing.get_context("fork")
 
 
-def serve(descriptor: int) -> None:
+def serve(descriptor: int, parts: Sequence[str]) -> None:
     """Fork for every request until the run ends; does not return.
 
-    descriptor: of the socket of the server, of type SOCK_SEQPACKET. SIGINT must be blocked: Ctrl-C
-    is for jobs.
+    descriptor: of the socket of the server, of type SOCK_SEQPACKET. parts: of the program, to be
+    loaded at once. SIGINT must be blocked: Ctrl-C is for jobs.
     """
-    _Server(socket.socket(fileno=descriptor)).serve()
+    server = _Server(socket.socket(fileno=descriptor))
+    server.load(parts)
+    server.serve()
 
 
 class _Server:
@@ -60,6 +63,22 @@ class _Server:
         # by what becomes readable when a job ends: the job, and the socket for what is said of it
         self._jobs: dict[int, tuple[BaseProcess, socket.socket]] = {}
         self._loaded: set[str] = set()
+
+    def load(self, parts: Iterable[str]) -> None:
+        """Import what most jobs import, and load the compiled functions of parts of the program."""
+        new = set(parts) - self._loaded
+        self._loaded |= new
+        gc.disable()
+        with suppress(Exception):  # the job fails in the same way, and says why
+            for module in _OF_ALL_JOBS:
+                import_module(module)
+            if new:
+                from snakemesh.compiling.stages import STAGES  # imports numba
+
+                for stage in (stage for part in sorted(new) for stage in STAGES[part]):
+                    stage()
+        gc.freeze()  # forks need not look for garbage in what was loaded
+        gc.enable()
 
     def serve(self) -> None:
         while True:
@@ -75,13 +94,11 @@ class _Server:
 
     def _start(self, script: str, parts: list[str], answers: socket.socket) -> None:
         """Fork a job. If that is not possible, close its socket: the run then starts the job."""
-        new = set(parts) - self._loaded
-        self._loaded |= new
-        _load(new)
+        self.load(parts)
         others = [self._run, *(other for _, other in self._jobs.values())]
         job = _FORK.Process(target=_become, args=(script, answers, others))
         try:
-            if not _has_one_thread():
+            if not has_one_thread():
                 raise OSError("a library has started a thread")
             job.start()
         except OSError:
@@ -103,21 +120,6 @@ class _Server:
         os._exit(0)
 
 
-def _load(parts: set[str]) -> None:
-    """Import what most jobs import, and load the compiled functions of parts of the program."""
-    gc.disable()
-    with suppress(Exception):  # the job fails in the same way, and says why
-        for module in _OF_ALL_JOBS:
-            import_module(module)
-        if parts:
-            from snakemesh.compiling.stages import STAGES  # imports numba
-
-            for stage in (stage for part in parts for stage in STAGES[part]):
-                stage()
-    gc.freeze()  # forks need not look for garbage in what was loaded
-    gc.enable()
-
-
 def _become(script: str, answers: socket.socket, others: list[socket.socket]) -> None:
     """Be a job: run a script as a new Python would. others: sockets that the job must not hold."""
     for each in others:
@@ -137,12 +139,5 @@ def _become(script: str, answers: socket.socket, others: list[socket.socket]) ->
         atexit._run_exitfuncs()  # multiprocessing skips them, and the rest of Python's end: 0.08 s
 
 
-def _has_one_thread() -> bool:
-    try:
-        return len(list(_THREADS.iterdir())) == 1
-    except OSError:  # not Linux
-        return False
-
-
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), sys.argv[2:])

@@ -106,7 +106,7 @@ def read_settings(config: Mapping[str, Any], is_checked: bool = False) -> Settin
 
 
 def _is_json(value: Any) -> bool:
-    """Whether JSON, and so a schema, knows values such as this one: YAML knows dates, too."""
+    """Whether JSON can hold a value, so that a schema can check it: YAML has dates, too."""
     try:
         json.dumps(value)
     except (TypeError, ValueError, RecursionError):
@@ -180,13 +180,13 @@ def _message(error: "jsonschema.ValidationError", schema: Mapping[str, Any]) -> 
 
 
 def _meant(text: str, known: Iterable[str]) -> str:
-    """The one of some words that somebody may have meant, as an end of a message, or nothing."""
+    """The end of a message that names the most similar of some words; "" if none is similar."""
     found = get_close_matches(text, known, n=1)
     return f", did you mean {found[0]}?" if found else ""
 
 
 def _quoted(error: "jsonschema.ValidationError") -> str:
-    """The value that is wrong, or, of a long list, what is wrong in it."""
+    """The wrong value; of a long list only the wrong entry."""
     found = error.instance
     text = repr(found)
     if len(text) <= MAX_SHOWN or not isinstance(found, list):
@@ -197,7 +197,9 @@ def _quoted(error: "jsonschema.ValidationError") -> str:
 
 def _expected(error: "jsonschema.ValidationError", rule: Mapping[str, Any]) -> str:
     if error.validator == "enum":
-        known = list(map(_word, rule["enum"]))
+        values: Any = error.validator_value
+        # as they are written in a configuration
+        known = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
         return f"one of {', '.join(known)}{_meant(str(error.instance), known)}"
     if "expected" in rule:
         return str(rule["expected"])
@@ -218,11 +220,6 @@ def _expected(error: "jsonschema.ValidationError", rule: Mapping[str, Any]) -> s
         "minLength": "a text of at least {} character",
     }
     return bounds[str(error.validator)].format(error.validator_value)
-
-
-def _word(value: Any) -> str:
-    """A value as it is written in a configuration."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _frozen(value: Any) -> Any:

@@ -1,4 +1,7 @@
-"""Paths of the configuration, checked before anything is made of them."""
+"""Paths of the configuration, checked before anything is made of them.
+
+What is refused raises UserError, one line that names the key.
+"""
 
 import os
 import re
@@ -8,8 +11,8 @@ from urllib.parse import unquote
 
 from snakemesh.errors import UserError
 
-# What Linux allows a name and a path to have, and what is left of a path for the names below the
-# output.
+# The most bytes of a name and of a path in Linux, and of an output directory: the names below it
+# have to fit.
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4095
 MAX_OUTPUT_BYTES = 3900
@@ -28,10 +31,7 @@ _CLONE = Path(__file__).resolve().parents[3]
 
 
 def source_path(key: str, text: str) -> str:
-    """The path of a volume, with its `~` expanded, or the address of one.
-
-    Raises UserError, one line that names the key, for what is neither.
-    """
+    """The path of a volume, with its `~` expanded, or the address of one."""
     address = plain_address(text)
     if address.startswith(SCHEMES):
         _refuse_odd_characters(key, text)
@@ -77,10 +77,7 @@ def spellings(path: str) -> list[str]:
 
 
 def file_path(key: str, text: str) -> str:
-    """The path of a file that is to be read, with its `~` expanded.
-
-    Raises UserError, one line that names the key, for what cannot be one.
-    """
+    """The path of a file that is to be read, with its `~` expanded."""
     path = local_path(key, text)
     if os.path.exists(path) and not os.path.isfile(path):
         raise _refused(key, text, "a file")
@@ -90,8 +87,8 @@ def file_path(key: str, text: str) -> str:
 def output_path(key: str, text: str) -> str:
     """The path of a folder that a run can make and fill, with its `~` expanded.
 
-    Raises UserError, one line that names the key, for a path that Snakemake does not take as it is,
-    that is too long, that leads through a file, or that is no folder for results.
+    Refused is a path that Snakemake does not take as it is, that is too long, that leads through a
+    file, or that is no folder for results.
     """
     if _SCHEME.match(text):
         raise _refused(key, text, "a folder in the filesystem, not an address")
@@ -120,16 +117,15 @@ def output_path(key: str, text: str) -> str:
 
 
 def local_path(key: str, text: str) -> str:
-    """A path in the filesystem, with its `~` expanded.
-
-    Raises UserError, one line that names the key, for what cannot be a path.
-    """
+    """A path in the filesystem, with its `~` expanded."""
     if not text.strip():
         raise _refused(key, text, "a path")
     _refuse_odd_characters(key, text)
     path = os.path.expanduser(text)
     if path.startswith("~"):
         raise _refused(key, text, "a path that begins with a known user")
+    if path.startswith("$") or os.path.expandvars(path) != path:
+        raise _refused(key, text, "a path with its variables written out")
     if any(len(name.encode()) > MAX_NAME_BYTES for name in path.split("/")):
         raise _refused(key, text, f"names of at most {MAX_NAME_BYTES} bytes")
     if len(os.fsencode(os.path.abspath(path))) > MAX_PATH_BYTES:

@@ -39,9 +39,12 @@ class Settings:
     target_ids: tuple[int, ...] | str | None
     exclude_ids: tuple[int, ...] | str | None
     min_voxels: int
+    contacts: bool | str
     sharded: bool
     segment_properties_csv: str | None
+    segment_colors: str | None
     max_properties: int | None
+    measures: tuple[str, ...]
     verify: bool
     cell_size: int
     max_jobs: int

@@ -1,37 +1,39 @@
-"""What every job of an output was expected to take, and where its measurement is: for the report.
+"""The expected time of every job of an output and the file of its measured time, for the report.
 
 Jobs that only write a marker are left out.
 """
 
-import math
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from snakemesh.boxes import box_index, box_name, indices, triple
 from snakemesh.console.summary import plan_summary
-from snakemesh.cost.asked import asked
 from snakemesh.cost.estimates import job_work
+from snakemesh.cost.resources import resources_of
+from snakemesh.measure_job import CURVATURE
 from snakemesh.output.folder import OutputFolder
-from snakemesh.plan.jobs import level_part, shard_names
+from snakemesh.plan.jobs import shard_names
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.together import blocks_together
 from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.products import Products
+from snakemesh.source.volume_name import volume_name
 
-# The most jobs of a step that are looked at, spread evenly.
+# At most this many jobs of a step are read, evenly spread over its jobs.
 MOST_JOBS = 4000
-# The wildcards of jobs, and from those of a job the end of the name of its benchmark.
+# The wildcards of jobs; and a function from them to the end of the name of a job's benchmark.
 Jobs = Sequence[dict[str, str]]
 Benchmark = Callable[..., str]
 
 
 @dataclass(frozen=True)
 class Step:
-    """The jobs of a rule, or those of a rule that belong to one LOD or one stage.
+    """The jobs of a rule, or those of them that belong to one LOD or one stage.
 
-    count: of jobs. mem_mb, minutes: what the first attempt at a job asks for. jobs: of each of
-    them, or of MOST_JOBS, the file of its benchmark and the seconds that it was expected to take.
+    count: number of jobs. mem_mb, minutes: what the first attempt at a job asks for. jobs: for each
+    job, or for MOST_JOBS of them, the file of its benchmark and its expected seconds.
     """
 
     name: str
@@ -49,8 +51,26 @@ def expected_steps(fingerprints: Fingerprints, folder: OutputFolder) -> list[Ste
         ("label_map", [{}] if plan.table else [], lambda: f".{fingerprints.label_map}"),
         *_super_chunks(fingerprints),
         *_blocks(fingerprints),
-        *_bundles(fingerprints),
+        (
+            "mesh_bundle",
+            [
+                {"lod": str(lod), "bundle": str(number)}
+                for lod in range(plan.num_lods)
+                for number in range(plan.bundles(lod))
+            ],
+            lambda lod, bundle: f"/lod{lod}/{bundle}.{fingerprints.bundle(int(lod), int(bundle))}",
+        ),
+        (
+            "measure_block",
+            [{"box": block.name} for block in Products(fingerprints, folder).measured_blocks],
+            lambda box: f"/{box}.{fingerprints.measured_block(box_index(box))}",
+        ),
         ("shard", shards, lambda shard: f"/{shard}.{fingerprints.shards}"),
+        (
+            "measure_shard",
+            shards if CURVATURE in plan.settings.measures else [],
+            lambda shard: f"/{shard}.{fingerprints.measured_shards}",
+        ),
         ("multires_index", [{}], lambda: f".{fingerprints.documents}"),
         (
             "verify_voxels",
@@ -72,8 +92,8 @@ def _step(
         (folder.benchmark(rule + benchmark(**each)), job_work(plan, rule, each).seconds)
         for each in chosen
     ]
-    mem_mb, minutes = asked(plan, rule, int(chosen[0].get("lod", 0)))
-    return Step(name, len(wildcards), math.ceil(mem_mb), minutes, jobs)
+    mem_mb, minutes = resources_of(plan, rule, int(chosen[0].get("lod", 0)))
+    return Step(name, len(wildcards), mem_mb, minutes, jobs)
 
 
 def _super_chunks(fingerprints: Fingerprints) -> Iterator[tuple[str, Jobs, Benchmark]]:
@@ -104,26 +124,14 @@ def _blocks(fingerprints: Fingerprints) -> Iterator[tuple[str, Jobs, Benchmark]]
     yield "mesh_small_lods", [{}] if together else [], lambda: f".{fingerprints.together}"
 
 
-def _bundles(fingerprints: Fingerprints) -> Iterator[tuple[str, Jobs, Benchmark]]:
-    plan = fingerprints.plan
-    yield (
-        "mesh_bundle",
-        [
-            {"lod": str(lod), "bundle": str(number)}
-            for lod in range(plan.num_lods)
-            for number in range(plan.bundles(lod))
-        ],
-        lambda lod, bundle: f"/lod{lod}/{bundle}.{fingerprints.bundle(int(lod), int(bundle))}",
-    )
-
-
 def planned_facts(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str, Any]:
-    """What planning knows for the report: values that JSON can hold. Triples are z y x, in nm."""
+    """What the report shows of the plan: values that JSON can hold. Triples are z y x, in nm."""
     plan, settings = fingerprints.plan, fingerprints.plan.settings
     products = Products(fingerprints, folder)
     return {
         "plan": plan_summary(plan, None),
-        "input": settings.input_path,
+        "name": volume_name(plan.source, settings.input_path),
+        "view": shlex.join(["snakemesh", "view", folder.root]),
         "settings": asdict(settings) | {"num_lods": plan.num_lods},
         "voxel_nm": plan.source.voxel_size,
         "shape": plan.levels[0].shape,
@@ -135,11 +143,11 @@ def planned_facts(fingerprints: Fingerprints, folder: OutputFolder) -> dict[str,
 
 
 def levels_there(plan: Plan) -> list[dict[str, Any]]:
-    """The levels that are there when a run is done: the fields of `report.plane.LevelPlace`."""
+    """The levels that exist when a run is done, with the fields of `report.plane.LevelPlace`."""
     return [
         {
             "number": number,
-            "part": level_part(plan, number),
+            "part": level.part,
             "voxel_nm": level.voxel_size,
             "corner_nm": triple(
                 t - v / 2 for t, v in zip(level.translation, level.voxel_size, strict=True)

@@ -22,16 +22,17 @@ from snakemesh.cost.failure_reasons import (
 from snakemesh.cost.shortages import Shortages
 from snakemesh.output.folder import OutputFolder
 
-# What a record about a failed group has of what its executor says.
+# The attribute of a record about a failed group that holds its executor's message.
 CLUSTER_SAYS = "cluster_says"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An attempt at a job that failed.
+    """A failed attempt at a job.
 
-    time: ISO 8601, UTC. rule: "mesh_block". job: which of the rule, "lod 0 0_0_1"; "" if there is
-    only one. attempt: from 1. reason: one line. log: where more is said, "" if nowhere.
+    time: ISO 8601, UTC. rule: such as "mesh_block". job: which job of the rule, such as "lod 0
+    0_0_1"; "" if the rule has only one. attempt: counted from 1. reason: one line. log: the file
+    that says more; "" if there is none.
     """
 
     time: str
@@ -98,7 +99,7 @@ class FailedJobsHandler(logging.Handler):
         self._raised: dict[int | None, str] = {}
         self._read: dict[str, int] = {}  # bytes of the logs of clusters that earlier attempts wrote
         self._is_interrupted = False
-        self._append("")  # a list that is there and empty says that nothing has failed
+        self._append("")  # an empty list says that nothing has failed
 
     @property
     def count(self) -> int:
@@ -121,25 +122,17 @@ class FailedJobsHandler(logging.Handler):
 
     def _begin(self, record: logging.LogRecord) -> None:
         facts = vars(record)
-        rule = self._folder.rule_of_logs(facts["log"])
-        if rule is None:
+        if (rule := self._folder.rule_of_logs(facts["log"])) is None:
             return
-        number, log = facts["jobid"], facts["log"][0]
-        before = self._attempts.get(number)
-        attempt = Attempt(
-            rule,
-            dict(facts["wildcards"].items()),
-            1 if before is None else before.number + 1,
-            log,
-            _state(log),
-        )
-        self._attempts[number] = attempt
+        number, log, wildcards = facts["jobid"], facts["log"][0], dict(facts["wildcards"].items())
+        count = self._attempts[number].number + 1 if number in self._attempts else 1
+        attempt = self._attempts[number] = Attempt(rule, wildcards, count, log, _state(log))
         if number in self._failed:
             self._failed.discard(number)
             self._again(attempt, dict(facts["resources"].items()))
 
     def _error(self, record: logging.LogRecord) -> None:
-        """Keep what a local job has raised: its failure follows, from the same thread."""
+        """Keep the exception of a local job. Its failure comes next, from the same thread."""
         text = record.getMessage()
         missing = re.search(r"Job (\d+) +completed successfully, but some output files", text)
         if missing is None:
@@ -155,19 +148,18 @@ class FailedJobsHandler(logging.Handler):
         if attempt is None or self._is_interrupted or is_interruption(raised):
             return
         clusters = [path for path in facts["log"] if path != attempt.log]
-        said = reason_in_message(facts["rule_msg"] or "") or ""
-        is_known = not said and bool(raised)
-        if is_known:
-            said = reason_in_exception(raised)
+        said = reason_in_message(facts["rule_msg"] or "")
         reasons = self._reasons(attempt, clusters)
-        otherwise = said or "the reason is unknown"
-        reason, log = _told(attempt, reasons, clusters, otherwise)
-        texts = [*(text for text, _ in reasons), *([said] if is_known else [])]
+        texts = [text for text, _ in reasons]
+        if raised and not said:
+            said = reason_in_exception(raised)
+            texts.append(said)
+        reason, log = _told(attempt, reasons, clusters, said or "the reason is unknown")
         self._note([attempt], texts, said, clusters)
         self._add(record, facts["jobid"], attempt, reason, log)
 
     def _fail_group(self, record: logging.LogRecord) -> None:
-        """Those jobs of a group that say so have failed, or else the first unfinished one."""
+        """Report those jobs of a group whose logs say so, or else the first unfinished one."""
         facts = vars(record)
         attempts = {
             number: self._attempts[number]
@@ -210,7 +202,7 @@ class FailedJobsHandler(logging.Handler):
     def _note(
         self, attempts: list[Attempt], texts: list[str], message: str, clusters: list[str]
     ) -> None:
-        """Keep what the attempts, which failed together, were short of."""
+        """Record what these attempts, which failed together, were short of."""
         if not texts and clusters and not any(map(os.path.exists, clusters)):
             texts = ["the cluster could not even say that they have ended: their node is lost"]
         for attempt in attempts:
@@ -229,7 +221,7 @@ class FailedJobsHandler(logging.Handler):
         self._say(failure)
 
     def _append(self, text: str) -> None:
-        with suppress(OSError):  # a full disk is why jobs fail: the run goes on to say so
+        with suppress(OSError):  # jobs fail because the disk is full: the run must go on, to say so
             os.makedirs(os.path.dirname(self._folder.failures), exist_ok=True)
             with open(self._folder.failures, "a") as file:
                 file.write(text)
@@ -249,7 +241,7 @@ def _told(
 
 
 def _state(path: str) -> tuple[int, ...] | None:
-    """What changes of a file when it is written; None if there is no file."""
+    """Numbers that change when a file is written; None if there is no file."""
     try:
         found = os.stat(path)
     except OSError:

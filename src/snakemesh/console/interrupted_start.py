@@ -10,6 +10,8 @@ which is to end the process, and lets the signal in. `job_log` and the end of th
 """
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from snakemake.script import PythonScript
@@ -26,6 +28,16 @@ _FIRST_STATEMENT = (
 _HEAD, _RUN = "get_preamble", "execute_script"
 
 
+@contextmanager
+def ctrl_c_blocked() -> Iterator[None]:
+    """Start processes that block SIGINT: they inherit what the thread that starts them blocks."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def end_starting_jobs_silently() -> None:
     """Have every script that this process starts from now on end silently on Ctrl-C.
 
@@ -39,12 +51,8 @@ def end_starting_jobs_silently() -> None:
         return _FIRST_STATEMENT + str(head(script))
 
     def run_with_signal_blocked(script: Any, *arguments: Any, **options: Any) -> None:
-        # a process inherits what the thread that starts it blocks; Ctrl-C is for the main thread
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with ctrl_c_blocked():
             run(script, *arguments, **options)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     setattr(PythonScript, _HEAD, with_first_statement)
     setattr(PythonScript, _RUN, run_with_signal_blocked)

@@ -1,7 +1,7 @@
 """How far a run is, how fast it goes, and when it will be done, in a line.
 
-Jobs differ a thousandfold in size, so their number says little: a run is as far as the part of its
-expected work that is done.
+Jobs differ a thousandfold in size. So progress is the share of the expected work that is done, not
+the share of the jobs.
 """
 
 import logging
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from snakemesh.cost.estimates import Work
+from snakemesh.units import counted
 
 
 class ProgressHandler(logging.Handler):
@@ -85,10 +86,9 @@ class ProgressHandler(logging.Handler):
         if self._done.voxels:
             words.append(f"{self._done.voxels / latest / 1e6:.3g} Mvoxel/s")
         running = "running" if all(self._running.values()) else "submitted"
-        jobs = "1 job" if len(self._running) == 1 else f"{len(self._running):,} jobs"
-        words += [f"{jobs} {running}", f"{self._failed():,} failed"]
+        words += [f"{counted(len(self._running), 'job')} {running}", f"{self._failed():,} failed"]
         if part:
-            # what is expected changes when a job is done, and not while nothing is heard
+            # the expected end moves when a job is done, and stays while jobs run
             end = datetime.now() + timedelta(seconds=max(latest / part - elapsed, 0))
             words.append(f"until {end:%a %H:%M}")
         else:

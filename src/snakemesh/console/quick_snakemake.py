@@ -1,4 +1,4 @@
-"""Planning with Snakemake in less time, where it does the same again for every job.
+"""Planning with Snakemake in less time, where it does the same again for every job; and its end.
 
 For each job, Snakemake asks 23 times which parameters a function of a rule takes, and reads the
 script of the rule to see that it is there. With 20,000 jobs, these two take 9 of 46 CPU seconds.
@@ -7,10 +7,14 @@ Both only depend on the rule, so they are done once for each function and each r
 Only the process that plans uses this, but for `skip_notebooks`. Snakemake's own functions are
 called, so the answers are the same; a version of Snakemake without these functions plans as slowly
 as it does by itself.
+
+While jobs run, Snakemake looks again after a second whether more may start, and sets a timer for
+that. The last timer would hold up the end of a run.
 """
 
 import gc
 import inspect
+import threading
 from collections.abc import Callable, Mapping
 from types import MethodType
 from typing import Any
@@ -20,11 +24,14 @@ import snakemake.dag
 import snakemake.rules
 import snakemake.script
 from snakemake.common import get_function_params
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 # How Snakemake calls the function that says which parameters another one takes.
 _ASKED = "get_function_params"
 # How it calls the function that says in which language a script is.
 _LANGUAGE = "get_language"
+# Its method that looks again after some seconds, and what it then releases.
+_AGAIN, _OPEN = "_schedule_reevalutation", "_open_jobs"
 # When Python looks for garbage: after this many new objects, and at all objects after 20 times 100
 # such looks. A plan is millions of objects, which all stay. Looking at them as often as Python does
 # by itself took 4.6 of the 24 CPU seconds of planning 20,011 jobs.
@@ -40,7 +47,7 @@ def use_quick_planning() -> None:
 
 
 def skip_notebooks() -> None:
-    """Have this process not import what reads notebooks, for a script that is none: 0.12 s."""
+    """Keep Snakemake from importing what reads notebooks, which takes 0.12 s, for other scripts."""
     asked = getattr(snakemake.script, _LANGUAGE, None)
     if asked is None:
         return
@@ -49,6 +56,23 @@ def skip_notebooks() -> None:
         return "python" if file.get_filename().endswith(".py") else asked(file, source)
 
     setattr(snakemake.script, _LANGUAGE, language)
+
+
+def end_at_once() -> None:
+    """Have this process end when the last job has ended, and not up to a second later."""
+    look_again = getattr(JobScheduler, _AGAIN, None)
+    if look_again is None:
+        return
+
+    def look_again_until_the_end(scheduler: JobScheduler, delay: float) -> None:
+        if not hasattr(scheduler, _OPEN):
+            look_again(scheduler, delay)
+            return
+        timer = threading.Timer(delay, getattr(scheduler, _OPEN).release)
+        timer.daemon = True
+        timer.start()
+
+    setattr(JobScheduler, _AGAIN, look_again_until_the_end)
 
 
 def _remember_parameters() -> None:

@@ -1,9 +1,9 @@
-"""What of Snakemake's messages a person who waits for a run gets to see.
+"""Which of Snakemake's messages the person who waits for a run sees.
 
 Snakemake's own `--quiet` also takes messages out of its log file. A logger plugin of our own, which
 profiles/default chose, would silently replace the logger that a site's profile names, and would
-give way to any other `--logger`. So Snakemake's handler for the terminal is replaced by one like
-it that lets through what matters. The log file has all of it.
+give way to any other `--logger`. So Snakemake's handler for the terminal is replaced by one like it
+that shows only what matters. The log file has all messages.
 """
 
 import itertools
@@ -13,29 +13,28 @@ from collections.abc import Callable
 
 from snakemake.logging import ColorizingTextHandler
 
+from snakemesh.console.run_start import NOTHING
 from snakemesh.console.screen import Screen
 from snakemesh.cost.failure_reasons import INTERRUPTED
 
-# What a message of ours has to be shown: logger.info(text, extra=SHOWN)
+# Marks a message of ours that is to be shown: logger.info(text, extra=SHOWN)
 SHOWN = {"is_shown": True}
-# How Snakemake's message begins when jobs have failed for good.
+# The beginning of Snakemake's message when jobs have failed for good.
 _FAILED = "Exiting because a job execution failed"
-# The beginnings of the messages below a warning that are for the person who waits.
-_FOR_PEOPLE = (
-    INTERRUPTED,
-    "Will exit after finishing",
-    "Nothing to be done",
-    "Complete log",
-)
-# What follows from the exit code of a job. Its failure is told by failed_jobs.
+# The beginnings of messages below a warning that are shown.
+_FOR_PEOPLE = (INTERRUPTED, "Will exit after finishing", NOTHING, "Complete log")
+# The beginning of a message that comes before the run starts and helps nobody.
+_NOISE = "Assuming unrestricted shared filesystem usage"
+# Messages about the exit code of a job. `failed_jobs` reports its failure.
 _EXIT_CODE = re.compile(r"CalledProcessError in file.*(non-zero exit status|died with)", re.DOTALL)
 
 
 class QuietHandler(logging.Handler):
     """Writes to the terminal what the person who waits wants to know, as Snakemake's handler does.
 
-    terminal: that handler, which this one replaces. All is shown until Snakemake starts a workflow:
-    what only asks for information (--lint, --summary, --unlock, ...) says all it has to say.
+    terminal: Snakemake's handler, which this one replaces. Until Snakemake starts a workflow, every
+    message is shown: commands that only ask for information (--lint, --summary, --unlock, ...) say
+    all that they have to say.
     """
 
     def __init__(self, terminal: ColorizingTextHandler) -> None:
@@ -53,8 +52,8 @@ class QuietHandler(logging.Handler):
     ) -> None:
         """Begin to show the line that moves.
 
-        line, say: see Screen.start. verdict: what there is to say when the run fails, instead of
-        Snakemake's words; None for these.
+        line, say: see Screen.start. verdict: returns what to say instead of Snakemake's words when
+        the run fails, or None to leave them.
         """
         self._verdict = verdict
         self._screen.start(line, say)
@@ -78,7 +77,8 @@ class QuietHandler(logging.Handler):
             self._screen.stop()
         if text.startswith(_FAILED) and (verdict := self._verdict()):
             record = logging.makeLogRecord(vars(record) | {"msg": verdict})
-        if not self._has_started or self._is_shown(record, text):
+        is_early = not self._has_started and not text.startswith(_NOISE)
+        if is_early or self._is_shown(record, text):
             self._terminal.handle(record)
 
     def close(self) -> None:

@@ -1,10 +1,10 @@
-"""What a run has to say besides the plan: what it assumes, and why it makes things again."""
+"""Lines that a run prints besides the plan: what it assumes, and why it makes things again."""
 
 import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 import numpy as np
@@ -14,8 +14,10 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.plan.placement import FAR_VOXELS
 from snakemesh.products.fingerprints import Fingerprints
+from snakemesh.products.products import Products
 from snakemesh.products.provenance import changes, run_document
 from snakemesh.survey.input_state import is_checked, number_of_chunks
+from snakemesh.survey.inputs import EXAMPLE_PATH
 
 # How many lines about damaged files are shown.
 MAX_LINES = 5
@@ -24,10 +26,18 @@ _TARGETS = ("all", "pyramid", "verify", "report")
 
 
 def remarks_before(
-    fingerprints: Fingerprints, folder: OutputFolder, damage: Mapping[str, str]
+    fingerprints: Fingerprints,
+    folder: OutputFolder,
+    damage: Mapping[str, str],
+    made: Collection[str] | None = None,
 ) -> list[str]:
-    """Lines to follow the plan. damage: by marker, what is damaged and is made again."""
-    lines = [_input_line(fingerprints)]
+    """The lines below the plan.
+
+    damage: by marker, what is damaged. made: the files that the jobs of the run make; None if a
+    run of the target `all` is meant, which makes everything again that is damaged.
+    """
+    is_example = fingerprints.plan.settings.input_path == EXAMPLE_PATH
+    lines = [] if is_example else [_input_line(fingerprints)]
     if not fingerprints.plan.source.has_unit:
         path = fingerprints.plan.source.path
         lines.append(f"  units    the metadata of {path} name no unit: nanometres are assumed")
@@ -37,23 +47,33 @@ def remarks_before(
             f"  far away {far:,.0f} voxels from 0: Neuroglancer, which computes in 32 bits, draws "
             f"voxels and meshes about {off:g} voxels off; `snakemesh view` shows them near 0"
         )
-    lines += _shortened("damaged", (f"{what}: made again" for what in damage.values()))
+    lines += _shortened(
+        "damaged",
+        (
+            f"{what}: made again"
+            if made is None or marker in made
+            else f"{what}: not made again by this target"
+            for marker, what in damage.items()
+        ),
+    )
     before = read_marker(folder.run_document)
     if before is not None:
         lines += _shortened("changed", changes(before, run_document(fingerprints)))
+    elif os.path.exists(Products(fingerprints, folder).documents.marker):
+        lines.append(f"  damaged  {folder.run_document} is gone or cannot be read: written again")
     elif os.path.exists(folder.info):
         lines.append(
-            f"  older    {folder.multires} is of a version that does not say what it was made "
-            "from: made again"
+            f"  older    a version that kept no record of its input made {folder.multires}: made "
+            "again"
         )
     return lines
 
 
 def result_lines(facts: Mapping[str, object] | None, folder: OutputFolder) -> list[str]:
-    """Where the result of a run is. facts: what the marker of the documents says of it."""
+    """Lines that say where the result of a run is. facts: from the marker of the documents."""
     if facts is None:
         return []
-    lines = [f"  meshes   {folder.multires}, to be served", f"  table    {folder.segments}"]
+    lines = [f"  meshes   {folder.multires}, the folder to serve", f"  table    {folder.segments}"]
     labels, listed = facts.get("labels"), facts.get("listed")
     if isinstance(labels, int) and isinstance(listed, int):
         lines[1] += f" of all {labels:,} segments"
@@ -62,6 +82,10 @@ def result_lines(facts: Mapping[str, object] | None, folder: OutputFolder) -> li
                 f"  listed   the {listed:,} largest segments in the viewer (config key "
                 "max_properties)"
             )
+        for word, name in (("overview", "in_overview"), ("points", "points")):
+            shown = facts.get(name)
+            if isinstance(shown, int) and shown < labels:
+                lines.append(f"  {word:8} of the {shown:,} largest segments")
     return lines
 
 
@@ -69,18 +93,13 @@ def view_command(folder: OutputFolder) -> str:
     """The command that shows a result in Neuroglancer, as it is typed in the working directory."""
     own = os.path.join(os.path.dirname(sys.executable), "snakemesh")
     # an environment that is not activated has its commands elsewhere
-    word = "snakemesh" if shutil.which("snakemesh") == own else _short(own)
+    shortest = own if (below := os.path.relpath(own)).startswith(os.pardir) else below
+    word = "snakemesh" if shutil.which("snakemesh") == own else shortest
     return shlex.join([word, "view", folder.root])
 
 
-def _short(path: str) -> str:
-    """A path below the working directory relative to it, any other as it is."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith(os.pardir) else relative
-
-
 def remarks_after(facts: Mapping[str, object] | None) -> list[str]:
-    """Lines to end a run with. facts: what the marker of the documents says of the result."""
+    """The last lines of a run. facts: what the marker of the documents says of the result."""
     if facts is None:
         return []
     lines = []
@@ -113,8 +132,8 @@ def _input_line(fingerprints: Fingerprints) -> str:
     if is_checked(plan):
         return f"  input    {number_of_chunks(plan):,} chunks, checked for changes"
     return (
-        "  input    its metadata are checked for changes, its chunks are not: when they change, "
-        "give config key input_version another value"
+        "  input    only its metadata are checked for changes: when its voxels change, give config "
+        "key input_version another value"
     )
 
 

@@ -12,18 +12,25 @@ from pathlib import Path
 from snakemesh.errors import UserError
 from snakemesh.output.folder import OutputFolder
 
+# How Snakemake's message begins when there is no job.
+NOTHING = "Nothing to be done"
+
 
 class StartHandler(logging.Handler):
     """Listens to Snakemake, and begins the run before the first job of ours.
 
     begin: is called when Snakemake has all jobs. It returns False if none of them is ours. Then it
     is called again before a job of ours starts: a checkpoint of another workflow can add jobs. What
-    it raises ends the run. folder: where our jobs have their logs.
+    it raises ends the run. folder: where our jobs have their logs. idle: is called instead where
+    there is no job at all.
     """
 
-    def __init__(self, begin: Callable[[], bool], folder: OutputFolder) -> None:
+    def __init__(
+        self, begin: Callable[[], bool], folder: OutputFolder, idle: Callable[[], None]
+    ) -> None:
         super().__init__()
         self._begin = begin
+        self._idle = idle
         self._folder = folder
         self._has_begun = False
 
@@ -31,6 +38,8 @@ class StartHandler(logging.Handler):
         """Begin, if this is the moment."""
         if not self._has_begun and self._is_due(record):
             self._has_begun = self._begin()
+        elif record.getMessage().startswith(NOTHING):
+            self._idle()
 
     def _is_due(self, record: logging.LogRecord) -> bool:
         event = getattr(record, "event", None)
@@ -42,7 +51,7 @@ class StartHandler(logging.Handler):
 def refuse_read_only_folder(snakefile: str) -> None:
     """Raise UserError if Snakemake cannot keep its records in the working directory.
 
-    snakefile: its path, for the way out.
+    snakefile: its path, for the command that the message gives instead.
     """
     records = Path.cwd() / ".snakemake"
     folder = records if records.exists() else records.parent

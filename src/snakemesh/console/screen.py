@@ -1,4 +1,4 @@
-"""A terminal with a line at its end that moves, below whatever else is written."""
+"""A terminal whose last line is drawn again and again, below all other text."""
 
 import os
 import threading
@@ -9,14 +9,14 @@ from typing import TextIO
 SECONDS_ON_A_TERMINAL = 1.0
 SECONDS_IN_A_FILE = 60.0
 _ERASE = "\r\x1b[K"  # to the beginning of the row, then erase all of the row
-_WIDTH = 80  # of a terminal that does not say
+_WIDTH = 80  # columns of a terminal that does not say how many it has
 
 
 class Screen:
-    """A stream of text for handlers to write to, with a line at the end that moves.
+    """A stream of text for handlers to write to, whose last line moves.
 
     The line is drawn anew every second. A stream that cannot move a line (a file, a pipe, a
-    terminal that calls itself dumb) gets no control characters, but a line a minute.
+    terminal that calls itself dumb) gets no control characters, but a new line every minute.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -2,35 +2,58 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from snakemesh.cost.estimates import Work, level_bytes, mesh_bytes, plan_work
-from snakemesh.cost.resources import index_mem_mb, mesh_mem_mb, pyramid_mem_mb, shard_mem_mb
+from snakemesh.cost.estimates import (
+    SNAKEMAKE_S,
+    Work,
+    level_bytes,
+    mesh_bytes,
+    plan_work,
+    result_bytes,
+)
+from snakemesh.cost.resources import resources_of
+from snakemesh.plan.job_counts import job_counts
 from snakemesh.plan.placement import COARSEST_VOXELS, MAX_LODS, USUAL_LODS, allowed_lods
 from snakemesh.plan.plan import Plan
-from snakemesh.units import file_size, lengths
+from snakemesh.survey.inputs import EXAMPLE_PATH
+from snakemesh.units import counted, file_size, lengths, sides
 
-# What a job of a rule does.
+# What a job of a rule makes or checks.
 _WORDS = {
     "pyramid_super_chunk": "super-chunk",
     "mesh_block": "block",
     "mesh_small_lods": "job of small LODs",
     "mesh_bundle": "bundle",
+    "measure_block": "measured block",
     "shard": "shard",
+    "measure_shard": "measured shard",
+    "verify_voxels": "verified block",
+    "verify_shard": "verified shard",
 }
 
 
 def plan_summary(
-    plan: Plan, left: Collection[tuple[str, Work]] | None, remarks: Iterable[str] = ()
+    plan: Plan,
+    left: Collection[tuple[str, Work]] | None,
+    remarks: Iterable[str] = (),
+    is_module: bool = False,
+    speed: float = 1.0,
 ) -> str:
-    """What a run from scratch does and takes, in lines, and what is left of it. Sizes are z y x.
+    """The plan in lines: what a run from scratch does and takes, and what this run does.
 
-    left: rule and work of each job that is still to be run; None to say nothing of them. remarks:
-    lines to follow.
+    Sizes are z y x. left: rule and work of each job that this run starts; None leaves out the line
+    about them. remarks: lines to follow. is_module: whether another workflow uses this one. speed:
+    CPU seconds on this machine for one expected CPU second (`cost.machine_speed`).
     """
+    counts = job_counts(plan, is_module)
+    kept, removed = result_bytes(plan), mesh_bytes(plan)  # in the end, and containers before
+    if plan.settings.delete_intermediate_scales:
+        removed += level_bytes(plan)
+    else:
+        kept += level_bytes(plan)
     lines = [
-        f"The plan for {plan.settings.input_path} (sizes are z y x, estimates for "
-        f"{'a sparse volume' if plan.is_sparse else 'dense tissue'})",
+        f"The plan for {plan.settings.input_path} (sizes are z y x, estimates {_basis(plan)})",
         *_labels(plan),
         *_levels(plan),
         *_stages(plan),
@@ -38,14 +61,21 @@ def plan_summary(
         *_unread(plan),
         *_choice(plan),
         f"  shards   {plan.sharding.num_shards:,}{_bundles(plan)}",
-        f"  in all   {plan.num_jobs:,} jobs, about {_cpu_time(plan_work(plan).seconds)}; the "
-        f"largest job asks for {_peak_mb(plan) / 1000:.1f} GB of memory",
-        *([] if left is None else _left(plan, left)),
-        f"  disk     about {file_size(_removed(plan))} between jobs and {file_size(_kept(plan))} "
-        f"in the end, in {plan.settings.output_directory}",
+        f"  in all   {sum(counts.values()):,} jobs, about "
+        f"{_cpu_time(speed * (SNAKEMAKE_S + plan_work(plan).seconds))}; the largest job asks for "
+        f"{_peak_mb(plan) / 1000:.1f} GB of memory",
+        *([] if left is None else _left(counts, left, speed)),
+        f"  disk     about {file_size(kept)} in {plan.settings.output_directory} at the end, and "
+        f"{file_size(removed)} more while the run goes on",
         *remarks,
     ]
     return "\n".join(lines)
+
+
+def _basis(plan: Plan) -> str:
+    if plan.sample is not None:
+        return "from a sample of it"
+    return "for a sparse volume" if plan.is_sparse else "for dense tissue"
 
 
 def _labels(plan: Plan) -> Iterable[str]:
@@ -66,10 +96,12 @@ def _labels(plan: Plan) -> Iterable[str]:
 def _levels(plan: Plan) -> Iterable[str]:
     for k in plan.needed_levels:
         level = plan.levels[k]
-        where = "to be built" if level.is_built else f"exists: {level.path}"
+        is_example = plan.settings.input_path == EXAMPLE_PATH
+        found = "the example" if is_example else f"exists: {level.path}"
+        where = "to be built" if level.is_built else found
         yield (
-            f"  level s{k} {_size(level.shape)} voxels of {lengths(level.voxel_size)}, "
-            f"factor {_size(level.factor)}, {where}"
+            f"  level s{k} {sides(level.shape)} voxels of {lengths(level.voxel_size)}, "
+            f"factor {sides(level.factor)}, {where}"
         )
         if level.why_built:
             yield f"           {level.why_built}"
@@ -80,25 +112,25 @@ def _stages(plan: Plan) -> Iterable[str]:
         built = ", ".join(f"s{k}" for k in stage.targets if plan.levels[k].is_built)
         super_chunk = map(min, stage.super_chunk, plan.levels[stage.base].shape)
         yield (
-            f"  pyramid  {_count(stage.grid, 'super-chunk')} of {_size(super_chunk)} voxels of "
-            f"s{stage.base}, read once for {built}"
+            f"  pyramid  {counted(math.prod(stage.grid), 'super-chunk')} of {sides(super_chunk)} "
+            f"voxels of s{stage.base}, read once for {built}"
         )
 
 
 def _lods(plan: Plan) -> Iterable[str]:
     for lod in range(plan.num_lods):
-        cell = f"{_size(plan.cell_voxels[lod])} voxels of s{lod}"
+        cell = f"{sides(plan.cell_voxels[lod])} voxels of s{lod}"
         if plan.is_of_fragments(lod):
             side = plan.settings.cell_size * 2**lod
-            cell = f"{_size((side,) * 3)} voxels of s0, made of LOD {lod - 1}"
+            cell = f"{sides((side,) * 3)} voxels of s0, made from LOD {lod - 1}"
         yield (
-            f"  LOD {lod}    {_count(plan.n_cells[lod], 'cell')} of {cell}, in "
-            f"{_count(plan.blocks(lod), 'block')}"
+            f"  LOD {lod}    {counted(math.prod(plan.n_cells[lod]), 'cell')} of {cell}, in "
+            f"{counted(math.prod(plan.blocks(lod)), 'block')}"
         )
 
 
 def _unread(plan: Plan) -> Iterable[str]:
-    """What the user has or asks for that has no effect, as LODs are made of one another."""
+    """Levels and keys of the user that have no effect, because LODs are made from each other."""
     unread = [k for k in range(plan.num_lods) if k not in plan.needed_levels]
     own = [f"s{k}" for k in unread if not plan.levels[k].is_built]
     if own:
@@ -109,7 +141,7 @@ def _unread(plan: Plan) -> Iterable[str]:
     method = plan.settings.downsample_method
     if unread and method in ("mode_suppress_zero", "nearest"):
         yield (
-            f"           downsample_method {method} changes no mesh where an LOD is made of "
+            f"           downsample_method {method} changes no mesh where an LOD is made from "
             "another; set multires_strategy: downsample"
         )
 
@@ -119,7 +151,7 @@ def _bundles(plan: Plan) -> str:
     bundles = sum(plan.bundles(lod) for lod in range(plan.num_lods))
     if not bundles:
         return ""
-    return f", from {_count([bundles], 'bundle')} of {plan.blocks_per_bundle} blocks"
+    return f", from {counted(bundles, 'bundle')} of {plan.blocks_per_bundle} blocks"
 
 
 def _choice(plan: Plan) -> Iterable[str]:
@@ -135,41 +167,35 @@ def _choice(plan: Plan) -> Iterable[str]:
         yield f"  num_lods {lods}, chosen: {why}"
 
 
-def _left(plan: Plan, left: Collection[tuple[str, Work]]) -> Iterable[str]:
-    works = [work for rule, work in left if rule in _WORDS]  # the plan does not count the others
-    if len(works) < plan.num_jobs:
-        time = _cpu_time(sum(work.seconds for work in works))
-        counts = Counter(rule for rule, _ in left)
-        kinds = ", ".join(
-            _count([counts[rule]], word) for rule, word in _WORDS.items() if counts[rule]
-        )
-        yield (
-            f"  left     {len(works):,} of these jobs, about {time}{': ' if kinds else ''}{kinds}"
-        )
+def _left(
+    planned: Mapping[str, int], left: Collection[tuple[str, Work]], speed: float
+) -> Iterable[str]:
+    """What this run does, unless its jobs are the planned ones. planned: their number by rule."""
+    counts = Counter(rule for rule, _ in left)
+    if counts == planned:
+        return
+    if not left:
+        yield "  to run   nothing, everything is there"
+        return
+    kinds = [counted(counts.pop(rule), word) for rule, word in _WORDS.items() if counts[rule]]
+    if counts.total():
+        kinds.append(counted(counts.total(), "short job"))
+    time = _cpu_time(speed * sum((work.seconds for _, work in left), SNAKEMAKE_S))
+    yield f"  to run   {counted(len(left), 'job')}, about {time}: {', '.join(kinds)}"
 
 
-def _removed(plan: Plan) -> int:
-    """Bytes that are gone at the end: fragments between jobs, and levels unless they are kept."""
-    return mesh_bytes(plan) + level_bytes(plan) * plan.settings.delete_intermediate_scales
-
-
-def _kept(plan: Plan) -> int:
-    return mesh_bytes(plan) + level_bytes(plan) * (not plan.settings.delete_intermediate_scales)
+def dry_run_line(counts: Mapping[str, int]) -> str:
+    """How many jobs a run would start, in a line after an empty one. counts: jobs by rule."""
+    kinds = ", ".join(f"{n:,} {rule}" for rule, n in counts.items() if n)
+    jobs = counted(sum(counts.values()), "job")
+    return f"\nDry run: {jobs} would run ({kinds}); --verbose lists each job. Nothing was written."
 
 
 def _peak_mb(plan: Plan) -> int:
-    meshing = (mesh_mem_mb(plan, lod) for lod in range(plan.num_lods))
-    pyramid = pyramid_mem_mb(plan) if plan.needed_stages else 0
-    return max(pyramid, shard_mem_mb(plan), index_mem_mb(plan), *meshing)
-
-
-def _size(numbers: Iterable[int]) -> str:
-    return " x ".join(map(str, numbers))
-
-
-def _count(grid: Iterable[int], what: str) -> str:
-    n = math.prod(grid)
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+    jobs = [("mesh_block", lod) for lod in range(plan.num_lods)]
+    jobs += [("shard", 0), ("multires_index", 0)]
+    jobs += [("pyramid_super_chunk", 0)] if plan.needed_stages else []
+    return max(resources_of(plan, *job).mem_mb for job in jobs)
 
 
 def _cpu_time(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What a run says of itself while it goes on: how far it is, and which jobs have failed."""
+"""What a run prints while it goes on: how far it is, and which jobs have failed."""
 
 import logging
 import math
@@ -12,6 +12,7 @@ from snakemesh.console.quiet import SHOWN, QuietHandler
 from snakemesh.cost.estimates import Work
 from snakemesh.cost.shortages import Shortages
 from snakemesh.output.folder import OutputFolder
+from snakemesh.units import counted
 
 # How many failures a run prints. The list of failures has all of them.
 MOST_TOLD = 20
@@ -27,11 +28,11 @@ def watch_run(
     shortages: Shortages,
     end: Callable[[], None],
 ) -> None:
-    """Listen to a run that begins now, and say how it goes.
+    """Listen to a run that begins now, and print how it goes.
 
-    quiet: what lets through messages; None where all of Snakemake's own are shown, which tell of
-    failures too. works: by Snakemake's number of the job, the work of every job. shortages: gets
-    what failed jobs were short of. end: is called when all jobs are done.
+    quiet: the handler that shows only some messages; None where Snakemake shows all of its own,
+    which include failures. works: the work of every job, by Snakemake's number of the job.
+    shortages: gets what failed jobs were short of. end: is called when all jobs are done.
     """
 
     def say(line: str) -> None:
@@ -57,7 +58,7 @@ def watch_run(
 
 
 class Failures:
-    """Tells the person who waits of failures, in a run that is quiet; of the first ones only."""
+    """Prints the first failures of a quiet run."""
 
     def __init__(
         self, logger: logging.Logger, quiet: QuietHandler | None, folder: OutputFolder
@@ -75,7 +76,7 @@ class Failures:
         if self._told > MOST_TOLD:
             text = f"more jobs fail; {self._folder.failures} lists them all"
         else:
-            text = failure_text(failure)
+            text = _failure_text(failure)
         if failure.rule == "verify_table" and (report := verify_report(failure.log)):
             self._quiet.print(report)
         self._logger.error(text, extra=SHOWN)
@@ -84,10 +85,14 @@ class Failures:
         """Say that a job that failed is started again, and what it asks for now."""
         if self._quiet is None or self._told > MOST_TOLD:
             return
-        self._logger.warning(retry_text(attempt, resources), extra=SHOWN)
+        line = f"tried again: {attempt.name}, attempt {attempt.number}"
+        memory, minutes = resources.get("mem_mb"), resources.get("runtime")
+        if isinstance(memory, int) and isinstance(minutes, int):
+            line += f", with {memory / 1000:.1f} GB of memory and {minutes:,} minutes"
+        self._logger.warning(line, extra=SHOWN)
 
 
-def failure_text(failure: Failure) -> str:
+def _failure_text(failure: Failure) -> str:
     """What failed and why, in a line, and where its log is, in another."""
     which = f"failed: {failure.rule} {failure.job}".rstrip()
     if failure.attempt > 1:
@@ -96,27 +101,18 @@ def failure_text(failure: Failure) -> str:
     return f"{which}: {failure.reason}{where}"
 
 
-def retry_text(attempt: Attempt, resources: Mapping[str, object]) -> str:
-    """Which job is tried again, in a line. resources: what it asks for now."""
-    line = f"tried again: {attempt.name}, attempt {attempt.number}"
-    memory, minutes = resources.get("mem_mb"), resources.get("runtime")
-    if isinstance(memory, int) and isinstance(minutes, int):
-        line += f", with {memory / 1000:.1f} GB of memory and {minutes:,} minutes"
-    return line
-
-
 def verdict(failed: int, folder: OutputFolder) -> str | None:
     """What to say at the end of a run, if jobs have failed for good."""
     if not failed:
         return None
-    jobs = "1 job" if failed == 1 else f"{failed:,} jobs"
-    return f"{jobs} failed, all are listed in {folder.failures}; the same command tries them again"
+    lists = f"{folder.failures} lists all failures"
+    return f"{counted(failed, 'job')} failed; {lists}. The same command tries again."
 
 
 def verify_report(log: str) -> str:
-    """The table in the log of rule verify_table, whose last line is about the job.
+    """The table in the log of rule verify_table, without the last line, which is about the job.
 
-    It is "" if the job ended before there was one.
+    It is "" if the job ended before it printed one.
     """
     if not os.path.exists(log):
         return ""

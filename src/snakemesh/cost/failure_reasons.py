@@ -1,4 +1,4 @@
-"""Why a job failed, in one line, and what it was short of, from what it left behind."""
+"""Why a job failed, in one line, and what it was short of, as its logs say."""
 
 import re
 import signal
@@ -9,7 +9,7 @@ MEMORY = "mem_mb"
 TIME = "runtime"
 # The last line of the log of a job that succeeded (see output.job_log).
 _SUCCESS = re.compile(r"  seconds \S+  peak_mb \d+  snakemesh \S+$")
-# What clusters write into their own log of a job that they end: why, or at least that they did.
+# What clusters write into their own log of a job that they end.
 _ENDED_BY_CLUSTER = (
     re.compile(
         r"TERM_[A-Z]+|oom.kill|out of memory|memory limit|time limit|node failure|disk quota",
@@ -48,7 +48,7 @@ def log_says_success(path: str) -> bool:
 
 
 def reason_in_log(path: str, job: str) -> str | None:
-    """The line of the log of a job of ours that says why it failed; None if there is none.
+    """The line of a log of ours that says why the job failed; None if there is none.
 
     job: rule and job, with which the line may begin.
     """
@@ -94,14 +94,13 @@ def short_of(reasons: Iterable[str], message: str) -> frozenset[str]:
     return frozenset() if is_known else frozenset(_SHORT_OF)
 
 
-def reason_in_message(message: str) -> str | None:
-    """What an executor says of a failed job, in one line; None if it says nothing."""
-    text = " ".join(message.split(_ADVICE)[0].split())
-    return text or None
+def reason_in_message(message: str) -> str:
+    """The message of an executor about a failed job, in one line."""
+    return " ".join(message.split(_ADVICE)[0].split())
 
 
 def reason_in_exception(text: str) -> str:
-    """What Snakemake's error about a local job says in its last line, with signals named."""
+    """The last line of Snakemake's error about a local job, with signals named."""
     code, name = _exit_status(text)
     if name is None and code is None:
         return text.strip().splitlines()[-1].strip()

@@ -1,4 +1,4 @@
-"""What memory a job that meshes a block takes, from what the volume holds.
+"""How much memory a job takes that meshes a block, from the contents of the volume.
 
 The bytes per voxel, face and fragment were measured with tests/bench/bench_memory.py.
 """
@@ -20,8 +20,9 @@ CHUNKS_IN_FLIGHT = 8
 _NUMBER_BYTES = 4
 # Copies of its labels that a tile needs while they are read
 _LABEL_COPIES = 2
-# A net holds half a quad of 16 bytes for a triangle, and half a vertex.
-_NET_BYTES_PER_FACE = 16
+# A net holds half a quad of 16 bytes for a triangle, and half a vertex; of each contact face, which
+# has four triangles, a key and a patch are kept.
+_NET_BYTES_PER_FACE = 18
 # Triangles of a batch of surfaces (`mesh.surface`), which end with a whole label, and what
 # smoothing, cutting and simplifying take for each.
 BATCH_FACES = 3_000_000
@@ -39,9 +40,14 @@ _PAYLOAD_PER_FACE = 2.5
 _OCTANT_BYTES_PER_FACE, _HELD_BYTES_PER_FACE, _JOINED_BYTES_PER_FACE = 100, 60, 190
 
 
-def block_bytes(plan: Plan, lod: int) -> float:
-    """Bytes that the largest job of an LOD takes, besides what it imports."""
-    return _of_fragments(plan, lod) if plan.is_of_fragments(lod) else _of_voxels(plan, lod)
+def block_bytes(plan: Plan, lod: int, processes: int = 1) -> float:
+    """Bytes that the largest job of an LOD takes, besides what it imports.
+
+    processes: how many work on a block that is made of fragments.
+    """
+    if plan.is_of_fragments(lod):
+        return _of_fragments(plan, lod, processes)
+    return _of_voxels(plan, lod)
 
 
 def _of_voxels(plan: Plan, lod: int) -> float:
@@ -65,8 +71,11 @@ def _of_voxels(plan: Plan, lod: int) -> float:
     return labels + max(reading, nets + _NUMBER_BYTES * voxels, nets + batch) + written
 
 
-def _of_fragments(plan: Plan, lod: int) -> float:
-    """Bytes of a job that is made of fragments: those of its block, and the surfaces of a cell."""
+def _of_fragments(plan: Plan, lod: int, processes: int) -> float:
+    """Bytes of a job that is made of fragments: those of its block, and the surfaces of a cell.
+
+    Each process makes an octant.
+    """
     shape = plan.levels[0].shape
     cell = cell_of_s0(plan, lod)
     cells = math.prod(cell)
@@ -77,7 +86,7 @@ def _of_fragments(plan: Plan, lod: int) -> float:
     read = octant * expected(plan, lod - 1, octant).faces
     left = cells * expected(plan, lod, cells).faces
     held = left * (1 - octant / cells)
-    making = _OCTANT_BYTES_PER_FACE * read + _HELD_BYTES_PER_FACE * held
+    making = processes * _OCTANT_BYTES_PER_FACE * read + _HELD_BYTES_PER_FACE * held
     surfaces = max(making, _JOINED_BYTES_PER_FACE * left)
     return _written(plan, lod - 1, block) + _written(plan, lod, block) + surfaces
 

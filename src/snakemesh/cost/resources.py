@@ -5,30 +5,44 @@ A cluster ends a job that takes more. `estimates` has what jobs are expected to 
 
 import math
 import os
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from snakemesh.cost.content import expected, number_of_labels
+from snakemesh.cost.content import dense_faces, expected, number_of_labels
 from snakemesh.cost.estimates import bundle_voxels
 from snakemesh.cost.mesh_memory import CHUNKS_IN_FLIGHT, block_bytes
+from snakemesh.measure_job import margin
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.stages import Stage
-from snakemesh.plan.together import blocks_together
+from snakemesh.plan.together import MAX_PROCESSES, blocks_together
 from snakemesh.reading import BYTES_WRITING, reading
 
 # Python with the libraries that a job imports takes 200 MB. Snakemake runs beside it, under Slurm
 # twice, and a cluster counts 181 MB for each.
 BASE_MB = 600
-# What a mesh_block job asks for, times what it is expected to take.
+# A mesh_block job asks for this many times what it is expected to take.
 MESH_MARGIN = 1.05
 # What a shard job holds of each fragment while it lays the shard out
 SHARD_BYTES_PER_FRAGMENT = 300
+# Contacts of a shard job: triangles of dense surfaces for a part of a patch; parts for a label, in
+# volumes of small ones; and what the job holds of each part
+TRIANGLES_PER_CONTACT = 600
+CONTACTS_PER_LABEL = 10
+SHARD_BYTES_PER_CONTACT = 100
+SHARD_CONTACTS_MB = 70
 # What a bundle job holds: the tables of its containers, 64 KB each, and blocks of 16 MiB of payload
 BUNDLE_MB = 150
 # What the index job holds of the summaries while it merges them; of each segment that the viewer
-# lists; and of each byte of the user's table
+# lists; of each segment whose neighbours it counts; and of each byte of the user's table
 INDEX_MB = 400
 INDEX_BYTES_PER_LISTED = 1200
+INDEX_BYTES_PER_LABEL = 12
+# The most segments that have a point in the viewer's layer of centroids, and what the index job
+# holds of each.
+MOST_POINTS = 10_000_000
+INDEX_BYTES_PER_POINT = 200
 INDEX_BYTES_PER_TABLE_BYTE = 20
 GUARANTEED_INDEX_LABELS_PER_S = 1e5
 # A core does at least this many voxels a second. It is a third of what was measured in dense tissue
@@ -42,6 +56,13 @@ GUARANTEED_VERIFY_VOXELS_PER_S = 4e5
 # runs of a label along x, but it may be noise.
 VERIFY_PIECE = 256
 VERIFY_BYTES_PER_VOXEL = 60
+# Bytes of a measure_block job for each voxel in memory; its voxels a second, a third of what was
+# measured; and bytes of each measure of a label while measures are merged.
+MEASURE_BYTES_PER_VOXEL = 60
+GUARANTEED_MEASURE_VOXELS_PER_S = 1.5e6
+MEASURE_BYTES_PER_LABEL = 180
+# Memory of the multires_index job for each label whose colour a column decides (92 measured).
+COLOUR_BYTES_PER_LABEL = 120
 # Memory of a verify_shard job for each label: its manifest. One mesh is in memory too.
 VERIFY_BYTES_PER_LABEL = 3000
 VERIFY_MESH_MB = 1000
@@ -57,30 +78,55 @@ SORT_MB = 800
 GUARANTEED_ROWS_PER_S = 7e5
 
 
-def mesh_mem_mb(plan: Plan, lod: int) -> int:
-    """MB that a mesh_block job of an LOD asks for: it holds one tile, or what a cell is made of."""
-    megabytes = math.ceil(MESH_MARGIN * block_bytes(plan, lod) / 1e6)
+class Resources(NamedTuple):
+    """Memory in MB and time in minutes, by Snakemake's names for them."""
+
+    mem_mb: int
+    runtime: int
+
+
+def resources_of(plan: Plan, rule: str, lod: int = 0) -> Resources:
+    """What the first attempt at a job of a rule asks for. lod: of a block."""
+    return _mesh_block(plan, lod) if rule == "mesh_block" else _RESOURCES[rule](plan)
+
+
+def mesh_mem_mb(plan: Plan, lod: int, processes: int = 1) -> int:
+    """MB for a block of an LOD: its job holds one tile, or what a cell is made of."""
+    megabytes = _mb(MESH_MARGIN * block_bytes(plan, lod, processes))
     return BASE_MB + megabytes + (_mapping_mb(plan) if lod == 0 else 0)
 
 
-def pyramid_mem_mb(plan: Plan) -> int:
-    """MB that every pyramid_super_chunk job asks for: what the stage that needs most takes."""
-    largest = max((_stage_bytes(plan, s) for s in plan.stages), default=0)
-    return BASE_MB + _mapping_mb(plan) + math.ceil(largest / 1e6)
+def _mesh_block(plan: Plan, lod: int) -> Resources:
+    voxels = _block_voxels(plan, lod)
+    return Resources(mesh_mem_mb(plan, lod), _minutes(voxels, GUARANTEED_MESH_VOXELS_PER_S))
 
 
-def _mapping_mb(plan: Plan) -> int:
-    """MB for the labels that a job meets and the index of the table of bodies, if there is one."""
-    if plan.table is None:
-        return 0
-    return MAPPING_MB + math.ceil(plan.table.rows * INDEX_BYTES_PER_ROW / 1e6)
+def _small_lods(plan: Plan) -> Resources:
+    """The job meshes one block after another."""
+    lods = {lod for lod, _ in blocks_together(plan)}
+    memory = max(mesh_mem_mb(plan, lod, MAX_PROCESSES) for lod in lods)
+    voxels = sum(math.prod(plan.levels[lod].shape) for lod in lods)
+    return Resources(memory, _minutes(voxels, GUARANTEED_MESH_VOXELS_PER_S))
+
+
+def _label_map(plan: Plan) -> Resources:
+    rows = 0 if plan.table is None else plan.table.rows
+    return Resources(BASE_MB + SORT_MB, _minutes(rows, GUARANTEED_ROWS_PER_S))
+
+
+def _super_chunk(plan: Plan) -> Resources:
+    """For all super-chunks: what the stage that needs most, and the largest of them take."""
+    largest = max((_stage_bytes(plan, stage) for stage in plan.stages), default=0)
+    voxels = max((_super_chunk_voxels(plan, stage) for stage in plan.stages), default=0)
+    memory = BASE_MB + _mapping_mb(plan) + _mb(largest)
+    return Resources(memory, _minutes(voxels, GUARANTEED_PYRAMID_VOXELS_PER_S))
 
 
 def _stage_bytes(plan: Plan, stage: Stage) -> int:
     """Bytes that a super-chunk of a stage holds at most.
 
-    These are the pieces that are being read with the chunks of the base that are decoded for them,
-    the votes on one piece, one chunk of each level, and the writes under way.
+    It holds the pieces that are being read, the chunks of the base that are decoded for them, the
+    votes on one piece, one chunk of each level, and the writes under way.
     """
     base = plan.levels[stage.base]
     # where labels become bodies, these may be of a larger type
@@ -114,110 +160,112 @@ def _super_chunk_voxels(plan: Plan, stage: Stage) -> int:
     return math.prod(map(min, stage.super_chunk, plan.levels[stage.base].shape))
 
 
-def label_map_mem_mb() -> int:
-    """MB that the sorting of a table of bodies asks for."""
-    return BASE_MB + SORT_MB
+def _bundle(plan: Plan) -> Resources:
+    """The job holds the tables of its containers and a section. It copies fragments."""
+    voxels = max(bundle_voxels(plan, lod) for lod in range(plan.num_lods))
+    return Resources(BASE_MB + BUNDLE_MB, _minutes(voxels, GUARANTEED_BUNDLE_VOXELS_PER_S))
 
 
-def label_map_runtime(plan: Plan) -> int:
-    """Minutes that the sorting of a table of bodies asks for."""
-    return minutes(0 if plan.table is None else plan.table.rows, GUARANTEED_ROWS_PER_S)
+def _shard(plan: Plan) -> Resources:
+    """The job holds records and contacts, not the fragments, which it copies."""
+    lods, n_shards = range(plan.num_lods), plan.sharding.num_shards
+    fragments = sum(expected(plan, lod, plan.voxels).fragments for lod in lods) * plan.voxels
+    memory = BASE_MB + _mb(fragments / n_shards * SHARD_BYTES_PER_FRAGMENT)
+    if plan.settings.contacts:
+        parts = dense_faces(plan, 0, plan.voxels) * plan.voxels / TRIANGLES_PER_CONTACT
+        parts += CONTACTS_PER_LABEL * number_of_labels(plan)
+        memory += SHARD_CONTACTS_MB + _mb(parts / n_shards * SHARD_BYTES_PER_CONTACT)
+    return Resources(memory, _minutes(plan.voxels // n_shards, GUARANTEED_SHARD_VOXELS_PER_S))
 
 
-def minutes(amount: int, per_s: float) -> int:
-    """Minutes that a job asks for, never less than MIN_MINUTES. per_s: a rate from above."""
-    return max(MIN_MINUTES, math.ceil(amount / per_s / 60))
+def _measure_block(plan: Plan) -> Resources:
+    """The job holds a piece of its box with its margin."""
+    more = margin(plan.settings.measures, plan.source.voxel_size)
+    axes = zip(plan.levels[0].shape, more, strict=True)
+    voxels = math.prod(min(VERIFY_PIECE + 2 * m, n) for n, m in axes)
+    memory = BASE_MB + _mb(voxels * MEASURE_BYTES_PER_VOXEL) + _mapping_mb(plan)
+    return Resources(memory, _minutes(_block_voxels(plan, 0), GUARANTEED_MEASURE_VOXELS_PER_S))
 
 
-def pyramid_runtime(plan: Plan) -> int:
-    """Minutes that every pyramid_super_chunk job asks for: what the largest super-chunk takes."""
-    voxels = max((_super_chunk_voxels(plan, stage) for stage in plan.stages), default=0)
-    return minutes(voxels, GUARANTEED_PYRAMID_VOXELS_PER_S)
-
-
-def mesh_runtime(plan: Plan, lod: int) -> int:
-    """Minutes that a mesh_block job of an LOD asks for."""
-    cells = (min(b, n) for b, n in zip(plan.block_cells[lod], plan.n_cells[lod], strict=True))
-    return minutes(
-        math.prod(cells) * math.prod(plan.cell_voxels[lod]), GUARANTEED_MESH_VOXELS_PER_S
+def _measure_labels(plan: Plan) -> Resources:
+    """The job holds the measures of all labels, and sides of blocks."""
+    labels = number_of_labels(plan)
+    held = labels * MEASURE_BYTES_PER_LABEL * len(plan.settings.measures)
+    return Resources(
+        BASE_MB + INDEX_MB + _mb(held), _minutes(labels, GUARANTEED_INDEX_LABELS_PER_S)
     )
 
 
-def bundle_mem_mb() -> int:
-    """MB that a mesh_bundle job asks for: the tables of its containers, and a section."""
-    return BASE_MB + BUNDLE_MB
-
-
-def bundle_runtime(plan: Plan) -> int:
-    """Minutes that a mesh_bundle job asks for. It copies the fragments of its blocks."""
-    voxels = max(bundle_voxels(plan, lod) for lod in range(plan.num_lods))
-    return minutes(voxels, GUARANTEED_BUNDLE_VOXELS_PER_S)
-
-
-def small_lods_mem_mb(plan: Plan) -> int:
-    """MB that the mesh_small_lods job asks for: it meshes one block after another."""
-    return max(mesh_mem_mb(plan, lod) for lod, _ in blocks_together(plan))
-
-
-def small_lods_runtime(plan: Plan) -> int:
-    """Minutes that the mesh_small_lods job asks for."""
-    voxels = sum(math.prod(plan.levels[k].shape) for k in {k for k, _ in blocks_together(plan)})
-    return minutes(voxels, GUARANTEED_MESH_VOXELS_PER_S)
-
-
-def shard_runtime(plan: Plan) -> int:
-    """Minutes that a shard job asks for. It copies the fragments of its share of the volume."""
-    return minutes(_voxels(plan) // plan.sharding.num_shards, GUARANTEED_SHARD_VOXELS_PER_S)
-
-
-def shard_mem_mb(plan: Plan) -> int:
-    """MB that a shard job asks for: it holds the records of its fragments, not the fragments."""
-    voxels = math.prod(plan.levels[0].shape)
-    per_voxel = sum(expected(plan, lod, voxels).fragments for lod in range(plan.num_lods))
-    fragments = per_voxel * voxels / plan.sharding.num_shards
-    return BASE_MB + math.ceil(fragments * SHARD_BYTES_PER_FRAGMENT / 1e6)
-
-
-def verify_voxels_mem_mb(plan: Plan) -> int:
-    """MB that a verify_voxels job asks for: it holds one piece of its box."""
-    voxels = math.prod(min(VERIFY_PIECE, n) for n in plan.levels[0].shape)
-    return BASE_MB + math.ceil(voxels * VERIFY_BYTES_PER_VOXEL / 1e6)
-
-
-def verify_voxels_runtime(plan: Plan) -> int:
-    """Minutes that a verify_voxels job asks for: it reads the voxels of a block."""
-    cells = math.prod(map(min, plan.block_cells[0], plan.n_cells[0]))
-    return minutes(cells * math.prod(plan.cell_voxels[0]), GUARANTEED_PYRAMID_VOXELS_PER_S)
-
-
-def verify_mem_mb(plan: Plan) -> int:
-    """MB that a verify_shard job asks for: the manifests of its labels, and one mesh at a time."""
-    labels = number_of_labels(plan) / plan.sharding.num_shards
-    return BASE_MB + VERIFY_MESH_MB + math.ceil(labels * VERIFY_BYTES_PER_LABEL / 1e6)
-
-
-def verify_runtime(plan: Plan) -> int:
-    """Minutes that a verify_shard job asks for: it decodes the meshes of its share."""
-    return minutes(_voxels(plan) // plan.sharding.num_shards, GUARANTEED_VERIFY_VOXELS_PER_S)
-
-
-def index_mem_mb(plan: Plan) -> int:
-    """MB that the multires_index job asks for: it lists segments in memory, and streams the rest.
+def _index(plan: Plan) -> Resources:
+    """The job lists segments in memory, and streams the rest.
 
     Where all segments are listed, their number is an estimate.
     """
-    limit, table = plan.settings.max_properties, plan.settings.segment_properties_csv
-    listed = number_of_labels(plan) if limit is None else min(limit, _voxels(plan))
-    table_bytes = 0 if table is None else os.path.getsize(table)
-    held = listed * INDEX_BYTES_PER_LISTED + table_bytes * INDEX_BYTES_PER_TABLE_BYTE
-    return BASE_MB + INDEX_MB + math.ceil(held / 1e6)
+    settings, labels = plan.settings, number_of_labels(plan)
+    limit, table = settings.max_properties, settings.segment_properties_csv
+    held = (labels if limit is None else min(limit, plan.voxels)) * INDEX_BYTES_PER_LISTED
+    held += min(labels, MOST_POINTS) * INDEX_BYTES_PER_POINT
+    if table is not None:
+        held += os.path.getsize(table) * INDEX_BYTES_PER_TABLE_BYTE
+    if settings.contacts:
+        held += labels * INDEX_BYTES_PER_LABEL
+    if settings.measures:
+        held += labels * MEASURE_BYTES_PER_LABEL
+    if settings.segment_colors is not None:
+        held += labels * COLOUR_BYTES_PER_LABEL
+    return Resources(
+        BASE_MB + INDEX_MB + _mb(held), _minutes(labels, GUARANTEED_INDEX_LABELS_PER_S)
+    )
 
 
-def index_runtime(plan: Plan) -> int:
-    """Minutes that the multires_index job asks for."""
-    return minutes(number_of_labels(plan), GUARANTEED_INDEX_LABELS_PER_S)
+def _verify_voxels(plan: Plan) -> Resources:
+    """The job holds one piece of its box."""
+    voxels = math.prod(min(VERIFY_PIECE, n) for n in plan.levels[0].shape)
+    minutes = _minutes(_block_voxels(plan, 0), GUARANTEED_PYRAMID_VOXELS_PER_S)
+    return Resources(BASE_MB + _mb(voxels * VERIFY_BYTES_PER_VOXEL), minutes)
 
 
-def _voxels(plan: Plan) -> int:
-    """Voxels of s0 that are meshed."""
-    return math.prod(e - b for b, e in zip(plan.begin, plan.end, strict=True))
+def _verify_shard(plan: Plan) -> Resources:
+    """The job holds the manifests of its labels, and one mesh at a time, which it decodes."""
+    n_shards = plan.sharding.num_shards
+    manifests = _mb(number_of_labels(plan) / n_shards * VERIFY_BYTES_PER_LABEL)
+    minutes = _minutes(plan.voxels // n_shards, GUARANTEED_VERIFY_VOXELS_PER_S)
+    return Resources(BASE_MB + VERIFY_MESH_MB + manifests, minutes)
+
+
+_RESOURCES: dict[str, Callable[[Plan], Resources]] = {
+    "label_map": _label_map,
+    "pyramid_super_chunk": _super_chunk,
+    "mesh_small_lods": _small_lods,
+    "mesh_bundle": _bundle,
+    "measure_block": _measure_block,
+    # it reads meshes one by one, as verification does
+    "measure_shard": _verify_shard,
+    "measure_labels": _measure_labels,
+    "shard": _shard,
+    "multires_index": _index,
+    "verify_voxels": _verify_voxels,
+    "verify_shard": _verify_shard,
+    "verify_table": _index,
+    "report_files": lambda _: Resources(3000, 30),
+}
+
+
+def _mapping_mb(plan: Plan) -> int:
+    """MB for the labels that a job meets and the index of the table of bodies, if there is one."""
+    return 0 if plan.table is None else MAPPING_MB + _mb(plan.table.rows * INDEX_BYTES_PER_ROW)
+
+
+def _block_voxels(plan: Plan, lod: int) -> int:
+    """Voxels of a block of an LOD, which has whole cells."""
+    cells = math.prod(map(min, plan.block_cells[lod], plan.n_cells[lod]))
+    return cells * math.prod(plan.cell_voxels[lod])
+
+
+def _mb(n_bytes: float) -> int:
+    return math.ceil(n_bytes / 1e6)
+
+
+def _minutes(amount: int, per_s: float) -> int:
+    """Minutes for so many voxels, rows or labels, never less than MIN_MINUTES."""
+    return max(MIN_MINUTES, math.ceil(amount / per_s / 60))

@@ -1,7 +1,7 @@
-"""What jobs were short of when they failed: a further attempt asks for more of that alone.
+"""What failed jobs were short of: a further attempt asks for more of that, and of nothing else.
 
-Only the run that plans knows it, from what `failed_jobs` reads. A job itself finds nothing here,
-and needs nothing: its scheduler holds it to what the run has asked for.
+Only the run that plans knows this, from what `failed_jobs` reads. A job of a cluster plans again,
+but finds nothing here and needs nothing: the run has already asked the scheduler.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from functools import cache
 
 from snakemesh.cost.failure_reasons import MEMORY, TIME
 
-# What each attempt asks for, times what the one before has asked for, where that was too little.
+# An attempt asks for this many times what was too little for the one before.
 _MORE = 2
 
 
@@ -29,7 +29,7 @@ class Shortages:
             self._times[_key(rule, wildcards, resource)] += resource in short_of
 
     def factor(self, rule: str, wildcards: Mapping[str, str], resource: str) -> int:
-        """How many times as much as at first a job asks for now. resource: MEMORY or TIME."""
+        """The factor of what the first attempt at a job asked for. resource: MEMORY or TIME."""
         return int(_MORE ** self._times[_key(rule, wildcards, resource)])
 
 

@@ -10,14 +10,12 @@ nearer to each other than half a pitch. A slice across y:
 A warp of space bends the rods, so tubes never cross. Tubes that meet a cell body are its dendrites.
 Two tubes that swell where they are nearest have one label: they are branches.
 
-Every machine makes the same voxels: all arithmetic is in integers, and the random numbers are words
-of PCG64, whose stream NumPy guarantees. Triples are z, y, x. Lengths are in nm. Voxel 0 is at
-_BEGIN on each axis, which is more than the warp shifts a voxel, so that no position is negative.
+Every machine makes the same voxels: all arithmetic is in integers, and so are the random numbers.
+Triples are z, y, x. Lengths are in nm. Voxel 0 is at _BEGIN on each axis, which is more than the
+warp shifts a voxel, so that no position is negative.
 """
 
 import numpy as np
-
-from snakemesh.example.random import Random
 
 SHAPE_UNIT = (16, 32, 32)  # voxels between two control points of the warp
 _SEED = 21
@@ -38,6 +36,34 @@ _SHEET = (1191, 1241)  # where the sheet begins and ends along z; there is nothi
 # What a voxel may be in: nothing, a cell body, the sheet, a tube (from here on), or a vesicle
 _FIRST_BODY, _SHEET_NUMBER, _FIRST_TUBE = 1, 4, 5
 _SLAB = 2  # planes that are made at a time: their arrays fit into the cache of a core
+
+
+class Random:
+    """Random integers from the raw words of PCG64.
+
+    NumPy guarantees that the stream of these words never changes. It does not guarantee this for
+    the numbers of its Generator.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._words = np.random.PCG64(seed).random_raw
+
+    def integers(self, low: int, high: int, shape: tuple[int, ...] = ()) -> np.ndarray:
+        """Random int64 in [low, high), of the given shape."""
+        words = np.reshape(self._words(int(np.prod(shape, dtype=np.int64))), shape)
+        return low + ((words >> np.uint64(16)) % np.uint64(high - low)).astype(np.int64)
+
+    def label_ids(self, n: int) -> np.ndarray:
+        """0 for the background, then `n` ids as users have them: uint64 of shape (n + 1,).
+
+        They are far apart. One in eight is above 2^32, and one in eight above 2^53, where float64
+        cannot hold every integer.
+        """
+        words = self._words(n)
+        ids = words % np.uint64(2**32)
+        ids[0::8] = np.uint64(2**32) + words[0::8] % np.uint64(2**34)
+        ids[4::8] = np.uint64(864691135000000000) + words[4::8] % np.uint64(10**9)
+        return np.concatenate([np.zeros(1, np.uint64), ids])
 
 
 def neuropil(shape: tuple[int, int, int]) -> np.ndarray:

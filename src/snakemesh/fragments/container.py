@@ -2,21 +2,23 @@
 
 The fragments are sorted by shard, so that a shard job reads one contiguous section of each
 container. A container consists of a header and a table (`container_table`), one record per
-fragment, one count per label and cell, and the payload: the Draco bytes in the order of the
-records. All numbers are little-endian.
+fragment, one count per label and cell, the contacts between labels, and the payload: the Draco
+bytes in the order of the records. All numbers are little-endian.
 
     header, table and checksum
     record   FRAGMENT, sorted by shard, then label, then Z-order of the cell
-    count    COUNT, sorted by shard, then label, then Z-order of the cell; none where no other LOD
-             is made of this one, but for LOD 0
+    count    COUNT, sorted by shard, then label, then Z-order of the cell; at LOD 0, and where
+             another LOD is made of this one
+    contact  CONTACT, sorted by shard, then the two labels, then their faces; at LOD 0 alone
     payload
 
-The checksums are XXH3 of 64 bits (https://xxhash.com). Who reads a section checks all of it. A
-bundle (`bundle`) is a container of several blocks.
+The checksums are XXH3 of 64 bits (https://xxhash.com). Every reader of a section checks all of it.
+A bundle (`bundle`) is a container of several blocks.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,7 @@ import numpy as np
 from xxhash import xxh3_64, xxh3_64_intdigest
 
 from snakemesh.errors import DamagedError
+from snakemesh.fragments.contact import CONTACT, NO_CONTACTS
 from snakemesh.fragments.container_table import (
     ENTRY,
     Origin,
@@ -62,7 +65,11 @@ FRAGMENT = np.dtype(
 # The voxels of s0 that a label has in a cell. left_out: 0 for a label that is to be meshed, or else
 # the number, from 1, in LIST_KEYS of the key that says no. moment: the sum of the voxels' centres,
 # x y z, in cells from the origin of the octree. Where a coarse LOD is made of voxels of its level,
-# each of them counts for the voxels of s0 that it covers.
+# each of them counts for the voxels of s0 that it covers. Only LOD 0 has the other two. second: the
+# integrals of xx, yy, zz, xy, xz and yz over the voxels, from the lower corner of the cell, in
+# units of SECOND_UNIT cells^2, which makes them whole numbers. border: how many of the voxels lie
+# at the border of what is meshed.
+SECOND_UNIT = 1 / (3 << 22)
 COUNT = np.dtype(
     [
         ("label", "<u8"),
@@ -70,9 +77,33 @@ COUNT = np.dtype(
         ("voxels", "<u8"),
         ("left_out", "u1"),
         ("moment", "<f8", (3,)),
+        ("second", "<i8", (6,)),
+        ("border", "<u4"),
     ]
 )
 NO_COUNTS = np.zeros(0, COUNT)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A kind of rows in a container.
+
+    name: in messages, and the field of `Table` with their number. first, last, checksum: the fields
+    of ENTRY with the first row of a shard, the row after its last, and their checksum.
+    """
+
+    name: str
+    dtype: np.dtype
+    first: str
+    last: str
+    checksum: str
+
+
+RECORDS = Rows("records", FRAGMENT, "first", "last", "of_records")
+COUNTS = Rows("counts", COUNT, "first_count", "last_count", "of_counts")
+CONTACTS = Rows("contacts", CONTACT, "first_contact", "last_contact", "of_contacts")
+# In their order in the file
+ALL_ROWS = (RECORDS, COUNTS, CONTACTS)
 
 
 @dataclass(frozen=True)
@@ -99,13 +130,14 @@ def write_container(
     sharding: Sharding,
     origin: Origin,
     counts: np.ndarray = NO_COUNTS,
+    contacts: np.ndarray = NO_CONTACTS,
 ) -> None:
     """Write the fragments of one block of one LOD, whole or not at all.
 
     `records` has dtype FRAGMENT and shape (n,). `blobs` holds the Draco bytes of each fragment, in
     the order of `records`. That order is free: this function sorts both. It also sets `offset` and
     `size` and ignores what the records hold there. `origin`: what the block was made from.
-    `counts`: COUNT, a row for each label and cell.
+    `counts`: COUNT, a row for each label and cell. `contacts`: CONTACT.
     Raises ValueError if the lengths differ, a blob is empty, or one label has two fragments in one
     cell.
     """
@@ -126,24 +158,28 @@ def write_container(
         raise ValueError(f"a fragment without bytes: {records[sizes == 0][0]}")
     records["size"] = sizes
     records["offset"] = np.cumsum(sizes) - sizes
-    counts, count_starts = _by_shard(counts, sharding)
-    entries = _entries(starts, count_starts)
-    _add_checksums(entries, records, blobs, counts)
-    begin = table_bytes(len(entries)) + records.nbytes + counts.nbytes
-    numbers = (len(records), len(counts), begin, begin + int(sizes.sum()))
+    counts, count_starts = _by_shard(counts, sharding, morton(counts["cell"]), counts["label"])
+    keys = (contacts[name] for name in ("link", "face", "other", "label"))
+    contacts, contact_starts = _by_shard(contacts, sharding, *keys)
+    all_rows = (records, counts, contacts)
+    entries = _entries(all_rows, (starts, count_starts, contact_starts), blobs)
+    begin = table_bytes(len(entries)) + sum(rows.nbytes for rows in all_rows)
+    numbers = (len(records), len(counts), len(contacts), begin, begin + int(sizes.sum()))
     table = Table(lod, sharding.num_shards, entries, *numbers, origin)
     with replacing(path) as temporary, open(temporary, "xb") as file:
         file.write(table.packed())
-        file.write(records.tobytes())
-        file.write(counts.tobytes())
+        for rows in all_rows:
+            file.write(rows.tobytes())
         file.writelines(blobs)
 
 
-def _by_shard(counts: np.ndarray, sharding: Sharding) -> tuple[np.ndarray, np.ndarray]:
-    """Counts by shard, label and Z-order of the cell, and where those of each shard begin."""
-    shards = shard_of(counts["label"], sharding)
-    order = np.lexsort((morton(counts["cell"]), counts["label"], shards))
-    return counts[order], _shard_starts(shards[order], sharding)
+def _by_shard(
+    rows: np.ndarray, sharding: Sharding, *keys: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows by shard and keys, the last key first, and where those of each shard begin."""
+    shards = shard_of(rows["label"], sharding)
+    order = np.lexsort((*keys, shards))
+    return rows[order], _shard_starts(shards[order], sharding)
 
 
 def _shard_starts(shards: np.ndarray, sharding: Sharding) -> np.ndarray:
@@ -151,31 +187,28 @@ def _shard_starts(shards: np.ndarray, sharding: Sharding) -> np.ndarray:
     return np.searchsorted(shards, np.arange(sharding.num_shards + 1))
 
 
-def _entries(starts: np.ndarray, count_starts: np.ndarray) -> np.ndarray:
-    """The entries of the shards that there is anything of, without checksums.
+def _entries(
+    all_rows: Sequence[np.ndarray], all_starts: Sequence[np.ndarray], blobs: Sequence[bytes]
+) -> np.ndarray:
+    """The entries of the shards that there is anything of.
 
-    starts, count_starts: where the records and the counts of each shard begin, and the last end.
+    all_rows: of each kind, in the order of ALL_ROWS. all_starts: where those of each shard begin,
+    and the last end.
     """
-    shards = np.flatnonzero((np.diff(starts) > 0) | (np.diff(count_starts) > 0))
+    shards = np.flatnonzero(np.any([np.diff(starts) > 0 for starts in all_starts], axis=0))
     entries = np.zeros(len(shards), ENTRY)
     entries["shard"] = shards
-    entries["first"], entries["last"] = starts[shards], starts[shards + 1]
-    entries["first_count"], entries["last_count"] = count_starts[shards], count_starts[shards + 1]
-    return entries
-
-
-def _add_checksums(
-    entries: np.ndarray, records: np.ndarray, blobs: Sequence[bytes], counts: np.ndarray
-) -> None:
+    for kind, rows, starts in zip(ALL_ROWS, all_rows, all_starts, strict=True):
+        entries[kind.first], entries[kind.last] = starts[shards], starts[shards + 1]
+        for entry in entries:
+            of_shard = rows[entry[kind.first] : entry[kind.last]]
+            entry[kind.checksum] = xxh3_64_intdigest(of_shard.tobytes())
     for entry in entries:
         payload = xxh3_64()
         for blob in blobs[entry["first"] : entry["last"]]:
             payload.update(blob)
-        of_shard = records[entry["first"] : entry["last"]]
-        counted = counts[entry["first_count"] : entry["last_count"]]
-        entry["of_records"] = xxh3_64_intdigest(of_shard.tobytes())
         entry["of_payload"] = payload.intdigest()
-        entry["of_counts"] = xxh3_64_intdigest(counted.tobytes())
+    return entries
 
 
 def read_origin(path: str | os.PathLike[str]) -> Origin | None:
@@ -187,87 +220,61 @@ def read_origin(path: str | os.PathLike[str]) -> Origin | None:
         return None
 
 
+@dataclass(frozen=True)
+class Container:
+    """A container that is open."""
+
+    fd: int
+    path: Path
+    table: Table
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[Container]:
+    """A container, open while the context lasts.
+
+    Raises DamagedError where it is not there, is none, is cut short, or its table is damaged.
+    """
+    path = Path(path)
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        raise DamagedError(path, "is gone") from None
+    try:
+        yield Container(fd, path, read_table(fd, path))
+    finally:
+        os.close(fd)
+
+
 def read_section(path: str | os.PathLike[str], shard: int) -> Section:
-    """Read the records of one shard from a container, and nothing else of it.
-
-    Raises DamagedError where the container is not there, is none, is cut short, or is damaged.
-    """
-    path = Path(path)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return section_of(file.fileno(), path, whole_table(file.fileno(), path), shard)
-    except FileNotFoundError:
-        raise DamagedError(path, "is gone") from None
+    """Read the records of one shard from a container. Raises DamagedError."""
+    with opened(path) as container:
+        return section_of(container, shard)
 
 
-def read_counts(path: str | os.PathLike[str], shard: int, lod: int | None = None) -> np.ndarray:
-    """Read the counts of one shard from a container: COUNT, by label and cell.
-
-    lod: the container of another LOD counts nothing. Raises DamagedError as `read_section` does.
-    """
-    path = Path(path)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            table = whole_table(file.fileno(), path)
-            if lod not in (None, table.lod):
-                return NO_COUNTS
-            return counts_of(file.fileno(), path, table, shard)
-    except FileNotFoundError:
-        raise DamagedError(path, "is gone") from None
+def rows_begin(table: Table, kind: Rows) -> int:
+    """Where the rows of a kind begin in a container."""
+    before = ALL_ROWS[: ALL_ROWS.index(kind)]
+    sizes = (int(getattr(table, of.name)) * of.dtype.itemsize for of in before)
+    return table_bytes(len(table.entries)) + sum(sizes)
 
 
-def whole_table(fd: int, path: Path) -> Table:
-    """The table of an open container. Raises DamagedError if its records and counts do not fit."""
-    table = read_table(fd, path)
-    entries = table.entries
-    fits = (entries["first"] <= entries["last"]) & (entries["last"] <= table.records)
-    fits &= entries["first_count"] <= entries["last_count"]
-    fits &= entries["last_count"] <= table.counts
-    if not fits.all() or counts_begin(table) + table.counts * COUNT.itemsize != table.begin:
-        raise DamagedError(path, "has a table that does not fit its records")
-    return table
+def section_of(container: Container, shard: int) -> Section:
+    """The records of one shard. Raises DamagedError."""
+    table, records = container.table, rows_of(container, shard, RECORDS)
+    of_payload = int(table.entry(shard)["of_payload"])
+    return Section(container.path, table.lod, table.shards, records, table.begin, of_payload)
 
 
-def records_begin(table: Table) -> int:
-    """Where the records of a container begin."""
-    return table_bytes(len(table.entries))
-
-
-def counts_begin(table: Table) -> int:
-    """Where the counts of a container begin."""
-    return records_begin(table) + table.records * FRAGMENT.itemsize
-
-
-def section_of(fd: int, path: Path, table: Table, shard: int) -> Section:
-    """The records of one shard in an open container. Raises DamagedError."""
-    entry = _entry_of(path, table, shard)
-    first, last = int(entry["first"]), int(entry["last"])
-    place = records_begin(table) + first * FRAGMENT.itemsize
-    data = read_bytes(fd, path, place, (last - first) * FRAGMENT.itemsize)
-    if xxh3_64_intdigest(data) != entry["of_records"]:
-        raise DamagedError(path, f"has damaged records of shard {shard}")
-    records = np.frombuffer(data, FRAGMENT)
-    end = records["offset"].astype(np.int64) + records["size"]
-    if len(end) and (
-        np.any(end[:-1] != records["offset"][1:]) or end[-1] > table.size - table.begin
-    ):
-        raise DamagedError(path, "has records that do not fit its payload")
-    of_payload = int(entry["of_payload"])
-    return Section(path, table.lod, table.shards, records, table.begin, of_payload)
-
-
-def counts_of(fd: int, path: Path, table: Table, shard: int) -> np.ndarray:
-    """The counts of one shard in an open container: COUNT, (n,). Raises DamagedError."""
-    entry = _entry_of(path, table, shard)
-    first, last = int(entry["first_count"]), int(entry["last_count"])
-    place = counts_begin(table) + first * COUNT.itemsize
-    data = read_bytes(fd, path, place, (last - first) * COUNT.itemsize)
-    if xxh3_64_intdigest(data) != entry["of_counts"]:
-        raise DamagedError(path, f"has damaged counts of shard {shard}")
-    return np.frombuffer(data, COUNT)
-
-
-def _entry_of(path: Path, table: Table, shard: int) -> np.void:
+def rows_of(container: Container, shard: int, kind: Rows) -> np.ndarray:
+    """The rows of one kind of one shard, (n,). Raises DamagedError."""
+    path, table = container.path, container.table
     if not 0 <= shard < table.shards:
         raise DamagedError(path, f"was written for {table.shards} shards and has no shard {shard}")
-    return table.entry(shard)
+    entry = table.entry(shard)
+    first, last = int(entry[kind.first]), int(entry[kind.last])
+    begin, size = rows_begin(table, kind), kind.dtype.itemsize
+    data = read_bytes(container.fd, path, begin + first * size, (last - first) * size)
+    if xxh3_64_intdigest(data) != entry[kind.checksum]:
+        raise DamagedError(path, f"has damaged {kind.name} of shard {shard}")
+    return np.frombuffer(data, kind.dtype)

@@ -1,7 +1,7 @@
-"""The header of a container, and its table of what it holds of which shard.
+"""The header of a container, and its table: what the container holds of which shard.
 
     header   8s magic   u32 version   u32 LOD   u64 shards   u64 entries   u64 records   u64 counts
-             u64 payload begin   u64 size   16s how the block was meshed
+             u64 contacts   u64 payload begin   u64 size   16s how the block was meshed
              16s the voxels that were read
     table    ENTRY of every shard that the container has anything of, by shard
     checksum u64, of the header and the table
@@ -20,8 +20,8 @@ from xxhash import xxh3_64_intdigest
 
 from snakemesh.errors import DamagedError
 
-# A shard's range of records and their checksum, the checksum of their payload, its range of counts
-# and their checksum.
+# A shard's range of records and their checksum, the checksum of their payload, and its ranges of
+# counts and of contacts, each with a checksum.
 ENTRY = np.dtype(
     [
         ("shard", "<u8"),
@@ -32,12 +32,15 @@ ENTRY = np.dtype(
         ("first_count", "<u8"),
         ("last_count", "<u8"),
         ("of_counts", "<u8"),
+        ("first_contact", "<u8"),
+        ("last_contact", "<u8"),
+        ("of_contacts", "<u8"),
     ]
 )
 
 _MAGIC = b"snkmfrag"
-_VERSION = 6
-_HEADER = struct.Struct("<8sIIQQQQQQ16s16s")
+_VERSION = 7
+_HEADER = struct.Struct("<8sIIQQQQQQQ16s16s")
 _CHECKSUM = struct.Struct("<Q")
 
 
@@ -53,8 +56,9 @@ class Origin:
 class Table:
     """What a container holds, and where.
 
-    shards: how many there are in all. entries: ENTRY, (n,), of ascending shards. records, counts:
-    their numbers. begin: where the payload begins. size: of the file. origin: what was meshed.
+    shards: how many there are in all. entries: ENTRY, (n,), of ascending shards. records, counts,
+    contacts: their numbers. begin: where the payload begins. size: of the file. origin: what was
+    meshed.
     """
 
     lod: int
@@ -62,6 +66,7 @@ class Table:
     entries: np.ndarray
     records: int
     counts: int
+    contacts: int
     begin: int
     size: int
     origin: Origin
@@ -77,15 +82,15 @@ class Table:
 
     def packed(self) -> bytes:
         """The header, the table and their checksum, as they stand at the begin of the file."""
-        numbers = (len(self.entries), self.records, self.counts, self.begin, self.size)
-        origin = (self.origin.how, self.origin.voxels)
-        header = _HEADER.pack(_MAGIC, _VERSION, self.lod, self.shards, *numbers, *origin)
+        numbers = (len(self.entries), self.records, self.counts, self.contacts)
+        place = (self.begin, self.size, self.origin.how, self.origin.voxels)
+        header = _HEADER.pack(_MAGIC, _VERSION, self.lod, self.shards, *numbers, *place)
         data = header + self.entries.tobytes()
         return data + _CHECKSUM.pack(xxh3_64_intdigest(data))
 
 
 _NOTHING = np.zeros(1, ENTRY)
-for _field in ("of_records", "of_payload", "of_counts"):
+for _field in ("of_records", "of_payload", "of_counts", "of_contacts"):
     _NOTHING[_field] = xxh3_64_intdigest(b"")
 
 
@@ -100,7 +105,7 @@ def read_table(fd: int, path: Path) -> Table:
     if len(header) < _HEADER.size or header[: len(_MAGIC)] != _MAGIC:
         raise DamagedError(path, "is not a fragment container")
     _, version, lod, shards, entries, *numbers, how, voxels = _HEADER.unpack(header)
-    records, counts, begin, size = numbers
+    records, counts, contacts, begin, size = numbers
     if version != _VERSION:
         raise DamagedError(path, f"is a fragment container of version {version}, not {_VERSION}")
     if os.fstat(fd).st_size != size:
@@ -111,7 +116,8 @@ def read_table(fd: int, path: Path) -> Table:
     if _CHECKSUM.pack(xxh3_64_intdigest(data[: -_CHECKSUM.size])) != data[-_CHECKSUM.size :]:
         raise DamagedError(path, "has a damaged table")
     table = np.frombuffer(data, ENTRY, entries, _HEADER.size)
-    return Table(lod, shards, table, records, counts, begin, size, Origin(how, voxels))
+    origin = Origin(how, voxels)
+    return Table(lod, shards, table, records, counts, contacts, begin, size, origin)
 
 
 def read_bytes(fd: int, path: Path, begin: int, size: int) -> bytearray:

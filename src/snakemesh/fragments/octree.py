@@ -82,8 +82,8 @@ def kept_lods(faces: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
     `faces` and `sizes` are the faces and the bytes of each label at each LOD, shape (labels, lods).
     The first LOD with fewer than MIN_FINER_BYTES bytes is the last one. LODs are also dropped from
-    the top while they have fewer than MIN_LOD_FACES faces, or more faces than the LOD below: that
-    LOD shows as much, as cheaply.
+    the top while they have fewer than MIN_LOD_FACES faces, or more faces than the next finer LOD,
+    which shows no less with fewer faces.
     """
     is_small = sizes < MIN_FINER_BYTES
     first_small = is_small.argmax(axis=1) + 1

@@ -1,4 +1,4 @@
-"""The shard and minishard of a label in Neuroglancer's `neuroglancer_uint64_sharded_v1`.
+"""Shard and minishard of a label, and the index of a shard: `neuroglancer_uint64_sharded_v1`.
 
 Format: https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md
 """
@@ -6,41 +6,10 @@ Format: https://github.com/google/neuroglancer/blob/master/src/datasource/precom
 import numpy as np
 
 from snakemesh.job_records import Sharding
+from snakemesh.murmurhash import murmurhash3_x86_128
 
-
-def _rotate_left(x: np.ndarray, bits: int) -> np.ndarray:
-    return (x << np.uint32(bits)) | (x >> np.uint32(32 - bits))
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """The finalization of a 32-bit word (`fmix32`)."""
-    x = (x ^ (x >> np.uint32(16))) * np.uint32(0x85EBCA6B)
-    x = (x ^ (x >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-    mixed: np.ndarray = x ^ (x >> np.uint32(16))
-    return mixed
-
-
-def murmurhash3_x86_128(keys: np.ndarray) -> np.ndarray:
-    """The low 64 bits of MurmurHash3_x86_128 (seed 0) of each key.
-
-    A key is hashed as 8 little-endian bytes. `keys` and the result are uint64 of shape (n,).
-    Source: Austin Appleby's public domain MurmurHash3.cpp. A key of 8 bytes needs no body of the
-    algorithm, only its tail and its finalization.
-    """
-    c1, c2, c3 = np.uint32(0x239B961B), np.uint32(0xAB0E9789), np.uint32(0x38B34AE5)
-    keys = np.asarray(keys, np.uint64).reshape(-1)
-    low = (keys & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-    high = (keys >> np.uint64(32)).astype(np.uint32)
-    length = np.uint32(8)
-    h1 = (_rotate_left(low * c1, 15) * c2) ^ length
-    h2 = (_rotate_left(high * c2, 16) * c3) ^ length
-    # The third and fourth words, h3 and h4, start equal and get no input, so they stay equal.
-    h1 = h1 + h2 + np.uint32(2) * length
-    h2, h3 = _mix(h2 + h1), _mix(h1 + length)
-    h1 = _mix(h1) + h2 + h3 + h3
-    h2 = h2 + h1
-    hashed: np.ndarray = h1.astype(np.uint64) | (h2.astype(np.uint64) << np.uint64(32))
-    return hashed
+# An entry of a minishard index: a label, and the start and size of its value, 64 bits each.
+_ENTRY_BYTES = 24
 
 
 def _hash_bits(labels: np.ndarray, sharding: Sharding, begin: int, bits: int) -> np.ndarray:
@@ -64,3 +33,41 @@ def shard_of(labels: np.ndarray, sharding: Sharding) -> np.ndarray:
     Returns int64 of shape (n,).
     """
     return _hash_bits(labels, sharding, sharding.minishard_bits, sharding.shard_bits)
+
+
+def encode_index(
+    labels: np.ndarray, begin: np.ndarray, size: np.ndarray, end: int, sharding: Sharding
+) -> tuple[np.ndarray, np.ndarray]:
+    """The shard index, uint64 of shape (minishards, 2), and all minishard indices, uint64.
+
+    labels: those of the shard, uint64 (n,), ascending. begin, size: the first byte in the shard
+    file of each label's value, and its bytes, int64 (n,). end: the byte after all values, where the
+    minishard indices stand.
+    The shard index stands at the start of the file. It gives the first byte of each minishard
+    index and the byte after its last, counted from the end of the shard index.
+    A minishard index is an array of shape (3, n): labels, starts and sizes of the values. A label
+    is stored as the difference to the label before it. A start is stored as the distance from the
+    end of the value before it; that of the first value counts from the end of the shard index. The
+    format does not prescribe the order of the data: here they are in the order of the labels of the
+    whole shard. The labels of each minishard ascend as well, so that no difference is negative.
+    """
+    minishard = minishard_of(labels, sharding)
+    order = np.argsort(minishard, kind="stable")
+    counts = np.bincount(minishard, minlength=1 << sharding.minishard_bits)
+    first = np.cumsum(counts) - counts
+    start = begin[order] - sharding.index_bytes
+    rows = np.stack([labels[order], start.astype(np.uint64), size[order].astype(np.uint64)])
+    previous = np.zeros((2, len(order)), np.uint64)
+    previous[0, 1:] = rows[0, :-1]
+    previous[1, 1:] = rows[1, :-1] + rows[2, :-1]
+    previous[:, first[counts > 0]] = 0
+    rows[:2] -= previous
+
+    group = minishard[order]
+    minishards = np.empty(3 * len(order), np.dtype("<u8"))
+    for i in range(3):
+        minishards[np.arange(len(order)) + 2 * first[group] + i * counts[group]] = rows[i]
+    where = end - sharding.index_bytes + _ENTRY_BYTES * first
+    index = np.stack([where, where + _ENTRY_BYTES * counts], axis=1)
+    index[counts == 0] = 0
+    return index.astype("<u8"), minishards

@@ -3,8 +3,8 @@
 numba makes machine code of every compiled function, and a wrapper through which Python calls it,
 even if only compiled functions call it. Those link and optimise its intermediate code once more,
 because LLVM inlines most of it. So here, a function that is called by another one gets intermediate
-code only. Machine code is made for what Python calls, with everything below it: a third of the time
-of compiling less.
+code only. Machine code is made for what Python calls, with everything below it, which takes a third
+less time.
 
 This holds for the functions that `compiled` decorates, and for those of numba that stand for
 functions of numpy: numba asks for no wrapper of them either.

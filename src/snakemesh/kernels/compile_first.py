@@ -16,6 +16,7 @@ from snakemesh.kernels import kernel_files
 PARTS = {
     "pyramid_super_chunk": "pyramid",
     "mesh_block": "mesh",
+    "measure_block": "measure",
     "verify_voxels": "verify",
     "mesh_small_lods": "mesh",
 }
@@ -26,7 +27,7 @@ _CORES_OF_LOGIN_NODE = 4
 def needed_parts(rules: Collection[str], has_label_map: bool) -> list[str]:
     """The parts of the program whose compiled functions jobs of these rules need."""
     needed = sorted({part for rule, part in PARTS.items() if rule in rules})
-    if has_label_map and {"pyramid", "mesh"} & set(needed):
+    if has_label_map and {"pyramid", "mesh", "measure"} & set(needed):
         needed.append("bodies")
     return needed
 

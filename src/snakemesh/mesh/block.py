@@ -3,37 +3,41 @@
 Everything is z y x, except where `tile` says otherwise.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorstore as ts
 from xxhash import xxh3_128
 
-from snakemesh.boxes import Index, Shape, slices, triple
+from snakemesh.boxes import Index, Shape, triple
+from snakemesh.fragments.contact import NO_CONTACTS
 from snakemesh.fragments.container import COUNT, FRAGMENT, write_container
 from snakemesh.fragments.container_table import Origin
 from snakemesh.halo import halo_voxels
 from snakemesh.job_records import MeshBlockJob
-from snakemesh.label_values import as_labels, one_body
 from snakemesh.mesh.coarser import mesh_coarser_block
-from snakemesh.mesh.compact_labels import compact_labels
+from snakemesh.mesh.compact_labels import CompactLabels, compact_labels
+from snakemesh.mesh.contacts import Contacts, contacts_of
 from snakemesh.mesh.earlier import containers_alike, how_made, take
+from snakemesh.mesh.read_labels import read_labels
 from snakemesh.mesh.stats import BlockStats
 from snakemesh.mesh.tile import mesh_tile, tile_shape
 from snakemesh.mesh.tiles import tile_of, tiles_of
 from snakemesh.mesh.wanted import Lists, count_voxels, only_wanted
-from snakemesh.source.voxels import open_part, reading_part, unreadable
+from snakemesh.source.voxels import open_part, reading_part
 from snakemesh.tables.mapping import Mapper
 
 
-def make_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
+def make_block(job: MeshBlockJob, container: Path, processes: int = 1) -> BlockStats | None:
     """Make the container of a block: of its voxels, or of the fragments of the LOD below.
 
-    Returns and raises what `mesh_block` or `mesh_coarser_block` does.
+    processes: at most this many work on a block that is made of fragments. Returns and raises what
+    `mesh_block` or `mesh_coarser_block` does.
     """
     if job.finer is None:
         return mesh_block(job, container)
-    return mesh_coarser_block(job, job.finer, container)
+    return mesh_coarser_block(job, job.finer, container, processes)
 
 
 def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
@@ -56,12 +60,15 @@ def mesh_block(job: MeshBlockJob, container: Path) -> BlockStats | None:
             _record(mapper)
             take(earlier, container)
             return None
-        stats, records, blobs, counts, voxels = _mesh_tiles(job, store, mapper)
+        stats, made, voxels = _mesh_tiles(job, store, mapper)
     if job.watch is not None:
         job.watch.refuse_change()
     _record(mapper)
     origin = Origin(how_made(job), voxels)
-    write_container(container, job.lod, records, blobs, job.sharding, origin, counts)
+    write_container(
+        *(container, job.lod, made.records, made.blobs, job.sharding, origin),
+        *(made.counts, made.contacts),
+    )
     return stats
 
 
@@ -71,13 +78,23 @@ def _record(mapper: Mapper | None) -> None:
         mapper.record()
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What a container holds: FRAGMENT, the Draco bytes of each, COUNT and CONTACT."""
+
+    records: np.ndarray
+    blobs: list[bytes]
+    counts: np.ndarray
+    contacts: np.ndarray
+
+
 def _mesh_tiles(
     job: MeshBlockJob, store: ts.TensorStore, mapper: Mapper | None
-) -> tuple[BlockStats, np.ndarray, list[bytes], np.ndarray, bytes]:
-    """Mesh all tiles of a block: stats, records, Draco bytes, counts, and a hash of the voxels."""
+) -> tuple[BlockStats, _Made, bytes]:
+    """Mesh all tiles of a block. The last answer is a hash of the voxels."""
     stats = BlockStats()
     records, blobs = [np.zeros(0, FRAGMENT)], []
-    counts = [np.zeros(0, COUNT)]
+    counts, touching = [np.zeros(0, COUNT)], [NO_CONTACTS]
     lists = Lists(*(None if found is None else found.load() for found in job.label_lists))
     voxels = xxh3_128()
     for first_cell, n_cells in tiles_of(job):
@@ -95,9 +112,12 @@ def _mesh_tiles(
         labels = only_wanted(labels, lists)
         if len(labels.names) == 1:
             continue
+        contacts = _contacts(job, labels, origin, first_cell, n_cells)
         tile_records, tile_blobs, dense = mesh_tile(
-            labels, origin, tile, job.n_smoothing_iter, job.keep, job.max_error
+            labels, origin, tile, job.n_smoothing_iter, job.keep, job.max_error, contacts
         )
+        if contacts is not None:
+            touching.append(contacts.rows())
         records.append(tile_records)
         blobs += tile_blobs
         stats += BlockStats(
@@ -106,7 +126,23 @@ def _mesh_tiles(
             fragments=len(tile_records),
             payload_bytes=sum(map(len, tile_blobs)),
         )
-    return stats, np.concatenate(records), blobs, np.concatenate(counts), voxels.digest()
+    made = _Made(np.concatenate(records), blobs, np.concatenate(counts), np.concatenate(touching))
+    return stats, made, voxels.digest()
+
+
+def _contacts(
+    job: MeshBlockJob, labels: CompactLabels, origin: Index, first_cell: Index, n_cells: Shape
+) -> Contacts | None:
+    """The contacts of a tile, without areas yet; None if the job needs none."""
+    if not job.contacts:
+        return None
+    first, shape = (
+        triple(n * c for n, c in zip(cells, job.cell_voxels, strict=True))
+        for cells in (first_cell, n_cells)
+    )
+    voxel = [cell / n for cell, n in zip(job.cell_nm, job.cell_voxels[::-1], strict=True)]
+    with_background = job.contacts == "background"
+    return contacts_of(labels, origin, first, shape, job.reads.shape, voxel, with_background)
 
 
 def _digest(job: MeshBlockJob, store: ts.TensorStore, mapper: Mapper | None) -> bytes:
@@ -132,14 +168,5 @@ def _read_tile(
     begin = np.array(first_cell) * job.cell_voxels
     end = np.minimum(begin + np.array(n_cells) * job.cell_voxels, store.shape)
     low, high = np.maximum(begin - halo, 0), np.minimum(end + halo, store.shape)
-    box = slices(low, high)
-    try:
-        voxels = store[box].read().result()
-    except (ValueError, OSError) as error:
-        raise unreadable(error, box) from error
-    labels = as_labels(voxels, job.reads.values, low.tolist())
-    if mapper is not None:
-        labels = mapper(labels)
-    if job.reads.values.is_one_body:
-        labels = one_body(labels)
-    return np.ascontiguousarray(labels), triple((begin - low).tolist())
+    labels = read_labels(store, job.reads, low.tolist(), high.tolist(), mapper)
+    return labels, triple((begin - low).tolist())

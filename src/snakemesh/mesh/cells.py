@@ -48,11 +48,17 @@ def has_neck(flat, first, row, slab, number, face, neck_faces):
     if face & 1:
         return False
     first -= (slab, row, 1)[face // 2]
+    return neck_faces[case_of(flat, first, row, slab, number)] == face + 1
+
+
+@njit(cache=True, nogil=True, allocates=False)
+def case_of(flat, first, row, slab, number):
+    """The case of a label in a cell (`cell_cases`). first: the first voxel of the cell."""
     case = 0
     for voxel in range(8):
         at = first + (voxel >> 2) * slab + (voxel >> 1 & 1) * row + (voxel & 1)
         case |= (flat[at] == number) << voxel
-    return neck_faces[case] == face + 1
+    return case
 
 
 @njit(cache=True, nogil=True, allocates=False)

@@ -1,19 +1,22 @@
 """Meshing a block of an LOD from the fragments of the LOD below it, octant by octant.
 
 The mesh of an octant of a cell depends on nothing but the fragments in the octant. So it is the
-same in every block, a job holds the surfaces of one octant at a time, and the meshes of two octants
-that touch fit at their common face.
+same in every block, a process holds the surfaces of one octant at a time, and the meshes of two
+octants that touch fit at their common face. Labels of an octant do not depend on each other either,
+so processes share them.
 
 Everything is x y z, except in a job.
 """
 
 import itertools
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from snakemesh.boxes import triple
+from snakemesh.forks import side_by_side
 from snakemesh.fragments.container import FRAGMENT, NO_COUNTS, write_container
 from snakemesh.fragments.container_table import Origin
 from snakemesh.fragments.octree import CELL_STEPS, OCTANT_PLANE
@@ -41,11 +44,13 @@ from snakemesh.mesh.vertex_states import KEPT
 from snakemesh.mesh.voxel_moments import moments_of
 
 Cell = tuple[int, int, int]
+# Processes that share a cell have about this many parts each, so that all are busy to the end.
+_PARTS_PER_PROCESS = 2
 
 
 @dataclass(frozen=True)
 class Part:
-    """The mesh of an octant.
+    """The mesh of an octant, or of some labels in it.
 
     octant: a cell of the LOD below. labels: (L,) uint64. mesh: its owners are rows of `labels`, its
     vertices are counted from the lower corner of the coarser cell. normals: (C, 3) int32, as in
@@ -66,8 +71,12 @@ class Part:
         return sum((i & 1) << axis for axis, i in enumerate(self.octant))
 
 
-def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -> BlockStats | None:
+def mesh_coarser_block(
+    job: MeshBlockJob, finer: FinerBlocks, container: Path, processes: int = 1
+) -> BlockStats | None:
     """Make a block of the fragments of the LOD below, and write its container, whole or not at all.
+
+    processes: at most this many work on cells, or on the octants and fragments of a cell.
 
     Returns None where a container is there that was made in the same way of the same fragments: it
     is taken. Raises DamagedError for a container that is gone or damaged.
@@ -78,32 +87,60 @@ def mesh_coarser_block(job: MeshBlockJob, finer: FinerBlocks, container: Path) -
     if (earlier := containers_alike(job, container).get(found.digest)) is not None:
         take(earlier, container)
         return None
-    stats = BlockStats()
-    records, blobs = [np.zeros(0, FRAGMENT)], []
     octants = in_octants(found)
-    for cell, mine in itertools.groupby(octants, lambda item: triple(i >> 1 for i in item[0])):
-        parts = [_mesh_octant(job, finer, found, *item) for item in mine]
-        cell_records, cell_blobs = _fragments_of_cell(job, cell, parts)
-        records.append(cell_records)
-        blobs += cell_blobs
-        stats += BlockStats(
-            faces=int(cell_records["faces"].sum()),
-            fragments=len(cell_records),
-            payload_bytes=sum(map(len, cell_blobs)),
-        )
-    stats += BlockStats(dense_faces=int(found.records["faces"].sum()))
+    cells = [
+        (cell, list(mine))
+        for cell, mine in itertools.groupby(octants, lambda item: triple(i >> 1 for i in item[0]))
+    ]
+    # forks for each cell cost more than they save where cells are many and small
+    of_cells, in_cell = (processes, 1) if len(cells) >= processes else (1, processes)
+    mesh_cell = partial(_mesh_cell, job, finer, found, in_cell)
+    made = side_by_side(lambda item: mesh_cell(*item), cells, of_cells)
+    records = np.concatenate([np.zeros(0, FRAGMENT), *(mine for mine, _ in made)])
+    blobs = [blob for _, mine in made for blob in mine]
+    stats = BlockStats(
+        dense_faces=int(found.records["faces"].sum()),
+        faces=int(records["faces"].sum()),
+        fragments=len(records),
+        payload_bytes=sum(map(len, blobs)),
+    )
     counts = _counts_of_cells(found.counts) if job.voxels_of_s0 else NO_COUNTS
     origin = Origin(how_made(job), found.digest)
-    write_container(
-        container, job.lod, np.concatenate(records), blobs, job.sharding, origin, counts
-    )
+    write_container(container, job.lod, records, blobs, job.sharding, origin, counts)
     return stats
 
 
-def _mesh_octant(
+def _mesh_cell(
+    job: MeshBlockJob,
+    finer: FinerBlocks,
+    found: FinerFragments,
+    processes: int,
+    cell: Cell,
+    octants: list[tuple[Cell, np.ndarray]],
+) -> tuple[np.ndarray, list[bytes]]:
+    """The fragments of a cell, records and Draco bytes. octants: its octants, as `in_octants`."""
+    n_shares = 1 if processes == 1 else -(-_PARTS_PER_PROCESS * processes // len(octants))
+    shares = [
+        (octant, share)
+        for octant, rows in octants
+        for share in _shared(rows, found.records["size"][rows], n_shares)
+    ]
+    mesh_part = partial(_mesh_part, job, finer, found)
+    parts = side_by_side(lambda share: mesh_part(*share), shares, processes)
+    return _fragments_of_cell(job, cell, parts, processes)
+
+
+def _shared(rows: np.ndarray, sizes: np.ndarray, n: int) -> list[np.ndarray]:
+    """Rows in at most n shares of about as many bytes. sizes: of each, in bytes."""
+    ends = np.cumsum(sizes)
+    shares = np.split(rows, np.searchsorted(ends, ends[-1] / n * np.arange(1, n)))
+    return [share for share in shares if len(share)]
+
+
+def _mesh_part(
     job: MeshBlockJob, finer: FinerBlocks, found: FinerFragments, octant: Cell, rows: np.ndarray
 ) -> Part:
-    """What the fragments of an octant become. rows: of these in `found`."""
+    """What fragments in an octant become: each label by itself. rows: of these in `found`."""
     geometry = octant_geometry(job, finer, octant)
     whole = geometry.tile
     surfaces = halved_surfaces(found, rows, geometry.widths, geometry.ends)
@@ -138,7 +175,7 @@ def _without_dropped(mesh: Mesh, normals: np.ndarray) -> tuple[Mesh, np.ndarray]
 
 
 def _fragments_of_cell(
-    job: MeshBlockJob, cell: Cell, parts: list[Part]
+    job: MeshBlockJob, cell: Cell, parts: list[Part], processes: int
 ) -> tuple[np.ndarray, list[bytes]]:
     """The fragments of a cell, records and Draco bytes, of the meshes of its octants."""
     labels = np.unique(np.concatenate([part.labels for part in parts]))
@@ -159,6 +196,7 @@ def _fragments_of_cell(
         *(mesh.vertices, mesh.faces, mesh.owners, mesh.boxes),
         *(of_faces(mesh.owners, mesh.boxes, *pieces), labels),
         *(np.array(cell), np.ones(3, int), np.array(job.cell_nm) / CELL_STEPS),
+        processes,
     )
 
 
@@ -213,6 +251,7 @@ def _counts_of_cells(counts: np.ndarray) -> np.ndarray:
     first = np.flatnonzero((np.diff(keys, axis=0, prepend=~keys[:1]) != 0).any(axis=1))
     found = counts[first].copy()
     found["cell"] = cells[first]
+    found["second"] = found["border"] = 0
     if len(first):
         found["voxels"] = np.add.reduceat(counts["voxels"], first)
         found["moment"] = np.add.reduceat(counts["moment"], first) / 2

@@ -22,28 +22,28 @@ def split_crowded_edges(
     codes: np.ndarray,
     faces: np.ndarray,
     pieces: np.ndarray,
-    may_be: np.ndarray,
+    is_crowded: np.ndarray,
     is_kept: np.ndarray,
     planes: Planes,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Split faces until no edge of a piece has more than two of them, and no chord is left.
 
     vertices: (N, 3) int32. codes: (N,) int32, as in `Pieces`. faces: (K, 3) int32. pieces: (K,)
-    int32, the piece of each, ascending. may_be: (P,) bool, whether all edges of a piece are looked
-    at, or only its edges in planes. is_kept: (N,) bool, whether a vertex is KEPT. planes: that cut.
+    int32, the piece of each, ascending. is_crowded: (K,) bool, the faces that have an edge with
+    more than two faces of their piece; of the others, only those with an edge in a plane are looked
+    at. is_kept: (N,) bool, whether a vertex is KEPT. planes: that cut.
 
     Returns the first four, with new vertices after the others, and faces still by piece.
     """
-    mine = may_be[pieces] | _has_edge_in_plane(on_planes(codes), faces)
-    if not mine.any():
-        return vertices, codes, faces, pieces
-    others, of_others = faces[~mine], pieces[~mine]
-    faces, pieces = faces[mine], pieces[mine]
+    # only the edges of these faces, and of those that they are split into, can be split
+    seen = np.flatnonzero(is_crowded | _has_edge_in_plane(on_planes(codes), faces))
+    n_faces = len(faces)
     for _ in range(_ROUNDS):
         is_kept = np.pad(is_kept, (0, len(codes) - len(is_kept)))
-        pairs = _pairs_to_split(on_planes(codes), is_kept, faces, pieces)
+        pairs = _pairs_to_split(on_planes(codes), is_kept, faces[seen], pieces[seen])
         if not len(pairs):
             break
+        pairs = 3 * seen[pairs // 3] + pairs % 3
         # the faces u v w and v u x become u m w, m v w, v m x and m u x
         u, v, w = _corners_from(faces, pairs[:, 0])
         x = _corners_from(faces, pairs[:, 1])[2]
@@ -55,13 +55,13 @@ def split_crowded_edges(
         codes = np.concatenate([codes, codes_between(codes[around])])
         push_back(vertices, codes, planes)
         first, second = pairs.T // 3
-        faces = faces.copy()
-        faces[first], faces[second] = np.stack([u, m, w], 1), np.stack([v, m, x], 1)
+        seen = np.concatenate([seen, np.arange(len(faces), len(faces) + 2 * len(pairs))])
         faces = np.concatenate([faces, np.stack([m, v, w], 1), np.stack([m, u, x], 1)])
+        faces[first], faces[second] = np.stack([u, m, w], 1), np.stack([v, m, x], 1)
         pieces = np.concatenate([pieces, pieces[first], pieces[second]])
-    pieces = np.concatenate([of_others, pieces])
-    order = np.argsort(pieces, kind="stable")
-    return vertices, codes, np.concatenate([others, faces])[order], pieces[order]
+    at = np.searchsorted(pieces[:n_faces], pieces[n_faces:], side="right")
+    faces = np.insert(faces[:n_faces], at, faces[n_faces:], axis=0)
+    return vertices, codes, faces, np.insert(pieces[:n_faces], at, pieces[n_faces:])
 
 
 def _has_edge_in_plane(planes: np.ndarray, faces: np.ndarray) -> np.ndarray:

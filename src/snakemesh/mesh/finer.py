@@ -8,20 +8,19 @@ Everything is x y z.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import DracoPy
 import numpy as np
 from xxhash import xxh3_128
 
-from snakemesh.errors import DamagedError
 from snakemesh.fragments.container import (
     COUNT,
+    COUNTS,
     FRAGMENT,
     Section,
-    counts_of,
+    opened,
+    rows_of,
     section_of,
-    whole_table,
 )
 from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.fragments.payload import payload_of
@@ -69,7 +68,7 @@ def read_finer(
     """
     records, counts = [np.zeros(0, FRAGMENT)], [np.zeros(0, COUNT)]
     blobs: list[bytes] = []
-    for path in map(Path, containers):
+    for path in containers:
         for section, counted, fd in _sections(path):
             counts.append(counted[_is_in(counted["cell"], first_cell, n_cells)])
             wanted = _is_in(section.records["cell"], first_cell, n_cells)
@@ -84,17 +83,12 @@ def read_finer(
     return FinerFragments(every, blobs, counted, digest.digest())
 
 
-def _sections(path: Path) -> Iterator[tuple[Section, np.ndarray, int]]:
+def _sections(path: str) -> Iterator[tuple[Section, np.ndarray, int]]:
     """The sections of a container, their counts, and the open file."""
-    try:
-        file = open(path, "rb", buffering=0)  # noqa: SIM115
-    except FileNotFoundError:
-        raise DamagedError(path, "is gone") from None
-    with file:
-        table = whole_table(file.fileno(), path)
-        for shard in table.entries["shard"].tolist():
-            section = section_of(file.fileno(), path, table, shard)
-            yield section, counts_of(file.fileno(), path, table, shard), file.fileno()
+    with opened(path) as container:
+        for shard in container.table.entries["shard"].tolist():
+            section = section_of(container, shard)
+            yield section, rows_of(container, shard, COUNTS), container.fd
 
 
 def _blobs(fd: int, section: Section, wanted: np.ndarray) -> Iterator[bytes]:
@@ -131,32 +125,36 @@ def halved_surfaces(
 
     A vertex in a face of the octant or in an end stays there, and no other comes to lie there.
     """
-    points, faces, owners = [], [], []
-    n_points = 0
+    meshes = [DracoPy.decode(finer.blobs[row]) for row in rows.tolist()]
+    points = np.rint(np.concatenate([mesh.points for mesh in meshes])).astype(np.int32)
+    faces = np.concatenate([np.asarray(mesh.faces, np.int32).reshape(-1, 3) for mesh in meshes])
+    owners = np.repeat(np.arange(len(meshes), dtype=np.int32), [len(mesh.faces) for mesh in meshes])
+    starts = np.cumsum([0, *(len(mesh.points) for mesh in meshes)])
+    faces = first_in_place(points, starts)[faces + starts[owners, None]]
+    is_left = without_folded(faces)
     labels = finer.records["label"][rows]
-    for number, row in enumerate(rows.tolist()):
-        mesh = DracoPy.decode(finer.blobs[row])
-        found = np.rint(mesh.points).astype(np.int32)
-        corners = _first_in_place(found)[np.asarray(mesh.faces, np.int32).reshape(-1, 3)]
-        points.append(found)
-        faces.append(corners + np.int32(n_points))
-        owners.append(np.full(len(corners), number, np.int32))
-        n_points += len(points[-1])
-    every, triangles, owner = map(np.concatenate, (points, faces, owners))
-    is_left = without_folded(triangles)
-    return Surfaces(labels, halved(every, widths, ends), triangles[is_left], owner[is_left])
+    return Surfaces(labels, halved(points, widths, ends), faces[is_left], owners[is_left])
 
 
-def _first_in_place(points: np.ndarray) -> np.ndarray:
-    """For each vertex of a fragment the first one in its place, (N,) int32. points: (N, 3) int32.
+@njit(cache=True, nogil=True)
+def first_in_place(points, starts):
+    """For each vertex the first one of its fragment in its place, (N,) int32.
 
-    What lies on both sides of a plane must find the same vertices in it. And where an edge has four
-    faces, Draco gives some of them vertices of their own: the surface would open between them.
+    points: (N, 3) int32. starts: (F + 1,), where those of each fragment begin. What lies on both
+    sides of a plane must find the same vertices in it. And where an edge has four faces, Draco
+    gives some of them vertices of their own: the surface would open between them.
     """
-    number = places(points)
-    first = np.zeros(len(points) + 1, np.int32)
-    first[number[::-1]] = np.arange(len(points) - 1, -1, -1, dtype=np.int32)
-    return np.asarray(first[number])
+    found = np.empty(len(points), dtype=np.int32)
+    for i in range(len(starts) - 1):
+        begin, end = starts[i], starts[i + 1]
+        number = places(points[begin:end])
+        first = np.full(end - begin + 1, -1, dtype=np.int32)
+        for v in range(begin, end):
+            place = number[v - begin]
+            if first[place] < 0:
+                first[place] = v
+            found[v] = first[place]
+    return found
 
 
 def one_in_each_place(

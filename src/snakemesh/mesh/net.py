@@ -20,6 +20,7 @@ from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import N_EDGES, NO_ITEM, VOXEL_STEPS, make_cases
 from snakemesh.mesh.cells import cell_labels, has_neck, middle_of, mixed_cells
 from snakemesh.mesh.compact_labels import CompactLabels
+from snakemesh.mesh.longer import longer
 from snakemesh.mesh.vertex_clusters import clusters_of
 
 # An argument of the compiled functions, as their cache does not notice when a constant changes.
@@ -27,6 +28,8 @@ _CASES = make_cases()
 # Quads of a voxel that `_place_nets` remembers: for three edges down the axes, of two labels each.
 # One more is for NO_ITEM, and eight are fast to count.
 _SLOTS = 8
+# The case of a label that has only the last voxel of a cell.
+_CORNER = 1 << 7
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ class Nets:
     vertex_starts, quad_starts: (L + 1,) int64. clusters: (N,) int32, leaders: (C,) int32,
     cluster_starts: (L + 1,) int64: which vertices may become one (`clusters_of`). necks: (K, 4)
     int32, the rows of the four quads around each neck (`cell_cases`): the first two share one net
-    edge and the last two another with the same ends. Ascending by the first row.
+    edge and the last two another with the same ends. Ascending by the first row. corners: (F,)
+    int64, voxels in the flat array of `CompactLabels`, ascending: those that share no face or edge
+    with a voxel of their label in the cell before them.
     """
 
     labels: np.ndarray
@@ -50,6 +55,7 @@ class Nets:
     leaders: np.ndarray
     cluster_starts: np.ndarray
     necks: np.ndarray
+    corners: np.ndarray
 
 
 def label_nets(labels: CompactLabels, parity: tuple[int, int, int] = (0, 0, 0)) -> Nets:
@@ -63,7 +69,7 @@ def label_nets(labels: CompactLabels, parity: tuple[int, int, int] = (0, 0, 0)) 
     if 2 * _SLOTS * numbers[0].size > np.iinfo(np.uint32).max:
         raise ValueError(f"a layer of {numbers[0, 1:-1, 1:-1].size} voxels is too large")
     counts = np.zeros((2, len(names)), dtype=np.int64)
-    n_necks = _count_nets(_CASES, numbers, counts[0], counts[1])
+    n_necks, corners = _count_nets(_CASES, numbers, counts[0], counts[1])
     # number 0 is the background; the others are in the order in which they were met
     order = 1 + np.argsort(names[1:])
     starts = np.zeros((2, len(names)), dtype=np.int64)
@@ -79,27 +85,32 @@ def label_nets(labels: CompactLabels, parity: tuple[int, int, int] = (0, 0, 0)) 
     necks = necks[np.argsort(necks[:, 0], kind="stable")]
     clusters, leaders, cluster_starts = clusters_of(numbers, order, vertices, starts[0], parity)
     merging = clusters, leaders, cluster_starts
-    return Nets(names[order], vertices, quads, starts[0], starts[1], *merging, necks)
+    return Nets(names[order], vertices, quads, starts[0], starts[1], *merging, necks, corners)
 
 
 @njit(cache=True, nogil=True)
 def _count_nets(tables, voxels, n_vertices, n_quads):
-    """Count the vertices and the quads of every label. Returns how many necks there are in all.
+    """Count the vertices and the quads of every label.
+
+    Returns how many necks there are in all, and the corners of `Nets`.
 
     voxels: z y x, uint32, numbers of labels, with a border of background. n_vertices, n_quads:
     (L,) int64, zero, for the answer.
     """
     neck_faces, cycle_starts = tables.neck_faces, tables.cycle_starts
     n_new_items = tables.n_new_items
-    n_necks = 0
+    n_necks = n_corners = 0
     flat = voxels.ravel()
     row, slab = voxels.shape[2], voxels.shape[1] * voxels.shape[2]
     n = row - 1
+    corners = np.empty(2 * row, dtype=np.int64)
     buffer, found = np.zeros(n + 8, np.uint8), np.empty(n + 8, np.int32)
     numbers, cases = np.empty(8, np.int64), np.empty(8, np.int64)
     for z in range(voxels.shape[0] - 1):
         for y in range(voxels.shape[1] - 1):
             start = z * slab + y * row
+            if n_corners + row > len(corners):
+                corners = longer(corners, n_corners + row)
             for i in range(mixed_cells(flat, start, row, slab, n, buffer, found)):
                 first = start + found[i]
                 for k in range(cell_labels(flat, first, row, slab, numbers, cases)[0]):
@@ -109,7 +120,9 @@ def _count_nets(tables, voxels, n_vertices, n_quads):
                     face = neck_faces[case]
                     if face >= 0:
                         n_necks += has_neck(flat, first, row, slab, number, face, neck_faces)
-    return n_necks
+                    corners[n_corners] = first + slab + row + 1
+                    n_corners += case | 1 == _CORNER | 1
+    return n_necks, corners[:n_corners].copy()
 
 
 @njit(cache=True, nogil=True)

@@ -28,7 +28,9 @@ ROUNDS = 10
 # to become a ball of its volume, the radius of that ball.
 MAX_PUSH = 0.8
 # The same where a seam cuts through: the vertices in the seam stay, and a step there would be seen.
+# But a body with at most SMALL_VOLUME voxels in the tile would lose up to half of them.
 MAX_PUSH_AT_SEAM = 0.3
+SMALL_VOLUME = 100
 # How much further or less than its mean the push may be anywhere, in voxels, in each round.
 MAX_SLANT = 0.25
 # Vertices that lie in a plane or on a line do not say how the push should change across it. This
@@ -57,12 +59,13 @@ def restore_volume(
 
     Vertices in planes that cut stay where they are, and so do vertices without faces. Those on
     other faces of the tile move along them. None leaves the tile, or is pushed by more than
-    MAX_PUSH in all, slants apart, even if moments are still missing then.
+    MAX_PUSH in all, or by MAX_PUSH_AT_SEAM, slants apart, even if moments are still missing then.
     """
     # simplification leaves many vertices without faces
     points, faces, states, rows = _with_faces(vertices, faces, states, np.arange(len(vertices)))
     pushed = np.zeros(len(wanted))
-    limit = _limits(points, faces, owners, len(wanted), upper, seams)
+    is_small = (wanted[:, 0] > 0) & (wanted[:, 0] <= SMALL_VOLUME)
+    limit = _limits(points, faces, owners, is_small, upper, seams)
     for i in range(ROUNDS):
         found = enclosed_moments(points, faces, owners, step, upper, seams[:, 1], wanted[:, 0])
         if i >= FIRST_ROUNDS:
@@ -122,10 +125,12 @@ def _push(vertices, faces, owners, found, wanted, pushed, limit, step, upper, se
 
 
 @njit(cache=True, nogil=True)
-def _limits(vertices, faces, owners, n_owners, upper, seams):
-    """How far each owner may be pushed, (n_owners,) float64."""
-    limit = np.full(n_owners, MAX_PUSH)
+def _limits(vertices, faces, owners, is_small, upper, seams):
+    """How far each owner may be pushed, (O,) float64. is_small: (O,) bool."""
+    limit = np.full(len(is_small), MAX_PUSH)
     for f in range(len(faces)):
+        if is_small[owners[f]]:
+            continue
         for v in faces[f]:
             for i in range(3):
                 at_lower, at_upper = vertices[v, i] == 0, vertices[v, i] == upper[i]

@@ -137,7 +137,7 @@ def simplified(
     if curves.may_move:
         snap_curves(pieces, states, planes, geometry.ends, geometry.grain)
     in_ends = at_ends(pieces.vertices, geometry.ends)
-    faces, of, moved, is_forced = simplify(pieces, states, held, step, keep, max_error)
+    faces, of, moved, is_crowded = simplify(pieces, states, held, step, keep, max_error)
     # one vertex in ten is left, so the steps that follow take a tenth of the time
     is_left = states == KEPT
     is_left[faces] = True
@@ -145,7 +145,7 @@ def simplified(
     states, codes, normals = states[rows], pieces.codes[rows], pieces.normals[rows]
     numbers = np.cumsum(is_left, dtype=np.int32) - np.int32(1)
     vertices, all_codes, faces, of = split_crowded_edges(
-        pieces.vertices[rows], codes, numbers[faces], of, is_forced, states == KEPT, planes
+        pieces.vertices[rows], codes, numbers[faces], of, is_crowded, states == KEPT, planes
     )
     states = np.pad(states, (0, len(vertices) - len(states)), constant_values=FREE)
     owners, boxes = pieces.owners[of], pieces.boxes[of]

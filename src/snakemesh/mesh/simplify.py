@@ -19,13 +19,13 @@ from snakemesh.mesh.collapse import ANYTHING, CROWDING, REACHING, UNFORCED
 from snakemesh.mesh.piece_state import NEVER, Piece, clear, collapse_best, drop, look
 from snakemesh.mesh.pieces import Pieces
 from snakemesh.mesh.quadrics import dense_quadrics, settle
-from snakemesh.mesh.stars import SIZE, block_of, stars_of
+from snakemesh.mesh.stars import SIZE, block_of, faces_at_edge, stars_of
 from snakemesh.mesh.submeshes import local_meshes
-from snakemesh.mesh.vertex_states import DROPPED, FREE, KEPT
+from snakemesh.mesh.vertex_states import DROPPED, FREE
 
-# A closed surface is not simplified below this many faces: there is nothing left to gain. A piece
-# of one may have fewer.
-MIN_CLOSED_FACES, MIN_PIECE_FACES = 32, 4
+# No piece is simplified below this many faces, but curves drop more: there is nothing left to gain,
+# and the halves of a small body between two tiles would be pyramids.
+MIN_FACES = 32
 # The limit of the error in the first round, in voxels, and its growth from round to round. 0.01 and
 # 1.4 would give 5 % better triangles on smooth bodies, and take a fifth more time.
 FIRST_ERROR = 0.03
@@ -53,17 +53,15 @@ def simplify(
 
     Returns faces (K, 3) int32, rows of the vertices of `pieces`; the piece of each, (K,) int32,
     ascending; how far each piece has moved: the mean square over its area, in voxels, (P,); and
-    which pieces may have edges that `split_crowded_edges` splits, (P,) bool. Raises RuntimeError if
-    a vertex that is to be dropped is left.
+    which faces have an edge with more than two faces of the piece, (K,) bool. Raises RuntimeError
+    if a vertex that is to be dropped is left.
     """
     if len(pieces.faces) == 0:
-        n = len(pieces.owners)
-        return pieces.faces, np.zeros(0, dtype=np.int32), np.zeros(n), np.zeros(n, dtype=bool)
+        none = np.zeros(0, dtype=np.int32)
+        return pieces.faces, none, np.zeros(len(pieces.owners)), none.astype(bool)
     local, rows, row_starts = local_meshes(len(pieces.vertices), pieces.faces, pieces.starts)
-    is_open = np.logical_or.reduceat(states[rows] == KEPT, row_starts[:-1])
-    least = np.where(is_open, MIN_PIECE_FACES, MIN_CLOSED_FACES)
-    targets = np.maximum(keep * pieces.dense, least).astype(np.int64)
-    left, squares, forces = _simplify(
+    targets = np.maximum(keep * pieces.dense, MIN_FACES).astype(np.int64)
+    left, squares, is_crowded = _simplify(
         pieces.vertices,
         np.asarray(step, dtype=np.float64),
         local,
@@ -82,18 +80,19 @@ def simplify(
     kept = rows[local[places] + row_starts[owners][:, None]]
     if (states[kept] == DROPPED).any():
         raise RuntimeError("a vertex of a seam could not be dropped: the meshes would not fit")
-    return kept, owners, squares, forces >= CROWDING
+    return kept, owners, squares, is_crowded[places]
 
 
 @njit(cache=True, nogil=True)
 def _simplify(vertices, step, local, starts, rows, row_starts, states, planes, targets, max_error):
     """Simplify all pieces. local: (M, 3) uint32; the faces that are left come first in each piece.
 
-    Returns how many these are, how far each piece has moved, as `settle`, and the force it took.
+    Returns how many these are, how far each piece has moved, as `settle`, and which faces have an
+    edge with more than two faces, (M,) bool.
     """
     left = np.zeros(len(starts) - 1, dtype=np.int64)
     squares = np.zeros(len(starts) - 1)
-    forces = np.zeros(len(starts) - 1, dtype=np.int64)
+    is_crowded = np.zeros(len(local), dtype=np.bool_)
     for p in range(len(starts) - 1):
         mine = rows[row_starts[p] : row_starts[p + 1]]
         faces = local[starts[p] : starts[p + 1]]
@@ -103,11 +102,13 @@ def _simplify(vertices, step, local, starts, rows, row_starts, states, planes, t
         least = np.empty(len(mine), dtype=np.float32)
         piece = Piece(points, planes[mine], states[mine], quadrics, least, stars)
         limit = np.float32(max_error * max_error)
-        forces[p] = _simplify_piece(piece, len(faces), targets[p], limit)
+        force = _simplify_piece(piece, len(faces), targets[p], limit)
         left[p] = _faces_left(stars, faces)
+        if force >= CROWDING:
+            _find_crowded(stars, faces[: left[p]], is_crowded[starts[p] : starts[p + 1]])
         squares[p] = settle(piece.states == FREE, stars, points, quadrics)
         _write_back(points, piece.states, vertices, mine, step)
-    return left, squares, forces
+    return left, squares, is_crowded
 
 
 @njit(cache=True, nogil=True)
@@ -147,6 +148,17 @@ def _faces_left(stars, faces):
                 faces[n, 0], faces[n, 1], faces[n, 2] = u, a, b
                 n += 1
     return n
+
+
+@njit(cache=True, nogil=True, allocates=False)
+def _find_crowded(stars, faces, is_crowded):
+    """Find the faces that have an edge with more than two faces."""
+    for f in range(len(faces)):
+        last = np.uint32(faces[f, 2])
+        for i in range(3):
+            corner = np.uint32(faces[f, i])
+            is_crowded[f] |= faces_at_edge(stars, last, corner) > 2
+            last = corner
 
 
 @njit(cache=True, nogil=True, allocates=False)

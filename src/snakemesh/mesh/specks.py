@@ -7,6 +7,7 @@ octant: what touches a face of the octant may go on beyond it.
 import numpy as np
 
 from snakemesh.kernels.compiled import njit
+from snakemesh.mesh.roots import root_of
 
 # A closed surface that holds less than this many voxels of the level goes.
 LEAST_VOXELS = 1.0
@@ -34,10 +35,11 @@ def without_specks(
 
 @njit(cache=True, nogil=True)
 def _without_specks(vertices, faces, owners, step, widths, n_owners, least):
+    # the root of a component is its smallest vertex
     root = np.arange(len(vertices))
     for f in range(len(faces)):
         for i in range(2):
-            a, b = _root(root, faces[f, i]), _root(root, faces[f, i + 1])
+            a, b = root_of(root, faces[f, i]), root_of(root, faces[f, i + 1])
             root[max(a, b)] = min(a, b)
     goes_on = np.zeros(len(vertices), dtype=np.bool_)
     for v in range(len(vertices)):
@@ -57,15 +59,6 @@ def _without_specks(vertices, faces, owners, step, widths, n_owners, least):
             stays[f] = False
             _add(gone[owners[f]], vertices, faces[f], step)
     return stays, gone
-
-
-@njit(cache=True, nogil=True, allocates=False)
-def _root(root, v):
-    """The number of the component of a vertex: its smallest vertex."""
-    while root[v] != v:
-        root[v] = root[root[v]]
-        v = root[v]
-    return v
 
 
 @njit(cache=True, nogil=True, allocates=False)

@@ -99,6 +99,16 @@ def are_neighbours(stars, v, w):
     return is_among(stars.pool, begin, begin + np.uint64(2) * room, w)
 
 
+@njit(cache=True, nogil=True, allocates=False)
+def faces_at_edge(stars, v, w):
+    """How many faces have both v and w."""
+    begin, _, room = block_of(stars, v)
+    n = 0
+    for place in range(begin, begin + np.uint64(2) * room):
+        n += stars.pool[place] == w
+    return n
+
+
 @njit(cache=True, nogil=True, forceinline=True, allocates=False)
 def collapse(stars, u, v):
     """Put v in place of its neighbour u. Returns the number of faces gone, which held both."""

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snakemesh.kernels.compiled import njit
+
 # Cosine of the angle by which a face may turn to make room for a strip: 60 degrees.
 _LEAST_COSINE = 0.5
 # How often a strip that would turn faces further is made half as wide, before it is left out.
@@ -111,17 +113,13 @@ def add_strips(
     keys = borders.groups * n + borders.vertices
     which = _rows_of(keys, groups[:, None] * n + faces)
     points = vertices.astype(np.float64)
-    corners, at = points[faces], points[borders.vertices]
-    normals = unit(_normals(corners))
+    at = points[borders.vertices]
     moves = companions.rounded(companions.moves)
     is_moved = companions.is_needed & companions.may_be(at + moves)
-    narrowed = 0
+    narrowed, rows = 0, np.arange(len(faces))
     while True:
         places = np.where(is_moved[:, None], at + moves, at)
-        turned = unit(_normals(np.where((which >= 0)[..., None], places[which], corners)))
-        is_bad = (normals * turned).sum(axis=1) < _LEAST_COSINE
-        bad = np.unique(which[is_bad])
-        bad = bad[(bad >= 0) & is_moved[bad]]
+        bad = np.flatnonzero(_at_turned(points, faces, rows, which, places) & is_moved)
         if len(bad) == 0:
             break
         if narrowed < _HALVINGS:
@@ -130,6 +128,8 @@ def add_strips(
         else:
             is_moved[bad] = False
         narrowed += 1
+        # only faces at other companions have changed
+        rows = np.flatnonzero(np.isin(which, bad).any(axis=1))
     new = np.where(is_moved, n + np.cumsum(is_moved) - 1, borders.vertices)
     vertices = np.concatenate([vertices, places[is_moved].astype(vertices.dtype)])
     moved = np.where(which >= 0, new[which], faces).astype(faces.dtype)
@@ -162,11 +162,8 @@ def drawn_normals(
     """The normals that the viewer computes at vertices of borders from their groups, (S, 3)."""
     keys = borders.groups * len(vertices) + borders.vertices
     which = _rows_of(keys, groups[:, None] * len(vertices) + faces)
-    normals = unit(_normals(vertices[faces].astype(np.float64)))
     drawn = np.zeros((len(keys), 3))
-    for i in range(3):
-        mine = which[:, i] >= 0
-        np.add.at(drawn, which[mine, i], normals[mine])
+    _add_normals(vertices.astype(np.float64), faces, which, drawn)
     return unit(drawn)
 
 
@@ -216,6 +213,49 @@ def _rows_of(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return np.where(keys[rows] == wanted, rows, -1)
 
 
-def _normals(triangles: np.ndarray) -> np.ndarray:
-    a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
-    return np.cross(b - a, c - a)
+@njit(cache=True, nogil=True)
+def _at_turned(points, faces, rows, which, places):
+    """The companions at faces that they turn too far: (S,) bool.
+
+    points: (N, 3) float64. faces: (M, 3). rows: of the faces that are looked at. which: (M, 3), of
+    the companions that take the place of their corners, -1 for none. places: (S, 3) float64.
+    """
+    found = np.zeros(len(places), dtype=np.bool_)
+    for f in rows:
+        before = _unit_normal(points[faces[f, 0]], points[faces[f, 1]], points[faces[f, 2]])
+        a = points[faces[f, 0]] if which[f, 0] < 0 else places[which[f, 0]]
+        b = points[faces[f, 1]] if which[f, 1] < 0 else places[which[f, 1]]
+        c = points[faces[f, 2]] if which[f, 2] < 0 else places[which[f, 2]]
+        after = _unit_normal(a, b, c)
+        cosine = before[0] * after[0] + before[1] * after[1] + before[2] * after[2]
+        if cosine < _LEAST_COSINE:
+            for i in range(3):
+                if which[f, i] >= 0:
+                    found[which[f, i]] = True
+    return found
+
+
+@njit(cache=True, nogil=True, allocates=False)
+def _add_normals(points, faces, which, sums):
+    """Add the normal of each face, at length 1, to the sums of its corners, (S, 3) float64.
+
+    which: (M, 3), the row of each corner's sum, -1 for none.
+    """
+    for f in range(len(faces)):
+        x, y, z = _unit_normal(points[faces[f, 0]], points[faces[f, 1]], points[faces[f, 2]])
+        for i in range(3):
+            row = which[f, i]
+            if row >= 0:
+                sums[row, 0] += x
+                sums[row, 1] += y
+                sums[row, 2] += z
+
+
+@njit(cache=True, nogil=True, allocates=False)
+def _unit_normal(a, b, c):
+    """The normal of a triangle at length 1; 0 if it has no area."""
+    ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+    wx, wy, wz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+    x, y, z = uy * wz - uz * wy, uz * wx - ux * wz, ux * wy - uy * wx
+    length = np.sqrt(x * x + y * y + z * z)
+    return (x / length, y / length, z / length) if length > 0 else (0.0, 0.0, 0.0)

@@ -16,9 +16,15 @@ import numpy as np
 from snakemesh.kernels.compiled import njit
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.compact_labels import CompactLabels
+from snakemesh.mesh.contacts import Contacts
 from snakemesh.mesh.merging import merge_vertices
 from snakemesh.mesh.necks import neck_vertices
 from snakemesh.mesh.net import Nets, label_nets
+from snakemesh.mesh.small_components import (
+    SmallComponents,
+    small_components,
+    sort_by_component,
+)
 from snakemesh.mesh.smoothing import corners, smooth
 from snakemesh.mesh.volume_ends import rows_at_ends
 
@@ -30,17 +36,30 @@ BATCH_FACES = 3_000_000
 class Surfaces:
     """Surfaces of L labels, one after another.
 
+    An owner is a label without its small components, or one of these, which follow their label.
+
     vertices: (N, 3) int32, x y z, in 1/4096 voxel. faces: (M, 3) int32, rows of `vertices`.
-    labels: (L,) uint64, ascending. face_starts: (L + 1,) int64; label i has the faces from its own
-    start up to the next one. dense: (M,) float32, how many faces of the dense surface each face
-    stands for: two for each quad of the net in all, and four for each neck.
+    labels: (L,) uint64, ascending. rows: (O,) int64, ascending, the label of each owner.
+    face_starts: (O + 1,) int64; owner i has the faces from its own start up to the next one.
+    moments: (O, 4) float64, as `SmallComponents` has them, 0 for the rest of a label. dense: (M,)
+    float32, how many faces of the dense surface each face stands for: two for each quad of the net
+    in all, and four for each neck.
     """
 
     vertices: np.ndarray
     faces: np.ndarray
     labels: np.ndarray
+    rows: np.ndarray
     face_starts: np.ndarray
+    moments: np.ndarray
     dense: np.ndarray
+
+    def of_owners(self, moments: np.ndarray) -> np.ndarray:
+        """The moments of each owner, (O, 4), of those of whole labels, (L, 4)."""
+        found = self.moments.copy()
+        first = np.searchsorted(self.rows, np.arange(len(self.labels)))
+        found[first] = moments - np.add.reduceat(self.moments, first)
+        return found
 
 
 def extract_surfaces(
@@ -49,6 +68,8 @@ def extract_surfaces(
     n_smoothing_iter: int,
     first_voxel: tuple[int, int, int] = (0, 0, 0),
     ends: Sequence[tuple[int, int]] = (),
+    contacts: Contacts | None = None,
+    end: tuple[float, float, float] | None = None,
 ) -> Iterator[Surfaces]:
     """Closed, smoothed surfaces of every label of an array, in batches of some million faces.
 
@@ -62,16 +83,19 @@ def extract_surfaces(
     n_smoothing_iter: sweeps of `smooth`. first_voxel: z y x, where the array begins in the volume;
     its parity decides where vertex clusters lie. ends: for each axis, x y z, the faces of voxels at
     which the volume ends, from `origin`; surfaces are made flat there after smoothing. Empty if the
-    volume does not end in the array.
+    volume does not end in the array. contacts: of the tile that begins at `origin`; the areas of
+    the smoothed nets are added to them. end: z y x, where the tile ends, in voxels from `origin`;
+    None leaves small components with the rest of their label.
     """
     x, y, z = (n % 2 for n in reversed(first_voxel))
     nets = label_nets(labels, (x, y, z))
+    small = None if end is None else small_components(labels, nets, origin, end)
     shift = np.array(origin[::-1], dtype=np.int32) * VOXEL_STEPS
     first = 0
     while first < len(nets.labels):
         enough = nets.quad_starts[first] + (BATCH_FACES + 1) // 2
         last = min(int(np.searchsorted(nets.quad_starts, enough)), len(nets.labels))
-        yield batch(nets, first, last, shift, n_smoothing_iter, ends)
+        yield batch(nets, first, last, shift, n_smoothing_iter, ends, contacts, small)
         first = last
 
 
@@ -82,10 +106,13 @@ def batch(
     shift: np.ndarray,
     n_smoothing_iter: int,
     ends: Sequence[tuple[int, int]],
+    contacts: Contacts | None = None,
+    small: SmallComponents | None = None,
 ) -> Surfaces:
     """The surfaces of the labels from `first` up to `last`. Works in place of their nets.
 
-    shift: (3,) int32, what to subtract from the positions. ends: as for `extract_surfaces`.
+    shift: (3,) int32, what to subtract from the positions. ends, contacts: as for
+    `extract_surfaces`. small: the small components of all nets; None leaves them with their labels.
     """
     vertex_starts = nets.vertex_starts[first : last + 1]
     quad_starts = nets.quad_starts[first : last + 1]
@@ -94,7 +121,12 @@ def batch(
     vertices -= shift
     quads -= np.int32(vertex_starts[0])
     at_ends = rows_at_ends(vertices, ends)
-    smooth(vertices, quads, n_smoothing_iter)
+    if contacts is None:
+        smooth(vertices, quads, n_smoothing_iter)
+    else:
+        patches = contacts.patches_of(vertices, quads)
+        smooth(vertices, quads, n_smoothing_iter)
+        contacts.add(vertices, quads, patches, at_ends)
     first_neck, end_neck = np.searchsorted(nets.necks[:, 0], quad_starts[[0, -1]])
     necks = nets.necks[first_neck:end_neck] - np.int32(quad_starts[0])
     places, at_necks, on_sides = neck_vertices(vertices, quads, necks)
@@ -113,8 +145,20 @@ def batch(
     necks_of = at_necks, on_sides
     face_starts = _split(vertices, quads, rows, quad_starts, *necks_of, faces, n_faces, gone)
     faces = faces[: face_starts[-1]]
+    of_owner, moments = np.arange(last - first), np.zeros((last - first, 4))
+    if small is not None:
+        mine = small.of_labels(first, last, vertex_starts[0])
+        components = np.zeros(len(vertices), dtype=np.int32)
+        components[rows[mine.vertices]] = mine.of + np.int32(1)
+        is_neck = on_sides >= 0
+        components[on_sides[is_neck]] = np.repeat(
+            components[rows[quads[at_necks, 0]]], is_neck.sum(axis=1)
+        )
+        face_starts = sort_by_component(faces, face_starts, components, mine.starts)
+        of_owner, moments = mine.of_owners()
     dense = _dense_faces(faces, n_faces, gone)
-    return Surfaces(vertices, faces, nets.labels[first:last], face_starts, dense)
+    names = nets.labels[first:last]
+    return Surfaces(vertices, faces, names, of_owner, face_starts, moments, dense)
 
 
 @njit(cache=True, nogil=True)

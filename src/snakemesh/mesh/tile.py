@@ -28,6 +28,7 @@ from snakemesh.fragments.container import FRAGMENT
 from snakemesh.fragments.octree import CELL_STEPS
 from snakemesh.mesh.cell_cases import VOXEL_STEPS
 from snakemesh.mesh.compact_labels import CompactLabels
+from snakemesh.mesh.contacts import Contacts
 from snakemesh.mesh.fragments import encode_fragments
 from snakemesh.mesh.lattice import nearest_step, to_lattice
 from snakemesh.mesh.pieces import cut_into_pieces, planes_of_tile
@@ -77,24 +78,31 @@ def mesh_tile(
     n_smoothing_iter: int,
     keep: float,
     max_error: float,
+    contacts: Contacts | None = None,
 ) -> tuple[np.ndarray, list[bytes], int]:
     """The fragments of every label in a tile.
 
     labels: of the tile with its halo; what lies beyond is background. origin: z y x, the voxel of
     the array where the tile begins. keep: fraction of the dense faces to keep, 0 to 1. max_error:
     how far simplification may move a surface, in voxels of this level (the geometric mean of their
-    axes).
+    axes). contacts: of the tile, to which the areas of walls are added.
 
     Returns the records of the fragments (dtype FRAGMENT), their Draco bytes in the same order, and
     the number of dense faces.
     """
     geometry, curves = geometry_of(tile), Curves.of_voxels(keep)
-    ids, sums = moments_up_to(labels, origin, _existing_voxels(tile))
-    sums *= np.append(1.0, geometry.voxel)
+    end = _existing_voxels(tile)
+    ids, sums = moments_up_to(labels, origin, end)
     records, blobs, n_dense = [np.zeros(0, FRAGMENT)], [], 0
     first_voxel = np.array(tile.first_cell[::-1]) * tile.cell_voxels[::-1] - origin
     for surfaces in extract_surfaces(
-        labels, origin, n_smoothing_iter, triple(first_voxel.tolist()), _whole_ends(tile)
+        labels,
+        origin,
+        n_smoothing_iter,
+        triple(first_voxel.tolist()),
+        _whole_ends(tile),
+        contacts,
+        end,
     ):
         n_dense += int(np.rint(surfaces.dense.sum(dtype=np.float64)))
         vertices = to_lattice(surfaces.vertices, np.array(tile.cell_voxels) * VOXEL_STEPS)
@@ -103,7 +111,8 @@ def mesh_tile(
         pieces = cut_into_pieces(
             vertices, surfaces.faces, surfaces.face_starts, surfaces.dense, geometry.planes
         )
-        wanted = moments_of(surfaces.labels, ids, sums)
+        wanted = surfaces.of_owners(moments_of(surfaces.labels, ids, sums))
+        wanted *= np.append(1.0, geometry.voxel)
         mesh, codes, normals = simplified(
             pieces, wanted, geometry, tile.n_cells, keep, max_error, curves
         )
@@ -112,9 +121,11 @@ def mesh_tile(
         squares = with_simplification(square_of_level(tile.lod), mesh.moved)
         squares = of_faces(mesh.owners, mesh.boxes, pieces.owners, pieces.boxes, squares)
         place = (np.array(tile.first_cell), np.array(tile.n_cells))
+        owners = surfaces.rows[mesh.owners]
+        order = np.argsort(owners * geometry.planes.n_boxes + mesh.boxes, kind="stable")
         found, more = encode_fragments(
-            *(mesh.vertices, mesh.faces, mesh.owners, mesh.boxes),
-            *(squares * geometry.voxel_nm**2, surfaces.labels),
+            *(mesh.vertices, mesh.faces.take(order, axis=0), owners[order], mesh.boxes[order]),
+            *(squares[order] * geometry.voxel_nm**2, surfaces.labels),
             *(*place, np.array(tile.cell_nm) / CELL_STEPS),
         )
         records.append(found)

@@ -6,6 +6,7 @@ the same way from a disk, a web server and an object store.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,13 @@ def open_meshes(where: str) -> MeshFolder:
         raise UserError(f"{folder}/info does not describe meshes: {one_line(error)}") from error
 
 
+def meshes_without_info(where: str, info: dict[str, Any]) -> MeshFolder:
+    """A local folder whose `info` is not written yet. info: what it will be."""
+    spec = {"driver": "file", "path": f"{os.path.abspath(where)}/"}
+    store = ts.KvStore.open(spec).result(timeout=PATIENCE_S)
+    return _described(where, store, info)
+
+
 def start_read(
     folder: MeshFolder, name: str, begin: int | None = None, end: int | None = None
 ) -> "ts.Future[Any]":
@@ -89,7 +97,7 @@ def start_read(
 def finish_read(folder: MeshFolder, name: str, started: "ts.Future[Any]") -> bytes | None:
     """The bytes of a read that was started, or None if there is no such file.
 
-    Raises UserError if they cannot be read, which is so too where a file ends before them.
+    Raises UserError if they cannot be read, or the file is too short.
     """
     try:
         found = started.result(timeout=PATIENCE_S)
@@ -116,7 +124,10 @@ def _open(folder: str) -> tuple[ts.KvStore, str, bytes] | None:
 
 
 def _described(where: str, store: ts.KvStore, info: dict[str, Any]) -> MeshFolder:
-    """Raises ValueError, TypeError, LookupError or AttributeError if the document is odd."""
+    """The folder that an `info` document describes.
+
+    Raises ValueError, TypeError, LookupError or AttributeError if the document is odd.
+    """
     _require(info["@type"] == "neuroglancer_multilod_draco", "@type", info["@type"])
     bits = info["vertex_quantization_bits"]
     _require(bits in (10, 16), "vertex_quantization_bits", bits)

@@ -1,7 +1,7 @@
 """Find the meshes of labels in a folder of finished meshes, and read their fragments.
 
-tensorstore has a driver for shards, but it gives the value of a label, which is its manifest, and
-not where that lies: and the fragments are the bytes in front of it. So the indices are read here.
+tensorstore's driver for shards gives the manifest of a label, but not its place in the file. The
+fragments are the bytes in front of the manifest. So this module reads the indices itself.
 """
 
 import gzip
@@ -18,6 +18,7 @@ import tensorstore as ts
 from snakemesh.errors import UserError, one_line
 from snakemesh.fragments.sharding import minishard_of, shard_of
 from snakemesh.meshes.mesh_folder import MeshFolder, Sharded, finish_read, start_read
+from snakemesh.meshes.segment_table import table_labels
 from snakemesh.multires.manifests import Manifest, parse_manifest
 from snakemesh.output.folder import SEGMENTS, shard_name
 
@@ -165,26 +166,14 @@ def _listed_labels(folder: MeshFolder) -> np.ndarray:
     try:
         names = [name.decode() for name in folder.store.list().result()]
     except (ValueError, RuntimeError, OSError, NotImplementedError) as error:
-        return _labels_of_table(folder, error)
+        labels = table_labels(folder)
+        if labels is None:
+            found = f"does not list its files ({one_line(error)}) and has no {SEGMENTS}"
+            raise UserError(f"{folder.where} {found}: name the labels") from error
+        return labels
     # one that has lost either of its two files is not passed over in silence
-    found = [re.fullmatch(r"([0-9]{1,20})(\.index)?", name) for name in names]
-    return np.unique(np.array([int(match[1]) for match in found if match], np.uint64))
-
-
-def _labels_of_table(folder: MeshFolder, error: Exception) -> np.ndarray:
-    """A web server does not list its files, but the table of all segments may be there."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    data = finish_read(folder, SEGMENTS, start_read(folder, SEGMENTS))
-    if data is None:
-        found = f"{folder.where} does not list its files ({one_line(error)}) and has no {SEGMENTS}"
-        raise UserError(f"{found}: name the labels") from error
-    try:
-        labels = parquet.read_table(pa.BufferReader(data), columns=["label"])["label"]
-        return np.sort(labels.to_numpy().astype(np.uint64))
-    except (pa.ArrowException, OSError, LookupError) as odd:
-        raise UserError(f"{folder.where}/{SEGMENTS} cannot be read: {one_line(odd)}") from odd
+    matches = [re.fullmatch(r"([0-9]{1,20})(\.index)?", name) for name in names]
+    return np.unique(np.array([int(match[1]) for match in matches if match], np.uint64))
 
 
 def _indexed(

@@ -64,17 +64,21 @@ def _gathered(
     """All vertices on the lattice (n, 3) and all faces (m, 3) of an LOD, int64."""
     vertices, faces = [np.empty((0, 3), np.int64)], [np.empty((0, 3), np.int64)]
     count = 0
-    for cell, positions, corners in _decoded(folder, mesh, lod, data):
+    for cell, positions, corners in decoded_fragments(folder, mesh, lod, data):
         vertices.append(cell * steps + positions)
         faces.append(corners + count)
         count += len(positions)
     return np.concatenate(vertices), np.concatenate(faces)
 
 
-def _decoded(
+def decoded_fragments(
     folder: MeshFolder, mesh: StoredMesh, lod: int, data: bytes
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The cell (3,), positions (n, 3) in it and faces (m, 3) of each fragment, int64."""
+    """The cell (3,), positions (n, 3) in it and faces (m, 3) of each fragment, int64.
+
+    data: the bytes of the fragments of an LOD (`fragment_bytes`). Raises UserError for a damaged
+    fragment.
+    """
     begin = 0
     sizes = mesh.manifest.sizes[lod].tolist()
     for cell, size in zip(mesh.manifest.cells[lod], sizes, strict=True):

@@ -7,60 +7,104 @@ from typing import Any
 import numpy as np
 
 from snakemesh.ascending import find
-from snakemesh.fragments.container import COUNT, read_counts
+from snakemesh.fragments.container import CONTACTS, COUNTS, NO_COUNTS, SECOND_UNIT, opened, rows_of
 from snakemesh.fragments.sharding import shard_of
 from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.label_list import LIST_KEYS
 
 # How many labels of target_ids that do not occur are named.
 MAX_NAMED = 5
+# The sums of COUNT over all cells of a label. cell: the lowest one on each axis. moment: as of
+# COUNT. second: the same integrals, from the lower corner of that cell, in cells^2.
+TOTAL = np.dtype(
+    [
+        ("label", "<u8"),
+        ("cell", "<u4", (3,)),
+        ("voxels", "<u8"),
+        ("left_out", "u1"),
+        ("moment", "<f8", (3,)),
+        ("second", "<f8", (6,)),
+        ("border", "<u8"),
+    ]
+)
+NO_TOTALS = np.zeros(0, TOTAL)
+# The axes of each second moment, x y z.
+AXES_OF_SECOND = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
 
 def merged(counts: np.ndarray) -> np.ndarray:
-    """One row for each label, in ascending order, with the sums of its voxels and moments.
-
-    counts: COUNT of shape (n,), in which labels are more than once. The cell is that of one of
-    them.
-    """
+    """TOTAL of each label, in ascending order. counts: COUNT of shape (n,)."""
     counts = counts[np.argsort(counts["label"], kind="stable")]
     first = np.flatnonzero(np.diff(counts["label"], prepend=~counts["label"][:1]))
-    found = counts[first].copy()
+    found = np.zeros(len(first), TOTAL)
+    for field in ("label", "left_out"):
+        found[field] = counts[field][first]
     if len(first):
-        found["voxels"] = np.add.reduceat(counts["voxels"], first)
-        found["moment"] = np.add.reduceat(counts["moment"], first)
+        found["cell"] = np.minimum.reduceat(counts["cell"], first)
+        for field in ("voxels", "moment", "border"):
+            found[field] = np.add.reduceat(counts[field], first, dtype=TOTAL[field].base)
+        found["second"] = _second_moments(counts, found["cell"], first)
     return found
 
 
-def label_counts(container_paths: Sequence[str], shard: int) -> np.ndarray:
-    """The voxels of every label of a shard, in all of the volume: COUNT, one row per label.
+def _second_moments(counts: np.ndarray, corners: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The second moments of labels about the corners of their lowest cells, (labels, 6) cells^2.
 
-    Only containers of LOD 0 count. Raises DamagedError for the container that is gone or damaged.
+    counts: COUNT by label. corners: the lowest cell of each label, x y z. first: the first row of
+    each label. A cell that lies d cells from the corner, with n voxels, first moments m and second
+    moments s about its own corner, adds s_ij + d_i m_j + d_j m_i + d_i d_j n (the theorem of
+    parallel axes). All of it is summed in whole numbers, so that the order of rows does not matter.
     """
-    parts = (read_counts(path, shard, lod=0) for path in container_paths)
-    return merged(np.concatenate([np.empty(0, COUNT), *parts]))
+    cells, voxels = counts["cell"].astype(np.int64), counts["voxels"].astype(np.int64)
+    d = cells - np.repeat(corners.astype(np.int64), np.diff(first, append=len(counts)), axis=0)
+    # first moments in a 2048th of a cell, half a voxel of the largest cell
+    m = np.rint((counts["moment"] - cells * voxels[:, None]) * (1 << 11)).astype(np.int64)
+    found = np.empty((len(first), 6))
+    for pair, (i, j) in enumerate(AXES_OF_SECOND):
+        found[:, pair] = _exact_sums(counts["second"][:, pair], first) * SECOND_UNIT
+        found[:, pair] += _exact_sums(d[:, i] * m[:, j] + d[:, j] * m[:, i], first) / (1 << 11)
+        found[:, pair] += _exact_sums(d[:, i] * d[:, j] * voxels, first)
+    return found
 
 
-def voxels_of(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The voxels of some labels, uint64 of shape (n,). counts: COUNT, of ascending labels."""
-    return _rows_of(labels, counts)["voxels"]
+def _exact_sums(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The sums of runs of int64 that begin at `first`, each rounded to float64 only at the end."""
+    high, low = values >> 32, values & 0xFFFFFFFF
+    return np.asarray(np.add.reduceat(high, first) * 2.0**32 + np.add.reduceat(low, first))
 
 
-def centroids_of(labels: np.ndarray, counts: np.ndarray, grid: OctreeGrid) -> np.ndarray:
-    """The means of the centres of some labels' voxels, x y z in nm, float64 of shape (n, 3).
+def counts_and_contacts(
+    container_paths: Sequence[str], shard: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """What is known of the voxels of a shard's labels in all of the volume.
 
-    counts: COUNT, of ascending labels. NaN for a label without voxels.
+    Returns their TOTAL, one row per label, and the CONTACT of each container of LOD 0 by label.
+    Raises DamagedError for the container that is gone or damaged.
     """
-    found = _rows_of(labels, counts)
-    voxels = found["voxels"].astype(np.float64)[:, None]
-    cells = np.full((len(labels), 3), np.nan)
-    np.divide(found["moment"], voxels, out=cells, where=voxels > 0)
+    counts, contacts = [NO_COUNTS], []
+    for path in container_paths:
+        with opened(path) as container:
+            if container.table.lod == 0:
+                counts.append(rows_of(container, shard, COUNTS))
+                contacts.append(rows_of(container, shard, CONTACTS))
+    return merged(np.concatenate(counts)), contacts
+
+
+def centroids(totals: np.ndarray, grid: OctreeGrid) -> np.ndarray:
+    """The means of the centres of labels' voxels, x y z in nm, float64 of shape (n, 3).
+
+    totals: TOTAL. NaN for a label without voxels.
+    """
+    voxels = totals["voxels"].astype(np.float64)[:, None]
+    cells = np.full((len(totals), 3), np.nan)
+    np.divide(totals["moment"], voxels, out=cells, where=voxels > 0)
     return np.asarray(np.array(grid.origin_nm) + np.array(grid.cell_nm) * cells)
 
 
-def _rows_of(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The counts of some labels, COUNT of shape (n,); all 0 for a label without."""
+def totals_of(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """TOTAL of some labels, shape (n,); all 0 for a label without. counts: as `merged` has them."""
     at, is_there = find(counts["label"], labels)
-    found = np.zeros(len(labels), COUNT)
+    found = np.zeros(len(labels), TOTAL)
     found[is_there] = counts[at[is_there]]
     return found
 
@@ -68,7 +112,7 @@ def _rows_of(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def left_out(counts: np.ndarray, min_voxels: int) -> dict[str, int]:
     """By key of the configuration, how many labels it leaves out.
 
-    counts: COUNT, one row per label. min_voxels: labels of fewer voxels are left out.
+    counts: TOTAL, one row per label. min_voxels: labels of fewer voxels are left out.
     """
     by_key = {
         key: int((counts["left_out"] == number).sum())

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from snakemesh.job_records import Sharding
 from snakemesh.output.atomic import replacing
 from snakemesh.output.folder import SEGMENTS
-from snakemesh.tables.measures import MEASURES
-from snakemesh.tables.properties import NO_PROPERTIES, Column, Properties
+from snakemesh.tables.measures import measures_of
+from snakemesh.tables.properties import NO_PROPERTIES, Column, Properties, rows_of
 
 
 def multires_info(
@@ -65,32 +65,38 @@ def segment_properties(
 ) -> dict[str, Any]:
     """The `segment_properties/info` document. A viewer loads all of it before it shows anything.
 
-    rows: the segments that the viewer is to list, in ascending order of labels, dtype SUMMARY.
-    of_segments: how many there are in all; the document says where `rows` are only the largest.
+    rows: the segments that the viewer lists, by ascending label, dtype SUMMARY or WITH_NEIGHBOURS.
+    of_segments: the number of all segments; the document says if `rows` are only the largest.
     table: the user's.
-    The first property is the name of the label: what the table's column `label` or `name` holds, or
-    else its number. Then come the measures, then the other columns of the table. Rows of the table
-    for other labels are left out.
+
+    The first property has the names of the labels, if the table has a column `label` or `name`.
+    Then come the measures, then the other columns of the table. Rows of the table for other labels
+    are left out.
     """
     labels = rows["label"]
-    ids = [str(label) for label in labels.tolist()]
-    given = table.rows_of(labels)
-    names = pc.coalesce(table.names.take(given), pa.array(ids, pa.large_string())).to_pylist()
-    columns = [_given_property(column, given) for column in table.columns]
-    properties: list[dict[str, Any]] = [{"id": "label", "type": "label", "values": names}]
-    for measure in MEASURES:
+    given = rows_of(table.labels, labels)
+    names = table.names.take(given)
+    properties: list[dict[str, Any]] = []
+    for measure in measures_of(rows.dtype):
         if measure.viewer_type is not None:
-            found = _number(measure.name, measure.viewer_type, measure.of(rows))
-            properties.append(found | {"description": measure.description})
+            found = _number(measure.viewer_name, measure.viewer_type, measure.for_viewer(rows))
+            properties.append(found | {"description": measure.viewer_description})
     if len(rows) < of_segments:
-        # the format has no place for what is to be said of the whole document
-        properties[1]["description"] += (
+        # the format has no description of the whole document
+        properties[0]["description"] += (
             f". Only the {len(rows):,} largest of {of_segments:,} segments are listed here; "
             f"{SEGMENTS} has them all"
         )
+    if names.null_count < len(names):
+        named = {"id": "label", "type": "label", "values": pc.fill_null(names, "").to_pylist()}
+        properties.insert(0, named)
+    columns = [_given_property(column, given) for column in table.columns]
     return {
         "@type": "neuroglancer_segment_properties",
-        "inline": {"ids": ids, "properties": properties + columns},
+        "inline": {
+            "ids": [str(label) for label in labels.tolist()],
+            "properties": properties + columns,
+        },
     }
 
 

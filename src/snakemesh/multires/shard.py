@@ -9,27 +9,26 @@ from typing import BinaryIO
 
 import numpy as np
 
-from snakemesh.fragments.container import NO_COUNTS
 from snakemesh.fragments.payload import BLOCK_BYTES, payload_blocks, write_all
 from snakemesh.fragments.sections import Sections, read_sections
-from snakemesh.fragments.sharding import minishard_of
+from snakemesh.fragments.sharding import encode_index
 from snakemesh.job_records import OctreeGrid, Sharding
+from snakemesh.multires.counts import NO_TOTALS
 from snakemesh.multires.manifests import WORD_BYTES
 from snakemesh.multires.shard_layout import ShardLayout, lay_out
 from snakemesh.output.atomic import replacing
-
-# An entry of a minishard index: a label, and the start and size of its manifest, 64 bits each.
-_ENTRY_BYTES = 24
 
 
 @dataclass(frozen=True)
 class Written:
     """What a shard holds.
 
-    summary: SUMMARY, one row per label, in ascending order. lods: LOD_SUMS, one row per LOD.
+    summary: SUMMARY, one row per label, in ascending order. by_lod: `lods_dtype`, one row per label
+    too. lods: LOD_SUMS, one row per LOD.
     """
 
     summary: np.ndarray
+    by_lod: np.ndarray
     lods: np.ndarray
 
 
@@ -39,14 +38,14 @@ def write_shard(
     container_paths: Sequence[str],
     grid: OctreeGrid,
     sharding: Sharding,
-    counts: np.ndarray = NO_COUNTS,
+    counts: np.ndarray = NO_TOTALS,
     min_voxels: int = 0,
 ) -> Written:
     """Write one shard file, whole or not at all, from its section of every container.
 
     Only the records are held in memory; the payload is streamed. A shard without labels becomes a
-    valid file of empty minishards. counts: the voxels of its labels (see `label_counts`); labels
-    of fewer than `min_voxels` are left out.
+    valid file of empty minishards. counts: of its labels (`counts_and_contacts`); labels of fewer
+    than `min_voxels` voxels are left out.
     Raises UserError if a container is damaged or does not fit `grid` and `sharding`, and
     ValueError if two containers hold the same fragment.
     """
@@ -57,12 +56,16 @@ def write_shard(
         try:
             _scatter_fragments(fd, sections, layout.destination)
             _scatter_manifests(fd, layout)
-            shard_index, minishards = _encode_index(layout, sharding)
-            write_all(fd, _bytes(minishards), int(layout.data_begin[-1]))
+            sizes = WORD_BYTES * np.diff(layout.word_begin)
+            end = int(layout.data_begin[-1])
+            shard_index, minishards = encode_index(
+                layout.labels, layout.manifest_begin[:-1], sizes, end, sharding
+            )
+            write_all(fd, _bytes(minishards), end)
             write_all(fd, _bytes(shard_index), 0)
         finally:
             os.close(fd)
-    return Written(layout.summary, layout.lods)
+    return Written(layout.summary, layout.by_lod, layout.lods)
 
 
 def write_unsharded(
@@ -71,7 +74,7 @@ def write_unsharded(
     container_paths: Sequence[str],
     grid: OctreeGrid,
     sharding: Sharding,
-    counts: np.ndarray = NO_COUNTS,
+    counts: np.ndarray = NO_TOTALS,
     min_voxels: int = 0,
 ) -> Written:
     """Write two files for every label of a shard: `<label>`, its fragments, and `<label>.index`.
@@ -99,7 +102,7 @@ def write_unsharded(
                 _copy(scratch, begin, end, data)
             with replacing(Path(directory) / f"{label}.index", durable=False) as index:
                 index.write_bytes(manifests[manifest_begin:manifest_end])
-    return Written(layout.summary, layout.lods)
+    return Written(layout.summary, layout.by_lod, layout.lods)
 
 
 def _scatter_fragments(fd: int, sections: Sections, destination: np.ndarray) -> None:
@@ -143,43 +146,6 @@ def _scatter_manifests(fd: int, layout: ShardLayout) -> None:
     ends = (WORD_BYTES * layout.word_begin).tolist()
     for begin, end, place in zip(ends, ends[1:], layout.manifest_begin.tolist(), strict=False):
         write_all(fd, manifests[begin:end], place)
-
-
-def _encode_index(layout: ShardLayout, sharding: Sharding) -> tuple[np.ndarray, np.ndarray]:
-    """The shard index, uint64 of shape (minishards, 2), and all minishard indices, uint64.
-
-    The shard index stands at the start of the file. It gives the first byte of each minishard
-    index and the byte after its last, counted from the end of the shard index. The minishard
-    indices stand after the data.
-    A minishard index is an array of shape (3, n): labels, starts and sizes of the manifests. A
-    label is stored as the difference to the label before it. A start is stored as the distance
-    from the end of the manifest before it; that of the first manifest counts from the end of the
-    shard index. The format does not prescribe the order of the data:
-    here they are in the order of the labels of the whole shard. The labels of each minishard ascend
-    as well, so that no difference is negative.
-    Format: https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md
-    """
-    minishard = minishard_of(layout.labels, sharding)
-    order = np.argsort(minishard, kind="stable")
-    counts = np.bincount(minishard, minlength=1 << sharding.minishard_bits)
-    first = np.cumsum(counts) - counts
-    start = layout.manifest_begin[:-1][order] - sharding.index_bytes
-    size = WORD_BYTES * np.diff(layout.word_begin)[order]
-    rows = np.stack([layout.labels[order], start.astype(np.uint64), size.astype(np.uint64)])
-    previous = np.zeros((2, len(order)), np.uint64)
-    previous[0, 1:] = rows[0, :-1]
-    previous[1, 1:] = rows[1, :-1] + rows[2, :-1]
-    previous[:, first[counts > 0]] = 0
-    rows[:2] -= previous
-
-    group = minishard[order]
-    minishards = np.empty(3 * len(order), np.dtype("<u8"))
-    for i in range(3):
-        minishards[np.arange(len(order)) + 2 * first[group] + i * counts[group]] = rows[i]
-    begin = int(layout.data_begin[-1]) - sharding.index_bytes + _ENTRY_BYTES * first
-    index = np.stack([begin, begin + _ENTRY_BYTES * counts], axis=1)
-    index[counts == 0] = 0
-    return index.astype("<u8"), minishards
 
 
 def _bytes(array: np.ndarray) -> memoryview:

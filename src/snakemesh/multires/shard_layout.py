@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from snakemesh.fragments.container import NO_COUNTS
 from snakemesh.fragments.octree import CELL_STEPS, Nodes, kept_lods, manifest_nodes, morton
 from snakemesh.fragments.sections import Sections
 from snakemesh.job_records import OctreeGrid
-from snakemesh.multires.counts import centroids_of, voxels_of
+from snakemesh.multires.counts import centroids, totals_of
 from snakemesh.multires.lod_scales import lod_errors, lod_scales
 from snakemesh.multires.manifests import WORD_BYTES, encode_manifests
-from snakemesh.tables.measures import SUMMARY
+from snakemesh.multires.shape import principal_axes, sphericity
+from snakemesh.tables.measures import SUMMARY, lods_dtype
 
 # A row per LOD: sums over the labels of a shard that have a mesh there. bytes: of fragments.
 LOD_SUMS = np.dtype([(name, "<u8") for name in ("labels", "fragments", "faces", "bytes")])
@@ -28,7 +28,8 @@ class ShardLayout:
     (labels + 1,); their last entry is the end of the last manifest.
     Fragment i of the sections goes to `destination[i]`; this is -1 if it is left out. Manifest l is
     `words[word_begin[l]:word_begin[l + 1]]`, uint32. `summary` has dtype SUMMARY, one row per
-    label. `lods` has dtype LOD_SUMS, one row per LOD of the octree.
+    label; so has `by_lod`, of `lods_dtype`. `lods` has dtype LOD_SUMS, one row per LOD of the
+    octree.
     """
 
     labels: np.ndarray
@@ -38,6 +39,7 @@ class ShardLayout:
     words: np.ndarray
     word_begin: np.ndarray
     summary: np.ndarray
+    by_lod: np.ndarray
     lods: np.ndarray
 
 
@@ -45,21 +47,23 @@ def lay_out(
     sections: Sections,
     grid: OctreeGrid,
     begin: int,
-    counts: np.ndarray = NO_COUNTS,
-    min_voxels: int = 0,
+    counts: np.ndarray,
+    min_voxels: int,
 ) -> ShardLayout:
     """Lay out the fragments and manifests of a shard from byte `begin` on.
 
     A label without geometry at LOD 0 gets no mesh. It would vanish when the viewer comes close, and
     the viewer takes the bounds of an object from LOD 0. Nor does a label that has fewer than
-    `min_voxels` voxels, as `counts` says (COUNT, of ascending labels).
+    `min_voxels` voxels, as `counts` says (TOTAL, of ascending labels).
     Raises ValueError if two containers hold the same fragment.
     """
     chosen = _select(sections, counts, min_voxels, grid.num_lods)
     nodes = manifest_nodes(
         chosen.owner, chosen.lod, chosen.key, chosen.records["octants"], chosen.kept
     )
-    words, word_begin = _manifests(chosen, nodes, grid)
+    records, shape = chosen.records, (len(chosen.labels), grid.num_lods)
+    errors = lod_errors(records["square"], records["area"], chosen.group, shape)
+    words, word_begin = _manifests(chosen, nodes, grid, errors)
     placed = _place(chosen, nodes, word_begin, begin)
     destination = np.full(len(sections.records), -1, np.int64)
     destination[chosen.order] = placed.target
@@ -72,6 +76,7 @@ def lay_out(
         words,
         word_begin,
         _summarize(chosen, counts, grid),
+        _by_lod(chosen, errors),
         _sum_by_lod(chosen, is_written, grid.num_lods),
     )
 
@@ -118,7 +123,7 @@ def _select(sections: Sections, counts: np.ndarray, min_voxels: int, lods: int) 
     order = np.lexsort((keys, sections.lods, records["label"]))
     labels, owner = _number_runs(records["label"][order])
     at_base = np.bincount(owner[sections.lods[order] == 0], minlength=len(labels)) > 0
-    is_wanted = at_base & (voxels_of(labels, counts) >= min_voxels)
+    is_wanted = at_base & (totals_of(labels, counts)["voxels"] >= min_voxels)
     order = order[is_wanted[owner]]
     labels, owner = _number_runs(records["label"][order])
     found = records[order]
@@ -130,12 +135,12 @@ def _select(sections: Sections, counts: np.ndarray, min_voxels: int, lods: int) 
     return replace(chosen, kept=kept)
 
 
-def _manifests(chosen: _Chosen, nodes: Nodes, grid: OctreeGrid) -> tuple[np.ndarray, np.ndarray]:
-    """The words of all manifests, and where each begins."""
+def _manifests(
+    chosen: _Chosen, nodes: Nodes, grid: OctreeGrid, errors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The words of all manifests, and where each begins. errors: (labels, LODs), nm."""
     base, first = chosen.base
     shift = _centring_shifts(nodes, base[["lower", "upper"]][first], grid)
-    shape = len(chosen.labels), grid.num_lods
-    errors = lod_errors(chosen.records["square"], chosen.records["area"], chosen.group, shape)
     scales = lod_scales(errors / grid.scale_nm)
     return encode_manifests(grid, chosen.kept, nodes, _sizes(chosen, nodes), shift, scales)
 
@@ -223,17 +228,32 @@ def _sum_by_lod(chosen: _Chosen, is_written: np.ndarray, lods: int) -> np.ndarra
     return sums
 
 
+def _by_lod(chosen: _Chosen, errors: np.ndarray) -> np.ndarray:
+    """`lods_dtype` of each label. errors: (labels, LODs), nm."""
+    found = np.zeros(len(chosen.labels), lods_dtype(chosen.lods))
+    found["label"], found["lods"], found["error"] = chosen.labels, chosen.kept, errors
+    found["fragments"] = chosen.sums(np.ones(len(chosen.records)))
+    fields = {"faces": "faces", "bytes": "size", "volume": "volume", "area": "area"}
+    for column, field in fields.items():
+        # float64, which holds whole numbers up to 2^53
+        found[column] = chosen.sums(chosen.records[field])
+    return found
+
+
 def _summarize(chosen: _Chosen, counts: np.ndarray, grid: OctreeGrid) -> np.ndarray:
     """SUMMARY of each label, from its records at LOD 0."""
     summary = np.zeros(len(chosen.labels), SUMMARY)
-    summary["voxels"] = voxels_of(chosen.labels, counts)
-    summary["centroid"] = centroids_of(chosen.labels, counts, grid)
+    totals = totals_of(chosen.labels, counts)
+    summary["voxels"], summary["border"] = totals["voxels"], totals["border"]
+    summary["axes"], summary["direction"] = principal_axes(totals, grid)
+    summary["centroid"] = centroids(totals, grid)
     if not len(chosen.labels):
         return summary
     base, first = chosen.base
     summary["label"], summary["lods"] = chosen.labels, chosen.kept
     for field in ("volume", "area", "faces"):
         summary[field] = np.add.reduceat(base[field], first)
+    summary["sphericity"] = sphericity(summary["volume"], summary["area"])
     origin, cell = np.array(grid.origin_nm), np.array(grid.cell_nm)
     lower = origin + cell * (base["cell"] + base["lower"] / CELL_STEPS)
     upper = origin + cell * (base["cell"] + base["upper"] / CELL_STEPS)

@@ -4,6 +4,9 @@ multires/                               what is served:
   info, <shard>.shard                   or, unsharded, <label> and <label>.index
   segment_properties/info
   segments.parquet                      what is known of every segment
+  contacts.parquet                      what is known of all segments that touch
+  lods.parquet                          what is known of every LOD of every segment
+  overview/mesh.vtk.gz, centroids/      all segments as one mesh, and as points
   snakemesh.json                        what made them
 _intermediate_scales.zarr/              the levels that are built, an OME-Zarr group
 snakemesh.json                          what the latest run makes, and from what
@@ -13,8 +16,7 @@ work/
   submitted.jsonl                       the jobs of a cluster that a run has submitted
   input.npz                             the input's files, as they were when the run was planned
   target_ids.npy, exclude_ids.npy       the labels that these keys list
-  label_map/<hash>.npy, <hash>.index.npy  the table of bodies as jobs read it, its marker:
-  label_map/<hash>.done
+  label_map/<hash>.npy, .index.npy, .done  the table of bodies as jobs read it, its marker
   label_map/seen/<kind>/<box>.<hash>.<token>.npz  which labels a super-chunk or a block has seen
   label_map.npz                         the table of bodies, as it was when the run was planned
   pyramid/levels.<hash>.done            the group is there, with empty arrays
@@ -25,6 +27,14 @@ work/
   mesh/blocks.<hash>.done               every block is meshed
   shards/<shard>.<hash>.done            a shard is written, and its summary:
   shards/<shard>.<hash>.npy
+  shards/<shard>.<hash>.lods.npy        the summary of its LODs
+  shards/<shard>.<hash>.contacts        which of its labels touch which others
+  measured/<box>.<hash>.done            a block of LOD 0 is measured: thickness and components
+  measured/<box>.<hash>.npy, <box>.<hash>.pieces.npz
+  measured/<shard>.<hash>.done          the labels of a shard are measured: curvature
+  measured/<shard>.<hash>.npy
+  measured.<hash>.done                  all labels are measured, and the table of them:
+  measured.<hash>.npy
   documents.<hash>.done                 the documents beside the shards are written
   result.<hash>.done                    nothing is left that was only there between jobs
   verify/                               what is found while the output is verified
@@ -47,19 +57,22 @@ from dataclasses import dataclass
 from snakemesh.job_records import Sharding
 
 MULTIRES = "multires"
-PYRAMID = "_intermediate_scales.zarr"
 WORK = "work"
+PYRAMID = "_intermediate_scales.zarr"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
 REPORT = "report"
-FAILURES = f"{LOGS}/failures.jsonl"
 # A run fills these folders, and may remove them again.
 OWN_FOLDERS = (MULTIRES, WORK, PYRAMID, LOGS, BENCHMARKS, REPORT)
 # The first file that a run makes. It shows that an output directory belongs to snakemesh.
 LOCK = f"{WORK}/lock"
 RUN_DOCUMENT = "snakemesh.json"
 SEGMENTS = "segments.parquet"
-VERIFY_TABLE = "verify.parquet"
+LODS = "lods.parquet"
+PROPERTIES = "segment_properties"
+OVERVIEW = "overview"
+OVERVIEW_MESH = f"{OVERVIEW}/mesh.vtk.gz"
+CENTROIDS = "centroids"
 
 
 def shard_name(shard: int, sharding: Sharding) -> str:
@@ -70,69 +83,46 @@ def shard_name(shard: int, sharding: Sharding) -> str:
     return f"{shard:x}".zfill(-(-sharding.shard_bits // 4))
 
 
-@dataclass(frozen=True)
+@dataclass
 class OutputFolder:
     """The paths of the files and folders in the output directory `root`.
 
-    Arguments may be wildcards of Snakemake, such as "{box}". A `box` is named after its index, z y
-    x: "0_0_1" (see `boxes.box_name`).
+    Arguments of the methods may be wildcards of Snakemake, such as "{box}". A `box` is named after
+    its index, z y x: "0_0_1" (see `boxes.box_name`).
     """
 
     root: str
 
-    @property
-    def multires(self) -> str:
-        """The folder that is served."""
-        return f"{self.root}/{MULTIRES}"
-
-    @property
-    def info(self) -> str:
-        """The `info` document of the meshes."""
-        return f"{self.multires}/info"
-
-    @property
-    def segment_properties(self) -> str:
-        """The `info` document of the segment properties."""
-        return f"{self.multires}/segment_properties/info"
-
-    @property
-    def segments(self) -> str:
-        """The table of all segments."""
-        return f"{self.multires}/{SEGMENTS}"
-
-    @property
-    def served_document(self) -> str:
-        """The document of what made the meshes, which goes where they go."""
-        return f"{self.multires}/{RUN_DOCUMENT}"
-
-    @property
-    def run_document(self) -> str:
-        """The document of what the latest run makes, and from what."""
-        return f"{self.root}/{RUN_DOCUMENT}"
-
-    @property
-    def input_state(self) -> str:
-        """The input's files, as they were when the run was planned."""
-        return f"{self.work}/input.npz"
-
-    @property
-    def submitted(self) -> str:
-        """The jobs of a cluster that a run has submitted (`plan.submitted_jobs`)."""
-        return f"{self.work}/submitted.jsonl"
+    def __post_init__(self) -> None:
+        # what is served
+        self.multires = f"{self.root}/{MULTIRES}"
+        self.info = f"{self.multires}/info"
+        self.segment_properties = f"{self.multires}/{PROPERTIES}/info"
+        self.segments = f"{self.multires}/{SEGMENTS}"
+        self.lods = f"{self.multires}/{LODS}"
+        self.contacts = f"{self.multires}/contacts.parquet"
+        self.served_document = f"{self.multires}/{RUN_DOCUMENT}"
+        # what people read besides
+        self.run_document = f"{self.root}/{RUN_DOCUMENT}"
+        self.pyramid = f"{self.root}/{PYRAMID}"
+        self.verify_table = f"{self.root}/verify.parquet"
+        self.report = f"{self.root}/{REPORT}"
+        self.failures = f"{self.root}/{LOGS}/failures.jsonl"
+        # files and folders that only jobs and later runs read
+        self.work = f"{self.root}/{WORK}"
+        self.input_state = f"{self.work}/input.npz"
+        self.submitted = f"{self.work}/submitted.jsonl"
+        self.label_map_state = f"{self.work}/label_map.npz"
+        self.label_maps = f"{self.work}/label_map"
+        self.pyramid_markers = f"{self.work}/pyramid"
+        self.blocks = f"{self.work}/mesh"
+        self.summaries = f"{self.work}/shards"
+        self.measured_parts = f"{self.work}/measured"
+        self.verify = f"{self.work}/verify"
 
     def label_list(self, key: str) -> str:
         """The labels that a key of the configuration lists."""
         return f"{self.work}/{key}.npy"
-
-    @property
-    def label_map_state(self) -> str:
-        """The table of bodies, as it was when the run was planned."""
-        return f"{self.work}/label_map.npz"
-
-    @property
-    def label_maps(self) -> str:
-        """The folder of the table of bodies as jobs read it, and of which labels they have seen."""
-        return f"{self.work}/label_map"
 
     def label_map(self, fingerprint: str) -> str:
         """The table of bodies, sorted."""
@@ -157,21 +147,6 @@ class OutputFolder:
         """The fragments and the manifest of a label, where meshes are not in shards."""
         return f"{self.multires}/{label}", f"{self.multires}/{label}.index"
 
-    @property
-    def pyramid(self) -> str:
-        """The OME-Zarr group of the levels that are built."""
-        return f"{self.root}/{PYRAMID}"
-
-    @property
-    def work(self) -> str:
-        """The folder of the files that only jobs read."""
-        return f"{self.root}/{WORK}"
-
-    @property
-    def pyramid_markers(self) -> str:
-        """The folder of the markers of the levels that are built."""
-        return f"{self.work}/pyramid"
-
     def levels_marker(self, fingerprint: str) -> str:
         """The marker that says the group of the levels and its empty arrays exist."""
         return f"{self.pyramid_markers}/levels.{fingerprint}.done"
@@ -179,11 +154,6 @@ class OutputFolder:
     def super_chunk_marker(self, stage: int | str, box: str, fingerprint: str) -> str:
         """The marker that says a super-chunk of a stage is filled."""
         return f"{self.pyramid_markers}/stage{stage}/{box}.{fingerprint}.done"
-
-    @property
-    def blocks(self) -> str:
-        """The folder of the containers of all blocks."""
-        return f"{self.work}/mesh"
 
     def container(self, lod: int | str, box: str, fingerprint: str) -> str:
         """The container of a block of an LOD."""
@@ -197,18 +167,29 @@ class OutputFolder:
         """The marker that says all blocks are meshed, and lists what the shards read."""
         return f"{self.blocks}/blocks.{fingerprint}.done"
 
-    @property
-    def summaries(self) -> str:
-        """The folder of the summaries of all shards."""
-        return f"{self.work}/shards"
-
     def summary(self, shard: str, fingerprint: str) -> str:
         """The summary of a shard."""
         return f"{self.summaries}/{shard}.{fingerprint}.npy"
 
+    def lod_summary(self, shard: str, fingerprint: str) -> str:
+        """The summary of the LODs of a shard's labels."""
+        return f"{self.summaries}/{shard}.{fingerprint}.lods.npy"
+
+    def pairs(self, shard: str, fingerprint: str) -> str:
+        """The pairs of labels that touch, those whose smaller label is in the shard."""
+        return f"{self.summaries}/{shard}.{fingerprint}.contacts"
+
     def shard_marker(self, shard: str, fingerprint: str) -> str:
-        """The marker that says a shard and its summary are written."""
+        """The marker that says a shard, its summary and its pairs are written."""
         return f"{self.summaries}/{shard}.{fingerprint}.done"
+
+    def measured(self, name: str, fingerprint: str, kind: str) -> str:
+        """A file of what is measured. name: of a block or a shard; "" for all labels.
+
+        kind: "done", "npy" or "pieces.npz".
+        """
+        place = f"{self.measured_parts}/{name}" if name else self.measured_parts
+        return f"{place}.{fingerprint}.{kind}"
 
     def documents_marker(self, fingerprint: str) -> str:
         """The marker that says the documents beside the shards are written."""
@@ -217,11 +198,6 @@ class OutputFolder:
     def result_marker(self, fingerprint: str) -> str:
         """The marker that says the files that only jobs needed are removed."""
         return f"{self.work}/result.{fingerprint}.done"
-
-    @property
-    def verify(self) -> str:
-        """The folder of what is found while the output is verified."""
-        return f"{self.work}/verify"
 
     def verify_counts(self, box: str, fingerprint: str) -> str:
         """The labels of a box of s0, counted afresh."""
@@ -232,7 +208,7 @@ class OutputFolder:
         return f"{self.verify}/voxels/{box}.{fingerprint}.levels.npz"
 
     def verify_pieces(self, box: str, fingerprint: str) -> str:
-        """The pieces of the labels of a box, and how they go on in its neighbours."""
+        """The pieces of the labels of a box, and where they continue in its neighbours."""
         return f"{self.verify}/voxels/{box}.{fingerprint}.pieces.npz"
 
     def verify_counts_marker(self, fingerprint: str) -> str:
@@ -247,18 +223,8 @@ class OutputFolder:
         """The marker that says the output was verified, and nothing failed."""
         return f"{self.work}/verify.{fingerprint}.done"
 
-    @property
-    def verify_table(self) -> str:
-        """The table of what the last verification found of each label."""
-        return f"{self.root}/{VERIFY_TABLE}"
-
-    @property
-    def report(self) -> str:
-        """The folder of the report."""
-        return f"{self.root}/{REPORT}"
-
     def report_facts(self, fingerprint: str) -> str:
-        """What there is to report."""
+        """The facts that the report shows."""
         return self.report_file("facts.json", fingerprint)
 
     def report_file(self, name: str, fingerprint: str) -> str:
@@ -272,11 +238,6 @@ class OutputFolder:
     def cluster_logs(self, scheduler: str) -> str:
         """The folder of what a cluster writes of jobs; `scheduler` is "lsf" or "slurm"."""
         return f"{self.root}/{LOGS}/{scheduler}"
-
-    @property
-    def failures(self) -> str:
-        """The list of attempts at jobs that failed, in all runs so far: a JSON object per line."""
-        return f"{self.root}/{FAILURES}"
 
     def rule_of_logs(self, paths: Iterable[str]) -> str | None:
         """The rule whose job has these logs; None for a job of another workflow.

@@ -1,4 +1,4 @@
-"""The log of a job: one line says what the job did, or one line says what the user has to mend."""
+"""The log of a job: one line says what the job did, or one line says what the user has to do."""
 
 import errno
 import os
@@ -32,9 +32,9 @@ def job_log(path: str, job: str) -> Iterator[JobLog]:
     """Run a job with its output in its log, and close the log with one line about the job.
 
     The line begins with the text `job`. Then come pairs "name value", two spaces apart: the facts
-    that the job puts into the JobLog, its CPU seconds (`cpu_s`), its seconds, its peak memory in
-    MiB (`peak_mb`) and the version of snakemesh. A job with a fact `voxels` also gets
-    `mvoxel_per_s`, its millions of voxels a second. `path` is the log file; it is overwritten.
+    that the job puts into the JobLog, its CPU seconds with its forks (`cpu_s`), its seconds, its
+    peak memory in MiB (`peak_mb`) and the version of snakemesh. A job with a fact `voxels` also
+    gets `mvoxel_per_s`, its millions of voxels a second. `path` is the log file; it is overwritten.
 
     An error ends the job with SystemExit, status 1; Ctrl-C with status 130, as in a shell. The log
     has the message of a UserError or of a full disk in one line, and the traceback of any other
@@ -53,7 +53,7 @@ def job_log(path: str, job: str) -> Iterator[JobLog]:
 @contextmanager
 def _logged(path: str, job: str) -> Iterator[JobLog]:
     """Do what `job_log` says, for a log that can be written."""
-    start, start_cpu = time.perf_counter(), time.process_time()
+    start, start_cpu = time.perf_counter(), _cpu_seconds()
     log = JobLog()
     with open(path, "w", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
         try:
@@ -76,16 +76,22 @@ def _logged(path: str, job: str) -> Iterator[JobLog]:
             log.facts["mvoxel_per_s"] = round(log.facts["voxels"] / seconds / 1e6, 1)
         facts = "  ".join(f"{name} {value}" for name, value in log.facts.items())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # Linux counts in KiB
-        cpu = time.process_time() - start_cpu
+        cpu = _cpu_seconds() - start_cpu
         measured = f"cpu_s {cpu:.2f}  seconds {seconds:.2f}  peak_mb {peak}"
         print(f"{job}  {facts}  {measured}  snakemesh {__version__}", flush=True)
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process and of its forks that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 @contextmanager
 def _raising_on_ctrl_c() -> Iterator[None]:
     """Have Ctrl-C raise KeyboardInterrupt in a job that a run has started.
 
-    Before and after, Ctrl-C ends such a job silently (`plan.interrupted_start`).
+    Before and after, Ctrl-C ends such a job silently (`console.interrupted_start`).
     """
     if signal.getsignal(signal.SIGINT) != signal.SIG_DFL:
         yield

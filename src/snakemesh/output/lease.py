@@ -15,11 +15,11 @@ the date of the file to now every few seconds. That needs no space, so it works 
 Who finds lease n free makes lease n + 1. The file system lets one run only make a file of that name
 (O_EXCL), so of many that try, one goes on. It then looks whether n + 1 is the highest number: one
 that was stopped for long between looking and making might bring back an old number. Only then are
-lower numbers removed, so the highest one always stays. Hence no two runs both believe that they
-hold the lease, but for one that was cut off for more than `STALE_S` (a stopped machine, a network
-that was divided) and was taken for dead. Before each renewal, the holder looks whether the lease is
-still its own. So such a run ends itself within seconds of its return. If a file system breaks
-O_EXCL, two runs that start together may both go on until the first look, a second later.
+lower numbers removed, so the highest one always stays. Hence two runs never both believe that they
+hold the lease, with one exception: a run that was cut off for more than `STALE_S` (a stopped
+machine, a divided network) was taken for dead. Before each renewal, the holder looks whether the
+lease is still its own, so such a run ends itself within seconds of its return. If a file system
+breaks O_EXCL, two runs that start together may both go on until the first look, a second later.
 """
 
 import json
@@ -36,7 +36,7 @@ from uuid import uuid4
 # Seconds without a renewal after which a run on another machine is taken for dead. A renewal that
 # a slow server delays for longer would cost a run its lease.
 STALE_S = 60
-# Seconds after which that needs no watching, however the clocks of two machines differ.
+# A lease that is older by this many seconds is free without watching: clocks differ by less.
 OLD_S = 600
 # Seconds between two looks at a lease that is watched, or that is just being written.
 _LOOK_S, _LOOK_AGAIN_S = 1.0, 0.05
@@ -155,7 +155,7 @@ def take_lease(lock: Path, say: Callable[[str], None]) -> Lease:
 
 
 def holder_of(lock: Path) -> Holder | None:
-    """Who holds the lease beside a lock file; None if nobody does who says so."""
+    """The process that holds the lease beside a lock file; None if none is known."""
     with suppress(OSError):
         if number := _highest(lock):
             sign = _sign(_path(lock, number))
@@ -190,9 +190,9 @@ def _made(lock: Path, number: int) -> Lease | None:
 
 
 def _is_free(lock: Path, path: Path, say: Callable[[str], None]) -> bool:
-    """Whether a lease is free, after watching it if need be. False also if it has changed hands.
+    """Whether a lease is free, after watching it if necessary. False if it was taken meanwhile.
 
-    Raises HeldError if it is held.
+    Raises HeldError if another run holds it.
     """
     sign = _sign(path)
     if sign is None:

@@ -62,9 +62,10 @@ def acquire(output: Path, say: Callable[[str], None], lost: Callable[[str], None
     """Take the lock of an output directory until this process ends, in whatever way it ends.
 
     output: the directory; it is made if it does not exist. say: is called with a line before a wait
-    of about a minute, where only that shows whether another run lives. lost: is called with a line,
-    in another thread, if another run has taken the lock: this one must end. Returns False if this
-    process holds the lock already.
+    of about a minute, if only waiting shows whether another run is alive. lost: is called with a
+    line, in another thread, if another run has taken the lock; this run must then end. Returns
+    False if this process holds the lock already.
+
     Raises UserError if another run holds the lock, or if nothing can be written there.
     """
     if output.resolve() in _held:

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from snakemesh.errors import DamagedError
-from snakemesh.output.atomic import replacing, sync_folder
+from snakemesh.output.atomic import replacing, sync
 
 
 def write_marker(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> None:
-    """Write a marker with what there is to know of its product, making its folder."""
+    """Write a marker with the facts about its product. Makes the folder if necessary."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 
 def read_marker(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What a marker, or another document of a run, says; None where it is not there or damaged."""
+    """The content of a marker or another document of a run; None if missing or damaged."""
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -33,9 +33,9 @@ def read_marker(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 @contextmanager
 def discard_if_damaged(markers: Iterable[str]) -> Iterator[None]:
-    """Where a job finds that what it reads is damaged, remove that and the markers vouching for it.
+    """If a job finds damage in what it reads, remove the damaged files and their markers.
 
-    Nothing but products of a run may be read within: what is damaged is deleted.
+    Only products of runs may be read within, because whatever is damaged is deleted.
     """
     try:
         yield
@@ -43,15 +43,15 @@ def discard_if_damaged(markers: Iterable[str]) -> Iterator[None]:
         for path in (*map(Path, markers), error.path):
             if path.is_file():
                 path.unlink()
-                sync_folder(path.parent)
+                sync(path.parent)
         raise
 
 
 def remove_markers(folder: str | os.PathLike[str], pattern: str) -> None:
     """Remove the markers of a product, whatever it was made from, before it is written anew.
 
-    pattern: of their names, as `Path.glob` takes it. When this returns, the disk knows of the
-    removal, also where Snakemake has removed a marker itself because a job is to write it.
+    pattern: of their names, as `Path.glob` takes it. When this returns, the removal is on the disk,
+    even if Snakemake has removed a marker itself before the job.
     """
     folders = {Path(folder)}
     for marker in list(Path(folder).glob(pattern)):
@@ -59,4 +59,4 @@ def remove_markers(folder: str | os.PathLike[str], pattern: str) -> None:
         folders.add(marker.parent)
     for changed in folders:
         if changed.is_dir():
-            sync_folder(changed)
+            sync(changed)

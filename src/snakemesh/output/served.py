@@ -1,8 +1,8 @@
-"""What is served, and whether it still is what was written.
+"""The served files, and whether they still are what was written.
 
-The size and the ends of each file are looked at whenever a run is planned. A shard has its indices
-at its ends, and a copy that was cut short or a disk that lost power shows there. The checksum of
-the whole is for those who have the time to read it all.
+Each plan checks the size and the ends of every file. A shard has its indices at its ends, so a copy
+that was cut short or a disk that lost power shows there. The checksum of the whole file is for
+`snakemake verify`, which reads it all.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any
 
 from xxhash import xxh3_64
 
-# Bytes that are looked at, at either end of a file.
+# Bytes at either end of a file that are checked.
 PROBE_BYTES = 1 << 16
 BLOCK_BYTES = 16 << 20
 
@@ -28,7 +28,7 @@ class Served:
 
 
 def served_file(path: str | os.PathLike[str]) -> Served:
-    """What a file is now; it is read once."""
+    """The record of a file as it is now. Reads the file once."""
     checksum = xxh3_64()
     with open(path, "rb") as file:
         while block := file.read(BLOCK_BYTES):
@@ -37,7 +37,7 @@ def served_file(path: str | os.PathLike[str]) -> Served:
 
 
 def what_is_wrong(path: str | os.PathLike[str], record: Mapping[str, Any]) -> str | None:
-    """What shows at a glance that a file is not what its record says, or None."""
+    """How the size or the ends of a file differ from its record, in words; None if they do not."""
     try:
         size = os.path.getsize(path)
         if size != record["size"]:
@@ -52,7 +52,7 @@ def what_is_wrong(path: str | os.PathLike[str], record: Mapping[str, Any]) -> st
 
 
 def differs(path: str | os.PathLike[str], record: Mapping[str, Any]) -> str | None:
-    """What shows that a file is not what its record says, or None; all of the file is read."""
+    """How a file differs from its record, in words; None if it does not. Reads the whole file."""
     found = what_is_wrong(path, record)
     if found is None and served_file(path).checksum != record.get("checksum"):
         return f"{Path(path)} is not what was written"

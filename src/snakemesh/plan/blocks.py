@@ -1,8 +1,8 @@
 """How the cells of an LOD are divided into blocks, one for each job, and blocks into tiles.
 
-A super-chunk, what one job of the pyramid reads, gets its size here too. All of it follows from
-the volume alone and not from the machine, because products are named after these boxes and tiles
-decide where surfaces are cut. All triples are z, y, x.
+Super-chunks, which jobs of the pyramid read, and bundles of blocks get their sizes here too. All
+sizes follow from the volume alone and not from the machine, because products are named after these
+boxes and tiles decide where surfaces are cut. All triples are z, y, x.
 """
 
 import math
@@ -24,6 +24,11 @@ TILE_VOXELS = 512 * 512 * 256
 # A super-chunk has at least this many voxels of its base, if the base has them. A job reads them
 # and votes in less than a second, and takes about as long to start. They do not change its memory.
 MIN_SUPER_CHUNK_VOXELS = 1 << 24
+# A shard job opens each container three times. With more pairs of a container and a shard than
+# this, the containers are copied into fewer bundles before ...
+MAX_SECTIONS = 1 << 22
+# ... so few that there are at most about this many pairs of a bundle and a shard.
+BUNDLED_SECTIONS = 1 << 18
 
 
 def block_cells(n_cells: Shape, cell_voxels: Shape, shape: Shape, growth: int) -> Shape:
@@ -70,6 +75,15 @@ def worthwhile_super_chunk(least: Shape, shape: Shape) -> Shape:
         shortest = min(short, key=box.__getitem__)
         box = triple(n * 2 if axis == shortest else n for axis, n in enumerate(box))
     return box
+
+
+def blocks_per_bundle(n_blocks: int, num_shards: int) -> int:
+    """How many blocks a bundle holds; 1 if shards read the containers of the blocks.
+
+    n_blocks: of all LODs.
+    """
+    sections = n_blocks * num_shards
+    return 1 if sections <= MAX_SECTIONS else -(-sections // BUNDLED_SECTIONS)
 
 
 def _halved(cells: Shape, cell_voxels: Shape, shape: Shape) -> Shape:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snakemesh.boxes import Shape
+from snakemesh.boxes import Index, Shape
 
 # Where a box has fewer voxels of a level than this along an axis, the level before says how much
 # surface the level has at most.
@@ -23,10 +23,11 @@ class BoxFigures:
     """What was counted in a box of s0.
 
     faces: by LOD, the triangles of dense surfaces per voxel of its level. begin: by LOD, labels per
-    voxel of s0 that begin in the box: they touch none of its three lower sides, and they have as
-    many voxels as a voxel of the level covers, or may have more beyond an upper side. cross: labels
-    that touch a lower side, per voxel of a side. alike: the probability that two triangles are of
-    the same label. filled: the part of the voxels that have a label.
+    voxel of s0 that begin in the box. They touch none of its three lower sides; and they have at
+    least the voxels that a voxel of the level covers, or may go on beyond an upper side. cross:
+    labels that touch a lower side, per voxel of a side. alike: the probability that two triangles
+    are of the same label. filled: the part of the voxels that have a label. place: the first voxel
+    of the box, z y x.
     """
 
     faces: tuple[float, ...]
@@ -34,6 +35,7 @@ class BoxFigures:
     cross: float
     alike: float
     filled: float
+    place: Index = (0, 0, 0)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def counted_voxels(plan: Plan, lod: int) -> int:
 
 
 def finer_blocks(plan: Plan, lod: int, index: Index) -> list[Index]:
-    """The blocks of the LOD below that a block is made of; none where it is made of its level."""
+    """The blocks of the LOD below from which a block is made; none if it is made from its level."""
     if not plan.is_of_fragments(lod):
         return []
     block, finer = plan.block_cells[lod], plan.block_cells[lod - 1]

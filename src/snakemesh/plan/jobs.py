@@ -7,12 +7,11 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from snakemesh.boxes import Box, Index, triple
+from snakemesh.boxes import Box, Index, Shape, triple
 from snakemesh.chunk_files import ChunkFiles, Watch
 from snakemesh.halo import halo_voxels
 from snakemesh.job_records import (
     LabelMap,
-    LevelPart,
     MeshBlockJob,
     OwnLevel,
     ShardJob,
@@ -20,6 +19,7 @@ from snakemesh.job_records import (
     VerifyJob,
 )
 from snakemesh.label_list import NO_LISTS, LabelLists
+from snakemesh.measure_job import CurvatureJob, MeasureJob, margin, of_voxels
 from snakemesh.output.folder import shard_name
 from snakemesh.plan.finer import counted_voxels, finer_job
 from snakemesh.plan.levels import Level
@@ -40,7 +40,7 @@ def super_chunk_job(
     """
     begin, end = super_chunk_box(plan, stage, index)
     return SuperChunkJob(
-        reads=level_part(plan, stage.base),
+        reads=plan.levels[stage.base].part,
         targets=tuple(built_files(plan, k) for k in stage.targets),
         steps=stage.steps,
         begin=begin,
@@ -81,7 +81,7 @@ def mesh_block_job(
     n_cells = triple(min(e, n) - f for f, e, n in zip(first, end, plan.n_cells[lod], strict=True))
     return MeshBlockJob(
         lod=lod,
-        reads=level_part(plan, lod),
+        reads=plan.levels[lod].part,
         first_cell=first,
         n_cells=n_cells,
         tile_cells=plan.tile_cells[lod],
@@ -100,6 +100,7 @@ def mesh_block_job(
         label_map=label_map,
         finer=finer_job(plan, lod, containers),
         voxels_of_s0=counted_voxels(plan, lod),
+        contacts=plan.settings.contacts if lod == 0 else False,
     )
 
 
@@ -134,9 +135,7 @@ def kept_faces(plan: Plan, lod: int) -> float:
 def smoothing_iterations(plan: Plan, lod: int) -> int:
     """Sweeps of smoothing of an LOD: half as many as of the one before.
 
-    More sweeps would shrink what is a voxel wide to a thread. When this was decided, on pinky40 (a
-    dense segmentation of mouse cortex), the median label held 92 and 52 % of its volume at LOD 2
-    and 3 with five sweeps at every LOD, and 96 and 90 % with 5, 2, 1 and 0.
+    More sweeps would shrink what is a voxel wide to a thread: docs/measurements.md has the volumes.
     """
     return plan.settings.n_smoothing_iter >> lod
 
@@ -155,14 +154,8 @@ def super_chunks_for_super_chunk(plan: Plan, stage: Stage, index: Index) -> list
 
 def block_box(plan: Plan, lod: int, index: Index) -> Box:
     """The voxels of its level that a block reads, its halo included, as far as there are any."""
-    margin = halo_voxels(smoothing_iterations(plan, lod))
-    per_axis = zip(
-        index, plan.block_cells[lod], plan.cell_voxels[lod], plan.levels[lod].shape, strict=True
-    )
-    ranges = [
-        (max(i * b * c - margin, 0), min((i + 1) * b * c + margin, n)) for i, b, c, n in per_axis
-    ]
-    return triple(begin for begin, _ in ranges), triple(end for _, end in ranges)
+    halo = halo_voxels(smoothing_iterations(plan, lod))
+    return _wider(own_box(plan, lod, index), (halo,) * 3, plan.levels[lod].shape)
 
 
 def own_box(plan: Plan, lod: int, index: Index) -> Box:
@@ -172,6 +165,34 @@ def own_box(plan: Plan, lod: int, index: Index) -> Box:
     )
     ranges = [(i * b * c, min((i + 1) * b * c, n)) for i, b, c, n in per_axis]
     return triple(begin for begin, _ in ranges), triple(end for _, end in ranges)
+
+
+def measured_box(plan: Plan, index: Index) -> Box:
+    """The voxels of s0 that a block is measured by: its own, and what these depend on."""
+    more = margin(plan.settings.measures, plan.source.voxel_size)
+    return _wider(own_box(plan, 0, index), more, plan.levels[0].shape)
+
+
+def _wider(box: Box, more: Shape, shape: Shape) -> Box:
+    """A box with `more` voxels on each side, as far as a level of this shape has them."""
+    begin = triple(max(b - m, 0) for b, m in zip(box[0], more, strict=True))
+    return begin, triple(min(e + m, n) for e, m, n in zip(box[1], more, shape, strict=True))
+
+
+def measure_job(
+    plan: Plan, index: Index, watch: Watch | None = None, label_map: LabelMap | None = None
+) -> MeasureJob:
+    """The job that measures a block of LOD 0. watch, label_map: as for a super-chunk."""
+    begin, end = own_box(plan, 0, index)
+    return MeasureJob(
+        reads=plan.levels[0].part,
+        begin=begin,
+        end=end,
+        voxel_nm=plan.source.voxel_size,
+        measures=of_voxels(plan.settings.measures),
+        watch=watch,
+        label_map=label_map,
+    )
 
 
 def _super_chunks_of(plan: Plan, level: int, box: Box) -> list[tuple[int, Index]]:
@@ -196,20 +217,6 @@ def super_chunk_box(plan: Plan, stage: Stage, index: Index) -> Box:
     return begin, end
 
 
-def level_part(plan: Plan, level: int) -> LevelPart:
-    """The part of a level that is meshed, as jobs read it."""
-    chosen = plan.levels[level]
-    return LevelPart(
-        path=chosen.path,
-        name=chosen.name,
-        origin=chosen.origin,
-        shape=chosen.shape,
-        is_built=chosen.is_built,
-        stored=chosen.stored,
-        values=chosen.values,
-    )
-
-
 def shard_job(plan: Plan) -> ShardJob:
     """What all shards of a plan have in common."""
     return ShardJob(
@@ -217,14 +224,22 @@ def shard_job(plan: Plan) -> ShardJob:
         sharding=plan.sharding,
         sharded=plan.settings.sharded,
         min_voxels=plan.settings.min_voxels,
+        voxel_nm=triple(plan.source.voxel_size[::-1]),
     )
+
+
+def curvature_job(plan: Plan) -> CurvatureJob:
+    """What all jobs that measure shards have in common."""
+    shard = shard_job(plan)
+    axes = zip(plan.grid.origin_nm, plan.levels[0].shape[::-1], shard.voxel_nm, strict=True)
+    return CurvatureJob(shard, triple(begin + n * side for begin, n, side in axes))
 
 
 def verify_job(plan: Plan, lists: LabelLists = NO_LISTS, label_map: str | None = None) -> VerifyJob:
     """What all jobs that verify an output have in common. label_map: the sorted table of bodies."""
     sharding = plan.sharding
     return VerifyJob(
-        reads=level_part(plan, 0),
+        reads=plan.levels[0].part,
         voxel_nm=triple(plan.source.voxel_size[::-1]),
         grid=plan.grid,
         sharding={
@@ -240,7 +255,7 @@ def verify_job(plan: Plan, lists: LabelLists = NO_LISTS, label_map: str | None =
         label_map=label_map,
         keep_rest=plan.settings.label_map_rest == "keep",
         own_levels=tuple(
-            OwnLevel(k, level_part(plan, k), level.factor)
+            OwnLevel(k, level.part, level.factor)
             for k, level in enumerate(plan.levels)
             if k > 0 and not level.is_built and not plan.is_of_fragments(k)
         ),

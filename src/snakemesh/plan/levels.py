@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import worldarray as wa
 
 from snakemesh.boxes import Nanometres, Shape, ceil_div, triple
 from snakemesh.chunk_files import ChunkFiles
+from snakemesh.job_records import LevelPart
 from snakemesh.label_values import LABELS, LabelValues
 from snakemesh.source.level import SourceLevel
 from snakemesh.stored_array import StoredArray
@@ -32,8 +33,8 @@ class Level:
 
     factor: over s0. shape: its voxels in that part. voxel_size, translation: nm, of its voxel 0.
     path, name: the array that holds it. origin: the voxel of the array where the part begins.
-    is_built: whether it is made by this run. document, files, stored, values: of the source's array
-    otherwise. why_built: why a level that the source has is built anew, in words.
+    is_built: whether this run makes it. document, files, stored, values: of the source's array, if
+    the run does not. why_built: why a level that the source has is built anew, in words.
     """
 
     factor: Shape
@@ -41,14 +42,20 @@ class Level:
     voxel_size: Nanometres
     translation: Nanometres
     path: str
-    name: str | None
-    origin: Shape
-    is_built: bool
-    document: str | None
-    files: ChunkFiles | None
+    name: str | None = None
+    origin: Shape = (0, 0, 0)
+    is_built: bool = True
+    document: str | None = None
+    files: ChunkFiles | None = None
     stored: StoredArray | None = None
     values: LabelValues = LABELS
     why_built: str = ""
+
+    @property
+    def part(self) -> LevelPart:
+        """What jobs know of it."""
+        array = (self.path, self.name, self.origin, self.shape)
+        return LevelPart(*array, self.is_built, self.stored, self.values)
 
     def relative_to(self, finer: "Level") -> Shape:
         """Per-axis factor over a finer level."""
@@ -86,19 +93,19 @@ def plan_levels(
         found, why_built = (source, "") if k == 0 else (None, "")
         if k > 0 and use_existing:
             found, why_built = _existing(source_levels, factor, mismatches)
-        shape = ceil_div(extent, factor)
-        if found is None:
-            path = f"{pyramid_path}/s{k}"
-            level = Level(
-                *(factor, shape, voxel_size, translation, path, None, (0, 0, 0)),
-                *(True, None, None),
-                why_built=why_built,
-            )
-        else:
-            origin = triple(b // f for b, f in zip(begin, factor, strict=True))
-            level = Level(
-                *(factor, shape, voxel_size, translation, found.path, found.name, origin),
-                *(False, found.document, found.files, found.stored, values),
+        shape, path = ceil_div(extent, factor), f"{pyramid_path}/s{k}"
+        level = Level(factor, shape, voxel_size, translation, path, why_built=why_built)
+        if found is not None:
+            level = replace(
+                level,
+                path=found.path,
+                name=found.name,
+                origin=triple(b // f for b, f in zip(begin, factor, strict=True)),
+                is_built=False,
+                document=found.document,
+                files=found.files,
+                stored=found.stored,
+                values=values,
             )
         levels.append(level)
     return tuple(levels)

@@ -57,10 +57,10 @@ def chosen_num_lods(
 ) -> int:
     """The number of LODs where the configuration leaves it open.
 
-    That is 1 + ceil(log2(n / COARSEST_VOXELS)), where n is the number of voxels of s0 along the
-    longest side of what is meshed, but at least USUAL_LODS and at most MAX_LODS. There are fewer
-    where an axis would be halved to fewer than LEAST_VOXELS voxels. Even `snap` then leaves a voxel
-    of the coarsest level.
+    It is 1 + ceil(log2(n / COARSEST_VOXELS)), at least USUAL_LODS and at most MAX_LODS. n: voxels
+    of s0 along the longest side of what is meshed. There are fewer LODs where an axis would be
+    halved to fewer than LEAST_VOXELS voxels, so that even `snap` leaves a voxel of the coarsest
+    level.
 
     The arguments, and what is raised: as for `aligned_roi`.
     """

@@ -16,14 +16,10 @@ from snakemesh.config.settings import Settings
 from snakemesh.errors import UserError
 from snakemesh.job_records import OctreeGrid, Sharding
 from snakemesh.label_values import LabelValues
+from snakemesh.measure_job import of_voxels
 from snakemesh.output.folder import PYRAMID
-from snakemesh.plan.blocks import (
-    SPARSE_GROWTH,
-    block_cells,
-    tile_cells,
-)
+from snakemesh.plan.blocks import SPARSE_GROWTH, block_cells, blocks_per_bundle, tile_cells
 from snakemesh.plan.box_figures import Sample
-from snakemesh.plan.bundles import blocks_per_bundle
 from snakemesh.plan.levels import NO_MISMATCHES, Level, plan_levels
 from snakemesh.plan.placement import aligned_roi, base_of, chosen_num_lods, level_factors
 from snakemesh.plan.stages import Stage, built_chunks, stages_of
@@ -56,9 +52,9 @@ class Plan:
     voxels of its level in a cell. n_cells: for each LOD the number of its cells on each axis.
     block_cells, tile_cells: for each LOD the cells of a block and of a tile.
     dtype: of the levels. table: the table of bodies; None if labels are meshed as they are.
-    is_sparse: whether blocks are larger because there is little in them (`plan.density`).
-    sample: what was counted in a part of s0 (`plan.sample`). Only what jobs ask for depends on it;
-    None if nothing could be counted.
+    is_sparse: whether blocks are larger because there is little in them (`survey.density`).
+    sample: what was counted in a part of s0 (`survey.sample`); None if nothing could be counted.
+    Only what jobs ask for and printed estimates depend on it.
     """
 
     settings: Settings
@@ -84,6 +80,11 @@ class Plan:
     def num_lods(self) -> int:
         """The number of LODs."""
         return len(self.levels)
+
+    @property
+    def voxels(self) -> int:
+        """The number of voxels of s0 that are meshed."""
+        return math.prod(self.levels[0].shape)
 
     def is_of_fragments(self, lod: int) -> bool:
         """Whether an LOD is made of the fragments of the LOD below it, and not of its level."""
@@ -130,12 +131,22 @@ class Plan:
         return float(np.abs([begin, begin + self.levels[0].shape]).max())
 
     @property
+    def many_jobs(self) -> dict[str, int]:
+        """By rule, the number of jobs of a run from scratch, for the rules that can have many."""
+        together, lods = len(blocks_together(self)), range(self.num_lods)
+        return {
+            "pyramid_super_chunk": sum(math.prod(stage.grid) for stage in self.needed_stages),
+            "mesh_block": sum(math.prod(self.blocks(lod)) for lod in lods) - together,
+            "mesh_small_lods": min(together, 1),
+            "mesh_bundle": sum(map(self.bundles, lods)),
+            "measure_block": math.prod(self.blocks(0)) * bool(of_voxels(self.settings.measures)),
+            "shard": self.sharding.num_shards,
+        }
+
+    @property
     def num_jobs(self) -> int:
-        """The number of jobs of a run from scratch, without the rules that have only one job."""
-        pyramid = sum(math.prod(stage.grid) for stage in self.needed_stages)
-        meshing = sum(math.prod(self.blocks(k)) + self.bundles(k) for k in range(self.num_lods))
-        meshing -= max(len(blocks_together(self)) - 1, 0)
-        return meshing + self.sharding.num_shards + pyramid
+        """The number of `many_jobs` together, which `max_jobs` limits."""
+        return sum(self.many_jobs.values())
 
 
 def make_plan(
@@ -237,6 +248,7 @@ def _divided(plan: Plan, growth: int) -> Plan:
 def _has_few_jobs(plan: Plan) -> bool:
     """Whether there are at most `max_jobs` jobs besides bundles, or as few as there can be."""
     least = len(plan.needed_stages) + plan.num_lods + plan.sharding.num_shards
+    least += bool(of_voxels(plan.settings.measures))
     n_bundles = sum(map(plan.bundles, range(plan.num_lods)))
     return plan.num_jobs <= least or plan.num_jobs - n_bundles <= plan.settings.max_jobs
 

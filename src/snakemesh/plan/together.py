@@ -19,6 +19,9 @@ MAX_TOGETHER_VOXELS = 5 << 20
 # If each of these LODs is one block, made of the block below it, they have at most this many: a
 # block of 256^3 voxels and all that is made of it. They wait for each other anyway.
 MAX_CHAIN_VOXELS = 5 << 22
+# The processes that share the work of this job, on a machine with as many cores. A cell has eight
+# octants.
+MAX_PROCESSES = 8
 
 
 def blocks_together(plan: "Plan") -> list[tuple[int, Index]]:

@@ -1,7 +1,7 @@
-"""Products that are not any more what their markers say: they are made again.
+"""Products that no longer match their markers: they are made again.
 
-This is what shows at a glance, when a run is planned: sizes, the ends of what is served, and which
-chunks of the built levels are there. Jobs check the contents of what they read.
+A plan checks what shows at a glance: sizes, the ends of served files, and which chunks of the built
+levels exist. Jobs check the contents of what they read.
 """
 
 import json
@@ -12,11 +12,9 @@ from pathlib import Path
 from snakemesh.boxes import Index
 from snakemesh.chunk_files import chunk_files, sizes_digest
 from snakemesh.errors import DamagedError
-from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
-from snakemesh.output.remove import LABEL_FILE
 from snakemesh.output.served import what_is_wrong
-from snakemesh.output.served_products import Shard
+from snakemesh.output.served_products import unsharded_damage
 from snakemesh.plan.jobs import built_files, super_chunk_job
 from snakemesh.plan.plan import Plan
 from snakemesh.products.products import Products
@@ -27,12 +25,12 @@ _THREADS = 16
 
 
 def damage(products: Products) -> dict[str, str]:
-    """By marker what is wrong with what earlier runs have made, and is made again."""
+    """By marker, what is damaged in the products of earlier runs, in words."""
     return _damaged_levels(products) | _damaged_meshes(products) | _damaged_table(products)
 
 
 def _damaged_levels(products: Products) -> dict[str, str]:
-    """By marker what is wrong with the levels that are built, all of them or a super-chunk."""
+    """By marker, what is damaged in the built levels: the group, or super-chunks."""
     plan, group_marker = products.fingerprints.plan, products.levels_marker
     if not plan.stages or not os.path.exists(group_marker):
         return {}
@@ -45,17 +43,16 @@ def _damaged_levels(products: Products) -> dict[str, str]:
 
 
 def _damaged_meshes(products: Products) -> dict[str, str]:
-    """By marker what is wrong with what is served."""
+    """By marker, what is damaged in the served files."""
     if not os.path.isdir(products.folder.summaries):
         return {}
     shards = [shard for shard in products.shards if os.path.exists(shard.marker)]
     if products.fingerprints.plan.settings.sharded:
         found = {shard.marker: wrong for shard in shards if (wrong := shard.what_is_wrong())}
-    elif len(shards) == len(products.shards) and not _has_all_labels(products.folder, shards):
-        wrong = f"files of labels in {products.folder.multires} are not those that were written"
-        found = {shard.marker: wrong for shard in shards}
     else:
-        found = {}
+        are_all = len(shards) == len(products.shards)
+        wrong = unsharded_damage(products.folder, shards) if are_all else None
+        found = {shard.marker: wrong for shard in shards if wrong}
     documents = products.documents
     if os.path.exists(documents.marker):
         found.update((documents.marker, wrong) for wrong in documents.wrong(what_is_wrong))
@@ -63,7 +60,7 @@ def _damaged_meshes(products: Products) -> dict[str, str]:
 
 
 def _damaged_table(products: Products) -> dict[str, str]:
-    """By marker what is wrong with the sorted table of bodies."""
+    """By marker, what is damaged in the sorted table of bodies."""
     marker = products.table_marker
     try:
         if products.fingerprints.plan.table is not None and os.path.exists(marker):
@@ -104,12 +101,3 @@ def _super_chunk_damage(
         if stored.get(Path(files.root).name) != sizes_digest(files, chunks):
             return marker, f"chunks of {files.root} are not those that were written"
     return marker, None
-
-
-def _has_all_labels(folder: OutputFolder, shards: list[Shard]) -> bool:
-    """Whether all files of labels together are as many and as large as was written."""
-    records = [shard.record("served") for shard in shards]
-    with os.scandir(folder.multires) as entries:
-        sizes = [e.stat().st_size for e in entries if LABEL_FILE.fullmatch(e.name)]
-    wanted = (sum(r.get("files", -1) for r in records), sum(r.get("size", -1) for r in records))
-    return (len(sizes), sum(sizes)) == wanted

@@ -1,16 +1,16 @@
-"""What every product of a run is made from, as a short hash that its name holds.
+"""What every product of a run is made from, as a short hash in its name.
 
-A product is believed only if its name says what the plan says, whichever clone of the workflow
-asks. A change of the configuration, of the input or of the code that decides the results gives
-other names. Products of these names are not there, so they are made. Paths in the output folder are
-no part of a hash: the folder may be moved or copied.
+A product is used only if its name is the one in the plan, whichever clone of the workflow plans. A
+change of the configuration, of the input or of the code that decides the results gives other names.
+No products of these names exist, so the run makes them. Paths in the output folder are not part of
+a hash, because the folder may be moved or copied.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cache, cached_property, partial
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
@@ -19,23 +19,23 @@ from snakemesh.boxes import Box, Index, ceil_div, indices, slices, triple
 from snakemesh.chunk_files import Watch, digest
 from snakemesh.job_records import RESULTS_VERSION
 from snakemesh.label_values import LABELS
+from snakemesh.measure_job import CURVATURE, of_voxels
 from snakemesh.plan.finer import counted_voxels, finer_blocks
-from snakemesh.plan.jobs import (
-    block_box,
-    blocks_of_bundle,
-    super_chunk_box,
-)
+from snakemesh.plan.jobs import block_box, blocks_of_bundle, measured_box, own_box, super_chunk_box
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import Plan
 from snakemesh.plan.together import blocks_together
 from snakemesh.survey.input_state import InputState
+from snakemesh.tables.unchanged import table_digest
 
+_P = ParamSpec("_P")
 # The keys of the configuration that meshes depend on, besides the levels.
 MESHING_KEYS = (
     "n_smoothing_iter",
     "target_reduction",
     "decimation_factor",
     "max_error",
+    "contacts",
 )
 
 # Keys that do not change the result.
@@ -55,6 +55,12 @@ def short_hash(parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
+def _remembered(name: Callable[Concatenate[Any, _P], str]) -> "cached_property[Callable[_P, str]]":
+    """A method that names a product, and remembers the name: all jobs that read it ask for it."""
+    # the types of arguments, which `cache` would forget, are those of the method
+    return cached_property(lambda self: cache(partial(name, self)))  # type: ignore[arg-type, return-value]
+
+
 # The tokens (`tables.seen`) of all jobs that read labels, z y x uint64: of the super-chunks of the
 # first stage, by "stage", and of the blocks of LOD 0, by "lod".
 Tokens = Mapping[str, np.ndarray]
@@ -62,9 +68,10 @@ Tokens = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """The hashes of a plan's products, for an input that is in a certain state.
+    """The hashes of a plan's products, for an input in a certain state.
 
-    tokens: what the labels that are read become; None if they are meshed as they are.
+    tokens: stand for what becomes of the labels that are read; None if labels are meshed as they
+    are.
     """
 
     plan: Plan
@@ -78,26 +85,17 @@ class Fingerprints:
         stages = [(stage.base, stage.targets, stage.super_chunk) for stage in self.plan.stages]
         return short_hash((RESULTS_VERSION, sorted(group.items()), stages, self._documents))
 
-    @cached_property
-    def super_chunk(self) -> Callable[[int, Index], str]:
-        """One super-chunk, by stage and index, at all levels that are built.
-
-        Remembered, because every job that reads a super-chunk asks for its name.
-        """
-        return cache(self._super_chunk)
-
-    @cached_property
-    def block(self) -> Callable[[int, Index], str]:
-        """The fragments of one block, by LOD and index; remembered."""
-        return cache(self._block)
-
-    def _super_chunk(self, stage: int, index: Index) -> str:
+    @_remembered
+    def super_chunk(self, stage: int, index: Index) -> str:
+        """One super-chunk of a stage, at all levels that are built."""
         chosen = self.plan.stages[stage]
         box = super_chunk_box(self.plan, chosen, index)
         voxels = self._voxels(chosen.base, box)
         return short_hash((self.group, stage, index, voxels, *self._bodies(chosen.base, box)))
 
-    def _block(self, lod: int, index: Index) -> str:
+    @_remembered
+    def block(self, lod: int, index: Index) -> str:
+        """The fragments of one block of an LOD."""
         if self.plan.is_of_fragments(lod):
             finer = [self.block(lod - 1, found) for found in finer_blocks(self.plan, lod, index)]
             return short_hash((self._meshing, lod, index, finer))
@@ -147,18 +145,56 @@ class Fingerprints:
         parts = (list(every), self.plan.settings.sharded)
         return short_hash(parts if bundling == 1 else (*parts, bundling))
 
+    @_remembered
+    def measured_block(self, index: Index) -> str:
+        """What is measured of the voxels of one block of LOD 0."""
+        plan = self.plan
+        box = measured_box(plan, index)
+        how = (
+            RESULTS_VERSION,
+            of_voxels(plan.settings.measures),
+            plan.source.voxel_size,
+            plan.levels[0].shape,
+        )
+        bodies: tuple[str, ...] = ()
+        if self.tokens is not None:
+            # the margin can reach farther than what the blocks at its sides have seen beside them
+            size = [b * c for b, c in zip(plan.block_cells[0], plan.cell_voxels[0], strict=True)]
+            first = triple(b // s for b, s in zip(box[0], size, strict=True))
+            last = ceil_div(box[1], triple(size))
+            bodies = (digest(self.tokens["lod"][slices(first, last)]),)
+        own = own_box(plan, 0, index)
+        return short_hash(("measured", how, own, self._voxels(0, box), *bodies))
+
+    @cached_property
+    def measured(self) -> str:
+        """What is measured of all labels, if anything is."""
+        measures = self.plan.settings.measures
+        found = indices(self.plan.blocks(0)) if of_voxels(measures) else ()
+        shards = [self.measured_shards] if CURVATURE in measures else []
+        return short_hash([*map(self.measured_block, found), *shards])
+
+    @cached_property
+    def measured_shards(self) -> str:
+        """What is measured of the meshes of every shard."""
+        return short_hash(("curvature", self.shards))
+
     @cached_property
     def shards(self) -> str:
-        """Every shard: all have labels of every block, and the position, which no block has."""
+        """Every shard. All hold labels of every block, and the position of the volume."""
         return short_hash((self.blocks, self.plan.settings.min_voxels, self.plan.grid))
 
     @cached_property
     def documents(self) -> str:
         """The documents beside the shards. They name the version that made them."""
-        table = self.plan.settings.segment_properties_csv
-        content = None if table is None else hashlib.sha256(Path(table).read_bytes()).hexdigest()
         levels = sorted(self._documents.items())
-        return short_hash((self.shards, content, self.result_settings, levels, __version__))
+        return short_hash((self.shards, self.properties, self.result_settings, levels, __version__))
+
+    @cached_property
+    def properties(self) -> str | None:
+        """The content of the user's table of properties; None if there is none."""
+        table = self.plan.settings.segment_properties_csv
+        return None if table is None else table_digest(table)
 
     @property
     def result_settings(self) -> dict[str, object]:
@@ -187,17 +223,11 @@ class Fingerprints:
         return short_hash([(k, digest(found)) for k, found in sorted(self.state.stamps.items())])
 
     def watch(self, level: int, box: Box) -> Watch | None:
-        """What a job that reads a box of a level has to watch: nothing if the level is built."""
+        """The chunks to watch while a box of a level is read; none if the level is built."""
         return None if self.plan.levels[level].is_built else self.state.watch(level, box)
 
-    def watch_of_block(self, lod: int, index: Index) -> Watch | None:
-        """What the job of a block has to watch: nothing if it is made of fragments."""
-        if self.plan.is_of_fragments(lod):
-            return None
-        return self.watch(lod, block_box(self.plan, lod, index))
-
     def _voxels(self, level: int, box: Box) -> object:
-        """What the voxels of a box of a level depend on: in the end on chunks of the source."""
+        """The chunks of the source on which the voxels of a box of a level depend."""
         found = self.plan.levels[level]
         if not found.is_built:
             watch = self.state.watch(level, box)

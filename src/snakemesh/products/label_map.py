@@ -1,8 +1,8 @@
-"""The table of bodies of a run: what it is when a run is planned, and what a change of it touches.
+"""The table of bodies of a run: its state when the run is planned, and what a change of it affects.
 
-Jobs record which labels they have seen (`tables.seen`). Where the table is another one than then,
-the recorded labels are looked up in it, without sorting it: it is read once. Where all labels of a
-job have the bodies that they had, its token stays, and what it makes keeps its name.
+Jobs record which labels they have seen (`tables.seen`). If the table has changed since, the
+recorded labels are looked up in the new one, which is read once and not sorted. If all labels of a
+job still have the same bodies, its token stays, and so do the names of its products.
 """
 
 from contextlib import suppress
@@ -43,7 +43,7 @@ def look_at_table(settings: Settings, folder: OutputFolder) -> TableFacts | None
 
 
 def read_table_of_run(settings: Settings, folder: OutputFolder) -> TableFacts | None:
-    """The table of bodies as the run that plans has seen it, or as it is if none has yet."""
+    """The table of bodies as the planning run saw it, or as it is now if no run has planned yet."""
     if settings.label_map is None:
         return None
     if not Path(folder.label_map_state).exists():
@@ -82,7 +82,7 @@ def look_at_tokens(fingerprints: Fingerprints, folder: OutputFolder) -> Tokens |
 
 
 def read_tokens_of_run(fingerprints: Fingerprints, folder: OutputFolder) -> Tokens | None:
-    """The tokens as the run that plans has seen them, or as they are if none has yet."""
+    """The tokens as the planning run saw them, or as they are now if no run has planned yet."""
     if fingerprints.plan.table is None:
         return None
     if not Path(folder.label_map_state).exists():
@@ -92,7 +92,7 @@ def read_tokens_of_run(fingerprints: Fingerprints, folder: OutputFolder) -> Toke
 
 
 def write_label_map_state(fingerprints: Fingerprints, folder: OutputFolder) -> None:
-    """Keep for the jobs of a run what it has seen of the table."""
+    """Write what the run has seen of the table, for its jobs."""
     table, tokens = fingerprints.plan.table, fingerprints.tokens
     if table is None or tokens is None:
         return
@@ -113,7 +113,7 @@ def label_map_of(
     return LabelMap(
         path=folder.label_map(fingerprints.label_map),
         marker=folder.label_map_marker(fingerprints.label_map),
-        keep_rest=_keeps_rest(fingerprints.plan.settings),
+        keep_rest=fingerprints.plan.settings.label_map_rest == "keep",
         dtype=fingerprints.plan.dtype,
         record=_place(fingerprints, folder, kind, index),
         token=int(fingerprints.tokens[kind][index]),
@@ -133,21 +133,18 @@ def _place(fingerprints: Fingerprints, folder: OutputFolder, kind: str, index: I
     return folder.seen(kind, box_name(index), fingerprints.seen(kind, index))
 
 
-def _keeps_rest(settings: Settings) -> bool:
-    return settings.label_map_rest == "keep"
-
-
 def _bodies_now(fingerprints: Fingerprints, folder: OutputFolder, labels: np.ndarray) -> np.ndarray:
     """The bodies of ascending labels in the table as it is now, which may not be sorted yet."""
     settings, name = fingerprints.plan.settings, fingerprints.label_map
+    keep_rest = settings.label_map_rest == "keep"
     try:
         table = open_sorted(folder.label_map(name), folder.label_map_marker(name))
-        return table.bodies_of(labels, _keeps_rest(settings))
+        return table.bodies_of(labels, keep_rest)
     except DamagedError:
         assert settings.label_map is not None
         found = [rows[find(labels, rows["label"])[1]] for rows in batches(settings.label_map)]
         rows = once(np.sort(np.concatenate(found), order="label"), settings.label_map)
-        return bodies_in(rows, labels, _keeps_rest(settings))
+        return bodies_in(rows, labels, keep_rest)
 
 
 def _kept(folder: OutputFolder) -> dict[str, np.ndarray]:

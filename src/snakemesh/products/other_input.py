@@ -1,12 +1,12 @@
-"""Whether an output directory holds what was made from another input than that of this run.
+"""Whether an output directory holds products of another input than that of this run.
 
 The inputs are the same if one of these holds:
 
-- The path of the volume, or that of its finest level, is the same, however it is spelled and
-  whatever links lead there. The volume may have been edited since.
+- The path of the volume or of its finest level is the same, however it is spelled and whatever
+  links lead there. The volume may have been edited since.
 - The metadata, and the names, sizes and dates of all chunks, are the same: the volume was moved.
-- `input_path` and `output_directory` are relative, and what they were: the folder that holds both
-  was moved.
+- `input_path` and `output_directory` are relative paths and have not changed: the folder that holds
+  both was moved.
 """
 
 import os
@@ -19,11 +19,11 @@ from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
 from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.products.products import Products
-from snakemesh.products.provenance import input_paths, part
+from snakemesh.products.provenance import input_paths, levels_in, part
 
 
 def refuse_other_input(fingerprints: Fingerprints, folder: OutputFolder) -> None:
-    """Raise UserError if a run would replace what was made from another input, or an unknown one.
+    """Raise UserError if a run would replace products of another input, or of an unknown one.
 
     The key `input_changed` allows it.
     """
@@ -34,7 +34,8 @@ def refuse_other_input(fingerprints: Fingerprints, folder: OutputFolder) -> None
         return
     # what a later run has only begun does not count: finished meshes may be of this input
     is_of_this = os.path.exists(Products(fingerprints, folder).documents.marker)
-    if is_of_this or not _has_products(folder):
+    places = (folder.multires, folder.pyramid, folder.blocks, folder.summaries)
+    if is_of_this or not any(files for place in places for _, _, files in os.walk(place)):
         return
     found = "does not say which input it was made from"
     if before:
@@ -46,12 +47,12 @@ def refuse_other_input(fingerprints: Fingerprints, folder: OutputFolder) -> None
 
 
 def _input_paths(document: Mapping[str, Any]) -> list[str]:
-    """What stands for the input of a run (`provenance.input_paths`); [] if that is not known."""
+    """The paths that stand for the input of a run (`provenance.input_paths`); [] if unknown."""
     kept = part(document, "input")
     if isinstance(kept.get("paths"), list):
         return [str(path) for path in kept["paths"]]
     # a version before this one names only the levels
-    levels = _levels(document)
+    levels = levels_in(document)
     path, name = (levels[0].get(key) for key in ("path", "name")) if levels else (None, None)
     return spellings(f"{path}/{name}" if name else path) if isinstance(path, str) else []
 
@@ -67,19 +68,5 @@ def _is_moved(document: Mapping[str, Any], fingerprints: Fingerprints) -> bool:
     if chunks is None or not any(stamps.any() for stamps in fingerprints.state.stamps.values()):
         return False
     documents = [level.document for level in fingerprints.plan.levels if not level.is_built]
-    is_same = documents == [level.get("documents") for level in _levels(document)]
+    is_same = documents == [level.get("documents") for level in levels_in(document)]
     return is_same and bool(chunks == fingerprints.chunks)
-
-
-def _levels(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The levels of the source that a document lists."""
-    levels = part(document, "input").get("levels")
-    return (
-        [found for found in levels if isinstance(found, dict)] if isinstance(levels, list) else []
-    )
-
-
-def _has_products(folder: OutputFolder) -> bool:
-    """Whether an output directory holds meshes or levels, finished or not."""
-    places = (folder.multires, folder.pyramid, folder.blocks, folder.summaries)
-    return any(files for place in places for _, _, files in os.walk(place))

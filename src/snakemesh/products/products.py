@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from snakemesh.boxes import Index, box_name, indices
+from snakemesh.measure_job import CURVATURE, of_voxels
 from snakemesh.output.folder import OutputFolder
+from snakemesh.output.measured_products import Measured, MeasuredBlock
 from snakemesh.output.served_products import Documents, Shard
 from snakemesh.plan.jobs import shard_names
 from snakemesh.products.fingerprints import Fingerprints
@@ -76,6 +78,28 @@ class Products:
         sharded = plan.settings.sharded
         return [Shard(self.folder, name, shard, sharded) for shard in shard_names(plan)]
 
+    @cached_property
+    def measured_blocks(self) -> list[MeasuredBlock]:
+        """What is measured of all blocks of LOD 0, z slowest; none where nothing is measured."""
+        plan, name = self.fingerprints.plan, self.fingerprints.measured_block
+        found = indices(plan.blocks(0)) if of_voxels(plan.settings.measures) else ()
+        return [MeasuredBlock(self.folder, name(index), box_name(index)) for index in found]
+
+    @cached_property
+    def measured_shards(self) -> list[Measured]:
+        """The curvature of the labels of all shards; none where it is not asked for."""
+        if CURVATURE not in self.fingerprints.plan.settings.measures:
+            return []
+        name = self.fingerprints.measured_shards
+        return [Measured(self.folder, name, shard.name) for shard in self.shards]
+
+    @property
+    def measured(self) -> Measured | None:
+        """What is measured of all labels; None where nothing is."""
+        if not self.fingerprints.plan.settings.measures:
+            return None
+        return Measured(self.folder, self.fingerprints.measured)
+
     @property
     def documents(self) -> Documents:
         """The documents beside the shards."""
@@ -83,5 +107,5 @@ class Products:
 
     @property
     def result_marker(self) -> str:
-        """The marker of the whole output, when only what belongs there is left."""
+        """The marker of the whole output, written after the clean-up."""
         return self.folder.result_marker(self.fingerprints.result)

@@ -1,7 +1,7 @@
 """The document in the output folder that says what made it, and how the next run differs from it.
 
-It is for people, and for `plan.other_input`: what is believed is decided by the hashes in the names
-of the products alone.
+It is for people, and for `products.other_input`. Which products are used is decided only by the
+hashes in their names.
 """
 
 import json
@@ -22,6 +22,8 @@ from snakemesh.plan.plan import Plan
 from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.survey.input_state import is_checked
 
+# The products of the whole volume whose hashes jobs read in the document (`Run.fingerprint`).
+_NAMED = ("blocks", "shards", "documents", "result", "measured_shards", "measured", "verified")
 # How many characters of a value of the configuration are shown.
 _LONGEST = 60
 
@@ -56,21 +58,16 @@ def run_document(fingerprints: Fingerprints) -> dict[str, Any]:
                 if found is not None
             },
             "label_map": None if plan.table is None else plan.table.content,
+            "segment_properties": fingerprints.properties,
         },
-        "products": {
-            "levels": fingerprints.group,
-            "blocks": fingerprints.blocks,
-            "shards": fingerprints.shards,
-            "documents": fingerprints.documents,
-            "result": fingerprints.result,
-            "verified": fingerprints.verified,
-        },
+        "products": {"levels": fingerprints.group}
+        | {name: getattr(fingerprints, name) for name in _NAMED},
         "view": view_document(fingerprints.plan),
     }
 
 
 def input_paths(plan: Plan) -> list[str]:
-    """What stands for the input: the paths of the volume and of its finest level."""
+    """The paths that stand for the input: of the volume and of its finest level."""
     finest = "/".join(filter(None, (plan.source.path, plan.source.name)))
     return [*spellings(plan.settings.input_path), *spellings(finest)]
 
@@ -120,7 +117,7 @@ def _view_level(plan: Plan, level: LinkedLevel | BuiltLevel, path: str | None) -
 
 
 def served_document(fingerprints: Fingerprints) -> dict[str, Any]:
-    """The short document that goes with the meshes wherever they are copied to."""
+    """The short document that goes with the meshes wherever they are copied."""
     document = run_document(fingerprints)
     return {
         "snakemesh": document["snakemesh"],
@@ -138,16 +135,25 @@ def write_document(path: str, document: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
+def is_current(document: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
+    """Whether a document says of input, products and view what that of this run says.
+
+    The configuration may differ in keys that change no product.
+    """
+    now = json.loads(json.dumps(now))
+    parts = ("input", "products", "view")
+    return document is not None and all(document.get(part) == now[part] for part in parts)
+
+
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs from the run before, in a few words each; nothing where nothing does."""
+    """How a run differs from the run before, in a few words each."""
     now = json.loads(json.dumps(now))
     found = [
         f"{key} was {_shown(old)}, is {_shown(new)}"
         for key, old, new in _differing(part(before, "configuration"), now["configuration"])
     ]
     input_before = part(before, "input")
-    levels = [level for level in input_before.get("levels", ()) if isinstance(level, dict)]
-    known = {level.get("path"): level.get("documents") for level in levels}
+    known = {level.get("path"): level.get("documents") for level in levels_in(before)}
     for level in now["input"]["levels"]:
         if known.get(level["path"], level["documents"]) != level["documents"]:
             found.append(f"the metadata of {level['path']}")
@@ -159,6 +165,9 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             found.append(f"the labels in {key}")
     if input_before.get("label_map") not in (None, now["input"]["label_map"]):
         found.append("the table of label_map")
+    tables = [each.get("segment_properties") for each in (input_before, now["input"])]
+    if None not in tables and tables[0] != tables[1]:
+        found.append("the table of segment_properties_csv")
     if before.get("results_version") != now["results_version"]:
         version = before.get("snakemesh", "an older version")
         found.append(f"snakemesh {now['snakemesh']} makes other results than {version}")
@@ -166,15 +175,21 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def part(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """An object in a document; {} where it is missing or of another kind."""
+    """An object in a document; {} if it is missing or is not an object."""
     found = document.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def levels_in(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The levels of the source that a document lists."""
+    levels = part(document, "input").get("levels")
+    return [each for each in levels if isinstance(each, dict)] if isinstance(levels, list) else []
 
 
 def _differing(
     before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> list[tuple[str, object, object]]:
-    # a version that did not know a key does not tell its value
+    # an older version did not know the key, so it says nothing of its value
     return [(k, before[k], value) for k, value in now.items() if before.get(k, value) != value]
 
 

@@ -10,7 +10,6 @@ writes under way; the last two are bounded in bytes.
 """
 
 import math
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,19 +23,6 @@ from snakemesh.pyramid.downsample import downsample
 from snakemesh.pyramid.pieces import read_pieces, shape_of
 from snakemesh.reading import BYTES_WRITING
 from snakemesh.source.voxels import unreadable
-
-
-@dataclass(frozen=True)
-class SuperChunkStats:
-    """What a super-chunk cost."""
-
-    voxels: int  # of the base
-    uniform: int  # of these, in pieces that hold one value
-    chunks: int  # written, or not stored because they are all background
-    seconds: float  # in all, of which:
-    seconds_reading: float  # waiting for voxels of the base
-    seconds_voting: float
-    seconds_writing: float  # waiting for writes
 
 
 @dataclass(frozen=True)
@@ -73,7 +59,7 @@ def fill_super_chunk(
     method: str,
     bodies_of: Callable[[np.ndarray], np.ndarray] | None = None,
     values: LabelValues = LABELS,
-) -> SuperChunkStats:
+) -> int:
     """Write one super-chunk of every level that has a target.
 
     base: the labels that are read, z y x, of exactly the part that is meshed; its end may cut the
@@ -85,44 +71,30 @@ def fill_super_chunk(
     the base mean.
 
     A chunk that is all background is not stored, and is removed if an older pyramid left one.
+    Returns the number of chunks that are done, those of background too.
 
     Raises ValueError if no level has a target, or if the super-chunk is not made of whole chunks;
     UserError if voxels cannot be read, or if a label is negative.
     """
-    started = time.perf_counter()
     levels = _levels(base, targets, begin, end, steps)
     steps = tuple(steps)[: levels[-1].index + 1]
     writer = _Writer()
     chunks: dict[tuple[int, Index], _Chunk] = {}
-    uniform, seconds_reading, seconds_adding = 0, 0.0, 0.0
     footprints = [level.footprint for level in levels]
     for piece, labels, read in read_pieces(base, begin, end, footprints, levels[-1].factor):
-        t0 = time.perf_counter()
         _await(read, piece)
-        t1 = time.perf_counter()
         labels = as_labels(labels, values, [side.start for side in piece])
         if bodies_of is not None:
             labels = bodies_of(labels)
-        one_value = _is_uniform(labels)
-        uniform += labels.size if one_value else 0
         # a piece of one value has this value at every level: one voxel stands for all
-        voted = downsample(labels[:1, :1, :1] if one_value else labels, steps, method)
+        labels = labels[:1, :1, :1] if _is_uniform(labels) else labels
+        voted = downsample(labels, steps, method)
         for level in levels:
             done = _add_part(chunks, level, piece, voted[level.index])
             if done is not None:
                 writer.write(level.target, done)
-        seconds_reading += t1 - t0
-        seconds_adding += time.perf_counter() - t1
-    writer.finish()
-    return SuperChunkStats(
-        voxels=int(np.prod(np.subtract(end, begin))),
-        uniform=uniform,
-        chunks=writer.chunks,
-        seconds=time.perf_counter() - started,
-        seconds_reading=seconds_reading,
-        seconds_voting=seconds_adding - writer.seconds,
-        seconds_writing=writer.seconds,
-    )
+    writer.wait(0)
+    return writer.chunks
 
 
 def _levels(
@@ -199,7 +171,6 @@ class _Writer:
 
     def __init__(self) -> None:
         self.chunks = 0
-        self.seconds = 0.0  # spent waiting
         self._queue: deque[tuple[ts.WriteFutures, int]] = deque()
         self._queued = 0
 
@@ -216,15 +187,11 @@ class _Writer:
         self._queue.append((future, values.nbytes))
         self._queued += values.nbytes
         self.chunks += 1
-        self._wait(BYTES_WRITING)
+        self.wait(BYTES_WRITING)
 
-    def finish(self) -> None:
-        self._wait(0)
-
-    def _wait(self, limit: int) -> None:
-        started = time.perf_counter()
+    def wait(self, limit: int) -> None:
+        """Wait until at most `limit` bytes are on their way."""
         while self._queued > limit:
             future, size = self._queue.popleft()
             future.result()
             self._queued -= size
-        self.seconds += time.perf_counter() - started

@@ -10,6 +10,7 @@ import worldarray as wa
 from snakemesh.job_records import BuiltLevel, LinkedLevel, PyramidGroup
 from snakemesh.output.atomic import replacing, sync_filesystem
 from snakemesh.output.remove import remove_tree, remove_unfinished
+from snakemesh.source.array_shape import format_and_shape
 from snakemesh.source.zarr_documents import AXES, array_documents, group_documents
 
 
@@ -77,8 +78,8 @@ def _finest_first(group: PyramidGroup) -> list[LinkedLevel | BuiltLevel]:
 
 def _is_alike(path: str, format: str) -> bool:
     """Whether an array of the source can be a level of the group: same format, three axes."""
-    meta = wa.metadata(path, open=False)
-    return bool(meta.format == format and meta.ndim == len(AXES))
+    found, shape = format_and_shape(path)
+    return found == format and len(shape) == len(AXES)
 
 
 def _holds(root: Path, group: PyramidGroup) -> bool:

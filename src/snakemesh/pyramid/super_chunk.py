@@ -44,35 +44,26 @@ def stored_chunks(job: SuperChunkJob) -> dict[str, str]:
 def _build(job: SuperChunkJob) -> dict[str, object]:
     mapper = None if job.label_map is None else Mapper(job.label_map)
     base = open_part(job.reads)
+    facts: dict[str, object] = {"voxels": math.prod(map(int.__sub__, job.end, job.begin))}
     if is_background(base[slices(job.begin, job.end)], job.reads.values):
-        voxels = math.prod(map(int.__sub__, job.end, job.begin))
-        facts: dict[str, object] = {"voxels": voxels, "stored": 0}
+        facts["stored"] = 0
     else:
         targets = [
             None if files is None else wa.open(files.root, mode="r+").ts for files in job.targets
         ]
         with reading_part(job.reads):
-            stats = fill_super_chunk(
-                base,
-                targets,
-                job.begin,
-                job.end,
-                job.steps,
-                job.method,
-                mapper,
-                job.reads.values,
-            )
-        facts = {"voxels": stats.voxels, "chunks": stats.chunks}
+            box, vote = (job.begin, job.end), (job.steps, job.method)
+            facts["chunks"] = fill_super_chunk(base, targets, *box, *vote, mapper, job.reads.values)
     if mapper is not None:
         mapper.record()
     return facts
 
 
 def _remove_chunks(files: ChunkFiles, chunks: Box) -> None:
-    """Remove the chunks of a box of chunks, and what an earlier try that was killed left of them.
+    """Remove the chunks of a box of chunks, and the unfinished files of a try that was killed.
 
-    They are about to be written anew, and tensorstore reads what is there of a chunk that reaches
-    beyond the array's end, which fails where it is damaged.
+    Before tensorstore writes a chunk that reaches beyond the array's end, it reads the old one,
+    which would fail if that is damaged.
     """
     z, y, x = (range(begin, end) for begin, end in zip(*chunks, strict=True))
     for row in itertools.product(z, y):

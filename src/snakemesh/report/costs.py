@@ -40,7 +40,7 @@ class Cost:
 
 
 def measured_costs(steps: Iterable[Mapping[str, Any]]) -> list[Cost]:
-    """The costs of steps (`plan.expected.Step`), but for those of which nothing was measured."""
+    """The costs of steps (`console.expected.Step`) that have a benchmark."""
     costs = []
     for step in steps:
         found = [(read_benchmark(path), expected) for path, expected in step["jobs"]]

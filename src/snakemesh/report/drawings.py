@@ -6,11 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from snakemesh.drawing.bodies import MAX_BYTES, Body, finest_lod, read_bodies, together
+from snakemesh.drawing.views import broadside, sides
 from snakemesh.meshes.mesh_folder import MeshFolder
 from snakemesh.meshes.stored_meshes import StoredMesh
-from snakemesh.report.bodies import MAX_BYTES, Body, finest_lod, read_bodies, together
-from snakemesh.report.meshes import broadside, draw, frame, sides
-from snakemesh.report.style import Facts, colours_of, new_figure, nothing_to_show
+from snakemesh.report.meshes import show
+from snakemesh.report.style import Facts, new_figure, nothing_to_show
+from snakemesh.segment_colours import segment_colours
 
 # Bodies that are drawn one by one, and how many times larger a close-up is.
 SINGLES, CLOSER = 6, 7.0
@@ -94,9 +96,8 @@ def _show(
     framed: the bodies that the frame holds. closer: how many times larger than that the picture is,
     with the triangles around a vertex in the middle of the first of them.
     """
-    colours = colours_of(np.array([body.label for body in bodies], np.uint64))
+    colours = segment_colours(np.array([body.label for body in bodies], np.uint64))
     meshes = [(b.mesh.vertices, b.mesh.faces, c) for b, c in zip(bodies, colours, strict=True)]
-    draw(plot, axes, meshes, lines=closer > 1)
     points = np.concatenate([body.mesh.vertices for body in framed]) @ axes.T
     low, high = points.min(axis=0)[:2], points.max(axis=0)[:2]
     if closer > 1:
@@ -104,7 +105,7 @@ def _show(
         middle = near[np.linalg.norm(near - near.mean(axis=0), axis=1).argmin()]
         half = (high - low).max() / 2 / closer
         low, high = middle - half, middle + half
-    frame(plot, low, high)
+    show(plot, axes, meshes, low, high, lines=closer > 1)
     plot.set_title(title)
     plot.text(0, 1, note, transform=plot.transAxes, va="top", fontsize=8.5)
     facts = {"labels": [b.label for b in bodies], "lods": [b.lod for b in bodies]}

@@ -21,18 +21,20 @@ from snakemesh.report.costs import Cost, as_rows
 from snakemesh.report.facts import MOST_FAILURES, failures, verification, versions
 from snakemesh.units import duration, file_size, lengths
 
+# What verifies an output; other options are those of the run.
+_VERIFY = "snakemake verify"
 Lods = Sequence[Mapping[str, int]] | None
 
 
 def overview(
     planned: Mapping[str, Any], folder: OutputFolder, lods: Lods, costs: Sequence[Cost]
 ) -> str:
-    """The page. planned: `plan.expected.planned_facts`. lods: `facts.lod_sums`."""
+    """The page. planned: `console.expected.planned_facts`. lods: `facts.lod_sums`."""
     documents = read_marker(planned["documents"]) or {}
     checked = verification(Path(folder.verify_table))
     settings = planned["settings"]
     sections = {
-        f"Meshes of {planned['input']}": _head(planned, documents, lods, costs, checked),
+        f"Meshes of {planned['name']}": _head(planned, documents, lods, costs, checked),
         "Each level of detail": _lods(lods),
         "Verification": _verification(checked),
         "What was left out": _left_out(documents, settings),
@@ -49,7 +51,7 @@ def overview(
 
 
 def plain(text: object) -> str:
-    """Text in which no character means anything else to reStructuredText."""
+    """Text escaped for reStructuredText: every character stands for itself."""
     return re.sub(r"([^\w\s]|_)", r"\\\1", " ".join(str(text).split()))
 
 
@@ -71,19 +73,20 @@ def _head(
 ) -> str:
     voxel_nm, shape, labels = planned["voxel_nm"], planned["shape"], documents.get("labels")
     seconds = sum(cost.seconds.sum() * cost.scale for cost in costs)
-    verdict = "not verified"
+    verdict = f"not verified: run {_VERIFY}"
     if checked is not None:
         verdict = f"{checked['failures']:,} failures" if checked["failures"] else "verified"
     rows = [
         ("voxels, z y x", " x ".join(f"{n:,}" for n in shape)),
-        ("of", lengths(voxel_nm)),
-        ("size", lengths([n * v for n, v in zip(shape, voxel_nm, strict=True)])),
+        ("size of a voxel", lengths(voxel_nm)),
+        ("size of the volume", lengths([n * v for n, v in zip(shape, voxel_nm, strict=True)])),
         ("segments with a mesh", "unknown" if labels is None else f"{labels:,}"),
         ("triangles at LOD 0", f"{lods[0]['faces']:,}" if lods else "unknown"),
         ("levels of detail", planned["num_lods"]),
         ("meshes", file_size(sum(n["bytes"] for n in lods)) if lods else "unknown"),
-        ("computing, all jobs", duration(seconds) if costs else "unknown"),
+        ("time of all jobs together", duration(seconds) if costs else "unknown"),
         ("verification", verdict),
+        ("to open them in the viewer", planned["view"]),
         ("this page was made", datetime.now().astimezone().isoformat(" ", timespec="seconds")),
     ]
     return table(("", ""), rows)
@@ -107,8 +110,8 @@ def _lods(lods: Lods) -> str:
 def _verification(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return (
-            "These meshes were not verified: the target verify reads them back and compares them "
-            "with the voxels. The errors that are drawn are those of segments.parquet."
+            f"These meshes were not verified. ``{_VERIFY}`` reads them back and compares them with "
+            "the voxels. The errors of volumes in the pictures are those of segments.parquet."
         )
     result = "nothing failed"
     if found["failures"]:

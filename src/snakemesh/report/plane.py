@@ -11,12 +11,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
 from snakemesh.boxes import slices
+from snakemesh.drawing.bodies import read_bodies
 from snakemesh.job_records import LevelPart
 from snakemesh.label_values import as_labels
 from snakemesh.meshes.mesh_folder import MeshFolder
 from snakemesh.meshes.stored_meshes import StoredMesh
-from snakemesh.report.bodies import read_bodies
-from snakemesh.report.style import Facts, colours_of, new_figure
+from snakemesh.report.style import Facts, new_figure
+from snakemesh.segment_colours import segment_colours
 from snakemesh.source.voxels import open_part
 from snakemesh.units import lengths
 
@@ -127,7 +128,7 @@ def outlines(
 def pale(labels: np.ndarray) -> np.ndarray:
     """The colours of voxels, RGB (y, x, 3): those of their labels, paler; background is white."""
     names, at = np.unique(labels, return_inverse=True)
-    colours = 1 - PALE * (1 - colours_of(names))
+    colours = 1 - PALE * (1 - segment_colours(names) / 255)
     colours[names == 0] = 1
     return np.asarray(colours[at.reshape(labels.shape)])
 
@@ -168,7 +169,7 @@ def slice_figure(
 
 
 def _outline(plot: Axes, lines: Mapping[int, np.ndarray], width: float) -> None:
-    colours = colours_of(np.array(list(lines), np.uint64)) * (1 - DARK)
+    colours = segment_colours(np.array(list(lines), np.uint64)) / 255 * (1 - DARK)
     for colour, segments in zip(colours, lines.values(), strict=True):
         plot.add_collection(
             LineCollection(list(segments), colors=[colour], linewidths=width), autolim=False

@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
 from snakemesh.output.atomic import replacing
@@ -32,19 +30,6 @@ matplotlib.rcParams |= {
     "grid.color": "#e3e8ec",
     "legend.frameon": False,
 }
-
-
-def colours_of(labels: np.ndarray) -> np.ndarray:
-    """The colour of each label, RGB (n, 3) from 0 to 1: the same in all pictures.
-
-    labels: uint64. Neighbouring labels have different hues.
-    """
-    mixed = labels.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    mixed ^= mixed >> np.uint64(29)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    parts = [(mixed >> np.uint64(shift) & np.uint64(0xFFFF)) / 0xFFFF for shift in (48, 32, 16)]
-    hue, saturation, value = parts[0], 0.42 + 0.25 * parts[1], 0.74 + 0.2 * parts[2]
-    return np.asarray(hsv_to_rgb(np.stack([hue, saturation, value], axis=-1)))
 
 
 def new_figure(

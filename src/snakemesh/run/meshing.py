@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from snakemesh.boxes import Index, box_index
+from snakemesh.cost.content import surfaces_of_blocks
 from snakemesh.job_records import MeshBlockJob
 from snakemesh.plan import jobs
 from snakemesh.plan.finer import finer_blocks
@@ -29,22 +30,26 @@ class Meshing:
 
     def _job(self, lod: int, index: Index) -> MeshBlockJob:
         run = self.run
-        watch = run.fingerprints.watch_of_block(lod, index)
+        box = jobs.block_box(run.plan, lod, index)
+        # a block that is made from fragments reads no chunks
+        is_of_voxels = not run.plan.is_of_fragments(lod)
+        watch = run.fingerprints.watch(lod, box) if is_of_voxels else None
         mapping = label_map_of(run.fingerprints, run.out, "lod", lod, index)
         lists, finer = run.input_state.lists, self._finer(lod, index)
         return jobs.mesh_block_job(run.plan, lod, index, watch, lists, mapping, finer)
 
     def voxels_of_block(self, wildcards: Wildcards) -> list[str]:
-        """The markers of the voxels that a block reads: super-chunks, or the bodies."""
+        """The markers of the super-chunks, or of the table of bodies, that a block reads."""
         return self._voxels(int(wildcards.lod), box_index(wildcards.box))
 
     def _voxels(self, lod: int, index: Index) -> list[str]:
+        if lod == 0:
+            return self.run.label_map_marker()
         super_chunks = jobs.super_chunks_for_block(self.run.plan, lod, index)
-        bodies = self.run.label_map_marker(lod == 0)
-        return [*self.run.products.super_chunk_markers(super_chunks), *bodies]
+        return self.run.products.super_chunk_markers(super_chunks)
 
     def _finer(self, lod: int, index: Index) -> list[str]:
-        """The containers of the LOD below that a block is made of; none if it is of voxels."""
+        """The containers of the LOD below that a block is made from, if it is made from any."""
         finer = finer_blocks(self.run.plan, lod, index)
         return self.run.products.containers((lod - 1, found) for found in finer)
 
@@ -54,8 +59,13 @@ class Meshing:
         return self.run.missing([*self._voxels(lod, index), *self._finer(lod, index)])
 
     def priority(self, wildcards: Wildcards) -> int:
-        """The longest jobs start first, so that no core waits for the last one."""
-        return self.run.work("mesh_block", wildcards).voxels
+        """The longest jobs start first, so that no core waits long for the last one."""
+        surface = self._surfaces.get((int(wildcards.lod), box_index(wildcards.box)), 1.0)
+        return round(self.run.work("mesh_block", wildcards).voxels * surface)
+
+    @cached_property
+    def _surfaces(self) -> dict[tuple[int, Index], float]:
+        return surfaces_of_blocks(self.run.plan)
 
     # One job for the blocks of small LODs
 
@@ -66,12 +76,12 @@ class Meshing:
 
     @cached_property
     def left_together(self) -> list[tuple[int, Index]]:
-        """Those among them whose containers are not there when the Snakefile is read."""
+        """The blocks of this job whose containers do not exist when the Snakefile is read."""
         container = self.run.products.container
         return [block for block in self.together if not os.path.exists(container(*block))]
 
     def containers_together(self) -> list[str]:
-        """The containers that are left to this job."""
+        """The containers that this job has to make."""
         return self.run.products.containers(self.left_together)
 
     def jobs_together(self, wildcards: Wildcards) -> list[MeshBlockJob]:
@@ -102,7 +112,7 @@ class Meshing:
         return self._bundled(lod, number)
 
     def before_bundle(self, wildcards: Wildcards) -> list[str]:
-        """Those among them that have to be made."""
+        """The containers of a bundle that have to be made before it."""
         return self.run.missing(self._bundled(int(wildcards.lod), int(wildcards.bundle)))
 
     def _bundled(self, lod: int, number: int) -> list[str]:
@@ -112,10 +122,6 @@ class Meshing:
     def read_by_shards(self, wildcards: Wildcards) -> list[str]:
         """The bundles, or the containers of all blocks where there are no bundles."""
         return self.run.products.bundles() or self.containers()
-
-    def before_shards(self, wildcards: Wildcards) -> list[str]:
-        """Those among them that have to be made."""
-        return self.run.missing(self.read_by_shards(wildcards))
 
     def not_read_any_more(self, wildcards: Wildcards) -> list[str]:
         """Containers that are bundled would fill the disk: they are kept if that is asked for."""

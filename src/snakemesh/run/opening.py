@@ -16,13 +16,7 @@ from snakemesh.products.other_input import refuse_other_input
 from snakemesh.run.run import Run
 from snakemesh.survey.density import is_sparse
 from snakemesh.survey.good_levels import unfit_levels
-from snakemesh.survey.input_state import (
-    kept_mismatches,
-    kept_sample,
-    look_at_input,
-    read_state,
-    was_sparse,
-)
+from snakemesh.survey.input_state import look_at_input, read_kept, read_state
 from snakemesh.survey.inputs import check_tables, source_levels
 from snakemesh.survey.label_lists import label_files, read_lists
 from snakemesh.survey.sample import sample_of
@@ -31,8 +25,9 @@ from snakemesh.survey.sample import sample_of
 def open_run(config: Mapping[str, Any], workflow: Any) -> Run:
     """The run of a configuration. workflow: Snakemake's. Raises UserError.
 
-    A job takes what the run that plans has seen: what changes meanwhile must not split the run. A
-    job of another workflow may run before any of ours, when nothing is kept yet.
+    A job uses what the planning run has seen, so that all jobs agree even if files change
+    meanwhile. A job of another workflow may run before any job of ours, when the planning run has
+    kept nothing yet; it looks for itself.
     """
     # Snakemake knows it only while it reads the Snakefile
     is_module = not workflow.modifier.is_main_snakefile()
@@ -84,11 +79,10 @@ def _looked_at(settings: Settings, out: OutputFolder, workflow: Any, is_module: 
 def _as_kept(settings: Settings, out: OutputFolder, workflow: Any, is_module: bool) -> Run:
     """The run as it was when it was planned."""
     table = label_map.read_table_of_run(settings, out)
-    mismatches = kept_mismatches(out.input_state)
-    sparse, levels = was_sparse(out.input_state), source_levels(settings)
-    plan = make_plan(settings, levels, table, sparse, mismatches)
-    plan = replace(plan, sample=kept_sample(out.input_state))
+    kept = read_kept(out.input_state)
+    plan = make_plan(settings, source_levels(settings), table, kept.is_sparse, kept.mismatches)
+    plan = replace(plan, sample=kept.sample)
     state = read_state(out.input_state, plan)
     tokens = label_map.read_tokens_of_run(Fingerprints(plan, state), out)
     fingerprints = Fingerprints(plan, state, tokens)
-    return Run(workflow, is_module, settings, out, plan, {}, mismatches, fingerprints)
+    return Run(workflow, is_module, settings, out, plan, {}, kept.mismatches, fingerprints)

@@ -35,10 +35,11 @@ class Pyramid:
     def read_by_super_chunk(self, wildcards: Wildcards) -> list[str]:
         """The markers of what a super-chunk reads: those of an earlier stage, or the bodies."""
         stage = self.run.plan.stages[int(wildcards.stage)]
+        if stage.base == 0:
+            return self.run.label_map_marker()
         index = box_index(wildcards.box)
         needed = jobs.super_chunks_for_super_chunk(self.run.plan, stage, index)
-        bodies = self.run.label_map_marker(stage.base == 0)
-        return [*self.run.products.super_chunk_markers(needed), *bodies]
+        return self.run.products.super_chunk_markers(needed)
 
     def before_super_chunk(self, wildcards: Wildcards) -> list[str]:
         """What has to be made before a super-chunk."""

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from snakemesh.console.expected import levels_there, planned_facts
+from snakemesh.console.expected import planned_facts
+from snakemesh.console.report_page import style_page
 from snakemesh.errors import UserError
 from snakemesh.run.run import Run, Wildcards
 from snakemesh.run.verification import Verification
 
-# By file what it is, in a few words, and the section that shows it. report/ has a caption for each.
+# The files, what each is in a few words, and its section. report/ has a caption for each.
 REPORTED = [
     ("overview.rst", "The numbers of the first page, as text", "Overview"),
     ("scene.png", "The largest segments together", "Meshes"),
@@ -41,7 +42,7 @@ class Reporting:
 
     @property
     def is_only_packed(self) -> bool:
-        """Whether it does so without running jobs before."""
+        """Whether Snakemake packs files that exist, without running jobs before."""
         return self.is_packed and not _is_option("--report-after-run")
 
     def files(self) -> list[str]:
@@ -50,12 +51,17 @@ class Reporting:
         return [self.run.out.report_file(file, name) for file, _, _ in REPORTED]
 
     def refuse_if_not_there(self) -> None:
-        """Raise UserError if a report is to be packed that was not made."""
+        """Raise UserError if Snakemake is to pack a report that does not exist."""
         if self.is_only_packed and not all(map(os.path.exists, self.files())):
             raise UserError(
                 f"{self.run.out.report} has no report of this configuration; "
                 "add --report-after-run --cores all to make it"
             )
+
+    def style_page(self) -> None:
+        """Prepare Snakemake for packing, if it packs a report."""
+        if self.is_packed:
+            style_page()
 
     def outputs(self, marked: Callable[..., Any]) -> list[Any]:
         """The outputs of the rule that makes the files. marked: Snakemake's `report`."""
@@ -78,29 +84,17 @@ class Reporting:
         return self.run.target(files, [*files, facts])
 
     def if_packed(self, wildcards: Wildcards) -> list[str]:
-        """With the option --report, the result of a run has its report with it."""
+        """The files of the report if Snakemake packs it: the target `all` then makes them too."""
         return self.target(wildcards) if self.is_packed else []
 
     def before_facts(self, wildcards: Wildcards) -> list[str]:
-        """What is reported: the output as it is, or as this run leaves it."""
+        """What comes before the report: the result and its verification, if this run makes them."""
         return [*self.verification.finished(wildcards), *self.verification.if_asked(wildcards)]
 
     def planned(self, wildcards: Wildcards) -> dict[str, Any]:
         """What planning knows for the report."""
         self.run.refuse_older_plan(wildcards, self.run.fingerprint("documents"))
         return planned_facts(self.run.fingerprints, self.run.out)
-
-    def levels(self, wildcards: Wildcards) -> list[dict[str, Any]]:
-        """The levels that are there to be drawn."""
-        return levels_there(self.run.plan)
-
-    def table(self, wildcards: Wildcards) -> str:
-        """The sorted table of bodies."""
-        return self.run.products.table
-
-    def table_marker(self, wildcards: Wildcards) -> str:
-        """The marker of that table."""
-        return self.run.products.table_marker
 
 
 def _is_option(name: str) -> bool:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from snakemesh.job_records import ShardJob
-from snakemesh.output.served_products import Shard
+from snakemesh.output.markers import read_marker
 from snakemesh.plan import jobs
 from snakemesh.products.label_map import records_of_run
-from snakemesh.products.provenance import served_document
+from snakemesh.products.provenance import part
+from snakemesh.run.measuring import Measuring
 from snakemesh.run.meshing import Meshing
 from snakemesh.run.pyramid import Pyramid
 from snakemesh.run.run import Run, Wildcards
@@ -21,6 +22,7 @@ class Result:
     run: Run
     pyramid: Pyramid
     meshing: Meshing
+    measuring: Measuring
 
     def blocks_marker(self, wildcards: Wildcards) -> str:
         """The marker that every block is meshed."""
@@ -35,40 +37,33 @@ class Result:
         self.run.refuse_older_plan(wildcards, self.run.fingerprint("shards"))
         return jobs.shard_job(self.run.plan)
 
-    def shards(self, wildcards: Wildcards) -> list[Shard]:
-        """All shards."""
-        return self.run.products.shards
-
     def before_documents(self, wildcards: Wildcards) -> list[str]:
         """What has to be made before the documents."""
         shards = self.run.products.shards
-        return self.run.missing(path for shard in shards for path in (shard.marker, shard.summary))
+        of_shards = (path for shard in shards for path in shard.products)
+        return self.run.missing([*of_shards, *self.measuring.products()])
 
-    def document(self, wildcards: Wildcards) -> dict[str, object]:
-        """The document that says what the result was made from."""
-        return served_document(self.run.fingerprints)
+    def properties(self, wildcards: Wildcards) -> str | None:
+        """The digest of the user's table of properties when the run was planned."""
+        if self.run.plans:
+            return self.run.fingerprints.properties
+        document = read_marker(self.run.out.run_document) or {}
+        return part(document, "input").get("segment_properties")
 
     def products(self) -> list[str]:
-        """The markers of all that is there when a run is done, but for that of the clean-up."""
+        """The markers of what a run leaves, except the marker of the clean-up."""
         made = self.run.products
         markers = [product.marker for product in (*made.shards, made.documents)]
-        return [*markers, *self.pyramid.kept(), *self.meshing.kept()]
-
-    def before_cleanup(self, wildcards: Wildcards) -> list[str]:
-        """What has to be made before the clean-up."""
-        return self.run.missing(self.products())
-
-    def kept_containers(self, wildcards: Wildcards) -> list[str]:
-        """The containers that the clean-up leaves."""
-        return self.meshing.kept()
+        kept = (*self.pyramid.kept(), *self.meshing.kept(), *self.measuring.kept())
+        return [*markers, *self.measuring.products(), *kept]
 
     def kept_of_label_map(self, wildcards: Wildcards) -> list[str]:
-        """The sorted table and the labels that jobs have seen: a changed table is compared."""
+        """The sorted table and the labels that jobs have seen, which the next run compares."""
         run = self.run
         if run.plan.table is None:
             return []
         table = run.products.table
-        files = [table, str(index_path(table)), *run.label_map_marker(True)]
+        files = [table, str(index_path(table)), *run.label_map_marker()]
         return [*files, *records_of_run(run.fingerprints, run.out)]
 
     @property

@@ -1,5 +1,6 @@
 """A run as the rules see it: what was decided and seen when Snakemake read the Snakefile."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from typing import Any
 from snakemake.exceptions import WorkflowError
 
 from snakemesh.config.settings import Settings
-from snakemesh.cost.asked import Asked, asked
 from snakemesh.cost.estimates import Work, job_work
 from snakemesh.cost.failure_reasons import MEMORY, TIME
+from snakemesh.cost.machine_speed import MEASURED_RULES, MOST_LOGS
+from snakemesh.cost.resources import Resources, resources_of
 from snakemesh.cost.shortages import Shortages, shortages_of
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.markers import read_marker
+from snakemesh.output.served_products import Shard
 from snakemesh.plan.plan import Plan
 from snakemesh.products.damage import damage
 from snakemesh.products.fingerprints import Fingerprints
@@ -53,6 +56,11 @@ class Run:
         return bool(self.workflow.is_main_process)
 
     @property
+    def is_local(self) -> bool:
+        """Whether jobs run on this machine. Snakemake does not know while it reads the rules."""
+        return self.plans and bool(self.workflow.local_exec)
+
+    @property
     def input_state(self) -> InputState:
         """What the files of the input are."""
         return self.fingerprints.state
@@ -70,9 +78,9 @@ class Run:
         return Products(self.fingerprints, self.out)
 
     def fingerprint(self, product: str) -> str:
-        """What a product of the whole volume is made from: "shards", "documents", "verified" ...
+        """The hash of a product of the whole volume: "shards", "documents", "verified", ...
 
-        To a job the run's document says it: to find out takes a second.
+        Jobs read it from snakemesh.json; computing it again would take a second.
         """
         if self.plans:
             return str(getattr(self.fingerprints, product))
@@ -83,23 +91,23 @@ class Run:
 
     @cached_property
     def damage(self) -> dict[str, str]:
-        """By marker, what is damaged of what earlier runs have made."""
+        """By marker, what is damaged in the products of earlier runs."""
         return damage(self.products)
 
     def missing(self, products: Iterable[str]) -> list[str]:
-        """Those of the needed products that have to be made.
+        """The products among these that have to be made.
 
-        A product is known by its name. One that is there and sound is no input of any job, so that
-        neither its date nor what this clone remembers of it counts. A job finds all of them there.
+        A product is known by its name. One that exists and is sound is not an input of any job, so
+        neither its date nor what this clone remembers of it matters. A job itself gets all of them.
         """
         if not self.plans:
             return list(products)
         return [path for path in products if path in self.damage or not os.path.exists(path)]
 
     def target(self, products: list[str], made_again: Iterable[str] = ()) -> list[str]:
-        """The input of a target, for which damaged products are made again, as with --forcerun.
+        """The input of a target. Damaged products are made again, as with --forcerun.
 
-        made_again: others that are.
+        made_again: further products to make again.
         """
         if self.plans:
             self.workflow.dag.forcefiles.update(self.damage, made_again)
@@ -112,12 +120,16 @@ class Run:
                 "this job belongs to an earlier run with a different configuration or input"
             )
 
-    # Names of products that several rules wait for
+    # What several rules wait for or are told
 
-    def label_map_marker(self, reads_labels: bool) -> list[str]:
-        """What a job that reads labels waits for; nothing if they are meshed as they are."""
-        is_needed = self.plan.table is not None and reads_labels
-        return [self.products.table_marker] if is_needed else []
+    def label_map_marker(self, wildcards: Wildcards = None) -> list[str]:
+        """What vouches for the table of bodies, which jobs read; nothing without one."""
+        return [] if self.plan.table is None else [self.products.table_marker]
+
+    def shard(self, wildcards: Wildcards) -> Shard:
+        """The shard that a job reads."""
+        name = self.fingerprint("shards")
+        return Shard(self.out, name, wildcards.shard, self.settings.sharded)
 
     # What jobs ask for
 
@@ -126,38 +138,60 @@ class Run:
         return job_work(self.plan, rule, dict(wildcards.items()))
 
     def works_left(self) -> dict[int, tuple[str, Work]]:
-        """Rule and work of every job of this run that is ours, by Snakemake's number of the job.
+        """Rule and work of every job of this run, by Snakemake's number of the job.
 
-        A dry run finishes them all.
+        Jobs of another workflow that uses this one are left out. A target has no log, but Snakemake
+        counts it as a job.
         """
         return {
             job.jobid: (rule, job_work(self.plan, rule, job.wildcards_dict))
             for job in self.workflow.dag.needrun_jobs(exclude_finished=False)
-            if (rule := self.out.rule_of_logs(job.log)) is not None
+            if (rule := self._rule_of(job)) is not None
         }
 
+    def files_left(self) -> set[str]:
+        """The files that the jobs of this run make."""
+        jobs = self.workflow.dag.needrun_jobs(exclude_finished=False)
+        return {str(path) for job in jobs for path in job.output}
+
+    def measured_jobs(self) -> list[tuple[str, float]]:
+        """The log and the expected seconds of jobs whose times show how fast this machine is.
+
+        Of many jobs, a part is taken, evenly spread. Empty where jobs run elsewhere.
+        """
+        if not self.workflow.local_exec:
+            return []
+        found = [
+            (job.log[0], job_work(self.plan, rule, job.wildcards_dict).seconds)
+            for job in self.workflow.dag.needrun_jobs(exclude_finished=False)
+            if (rule := self.out.rule_of_logs(job.log)) in MEASURED_RULES
+        ]
+        return found[:: math.ceil(len(found) / MOST_LOGS)] if found else []
+
+    def _rule_of(self, job: Any) -> str | None:
+        """The rule of a job of Snakemake's, by our name for it; None if the job is not ours."""
+        return self.out.rule_of_logs(job.log) or (None if self.is_module else job.rule.name)
+
     @cached_property
-    def _first(self) -> Callable[[str, int], Asked]:
+    def _first(self) -> Callable[[str, int], Resources]:
         """What the first attempt asks for, by rule and LOD: the same for all blocks of an LOD."""
-        return cache(partial(asked, self.plan))
+        return cache(partial(resources_of, self.plan))
 
-    def _enough(self, rule: str, number: str, resource: str) -> Callable[[Wildcards], int]:
-        """A function from wildcards to a number of `Asked`, and more where that was too little."""
+    def resources(self, rule: str) -> dict[str, Callable[[Wildcards], int]]:
+        """Functions from wildcards to the memory and time that a job asks for.
 
-        def amount(wildcards: Wildcards) -> int:
-            lod = int(wildcards.lod) if rule == "mesh_block" else 0
-            first: int = getattr(self._first(rule, lod), number)
-            return first * self.shortages.factor(rule, wildcards, resource)
+        They are larger after a shortage of it.
+        """
 
-        return amount
+        def function(resource: str) -> Callable[[Wildcards], int]:
+            def amount(wildcards: Wildcards) -> int:
+                lod = int(wildcards.lod) if rule == "mesh_block" else 0
+                first: int = getattr(self._first(rule, lod), resource)
+                return first * self.shortages.factor(rule, wildcards, resource)
 
-    def mem_mb(self, rule: str) -> Callable[[Wildcards], int]:
-        """The memory of the jobs of a rule, and more where that was too little."""
-        return self._enough(rule, "mem_mb", MEMORY)
+            return amount
 
-    def runtime(self, rule: str) -> Callable[[Wildcards], int]:
-        """The minutes of the jobs of a rule, and more where these were too few."""
-        return self._enough(rule, "minutes", TIME)
+        return {resource: function(resource) for resource in (MEMORY, TIME)}
 
     def if_short(self, rule: str, group: str) -> Callable[[Wildcards], str | None]:
         """A function from wildcards to the group of a job: `group`, or None if the job takes long.
@@ -167,8 +201,7 @@ class Run:
         """
 
         def group_of(wildcards: Wildcards) -> str | None:
-            # asked here, because Snakemake does not know while it reads the Snakefile
-            if self.plans and self.workflow.local_exec:
+            if self.is_local:
                 return None
             is_short = self.work(rule, wildcards).seconds < SHORT_S
             return group.format(**wildcards) if is_short else None

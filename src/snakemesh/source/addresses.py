@@ -1,4 +1,4 @@
-"""Volumes that are not where their address says, and servers that deny what is not there."""
+"""Volumes that are not at their address, and servers that deny access to missing files."""
 
 import re
 
@@ -11,12 +11,12 @@ _PATIENCE_S = 20
 
 
 def is_redirected(error: Exception) -> bool:
-    """Whether a server has answered that something is elsewhere. tensorstore does not go there."""
+    """Whether a server answered with a redirection, which tensorstore does not follow."""
     return _REDIRECTED.search(str(error)) is not None
 
 
 def redirected(path: str) -> str | None:
-    """Where a server sends those who read a volume, or None. path: an address with http(s)."""
+    """The address to which a server redirects readers of a volume, or None. path: http(s)."""
     import urllib.request  # here, because it takes 20 ms, and jobs need not import it
 
     for key in PROBE_KEYS:
@@ -32,7 +32,7 @@ def redirected(path: str) -> str | None:
 
 
 def forbids_missing(path: str) -> bool:
-    """Whether access to a key that is not there is denied, as where nobody may list the keys.
+    """Whether access to a missing key is denied, as in buckets that nobody may list.
 
     path: a remote folder that has been read.
     """

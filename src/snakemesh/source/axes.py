@@ -28,8 +28,8 @@ class Placement:
 def spatial_axes(path: str, placement: Placement, shape: Sequence[int]) -> tuple[int, int, int]:
     """The dimensions that are z, y and x.
 
-    They are known by these names. If none has such a name, they are the three that are of kind
-    "space", or else the last three. Raises UserError if there are no three of them.
+    They are recognised by these names. If no dimension has such a name, they are the three of kind
+    "space", or else the last three. Raises UserError if there are not three of them.
     """
     names, kinds = placement.names, placement.kinds
     found = [names.index(name) for name in _ZYX if name in names]
@@ -85,8 +85,8 @@ def placed_nm(
 ) -> tuple[Nanometres, Nanometres, bool]:
     """Voxel size and translation in nm, z y x, and whether their units are named.
 
-    Sizes without a unit are taken for nanometres. Raises UserError if there are no sizes, or if a
-    unit is no length.
+    Sizes without a unit are taken for nanometres. Raises UserError if there are no sizes, if a unit
+    is not a length, or if only some axes have a unit and it is not nanometre.
     """
     if placement.voxel_size is None:
         raise UserError(
@@ -94,15 +94,24 @@ def placed_nm(
             "set the key to [z, y, x] in nm"
         )
     units = [placement.units[d] for d in axes]
-    factors = [1.0 if unit == "" else nanometres(unit) for unit in units]
-    for d, unit, factor in zip(axes, units, factors, strict=True):
-        if factor is None:
+    factors = []
+    for d, unit in zip(axes, units, strict=True):
+        if (factor := nanometres(unit) if unit else 1.0) is None:
             raise UserError(
                 f"config key voxel_size_nm: the metadata of {path} give sizes along "
                 f"{placement.names[d]} in {unit!r}, which is not a unit of length; set the key to "
                 "[z, y, x] in nm"
             )
-    known = [factor or 1.0 for factor in factors]
-    size = triple(placement.voxel_size[d] * f for d, f in zip(axes, known, strict=True))
-    translation = triple(placement.translation[d] * f for d, f in zip(axes, known, strict=True))
+        factors.append(factor)
+    if not all(units) and any(factor != 1.0 for factor in factors):
+        has, lacks = (
+            [placement.names[d] for d in axes if bool(placement.units[d]) is is_named]
+            for is_named in (True, False)
+        )
+        raise UserError(
+            f"config key voxel_size_nm: the metadata of {path} name a unit for {', '.join(has)}, "
+            f"but none for {', '.join(lacks)}; set the key to [z, y, x] in nm"
+        )
+    size = triple(placement.voxel_size[d] * f for d, f in zip(axes, factors, strict=True))
+    translation = triple(placement.translation[d] * f for d, f in zip(axes, factors, strict=True))
     return size, translation, all(units)

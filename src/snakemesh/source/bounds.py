@@ -1,4 +1,4 @@
-"""Sizes and positions that no volume has, and that arithmetic would not survive."""
+"""Limits of sizes and positions: beyond them metadata are wrong, or arithmetic would overflow."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ MAX_VOXELS = 1 << 40
 
 
 def refuse_odd_placement(path: str, voxel_size: Nanometres, translation: Nanometres) -> None:
-    """Raise UserError for a size of voxels or a position that no volume has. z y x, in nm."""
+    """Raise UserError for an impossible voxel size or position. z y x, in nm."""
     for size in voxel_size:
         if not MIN_VOXEL_NM <= size <= MAX_VOXEL_NM:
             raise UserError(
@@ -35,7 +35,7 @@ def refuse_odd_placement(path: str, voxel_size: Nanometres, translation: Nanomet
 
 
 def refuse_odd_shape(path: str, shape: Sequence[int], chunks: Sequence[int]) -> None:
-    """Raise UserError for a shape or chunks that no array has, or if there are no voxels."""
+    """Raise UserError for an impossible shape or impossible chunks, or if there are no voxels."""
     if 0 in shape:
         raise UserError(f"config key input_path: {path} has no voxels: {tuple(shape)}")
     for size in (shape, chunks):

@@ -46,10 +46,10 @@ def _cancel() -> None:
 
 
 def chunkwise(like: ts.TensorStore, read: Callable[[ts.IndexDomain], np.ndarray]) -> ts.TensorStore:
-    """A store of the type, domain and chunks of another one.
+    """A store of the type, domain and chunks of another one, read by a function.
 
-    read: the voxels of a box, which lies within one chunk. What it raises, a read of the store
-    raises, as ValueError. It is called in several threads.
+    read: returns the voxels of a box, which lies within one chunk. It is called in several threads.
+    If it raises an error, reading the store raises ValueError.
     """
 
     def fill(domain: ts.IndexDomain, chunk: np.ndarray, _: object) -> None:

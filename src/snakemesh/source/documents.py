@@ -41,7 +41,7 @@ class Node:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What users and other programs have written of the node."""
+        """The attributes that users and other programs have written."""
         if self.format == "zarr2":
             return _mapping(self.documents.get(".zattrs"))
         if self.format == "zarr3":
@@ -57,7 +57,7 @@ class Node:
 
 
 def find(path: str) -> Node | None:
-    """What is at a path, or None. A group without a document is one that has an array `s0`.
+    """What is at a path, or None. A folder without a document is a group if it has an array `s0`.
 
     Raises Refused if access is denied, and ValueError for documents that are not JSON.
     """
@@ -129,7 +129,14 @@ def _read(path: str, names: tuple[str, ...]) -> dict[str, Any]:
     location = Location(path)
     location.specs = store_specs(path)
     contents = location.read_many(names)
-    return {name: json.loads(text) for name, text in contents.items() if text is not None}
+    return {name: _json(path, name, text) for name, text in contents.items() if text is not None}
+
+
+def _json(path: str, name: str, text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{join(path, name)} is not JSON: {error}") from error
 
 
 def _node(path: str, found: Mapping[str, Any]) -> Node | None:
@@ -146,7 +153,7 @@ def _node(path: str, found: Mapping[str, Any]) -> Node | None:
 
 
 def _consolidated(folder: str, relative: str) -> Node | None:
-    """A node whose documents are only in those of a group above it, or None."""
+    """A node that only the documents of a group above it describe, or None."""
     is_local = os.path.isabs(folder) and zip_file(folder) is None
     if is_local and not os.path.isdir(f"{folder}/{relative}"):
         return None  # it was removed
@@ -175,12 +182,12 @@ def _of_consolidated(folder: str, found: Mapping[str, Any], relative: str) -> No
 
 
 def _only_folder(path: str) -> str | None:
-    """The folder that holds all that is in a zip file, or None."""
+    """The only folder at the top of a zip file, or None. macOS adds one, `__MACOSX`."""
     zipped = zip_file(path)
     if zipped is None or zipped[1]:
         return None
     with ZipFile(zipped[0]) as file:
-        tops = {name.split("/", 1)[0] for name in file.namelist()}
+        tops = {name.split("/", 1)[0] for name in file.namelist() if "/" in name} - {"__MACOSX"}
     return tops.pop() if len(tops) == 1 else None
 
 

@@ -1,8 +1,8 @@
-"""Buckets that deny access to keys that are not there, because nobody may list them.
+"""Buckets that deny access to missing keys, because nobody may list them.
 
-A chunk that is not stored is background. But a chunk that may not be read is an error: a key that
-has expired must not turn a volume into background. So after a refusal, the array's own document is
-read in the same way. Only if that succeeds is the chunk taken for one that is not stored.
+A chunk that is not stored is background. But a chunk that may not be read is an error: an expired
+key must not turn a volume into background. So after a refusal, the array's own document is read in
+the same way. Only if that succeeds does the chunk count as not stored.
 """
 
 from collections.abc import Callable

@@ -1,13 +1,15 @@
-"""Groups and folders that are no volume themselves, but hold some: a message names these."""
+"""Groups and folders that are not volumes but contain volumes: a message names these."""
 
 import itertools
 import json
 import os
+from zipfile import BadZipFile, ZipFile
 
 from worldarray.store import PROBE_KEYS, Location, Refused
 
 from snakemesh.errors import UserError
 from snakemesh.source.documents import Node, dataset_name, datasets
+from snakemesh.zip_files import zip_file
 
 # Entries of a folder that are looked at, and names that are shown.
 MAX_ENTRIES = 1000
@@ -49,7 +51,7 @@ def _listed_labels(path: str) -> list[str]:
 
 def refuse_folder(path: str) -> None:
     """Raise UserError for a folder or a group that is not a volume but contains volumes."""
-    if names := volumes_in(path):
+    if names := volumes_in(path) or _listed_labels(path):
         raise UserError(
             f"config key input_path: {path} is not a volume but contains volumes: "
             f"{_shown(names)}; give one of them"
@@ -57,7 +59,9 @@ def refuse_folder(path: str) -> None:
 
 
 def volumes_in(path: str) -> list[str]:
-    """The names of the groups and arrays in a local folder; nothing for any other path."""
+    """The names of the groups and arrays in a local folder or a zip file; nothing elsewhere."""
+    if (zipped := zip_file(path)) is not None:
+        return _volumes_in_zip(*zipped)
     try:
         with os.scandir(path) as entries:
             names = sorted(entry.name for entry in itertools.islice(entries, MAX_ENTRIES))
@@ -68,6 +72,18 @@ def volumes_in(path: str) -> list[str]:
         for name in names
         if any(os.path.isfile(f"{path}/{name}/{document}") for document in PROBE_KEYS)
     ]
+
+
+def _volumes_in_zip(file: str, inside: str) -> list[str]:
+    """The names of the groups and arrays in a zip file, or in a folder inside of it."""
+    try:
+        with ZipFile(file) as opened:
+            names = opened.namelist()
+    except (OSError, BadZipFile):
+        return []
+    prefix = f"{inside}/" if inside else ""
+    below = [name[len(prefix) :].split("/") for name in names if name.startswith(prefix)]
+    return sorted({parts[0] for parts in below if len(parts) == 2 and parts[1] in PROBE_KEYS})
 
 
 def _shown(names: list[str]) -> str:

@@ -30,7 +30,9 @@ _OTHERS = {
     "å": 0.1,
     "micron": 1e3,
     "inch": 2.54e7,
+    "inches": 2.54e7,
     "foot": 3.048e8,
+    "feet": 3.048e8,
     "yard": 9.144e8,
     "mile": 1.609344e12,
     "parsec": 3.0856775814913673e25,
@@ -45,9 +47,9 @@ _NAMES = _OTHERS | {
 
 
 def nanometres(unit: str) -> float | None:
-    """How many nm a unit is, or None if it is no unit of length.
+    """The length of a unit in nm, or None if it is not a unit of length.
 
-    Names may be plural and in any case. Symbols count as they are written: mm is no Mm.
+    Names may be plural and in upper or lower case. The case of symbols matters: mm is not Mm.
     """
     unit = unit.strip()
     name = unit.casefold()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from worldarray.retry import is_transient
-from worldarray.store import PROBE_KEYS, Refused
+from worldarray.store import PROBE_KEYS, Refused, is_remote
 
 from snakemesh.boxes import Nanometres, Shape, triple
 from snakemesh.chunk_files import ChunkFiles, chunk_files
@@ -21,8 +21,11 @@ from snakemesh.source.bounds import refuse_odd_placement, refuse_odd_shape
 from snakemesh.source.documents import Node
 from snakemesh.source.open_array import open_stored
 from snakemesh.source.placement import placement_of
+from snakemesh.source.served_chunks import served_metadata
+from snakemesh.source.served_shards import refuse_other_served_shards
 from snakemesh.source.stored_files import explained
 from snakemesh.stored_array import StoredArray
+from snakemesh.zip_files import zip_file
 
 # What reading broken documents raises, in worldarray, in tensorstore and here.
 ODD_METADATA = (
@@ -38,8 +41,8 @@ class SourceLevel:
     dtype: of its labels. document: a hash of its metadata documents. files: of its chunks, where
     they can be told. has_unit: whether the metadata name the unit of its sizes. stored: how it is
     opened; None where the path alone says so. fill: the value of voxels that are not stored.
-    stored_type: of the values, as numpy names it. unusable: why it cannot be used, in words; then
-    only its path and voxel size are known.
+    stored_type: of the values, as numpy names it. given_name: of the volume in OME metadata, or "".
+    unusable: why it cannot be used, in words; then only its path and voxel size are known.
     """
 
     path: str
@@ -56,6 +59,7 @@ class SourceLevel:
     stored: StoredArray | None = None
     fill: float = 0
     stored_type: str = ""
+    given_name: str = ""
     unusable: str = ""
 
     @property
@@ -118,7 +122,7 @@ def _read_level(
     if group is not None:
         refuse_multisets(path, group.attributes)
     refuse_odd_shape(path, facts.shape, facts.chunks)
-    if (dtype := label_type(facts.dtype) if _is_numpy(facts.dtype) else None) is None:
+    if (dtype := label_type(facts.dtype)) is None:
         raise UserError(
             f"config key input_path: {path} holds {facts.dtype}, expected a segmentation of "
             "integers, of bool, or of floats that are whole numbers"
@@ -130,7 +134,11 @@ def _read_level(
     if is_placed:
         voxel_size, translation, has_unit = placed_nm(path, placement, axes)
     metadata, is_compressed = explained(node, facts)
-    is_corrected = metadata != facts.metadata or node.is_consolidated
+    if is_remote(node.path):
+        metadata = served_metadata(node, metadata, axes, at)
+    if node.format == "precomputed" and (is_remote(node.path) or zip_file(node.path) is not None):
+        refuse_other_served_shards(node)
+    is_corrected = metadata != facts.metadata or facts.is_shortened or node.is_consolidated
     is_turned = axes != tuple(range(len(at) - 3, len(at))) or any(at)
     stored = StoredArray(
         folder=node.path,
@@ -161,8 +169,16 @@ def _read_level(
         has_unit=has_unit,
         stored=stored,
         stored_type=facts.dtype,
+        given_name=_given_name(group),
         fill=facts.fill if isinstance(facts.fill, int | float) else 0,
     )
+
+
+def _given_name(group: Node | None) -> str:
+    """The name that a group gives to its first pyramid; "" where there is none."""
+    multiscales = [] if group is None else group.multiscales
+    name = multiscales[0].get("name") if multiscales else None
+    return name if isinstance(name, str) else ""
 
 
 def _fingerprint(node: Node, stored: StoredArray, is_odd: bool) -> str:
@@ -174,10 +190,3 @@ def _fingerprint(node: Node, stored: StoredArray, is_odd: bool) -> str:
     if is_odd:
         parts = [parts, stored.metadata, stored.axes, stored.index]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _is_numpy(dtype: str) -> bool:
-    try:
-        return np.dtype(dtype) is not None
-    except TypeError:
-        return False

@@ -91,7 +91,7 @@ _SET_SIZE = "set voxel_size_nm and translation_nm to say where it lies"
 def _refuse_choice(
     names: set[str], path: str, transformations: Mapping[str, Document] | None = None
 ) -> None:
-    """Raise UserError if there is more than one coordinate system."""
+    """Raise UserError if the metadata name more than one coordinate system."""
     if len(names) > 1:
         kinds = sorted({str(t.get("type")) for t in (transformations or {}).values()})
         leading = f" ({', '.join(kinds)} lead from one to another)" if kinds else ""
@@ -102,7 +102,7 @@ def _refuse_choice(
 
 
 def _apply(transformation: Document, place: _Place, path: str) -> None:
-    """Let a transformation follow on those before."""
+    """Apply a transformation after those before."""
     kind = transformation.get("type")
     ndim = len(place.scale)
     if unit := transformation.get("unit"):

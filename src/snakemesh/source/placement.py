@@ -1,15 +1,17 @@
 """The placement of an array in every format.
 
 `ome` reads OME-NGFF. worldarray reads the others: attributes of COSEM, funlib and tensorstore in
-zarr, N5 and precomputed. It is handed documents that are complete, so that it asks for no others.
+zarr, N5 and precomputed. It gets complete documents, so it reads no others.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from worldarray.placement import ArrayMeta, corner_to_centre, default_axes, read_meta_light
 from worldarray.store import Node as StoreNode
 
 from snakemesh.boxes import Nanometres
+from snakemesh.errors import UserError
 from snakemesh.source.arrays import ArrayFacts
 from snakemesh.source.axes import Placement, placed_nm, spatial_axes
 from snakemesh.source.documents import Node, dataset_name, datasets
@@ -31,7 +33,7 @@ def placement_of(
 
     group: the one that it lies in or that lists it, and `name` its name there. is_placed: False
     where only the axes are needed. Raises UserError for transformations that do more than scale and
-    move, and ValueError, LookupError or TypeError for metadata that are none.
+    move, or if numbers are missing; ValueError, LookupError or TypeError for broken metadata.
     """
     ndim = len(facts.shape)
     dataset = {} if group is None else _dataset(group, name)
@@ -47,6 +49,8 @@ def placement_of(
             raise
         names = tuple(default_axes(ndim))
         return Placement(names, ("",) * ndim, ("",) * ndim, None, (0.0,) * ndim)
+    if is_placed:
+        _refuse_few_numbers(node.path, meta)
     translation = meta.translation
     if meta.placed_by == "dimension_units":  # a size, and nothing of a place: the corner is at 0
         translation = corner_to_centre((0.0,) * meta.ndim, meta.voxel_size, meta.axes)
@@ -64,7 +68,7 @@ def placement_of(
 def placed_by_group(group: Node, name: str) -> Nanometres | None:
     """The size of a level's voxels, z y x in nm, by the OME-NGFF metadata of its group alone.
 
-    None if they do not tell.
+    None if they do not say it.
     """
     dataset = _dataset(group, name)
     transformations = dataset.get("coordinateTransformations") or []
@@ -80,15 +84,16 @@ def placed_by_group(group: Node, name: str) -> Nanometres | None:
 def _complete(
     node: Node, facts: ArrayFacts, of_group: dict[str, Any], dataset: dict[str, Any]
 ) -> StoreNode:
-    """An array whose only document says all that is said of its placement."""
+    """An array whose only document says everything about its placement."""
     if node.format == "precomputed":
         return StoreNode("precomputed", "group", _NOWHERE, dict(node.documents))
     if node.format == "n5":
         known = _n5_of_group(node, of_group)
         if isinstance(dataset.get("transform"), dict):
             known["transform"] = dataset["transform"]
-        return StoreNode("n5", "array", _NOWHERE, {"attributes.json": known | node.document})
-    attributes = node.attributes
+        document = _with_ordering(known | node.document)
+        return StoreNode("n5", "array", _NOWHERE, {"attributes.json": document})
+    attributes = _with_ordering(node.attributes)
     if not any(key in attributes for key in (*_SIZES, "offset")):
         attributes = {k: of_group[k] for k in _FUNLIB_OF_GROUP if k in of_group} | attributes
     document = {
@@ -99,6 +104,38 @@ def _complete(
         "dimension_names": node.document.get("dimension_names"),
     }
     return StoreNode("zarr3", "array", _NOWHERE, {"zarr.json": document})
+
+
+def _refuse_few_numbers(path: str, meta: ArrayMeta) -> None:
+    """Raise UserError if sizes or positions lack the number of an axis of space.
+
+    worldarray takes a list that is shorter than the axes for the last ones.
+    """
+    attributes = meta.attrs
+    transform, pixel = (attributes.get(key) for key in ("transform", "pixelResolution"))
+    lists = [attributes.get(key) for key in (*_SIZES, "offset", "downsamplingFactors")]
+    lists += (
+        [transform.get(k) for k in ("scale", "translate")] if isinstance(transform, dict) else []
+    )
+    lists.append(pixel.get("dimensions") if isinstance(pixel, dict) else pixel)
+    for found in lists:
+        if isinstance(found, list) and min(meta.spatial) < meta.ndim - len(found):
+            raise UserError(
+                f"config key voxel_size_nm: the metadata of {path} give the numbers {found} for "
+                f"the axes {' '.join(meta.axes)}, expected one for each; set the key to [z, y, x] "
+                "in nm"
+            )
+
+
+def _with_ordering(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes in which a COSEM `transform` calls the order of its axes `ordering`.
+
+    Newer programs call it `order`. https://github.com/janelia-cellmap/cellmap-schemas
+    """
+    transform = attributes.get("transform")
+    if not isinstance(transform, Mapping) or "order" not in transform:
+        return attributes
+    return attributes | {"transform": {"ordering": transform["order"], **transform}}
 
 
 def _dataset(group: Node, name: str) -> dict[str, Any]:

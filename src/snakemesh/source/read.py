@@ -6,7 +6,7 @@ lies (`placement`), how it is turned (`axes`), and whether its files are there (
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from zipfile import is_zipfile
 
@@ -15,11 +15,12 @@ from worldarray.store import Refused, is_remote, join
 from snakemesh.boxes import Nanometres, triple
 from snakemesh.errors import UserError, one_line
 from snakemesh.source.addresses import forbids_missing, is_redirected, redirected
-from snakemesh.source.bounds import refuse_odd_placement
+from snakemesh.source.bounds import MAX_VOXEL_NM, refuse_odd_placement
 from snakemesh.source.documents import Node, dataset_name, datasets, find, group_of
 from snakemesh.source.groups import refuse_folder, refuse_image
 from snakemesh.source.level import ODD_METADATA, SourceLevel, read_level
 from snakemesh.source.placement import placed_by_group
+from snakemesh.units import rounded
 from snakemesh.zip_files import zip_file
 
 # Levels s0, s1, ... that are looked for in a group that lists none.
@@ -74,7 +75,11 @@ def _read_levels(path: str, index: Mapping[str, int], is_placed: bool) -> tuple[
     node = find(path)
     if node is None:
         refuse_folder(path)
-        raise UserError(f"config key input_path: found no zarr, N5 or precomputed volume at {path}")
+        is_zip = is_remote(path) and path.lower().endswith((".zip", ".ozx"))
+        instead = "; a zip file has to be in a folder of this machine, copy it" if is_zip else ""
+        raise UserError(
+            f"config key input_path: found no zarr, N5 or precomputed volume at {path}{instead}"
+        )
     forbidden = is_remote(path) and forbids_missing(node.path)
 
     def level(array: Node, group: Node | None, name: str) -> SourceLevel:
@@ -107,15 +112,41 @@ def _read_levels(path: str, index: Mapping[str, int], is_placed: bool) -> tuple[
         if broken and broken[0][0] == arrays[0][0]:
             raise broken[0][1]
         return tuple(sorted(found, key=lambda level: -math.prod(level.shape)))
-    finest = min(found, key=lambda level: level.volume)
+    finest = min(found, key=_finest_first)
+    _refuse_contradiction(path, finest, found)
     found += [_unusable(node, name, finest, error) for name, error in broken]
-    return tuple(sorted(found, key=lambda level: level.volume))
+    return tuple(sorted(found, key=_finest_first))
+
+
+def _finest_first(level: SourceLevel) -> tuple[float, int]:
+    """The order of levels. If all have the size of s0's voxels, s0 has the most of them."""
+    return level.volume, -math.prod(level.shape)
+
+
+def _refuse_contradiction(path: str, finest: SourceLevel, levels: Iterable[SourceLevel]) -> None:
+    """Raise UserError if the finest level by its sizes is not the one with the most voxels."""
+    largest = max(levels, key=lambda level: math.prod(level.shape))
+    if math.prod(largest.shape) > math.prod(finest.shape):
+        raise UserError(
+            f"config key input_path: the metadata of {path} contradict each other: {finest.path} "
+            f"has voxels of {rounded(finest.voxel_size)} nm and {finest.shape} of them, "
+            f"{largest.path} has larger ones, {rounded(largest.voxel_size)} nm, and more, "
+            f"{largest.shape}; correct the sizes, or give the path of one level"
+        )
 
 
 def _refuse_file(path: str) -> None:
-    """Raise UserError if the path is that of a file, or leads into one that is no zip file."""
+    """Raise UserError if the path is that of a file, or leads into one that is no zip file.
+
+    Also if a zip file has another ending than those that zip files have.
+    """
     zipped = zip_file(path)
     file = path if zipped is None else zipped[0]
+    if zipped is None and os.path.isfile(file) and is_zipfile(file):
+        raise UserError(
+            f"config key input_path: {file} is a zip file, expected a name that ends in .zip or "
+            ".ozx; rename it"
+        )
     if os.path.isfile(file) and not is_zipfile(file):
         raise UserError(
             f"config key input_path: {file} is a file, expected a folder or a zip file with a "
@@ -156,7 +187,8 @@ def _unusable(group: Node, name: str, finest: SourceLevel, error: UserError) -> 
         stored=None,
         unusable=str(error).removeprefix("config key input_path: "),
     )
-    if level.volume < finest.volume * _COARSER:
+    is_first = name == dataset_name(datasets(group)[0])
+    if level.volume < finest.volume * _COARSER or (is_first and max(voxel_size) > MAX_VOXEL_NM):
         raise error
     return level
 

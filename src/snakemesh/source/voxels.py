@@ -45,9 +45,8 @@ def can_tell_stored(store: ts.TensorStore) -> bool:
 def is_background(store: ts.TensorStore, values: LabelValues = LABELS) -> bool:
     """Whether no chunk of an array, or of a box of one, is stored, so that all is background.
 
-    This looks for the files of the chunks and reads no voxel. Some arrays cannot be asked cheaply,
-    and are taken to be stored: remote ones, precomputed volumes, and those whose chunks that are
-    not stored hold labels.
+    This looks for the files of the chunks and reads no voxel. Arrays that cannot tell cheaply count
+    as stored: remote ones, precomputed volumes, and those whose fill value is a label.
     """
     if not can_tell_stored(store):
         return False
@@ -62,7 +61,7 @@ class UnreadableError(UserError):
 
 @contextmanager
 def reading_part(part: LevelPart) -> Iterator[None]:
-    """Tell a broken chunk of the user's data from one of a level that a run has built."""
+    """Say whether a broken chunk belongs to the user's data or to a level that a run has built."""
     try:
         yield
     except UnreadableError as error:

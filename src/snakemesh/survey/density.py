@@ -12,7 +12,7 @@ import numpy as np
 
 from snakemesh.boxes import Index, triple
 from snakemesh.chunk_files import ChunkFiles
-from snakemesh.cost.estimates import SPARSE_PART
+from snakemesh.cost.content import SPARSE_PART
 from snakemesh.plan.plan import Plan
 from snakemesh.survey.input_state import part_chunks
 
@@ -29,7 +29,7 @@ _THREADS = 16
 def is_sparse(plan: Plan) -> bool:
     """Whether the part of s0 that a plan meshes takes few bytes on the disk for its voxels.
 
-    A volume counts as dense where this cannot be told: a remote one, or one of precomputed shards.
+    A volume counts as dense if this cannot be told: a remote one, or one of precomputed shards.
     """
     files = plan.levels[0].files
     if files is None or files.name is None:

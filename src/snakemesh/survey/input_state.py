@@ -1,7 +1,7 @@
-"""What the input's files are when a run is planned, so that a run sees what changes.
+"""The state of the input's files when a run is planned, so that a run notices changes.
 
-Files of chunks are looked at in a local input of moderate size (`check_input`). The run that plans
-keeps what it saw beside its work; its jobs, which plan again, take it from there.
+Plans look at the files of chunks of a local input of moderate size (`check_input`). The planning
+run writes what it saw beside its work, and its jobs, which plan again, read it there.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class InputState:
 
 
 def is_checked(plan: Plan) -> bool:
-    """Whether the chunks of the input are looked at: a local input that is not too large."""
+    """Whether plans look at the chunks of the input: it is local and not too large."""
     wanted = plan.settings.check_input
     if wanted is not None:
         return wanted
@@ -73,7 +73,7 @@ def number_of_chunks(plan: Plan) -> int:
 
 
 def look_at_input(plan: Plan, lists: LabelLists = NO_LISTS) -> InputState:
-    """The input as it is now. Raises UserError where its files cannot be told."""
+    """The state of the input now. Raises UserError if its files cannot be told."""
     if not is_checked(plan):
         return InputState(plan, {}, lists)
     found = {}
@@ -101,53 +101,43 @@ def look_at_input(plan: Plan, lists: LabelLists = NO_LISTS) -> InputState:
 def write_state(
     path: str, state: InputState, mismatches: Mapping[str, str] = NO_MISMATCHES
 ) -> None:
-    """Keep a state for the jobs of a run, and why levels of the source are not used."""
+    """Write a state for the jobs of a run, and why levels of the source are not used."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {f"s{k}": found for k, found in state.stamps.items()}
-    arrays["is_sparse"] = np.array(state.plan.is_sparse)
     sample = None if state.plan.sample is None else asdict(state.plan.sample)
-    arrays["sample"] = np.array(json.dumps(sample))
-    arrays["mismatches"] = np.array(json.dumps(dict(mismatches)))
+    facts = {"is_sparse": state.plan.is_sparse, "mismatches": dict(mismatches), "sample": sample}
+    arrays["facts"] = np.array(json.dumps(facts))
     lists = zip(LIST_KEYS, state.lists, strict=True)
     arrays |= {key: np.array(found.digest) for key, found in lists if found is not None}
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
 
 
-def was_sparse(path: str) -> bool:
-    """Whether the run that plans has taken the volume for a sparse one (`plan.density`)."""
+class Kept(NamedTuple):
+    """What the planning run found in the voxels: `Plan.is_sparse`, `Plan.sample`, and by path why
+    levels of the source are not used (`survey.good_levels`).
+    """
+
+    is_sparse: bool
+    mismatches: Mapping[str, str]
+    sample: Sample | None
+
+
+def read_kept(path: str) -> Kept:
+    """What the planning run wrote of the voxels."""
     with kept_arrays(path) as kept:
-        return bool(kept["is_sparse"])
-
-
-def kept_mismatches(path: str) -> Mapping[str, str]:
-    """Why the run that plans does not use levels of the source (`plan.good_levels`), by path."""
-    with kept_arrays(path) as kept:
-        found: Mapping[str, str] = json.loads(str(kept["mismatches"]))
-        return found
-
-
-def kept_sample(path: str) -> Sample | None:
-    """What the run that plans has counted in the volume (`plan.sample`)."""
-    with kept_arrays(path) as kept:
-        found = json.loads(str(kept["sample"]))
-    if found is None:
-        return None
-    boxes = tuple(
-        BoxFigures(
-            faces=tuple(box["faces"]),
-            begin=tuple(box["begin"]),
-            cross=box["cross"],
-            alike=box["alike"],
-            filled=box["filled"],
-        )
-        for box in found["boxes"]
-    )
-    return Sample(boxes, found["part"], found["seen"])
+        facts = json.loads(str(kept["facts"]))
+    if (sample := facts["sample"]) is not None:
+        boxes = [
+            BoxFigures(**box | {key: tuple(box[key]) for key in ("faces", "begin", "place")})
+            for box in sample["boxes"]
+        ]
+        sample = Sample(**sample | {"boxes": tuple(boxes)})
+    return Kept(facts["is_sparse"], facts["mismatches"], sample)
 
 
 def read_state(path: str, plan: Plan) -> InputState:
-    """What the run that plans has kept for its jobs."""
+    """The state that the planning run wrote for its jobs."""
     keys = [key for key in LIST_KEYS if getattr(plan.settings, key) is not None]
     levels = _source_levels(plan) if is_checked(plan) else []
     if not keys and not levels:
@@ -159,7 +149,7 @@ def read_state(path: str, plan: Plan) -> InputState:
 
 @contextmanager
 def kept_arrays(path: str) -> Iterator[Any]:
-    """The arrays of a file that the run that plans keeps for its jobs."""
+    """The arrays of a file that the planning run wrote for its jobs."""
     try:
         with np.load(path) as kept:
             yield kept

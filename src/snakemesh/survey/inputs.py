@@ -14,7 +14,16 @@ from snakemesh.example.volume import (
     EXAMPLE_TRANSLATION,
     EXAMPLE_VOXEL_SIZE,
 )
-from snakemesh.output.folder import LOCK, MULTIRES, OWN_FOLDERS, PYRAMID, RUN_DOCUMENT
+from snakemesh.output.folder import (
+    CENTROIDS,
+    LOCK,
+    MULTIRES,
+    OVERVIEW,
+    OWN_FOLDERS,
+    PROPERTIES,
+    PYRAMID,
+    RUN_DOCUMENT,
+)
 from snakemesh.source.level import SourceLevel
 from snakemesh.source.read import is_local, read_source, with_voxel_size
 
@@ -63,7 +72,7 @@ def source_levels(settings: Settings) -> tuple[SourceLevel, ...]:
 
 
 def _refuse_negative_fill(source: SourceLevel, background: Collection[int]) -> None:
-    """Raise UserError if chunks that are not stored hold a negative value that is no background."""
+    """Raise UserError if missing chunks hold a negative value that does not mean background."""
     if source.fill < 0 and source.fill not in background:
         raise UserError(
             f"config key background: voxels of {source.path} that are not stored are {source.fill} "
@@ -73,14 +82,26 @@ def _refuse_negative_fill(source: SourceLevel, background: Collection[int]) -> N
 
 
 def check_tables(settings: Settings) -> None:
-    """Raise UserError if the table of segment properties cannot be read.
+    """Raise UserError if the table of segment properties, or a column of it, cannot be read.
 
     Jobs need not do this, nor import what reads tables.
     """
-    if settings.segment_properties_csv is not None:
-        from snakemesh.tables.properties import read_properties
+    path, column = settings.segment_properties_csv, settings.segment_colors
+    if path is None and column is None:
+        return
+    from snakemesh.tables.measures import SUMMARY, WITH_NEIGHBOURS
+    from snakemesh.tables.properties import NO_PROPERTIES, read_properties
+    from snakemesh.tables.segments import MeasureColumns, segments_schema
+    from snakemesh.tables.table import query_name
 
-        read_properties(settings.segment_properties_csv)
+    table = NO_PROPERTIES if path is None else read_properties(path)
+    dtype = WITH_NEIGHBOURS if settings.contacts else SUMMARY
+    known = segments_schema(table, dtype, MeasureColumns(settings.measures)).names
+    if column is not None and column not in known and query_name(column) not in known:
+        raise UserError(
+            f"config key segment_colors: found {column!r}, expected a column of segments.parquet: "
+            f"{', '.join(known)}"
+        )
 
 
 def _example_level() -> SourceLevel:
@@ -98,7 +119,7 @@ def _example_level() -> SourceLevel:
 
 
 def _refuse_output_of_example(settings: Settings) -> None:
-    """Raise UserError if any other input would be meshed over the example.
+    """Raise UserError if another input would be meshed into the output of the example.
 
     Somebody who sets only `input_path` gets the other key from config/config.yaml.
     """
@@ -157,9 +178,11 @@ def _refuse_foreign_output(output: Path) -> None:
                 f"config key output_directory: {path} exists and was not made by snakemesh, "
                 f"which writes {output / RUN_DOCUMENT}; choose another folder"
             )
-    for path in (output / folder for folder in OWN_FOLDERS):
+    served = [f"{MULTIRES}/{name}" for name in (OVERVIEW, CENTROIDS, PROPERTIES)]
+    not_links = {output / name for name in (PYRAMID, *served)}
+    for path in (output / name for name in (*OWN_FOLDERS, *served)):
         # Snakemake removes the outputs of a job before it starts, even behind a link
-        is_link = path.is_symlink() and (path.name == PYRAMID or not path.exists())
+        is_link = path.is_symlink() and (path in not_links or not path.exists())
         if is_link or (path.exists() and not path.is_dir()):
             raise UserError(
                 f"config key output_directory: {path} is a link or a file, expected a folder or "

@@ -1,21 +1,21 @@
 """The labels that `target_ids` and `exclude_ids` list, read once, by the run that plans.
 
-Jobs find them in files in the folder of the work: no list is part of a job, however long it is.
+Jobs read them from files in the work folder: no list is part of a job, however long it is.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from snakemesh.config.settings import Settings
 from snakemesh.errors import UserError
 from snakemesh.label_list import LIST_KEYS, LabelList, LabelLists, digest_of
-from snakemesh.output.atomic import replacing
+from snakemesh.output.atomic import write_array
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.plan import Plan
+from snakemesh.units import counted
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def label_files(plan: Plan, lists: Mapping[str, Listed]) -> LabelLists:
 
 
 def label_files_of(plan: Plan, digests: Mapping[str, str]) -> LabelLists:
-    """The same, for labels of which only the digests are known, by key."""
+    """The same, where only the digests of the labels are known, by key."""
     folder = OutputFolder(os.path.normpath(plan.settings.output_directory))
     target, exclude = (
         LabelList(folder.label_list(key), digests[key]) if key in digests else None
@@ -60,11 +60,8 @@ def label_files_of(plan: Plan, digests: Mapping[str, str]) -> LabelLists:
 def write_lists(files: LabelLists, lists: Mapping[str, Listed]) -> None:
     """Write the files that `label_files` names."""
     for key, file in zip(LIST_KEYS, files, strict=True):
-        if file is None:
-            continue
-        Path(file.path).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file.path) as temporary, open(temporary, "wb") as opened:
-            np.save(opened, lists[key].labels)
+        if file is not None:
+            write_array(file.path, lists[key].labels)
 
 
 def list_remarks(settings: Settings, lists: Mapping[str, Listed]) -> list[str]:
@@ -72,11 +69,13 @@ def list_remarks(settings: Settings, lists: Mapping[str, Listed]) -> list[str]:
     lines = []
     for key, listed in lists.items():
         again = f" ({listed.n_again:,} given more than once)" if listed.n_again else ""
-        lines.append(f"  labels   {_count(len(listed.labels))} in {key}{again}")
+        lines.append(f"  labels   {counted(len(listed.labels), 'label')} in {key}{again}")
     if n := len(_in_both(lists)):
-        lines.append(f"  labels   {_count(n)} of target_ids in exclude_ids too: left out")
+        lines.append(
+            f"  labels   without {counted(n, 'label')} of target_ids that exclude_ids has too"
+        )
     if settings.min_voxels:
-        lines.append(f"  labels   with fewer than {settings.min_voxels:,} voxels: left out")
+        lines.append(f"  labels   with fewer than {settings.min_voxels:,} voxels are left out")
     return lines
 
 
@@ -105,7 +104,3 @@ def _in_both(lists: Mapping[str, Listed]) -> np.ndarray:
         return np.zeros(0, np.uint64)
     target, exclude = (lists[key].labels for key in LIST_KEYS)
     return np.intersect1d(target, exclude, assume_unique=True)
-
-
-def _count(n: int) -> str:
-    return f"{n:,} label{'' if n == 1 else 's'}"

@@ -36,6 +36,7 @@ from snakemesh.survey.level_sample import (
     level_box,
     num_boxes,
 )
+from snakemesh.units import sides
 
 # Boxes that are read at a time, of 16 MB with 64-bit labels.
 _AT_ONCE = 8
@@ -109,12 +110,12 @@ def level_mismatches(
             if (finer := next(near, None)) is not None:
                 _compare(finer, [array])
             else:
-                array.reason = f"its voxels cover {_size(array.factor)} of s0, too many to be read"
+                array.reason = f"its voxels cover {sides(array.factor)} of s0, too many to be read"
     return [array.reason for array in arrays]
 
 
 def _compare(base: _Array, levels: Sequence[_Array]) -> None:
-    """Compare levels with a base. Those that do not belong to it get a reason."""
+    """Compare levels with a base, and note a reason for each level that does not belong to it."""
     for level in levels:
         _read_if_small(level)
     levels = [level for level in levels if level.reason is None]
@@ -138,7 +139,7 @@ def _compare(base: _Array, levels: Sequence[_Array]) -> None:
 
 
 def _read_if_small(level: _Array) -> None:
-    """Read a level whole that is no larger than a box."""
+    """Read a whole level if it is no larger than a box."""
     if math.prod(level.store.shape) <= BOX_VOXELS:
         try:
             level.whole = level.start_reading(slices((0, 0, 0), level.store.shape))()
@@ -172,11 +173,7 @@ def _read(
 
 
 def _mismatch(
-    base: _Array,
-    level: _Array,
-    voxels: Slices,
-    labels: np.ndarray,
-    read: Callable[[], np.ndarray],
+    base: _Array, level: _Array, voxels: Slices, labels: np.ndarray, read: Callable[[], np.ndarray]
 ) -> str | None:
     """What shows in a box that a level does not belong to its base.
 
@@ -225,7 +222,3 @@ def _broken(error: Exception) -> str:
 
 def _span(box: Slices) -> str:
     return f"{[side.start for side in box]} to {[side.stop for side in box]}"
-
-
-def _size(shape: Shape) -> str:
-    return " x ".join(map(str, shape))

@@ -1,7 +1,7 @@
 """Which boxes of s0 are read to compare a volume's own levels with it. Arrays are z y x.
 
-First come boxes where a chunk of a level seems to be missing and boxes that have a label at a level
-that is known whole; then all others, spread over the volume. Boxes that nothing is stored of come
+First come boxes where a chunk of a level seems to be missing, and boxes with a label at a level
+that was read whole; then all others, spread over the volume. Boxes without a stored chunk come
 last.
 """
 
@@ -21,9 +21,9 @@ BOX_VOXELS = 1 << 21
 # boxes take more.
 MOST_BOXES, FEWEST_BOXES = 24, 4
 DECODED_VOXELS = 1 << 26
-# Boxes of which the files are looked at.
+# How many boxes are asked whether their chunks are stored.
 _LOOKED_AT = 512
-# Boxes that are taken from a level that is known whole.
+# How many boxes with labels are taken from a level that was read whole.
 _WITH_LABELS = 64
 # Multiples of these fractions are spread evenly over a box, however many there are, and in step
 # with no grid of chunks: powers of the root of x^4 = x + 1, after M. Roberts, "The Unreasonable
@@ -86,7 +86,7 @@ def boxes_in_order(
     levels: Sequence[tuple[ts.TensorStore, np.ndarray | None, Shape]],
     box: Shape,
 ) -> Iterator[Index]:
-    """The indices of boxes, each once, those first that are likely to show most.
+    """The indices of boxes, each once, those that are likely to show most first.
 
     levels: with all of their labels, if these are known, and their factors over `base`.
     """

@@ -7,6 +7,7 @@ meshed alone; how many, on its chunks too, because a chunk is decoded as a whole
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import tensorstore as ts
@@ -14,7 +15,6 @@ import tensorstore as ts
 from snakemesh.boxes import Slices, triple
 from snakemesh.label_values import as_labels, one_body
 from snakemesh.plan.box_figures import BoxFigures, Sample, figures_of
-from snakemesh.plan.jobs import level_part
 from snakemesh.plan.plan import Plan
 from snakemesh.source.voxels import open_part
 from snakemesh.survey.level_sample import box_at, chunk_of, decoded_voxels, spread, stored_parts
@@ -44,7 +44,7 @@ def sample_of(plan: Plan) -> Sample | None:
     """
     if plan.source.stored is None:
         return None
-    store, shape = open_part(level_part(plan, 0)), plan.levels[0].shape
+    store, shape = open_part(plan.levels[0].part), plan.levels[0].shape
     edge = triple(min(BOX_EDGE, n) for n in shape)
     affordable = _DECODED_VOXELS // decoded_voxels(edge, chunk_of(store))
     # whole boxes only: a thin rest at the end of the volume says little
@@ -91,4 +91,5 @@ def _box_figures(plan: Plan, voxels: np.ndarray, box: Slices) -> BoxFigures | No
         labels = one_body(labels)
     if not labels.any():
         return None
-    return figures_of(labels, [level.factor for level in plan.levels])
+    found = figures_of(labels, [level.factor for level in plan.levels])
+    return replace(found, place=triple(side.start for side in box))

@@ -4,8 +4,6 @@ A job sees few labels. Each is looked up once in the table that all jobs share; 
 rewritten by a hash table of the labels that were seen.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from snakemesh.job_records import LabelMap
@@ -15,22 +13,18 @@ from snakemesh.tables.seen import Seen, write_record
 from snakemesh.tables.sorted_bodies import open_sorted
 
 
-@dataclass
 class Mapper:
-    """Turns labels into bodies, for one job.
+    """Turns labels into bodies, for one job."""
 
-    n: the labels seen, and one for the background. table: of `label_hash`. names, bodies: (n and
-    more,) uint64, by number.
-    """
-
-    how: LabelMap
-    n: int = 1
-    table: np.ndarray = field(default_factory=lambda: np.zeros(1 << 10, np.uint32))
-    names: np.ndarray = field(default_factory=lambda: np.zeros(1 << 9, np.uint64))
-    bodies: np.ndarray = field(default_factory=lambda: np.zeros(1, np.uint64))
-
-    def __post_init__(self) -> None:
-        self._sorted = open_sorted(self.how.path, self.how.marker)
+    def __init__(self, how: LabelMap) -> None:
+        self.how = how
+        self._sorted = open_sorted(how.path, how.marker)
+        # the labels seen, and one for the background
+        self.n = 1
+        # of `label_hash`
+        self.table = np.zeros(1 << 10, np.uint32)
+        # labels and bodies by number, (n and more,)
+        self.names, self.bodies = np.zeros(1 << 9, np.uint64), np.zeros(1, np.uint64)
 
     def __call__(self, labels: np.ndarray) -> np.ndarray:
         """The bodies of labels, of the unsigned type of the levels.

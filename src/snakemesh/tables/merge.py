@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-# Rows of all files that are in memory at a time, 66 MB of summaries; but at least MIN_ROWS of each.
+from snakemesh.errors import DamagedError
+
+# Rows of all files that are in memory at a time, 90 MB of summaries; but at least MIN_ROWS of each.
 ROWS_AT_ONCE = 1 << 19
 MIN_ROWS = 64
 _LAST_LABEL = np.uint64(2**64 - 1)
@@ -27,8 +29,23 @@ class Run:
         return np.fromfile(self.path, self.dtype, min(count, self.rows - first), offset=offset)
 
 
-def merged(runs: Sequence[Run], rows_at_once: int = ROWS_AT_ONCE) -> Iterator[np.ndarray]:
+def rows_of_file(path: str, dtype: np.dtype) -> Run:
+    """The rows of a file that numpy has saved. Raises DamagedError if they are of another dtype."""
+    with open(path, "rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, found = np.lib.format.read_array_header_1_0(file)
+        if found != dtype or len(shape) != 1:
+            raise DamagedError(Path(path), "is not a summary of this version")
+        return Run(Path(path), file.tell(), shape[0], dtype)
+
+
+def merged(
+    runs: Sequence[Run], rows_at_once: int = ROWS_AT_ONCE, repeats: bool = False
+) -> Iterator[np.ndarray]:
     """The rows of all runs in ascending order of labels; all rows of a label in the same array.
+
+    repeats: whether a run may have several rows of a label, which no other run has then. They may
+    be in several arrays, one after another.
 
     A block of every run is in memory. The rows up to the smallest label that ends a block are all
     there are up to that label, and go out. Raises ValueError if a run does not ascend.
@@ -41,7 +58,8 @@ def merged(runs: Sequence[Run], rows_at_once: int = ROWS_AT_ONCE) -> Iterator[np
                 more = run.read(done[i], block - len(held[i]))
                 done[i] += len(more)
                 held[i] = np.concatenate([held[i], more])
-                if np.any(held[i]["label"][1:] <= held[i]["label"][:-1]):
+                before, after = held[i]["label"][:-1], held[i]["label"][1:]
+                if np.any(after < before if repeats else after <= before):
                     raise ValueError(f"the labels in {run.path} do not ascend")
         unread = (
             rows["label"][-1] for rows, n, run in zip(held, done, runs, strict=True) if n < run.rows

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from snakemesh.ascending import find
-from snakemesh.tables.measures import MEASURES
+from snakemesh.tables.measures import ASKED_MEASURES, MEASURES
 from snakemesh.tables.read import read_table
 from snakemesh.tables.table import (
     Table,
@@ -28,8 +28,12 @@ VERDICTS = {
     "volume_error": "Volume at the finest level of detail / volume of the voxels - 1",
 }
 # Lower-case names that no other column may have: those of the measures, those of the other columns
-# of `segments.parquet`, and those that the viewer uses itself.
-RESERVED_NAMES = frozenset(["id", "label", "name", *(m.name for m in MEASURES), *VERDICTS])
+# of `segments.parquet`, those that the viewer uses itself, and those of points at centroids.
+_OF_MEASURES = (name for m in MEASURES for name in (m.name, m.viewer_name))
+COLOUR, SIZE = "segment_color", "marker_size"
+_ASKED = (name for group in ASKED_MEASURES.values() for name, *_ in group)
+_OTHERS = ("id", "label", "name", COLOUR, SIZE)
+RESERVED_NAMES = frozenset([*_OTHERS, *_OF_MEASURES, *_ASKED, *VERDICTS])
 # Names of the column that names the labels.
 _LABEL_NAMES = ("label", "name")
 _WHOLE = r"^[+-]?[0-9]+(\.0*)?$"
@@ -63,11 +67,6 @@ class Properties:
     names: pa.Array
     columns: list[Column]
 
-    def rows_of(self, labels: np.ndarray) -> pa.Array:
-        """The row of each of some labels, null where the table has none: what `take` takes."""
-        at, is_there = find(self.labels, labels)
-        return pa.array(at, mask=~is_there)
-
 
 NO_PROPERTIES = Properties(np.empty(0, np.uint64), pa.nulls(0, pa.large_string()), [])
 
@@ -97,6 +96,14 @@ def read_properties(path: str | os.PathLike[str]) -> Properties:
     columns = [Column(table.headers[i], names[i], _typed(texts[i])) for i in properties]
     unnamed = pa.nulls(len(labels), pa.large_string())
     return Properties(labels[order], unnamed if naming is None else texts[naming], columns)
+
+
+def rows_of(ascending: np.ndarray, labels: np.ndarray) -> pa.Array:
+    """The place of each of some labels in an ascending array, null where it is not there: what
+    `take` of pyarrow takes.
+    """
+    at, is_there = find(ascending, labels)
+    return pa.array(at, mask=~is_there)
 
 
 def _check_names(table: Table, folded: list[str], properties: list[int]) -> None:
@@ -137,8 +144,8 @@ def _present(texts: pa.Array) -> pa.Array:
 def _typed(texts: pa.Array) -> pa.Array:
     """The values of a column: whole numbers, other numbers, or texts; null where there is none.
 
-    A column is of numbers only if each of them stays what it is: whole numbers are int64 or uint64,
-    or else stay text, also beside numbers with fractions, which are float64.
+    A column is of numbers only if none of them changes: all are whole and fit into int64 or uint64;
+    or they are float64, and those that are whole are exact. Otherwise it stays text.
     """
     present = texts.drop_null()
     if not len(present) or not _all(pc.match_substring_regex(present, _NUMBER)):

@@ -9,27 +9,20 @@ import numpy as np
 
 from snakemesh.errors import DamagedError
 from snakemesh.output.served import served_file
-from snakemesh.tables.measures import SUMMARY
-from snakemesh.tables.merge import Run, merged
+from snakemesh.tables.merge import Run, merged, rows_of_file
 
 
-def checked_summary(path: str, record: Mapping[str, Any]) -> Run:
+def checked_summary(path: str, record: Mapping[str, Any], dtype: np.dtype) -> Run:
     """A summary that numpy has saved, which must be, all of it, what its marker's record says.
 
-    Raises DamagedError where it is gone, or is another file than was written.
+    dtype: of its rows. Raises DamagedError where it is gone, or is another file than was written.
     """
     try:
         if asdict(served_file(path)) != record:
             raise DamagedError(Path(path), "is not what was written")
-        with open(path, "rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            begin = file.tell()
+        return rows_of_file(path, dtype)
     except FileNotFoundError:
         raise DamagedError(Path(path), "is gone") from None
-    if dtype != SUMMARY or len(shape) != 1:
-        raise DamagedError(Path(path), "is not a summary of this version")
-    return Run(Path(path), begin, shape[0], SUMMARY)
 
 
 def all_rows(summaries: Sequence[Run]) -> Iterator[np.ndarray]:

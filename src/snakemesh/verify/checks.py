@@ -11,13 +11,14 @@ import numpy as np
 from snakemesh.verify.reader import STEPS, Fragment, Mesh
 
 HALF = 1 << 15  # where the viewer divides a cell into octants
-ZERO_PROBLEMS = {
-    "out_of_range": 0,
-    "out_of_order": 0,
-    "crossing": 0,
-    "missing_ancestors": 0,
-    "missing_children": 0,
-    "bad_lods": 0,
+# By what `problems` counts, the kind of failure.
+KIND_OF = {
+    "out_of_range": "cells",
+    "out_of_order": "tree",
+    "crossing": "octants",
+    "missing_ancestors": "tree",
+    "missing_children": "tree",
+    "bad_lods": "tree",
 }
 
 
@@ -84,12 +85,6 @@ def edges_of(faces: np.ndarray) -> Edges:
     return Edges(np.stack([begin, end], axis=1)[order], owner[order] // 3, starts, balance)
 
 
-def edge_counts(faces: np.ndarray) -> tuple[int, int]:
-    """Number of open edges, and number of edges with more than two faces. faces: (m, 3)."""
-    edges = edges_of(faces)
-    return len(edges.open), edges.crowded
-
-
 def to_nm(mesh: Mesh, lod: int, vertices: np.ndarray) -> np.ndarray:
     """Positions (n, 3) in nm of vertices (n, 3) on the lattice of an LOD."""
     manifest = mesh.manifest
@@ -130,7 +125,7 @@ def problems(mesh: Mesh) -> dict[str, int]:
     viewer would go on drawing them beside finer ones.
     bad_lods: LODs without geometry, or whose scale does not grow.
     """
-    found = dict(ZERO_PROBLEMS)
+    found = dict.fromkeys(KIND_OF, 0)
     cells = mesh.manifest.cells
     found["bad_lods"] += int(np.count_nonzero(np.diff(mesh.manifest.scales) <= 0))
     for lod, fragments in enumerate(mesh.fragments):

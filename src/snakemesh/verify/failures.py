@@ -6,7 +6,7 @@ from typing import Any
 
 # How many failures of each kind are named.
 MOST_NAMED = 10
-# By kind, what it says in the table. The order is that of the table.
+# By kind, its line in the table, in the order of the table.
 KINDS = {
     "files": "files are what was written, and can be read",
     "labels": "every label of the volume has a mesh, and no other",

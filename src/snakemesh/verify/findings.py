@@ -29,7 +29,7 @@ def save_findings(path: Path, found: Findings, facts: Mapping[str, Any]) -> None
 def merged_findings(paths: Sequence[str], in_voxels: np.ndarray) -> Verdict:
     """What all shards have found together.
 
-    in_voxels: voxel_pieces.PIECES, by label. All rows are in memory, 162 bytes a label and 8 more
+    in_voxels: voxel_pieces.PIECES, by label. All rows are in memory, 178 bytes a label and 8 more
     for each LOD.
     """
     rows, pieces, lods, failures = [], [], [], Failures()

@@ -1,4 +1,4 @@
-"""Which labels are to have a mesh, and why the others are left out."""
+"""Which labels must have a mesh, and which key leaves out the others."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from snakemesh.label_list import LIST_KEYS
 
-# Why a label has no mesh; 0 where it is to have one.
+# The key that leaves out a label; the first entry for a label that must have a mesh.
 REASONS = ("", *LIST_KEYS, "min_voxels")
 
 
@@ -31,6 +31,19 @@ def reasons(counts: np.ndarray, lists: Sequence[np.ndarray | None], min_voxels: 
     if targets is not None:
         found[~np.isin(labels, targets)] = 1
     return found
+
+
+def without_listed(labels: np.ndarray, lists: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Labels of any shape, with 0 for those that the lists leave out. lists: as for `reasons`."""
+    targets, excluded = lists
+    names, at = np.unique(labels, return_inverse=True)
+    is_out = np.zeros(len(names), bool)
+    if excluded is not None:
+        is_out |= np.isin(names, excluded)
+    if targets is not None:
+        is_out |= ~np.isin(names, targets)
+    names[is_out] = 0
+    return names[at].reshape(labels.shape)
 
 
 def by_reason(found: np.ndarray) -> dict[str, int]:

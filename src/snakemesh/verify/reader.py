@@ -233,6 +233,12 @@ def shard_entry(
     return Entry(label, manifest, path, first, transform)
 
 
+def shard_of(label: int, spec: dict[str, Any]) -> int:
+    """The number of the shard that holds a label. spec: the `sharding` of an `info` document."""
+    shard: int = hashed(label, spec) >> spec["minishard_bits"] & (1 << spec["shard_bits"]) - 1
+    return shard
+
+
 def hashed(label: int, spec: dict[str, Any]) -> int:
     """The number whose lowest bits say the minishard and the shard of a label."""
     key: int = label >> spec["preshift_bits"]

@@ -1,8 +1,9 @@
 """All checks of the labels of one shard, against the voxels and against the format."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from snakemesh.job_records import VerifyJob
 from snakemesh.verify.bodies import Body, wrong_body
 from snakemesh.verify.broken import LOD_PIECES, as_lod_pieces
 from snakemesh.verify.checks import (
+    KIND_OF,
     area,
     edges_of,
     problems,
@@ -23,11 +25,11 @@ from snakemesh.verify.reader import (
     Entry,
     FormatError,
     Mesh,
-    hashed,
     read_info,
     read_mesh,
     shard_entry,
     shard_labels,
+    shard_of,
     shard_path,
     transform_of,
     unsharded_entry,
@@ -36,7 +38,8 @@ from snakemesh.verify.reader import (
 
 # A row per label that has a mesh. checked: whether its mesh was read; all that follows is of LOD 0,
 # but for the edges, which are of all LODs. volume_error: volume / volume of the voxels - 1.
-# centroid: of the voxels, x y z in nm.
+# centroid: of the voxels, x y z in nm. border: voxels at the border of the volume. axes: whole axes
+# of the ellipsoid of the voxels, nm, the longest first. sphericity: area of a ball / area.
 ROW = np.dtype(
     [
         ("label", "<u8"),
@@ -52,6 +55,9 @@ ROW = np.dtype(
         ("crowded_edges", "<u8"),
         ("volume_error", "<f8"),
         ("centroid", "<f8", (3,)),
+        ("border", "<u8"),
+        ("axes", "<f8", (3,)),
+        ("sphericity", "<f8"),
     ]
 )
 # How large the scale of an LOD may be: it is the error of the LOD, here in voxels of its level, or
@@ -59,17 +65,6 @@ ROW = np.dtype(
 MOST_ERROR = 4
 # How far the grid of a label may be from that of the volume, in voxels of s0.
 MOST_OFF_GRID = 0.01
-# By the name that `checks.problems` gives them, the kinds of failures.
-KIND_OF = {
-    "out_of_range": "cells",
-    "out_of_order": "tree",
-    "crossing": "octants",
-    "missing_ancestors": "tree",
-    "missing_children": "tree",
-    "bad_lods": "tree",
-}
-
-
 # Sums over the labels of an LOD. open, crowded: labels with open edges, and with edges of more than
 # two faces; voxel_volume: of s0, of the labels whose volume is known.
 LOD_SUMS = np.dtype(
@@ -100,7 +95,7 @@ def verify_shard(
     """Check the labels of a shard.
 
     directory: what is served. counts: the labels of the shard as the voxels have them, COUNT by
-    label. expected: which of them are to have a mesh, bool of the same shape.
+    label. expected: which of them must have a mesh, bool of the same shape.
     """
     lods = job.grid.num_lods
     found = Findings(np.empty(0, ROW), np.empty((0, lods), LOD_PIECES), np.zeros(lods, LOD_SUMS))
@@ -119,6 +114,7 @@ def verify_shard(
         count = counts[at[label]] if label in at else None
         if count is not None:
             row["voxels"], row["centroid"] = count["voxels"], _centre_of(count, job)
+            row["border"], row["axes"] = count["border"], _axes_of(count, job)
         try:
             entry = entries[label]
             if isinstance(entry, FormatError):
@@ -134,28 +130,26 @@ def _entries(directory: Path, shard: int, job: VerifyJob) -> dict[int, Entry | F
     """The labels of a shard. Raises FormatError where its index cannot be read."""
     info = read_info(directory)
     spec, transform = info.get("sharding"), transform_of(info)
-    found: dict[int, Entry | FormatError] = {}
-    if job.sharded:
-        if spec is None:
-            raise FormatError(f"{directory / 'info'} does not describe shards")
-        path = shard_path(directory, shard, spec)
-        for label, start, size in shard_labels(path, shard, spec):
-            try:
-                found[label] = shard_entry(path, spec, label, start, size, transform)
-            except FormatError as error:
-                found[label] = error
-        return found
+    if job.sharded != (spec is not None):
+        found = "describes shards, expected none" if spec else "does not describe shards"
+        raise FormatError(f"{directory / 'info'} {found}")
+
+    def entry(read: Callable[..., Entry], *arguments: Any) -> Entry | FormatError:
+        try:
+            return read(*arguments, transform)
+        except FormatError as error:
+            return error
+
     if spec is not None:
-        raise FormatError(f"{directory / 'info'} describes shards, expected none")
-    mask = (1 << job.sharding["shard_bits"]) - 1
-    for label in unsharded_labels(directory):
+        path = shard_path(directory, shard, spec)
+        labels = shard_labels(path, shard, spec)
+        return {label: entry(shard_entry, path, spec, label, *at) for label, *at in labels}
+    return {
+        label: entry(unsharded_entry, directory, label)
+        for label in unsharded_labels(directory)
         # the share of this job
-        if hashed(label, job.sharding) >> job.sharding["minishard_bits"] & mask == shard:
-            try:
-                found[label] = unsharded_entry(directory, label, transform)
-            except FormatError as error:
-                found[label] = error
-    return found
+        if shard_of(label, job.sharding) == shard
+    }
 
 
 def _check_labels(
@@ -184,9 +178,7 @@ def _check_mesh(
 
     count: of its voxels; None without any.
     """
-    add = found.failures.add
-    name = f"label {mesh.label}"
-    lods = job.grid.num_lods
+    add, name, lods = found.failures.add, f"label {mesh.label}", job.grid.num_lods
     if not 0 < mesh.num_lods <= lods:
         add("tree", f"{name} has {mesh.num_lods} LODs, expected 1 to {lods}")
     _check_grid(mesh, job, found.failures)
@@ -195,45 +187,70 @@ def _check_mesh(
             add(KIND_OF[rule], f"{name}: {rule.replace('_', ' ')}, {number} times")
     row["lods"] = mesh.num_lods
     for lod in range(min(mesh.num_lods, lods)):
-        sums = found.lods[lod]
-        vertices, faces = welded(mesh, lod)
-        points = to_nm(mesh, lod, vertices)
-        edges = edges_of(faces)
-        opened, crowded = len(edges.open), edges.crowded
-        row["open_edges"] += opened
-        row["crowded_edges"] += crowded
-        sums["labels"] += 1
-        sums["fragments"] += len(mesh.fragments[lod])
-        sums["faces"] += len(faces)
-        sums["bytes"] += int(mesh.manifest.sizes[lod].sum())
-        sums["open"] += opened > 0
-        sums["crowded"] += crowded > 0
-        if opened:
-            add("closed", f"{name} has {opened} open edges at LOD {lod}")
-        if not len(faces):
-            continue
-        volume, centroid = volume_and_centroid(points, faces)
+        pieces[lod] = _check_lod(mesh, lod, count, job, row, found)
+
+
+def _check_lod(
+    mesh: Mesh,
+    lod: int,
+    count: np.void | None,
+    job: VerifyJob,
+    row: np.void,
+    found: Findings,
+) -> tuple[int, float]:
+    """Check an LOD of a label, and add to its row and to the sums. Returns its LOD_PIECES."""
+    sums, name = found.lods[lod], f"label {mesh.label}"
+    vertices, faces = welded(mesh, lod)
+    points = to_nm(mesh, lod, vertices)
+    edges = edges_of(faces)
+    opened, crowded = len(edges.open), edges.crowded
+    row["open_edges"] += opened
+    row["crowded_edges"] += crowded
+    sums["labels"] += 1
+    sums["fragments"] += len(mesh.fragments[lod])
+    sums["faces"] += len(faces)
+    sums["bytes"] += int(mesh.manifest.sizes[lod].sum())
+    sums["open"] += opened > 0
+    sums["crowded"] += crowded > 0
+    if opened:
+        found.failures.add("closed", f"{name} has {opened} open edges at LOD {lod}")
+    if not len(faces):
+        return 0, 0.0
+    volume, centroid = volume_and_centroid(points, faces)
+    if lod == 0:
+        row["faces"], row["volume"], row["area"] = len(faces), volume, area(points, faces)
+        row["sphericity"] = np.cbrt(36 * np.pi * volume**2) / row["area"]
+        row["lower"], row["upper"] = points.min(axis=0), points.max(axis=0)
+        row["volume_error"] = np.nan
+    if opened:
+        return 0, 0.0
+    if count is not None:
+        voxel_volume = float(count["voxels"]) * np.prod(job.voxel_nm)
+        sums["volume"] += volume
+        sums["voxel_volume"] += voxel_volume
         if lod == 0:
-            row["faces"], row["volume"], row["area"] = len(faces), volume, area(points, faces)
-            row["lower"], row["upper"] = points.min(axis=0), points.max(axis=0)
-            row["volume_error"] = np.nan
-        if not opened:
-            pieces[lod] = as_lod_pieces(piece_volumes(points, faces, edges))
-        if count is not None and not opened:
-            voxel_volume = float(count["voxels"]) * np.prod(job.voxel_nm)
-            sums["volume"] += volume
-            sums["voxel_volume"] += voxel_volume
-            if lod == 0:
-                row["volume_error"] = volume / voxel_volume - 1
-                body = Body(float(count["voxels"]), row["centroid"], np.array(job.voxel_nm))
-                for wrong in wrong_body(body, points, faces, volume, centroid, job.max_error):
-                    add("volumes", f"{name} {wrong}")
+            row["volume_error"] = volume / voxel_volume - 1
+            body = Body(float(count["voxels"]), row["centroid"], np.array(job.voxel_nm))
+            for wrong in wrong_body(body, points, faces, volume, centroid, job.max_error):
+                found.failures.add("volumes", f"{name} {wrong}")
+    return as_lod_pieces(piece_volumes(points, faces, edges))
 
 
 def _centre_of(count: np.void, job: VerifyJob) -> np.ndarray:
     """The mean of the centres of a label's voxels, x y z in nm."""
     centre: np.ndarray = count["centre"] / float(count["voxels"]) * job.voxel_nm
     return centre + job.grid.origin_nm
+
+
+def _axes_of(count: np.void, job: VerifyJob) -> np.ndarray:
+    """Whole axes of the solid ellipsoid that has the second moments of a label's voxels, nm."""
+    xx, yy, zz, xy, xz, yz = count["second"] / float(count["voxels"])
+    second = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    mean = count["centre"] / float(count["voxels"])
+    covariance = (second - np.outer(mean, mean)) * np.outer(job.voxel_nm, job.voxel_nm)
+    variances = np.linalg.eigvalsh(covariance)[::-1]
+    axes: np.ndarray = np.sqrt(20 * np.maximum(variances, 0))
+    return axes
 
 
 def _check_grid(mesh: Mesh, job: VerifyJob, failures: Failures) -> None:

@@ -56,10 +56,10 @@ def check_manifolds(lods: np.ndarray, failures: Failures) -> None:
             failures.add("manifold", f"LOD {lod}: {share}")
 
 
-def lines(verdict: Verdict, levels: np.ndarray) -> Iterator[str]:
+def lines(verdict: Verdict, levels: np.ndarray, measured: int = 0) -> Iterator[str]:
     """The table, line by line: labels, a row per LOD and one in all, levels, checks, failures.
 
-    levels: levels.SUMS, of the input's own.
+    levels: levels.SUMS, of the input's own. measured: how many labels `check_measures` has checked.
     """
     rows, failures = verdict.rows, verdict.failures
     left_out = "".join(f", {n:,} left out by {key}" for key, n in verdict.left_out.items() if n)
@@ -86,6 +86,8 @@ def lines(verdict: Verdict, levels: np.ndarray) -> Iterator[str]:
     for sums in levels:
         wrong = f"{sums['foreign']:,} of {sums['voxels']:,} voxels have a label"
         yield f"  level s{sums['level']} of the input: {wrong} that s0 does not have there"
+    if measured:
+        yield f"  measures and contacts of {measured} small labels were computed again"
     for kind, claim in KINDS.items():
         number = failures.count.get(kind, 0)
         yield f"  {f'FAIL {number:,}' if number else 'ok':>10}  {claim}"
@@ -122,7 +124,9 @@ def verdicts(rows: np.ndarray) -> dict[str, pa.Array]:
 
 
 def write_table(path: Path, verdict: Verdict, facts: Mapping[str, str]) -> None:
-    """Write `verify.parquet`, a row per label with a mesh, by label. facts: what it is about.
+    """Write `verify.parquet`, a row per label with a mesh, by label.
+
+    facts: become metadata of the table.
 
     Besides the columns of `verdicts`, `voxel_pieces` says in how many pieces the voxels of s0 lie,
     and `pieces_lod0` and so on, in how many the mesh. They are null where this is not known. The

@@ -28,7 +28,7 @@ import numpy as np
 from snakemesh.job_records import VerifyJob
 from snakemesh.verify.components import components
 from snakemesh.verify.pieces import groups
-from snakemesh.verify.voxels import bodies_of
+from snakemesh.verify.voxels import as_bodies
 
 # Voxels with a face or an edge in common hang together.
 MOST_AXES = 2
@@ -64,14 +64,7 @@ class VoxelPieces:
     def add(self, labels: np.ndarray, begin: Sequence[int], end: Sequence[int]) -> None:
         """Add a part of the box. labels, begin, end: as of `part_of`."""
         job = self._job
-        if job.label_map is not None:
-            names = np.unique(labels)
-            bodies = bodies_of(names.astype(np.uint64), job.label_map, job.keep_rest)
-            bodies[names == 0] = 0
-            labels = bodies[np.searchsorted(names, labels)]
-        if job.reads.values.is_one_body:
-            labels = (labels != 0).astype(np.uint8)
-        self._parts.append(part_of(labels, begin, end, job.reads.shape))
+        self._parts.append(part_of(as_bodies(labels, job), begin, end, job.reads.shape))
 
     def save(self, path: Path) -> None:
         """Write the box as one part."""
@@ -79,21 +72,26 @@ class VoxelPieces:
 
 
 def part_of(
-    labels: np.ndarray, begin: Sequence[int], end: Sequence[int], shape: Sequence[int]
+    labels: np.ndarray,
+    begin: Sequence[int],
+    end: Sequence[int],
+    shape: Sequence[int],
+    most_axes: int = MOST_AXES,
 ) -> Part:
     """The pieces in the voxels of a box.
 
     labels: of the box, and of one more voxel behind its upper sides where the volume, of `shape`,
-    goes on. begin, end: of the box in the volume.
+    goes on. begin, end: of the box in the volume. most_axes: what hangs together, as for
+    `components`.
     """
-    found, owners = components(labels, MOST_AXES)
+    found, owners = components(labels, most_axes)
     links = [np.empty(0, LINK)]
     for axis in range(3):
         for side in (begin[axis], end[axis]):
             if 0 < side < shape[axis]:
                 at = side - begin[axis]
                 plane = np.take(labels, [at], axis)
-                _, first = np.unique(components(plane, MOST_AXES)[0], return_index=True)
+                _, first = np.unique(components(plane, most_axes)[0], return_index=True)
                 index = list(np.unravel_index(first, plane.shape))
                 index[axis] = index[axis] + at
                 is_label = labels[tuple(index)] != 0
@@ -116,19 +114,17 @@ def merged(parts: Sequence[Part]) -> Part:
     begin = np.min([part.begin for part in parts], axis=0)
     end = np.max([part.end for part in parts], axis=0)
     starts = np.cumsum([0, *(len(part.open) for part in parts)])
+    lengths = [len(part.links) for part in parts]
     links = np.concatenate([part.links for part in parts])
-    links["piece"] += np.repeat(starts[:-1], [len(part.links) for part in parts])
+    links["piece"] += np.repeat(starts[:-1], lengths)
     owners = np.concatenate([part.open for part in parts])
-    is_lower = (
-        np.repeat([part.begin for part in parts], [len(part.links) for part in parts], axis=0)[
-            np.arange(len(links)), links["axis"]
-        ]
-        == links["side"]
-    )
+    # whether a link lies in the lower side of the part that lists it
+    begins = np.repeat([part.begin for part in parts], lengths, axis=0)
+    is_lower = begins[np.arange(len(links)), links["axis"]] == links["side"]
     order = np.lexsort((links["voxel"], links["side"], links["axis"]))
     links, is_lower = links[order], is_lower[order]
-    same = (links[1:]["voxel"] == links[:-1]["voxel"]) & (links[1:]["axis"] == links[:-1]["axis"])
-    same &= links[1:]["side"] == links[:-1]["side"]
+    places = links[["axis", "side", "voxel"]]
+    same = places[1:] == places[:-1]
     root = groups(len(owners), links["piece"][:-1][same], links["piece"][1:][same])
     axis, side = links["axis"], links["side"]
     is_inner = (begin[axis] < side) & (side < end[axis])

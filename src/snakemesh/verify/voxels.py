@@ -1,6 +1,6 @@
-"""Counting the voxels of every label afresh: what there has to be a mesh of, and where.
+"""Counts the voxels of every label again: which labels must have a mesh, and where.
 
-Nothing of what the meshes were made from is believed: s0 is read again. Arrays are z y x, sums are
+It trusts nothing that the meshes were made from, and reads s0 itself. Arrays are z y x, sums are
 x y z like the meshes.
 """
 
@@ -15,13 +15,23 @@ import worldarray as wa
 from snakemesh.job_records import LevelPart, VerifyJob
 from snakemesh.source.open_array import open_in_c_order
 from snakemesh.verify.labels import places
-from snakemesh.verify.reader import hashed
+from snakemesh.verify.reader import shard_of
 
 # Voxels on an axis that are read at a time.
 PIECE = 256
 # A row per label. shard: where its mesh belongs; centre: sums over its voxels of their centres, in
-# voxels from the corner of the part that is meshed, x y z.
-COUNT = np.dtype([("shard", "<u4"), ("label", "<u8"), ("voxels", "<u8"), ("centre", "<f8", (3,))])
+# voxels from the corner of the part that is meshed, x y z. second: integrals of xx, yy, zz, xy, xz
+# and yz over its voxels as cubes of side 1, from the same corner. border: voxels at its border.
+COUNT = np.dtype(
+    [
+        ("shard", "<u4"),
+        ("label", "<u8"),
+        ("voxels", "<u8"),
+        ("centre", "<f8", (3,)),
+        ("second", "<f8", (6,)),
+        ("border", "<u8"),
+    ]
+)
 
 
 def count_box(
@@ -50,7 +60,7 @@ def count_box(
         labels = np.ascontiguousarray(
             seen[tuple(slice(s - c) for s, c in zip(stop, corner, strict=True))]
         )
-        found.append(count_piece(labels, corner))
+        found.append(count_piece(labels, corner, part.shape))
         if look is not None:
             look(labels, corner)
         del labels
@@ -63,10 +73,7 @@ def count_box(
     if part.values.is_one_body:
         counts["label"] = 1
         counts = summed(counts)
-    mask = (1 << spec["shard_bits"]) - 1
-    counts["shard"] = [
-        hashed(label, spec) >> spec["minishard_bits"] & mask for label in counts["label"].tolist()
-    ]
+    counts["shard"] = [shard_of(label, spec) for label in counts["label"].tolist()]
     return counts[np.argsort(counts["shard"], kind="stable")]
 
 
@@ -94,6 +101,18 @@ def labels_in(store: ts.TensorStore, part: LevelPart, box: Sequence[slice]) -> n
     return np.ascontiguousarray(voxels if voxels.dtype.kind in "ui" else voxels.astype(np.uint64))
 
 
+def as_bodies(labels: np.ndarray, job: VerifyJob) -> np.ndarray:
+    """Labels of any shape as the bodies that are meshed; background stays 0."""
+    if job.label_map is not None:
+        names = np.unique(labels)
+        bodies = bodies_of(names.astype(np.uint64), job.label_map, job.keep_rest)
+        bodies[names == 0] = 0
+        labels = bodies[np.searchsorted(names, labels)]
+    if job.reads.values.is_one_body:
+        labels = (labels != 0).astype(np.uint8)
+    return labels
+
+
 def bodies_of(labels: np.ndarray, path: str, keep_rest: bool) -> np.ndarray:
     """The bodies of labels, uint64 (n,).
 
@@ -107,10 +126,10 @@ def bodies_of(labels: np.ndarray, path: str, keep_rest: bool) -> np.ndarray:
     return bodies
 
 
-def count_piece(voxels: np.ndarray, corner: Sequence[int]) -> np.ndarray:
+def count_piece(voxels: np.ndarray, corner: Sequence[int], shape: Sequence[int]) -> np.ndarray:
     """The labels of an array of voxels, z y x: COUNT by label, all in shard 0.
 
-    corner: of its first voxel, z y x. They are counted run by run along x.
+    corner: of its first voxel, z y x. shape: of the volume. They are counted run by run along x.
     """
     flat = voxels.reshape(-1)
     _, ny, nx = voxels.shape
@@ -123,14 +142,25 @@ def count_piece(voxels: np.ndarray, corner: Sequence[int]) -> np.ndarray:
     counts = np.zeros(len(labels), COUNT)
     counts["label"] = labels
     counts["voxels"] = np.bincount(row, weights=length, minlength=len(labels))
-    centres = (
-        corner[2] + start % nx + length / 2,
+    begin = corner[2] + start % nx
+    x, y, z = (
+        begin + length / 2,
         corner[1] + start // nx % ny + 0.5,
         corner[0] + start // (nx * ny) + 0.5,
     )
-    for axis, centre in enumerate(centres):
-        weights = length * centre
-        counts["centre"][:, axis] = np.bincount(row, weights=weights, minlength=len(labels))
+
+    def add_up(weights: np.ndarray) -> np.ndarray:
+        return np.bincount(row, weights=weights, minlength=len(labels))
+
+    for axis, centre in enumerate((x, y, z)):
+        counts["centre"][:, axis] = add_up(length * centre)
+    # the variance of the numbers from 0 to 1 is 1/12
+    squares = (x * x + length**2 / 12, y * y + 1 / 12, z * z + 1 / 12)
+    for i, product in enumerate((*squares, x * y, x * z, y * z)):
+        counts["second"][:, i] = add_up(length * product)
+    is_side = (y < 1) | (y > shape[1] - 1) | (z < 1) | (z > shape[0] - 1)
+    ends = (begin == 0).astype(int) + (begin + length == shape[2])
+    counts["border"] = add_up(np.where(is_side, length, np.minimum(ends, length)))
     return counts
 
 
@@ -140,7 +170,7 @@ def summed(counts: np.ndarray) -> np.ndarray:
     first = np.flatnonzero(np.diff(counts["label"], prepend=~counts["label"][:1]))
     found = counts[first].copy()
     if len(first):
-        for field in ("voxels", "centre"):
+        for field in ("voxels", "centre", "second", "border"):
             found[field] = np.add.reduceat(counts[field], first)
     return found
 

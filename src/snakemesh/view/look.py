@@ -7,61 +7,84 @@ import secrets
 import socket
 import sys
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from snakemesh.errors import UserError
+from snakemesh.output.folder import RUN_DOCUMENT, SEGMENTS, WORK
+from snakemesh.tables.column_colours import column_colours
 from snakemesh.view.limits import MOST_SELECTED
 from snakemesh.view.output import Output, read_output
-from snakemesh.view.segments import Chosen, from_summaries, from_table
+from snakemesh.view.publish import publish, refuse_unfinished
+from snakemesh.view.segments import Chosen, Selection, from_summaries, from_table
 from snakemesh.view.server import ANY_HOST, Server
 from snakemesh.view.site import (
     Site,
     client_folder,
+    far_away,
     page_link,
     shared_state,
     site_state,
     volume_at,
 )
-from snakemesh.view.state import SHOWN_AT_FIRST, sources_of, viewer_link
+from snakemesh.view.state import viewer_link
 
 
-def chosen_segments(output: Output, ids: list[int] | None, where: str | None) -> Chosen:
-    """The segments to select. Raises UserError for labels or a condition that cannot be."""
-    most = SHOWN_AT_FIRST if ids is None and where is None else MOST_SELECTED
-    if output.meshes_are_finished() and Path(output.folder.segments).is_file():
-        return from_table(Path(output.folder.segments), most, ids, where)
-    if where is not None:
-        raise UserError(f"--where needs {output.folder.segments}, which a run writes at its end")
-    return from_summaries(output.summaries(), most, ids)
+def chosen_segments(output: Output, selection: Selection) -> Chosen:
+    """The segments to select, and their colours.
+
+    Raises UserError for labels, a condition or a column that cannot be, and for a damaged table.
+    """
+    table = Path(output.folder.segments)
+    output.refuse_damage(SEGMENTS, RUN_DOCUMENT)
+    if not output.meshes_are_finished() or not table.is_file():
+        if selection.color_by is not None:
+            raise UserError("--color-by needs segments.parquet, which a run writes at its end")
+        return from_summaries(output.summaries(), selection)
+    chosen = from_table(table, selection)
+    column = selection.color_by or output.segment_colors()
+    if column is None:
+        return chosen
+    return replace(chosen, colours=column_colours(table, column))
+
+
+def about(chosen: Chosen) -> list[str]:
+    """Which segments are selected, and what their colours mean, in lines."""
+    lines = []
+    if chosen.of > len(chosen.labels) and chosen.labels:
+        which = "long" if chosen.with_others else "largest"
+        lines.append(f"{len(chosen.labels):,} {which} segments of {chosen.of:,} are selected.")
+    if not chosen.of:
+        lines.append("No segment is selected.")
+    if chosen.colours is not None:
+        lines.append(chosen.colours.legend)
+        if (count := len(chosen.colours.labels)) > MOST_SELECTED:
+            lines.append(f"Only {MOST_SELECTED:,} of these {count:,} segments have a colour.")
+    return lines
 
 
 def remarks(output: Output, chosen: Chosen) -> list[str]:
-    """What there is to say of what is shown and what is not, in lines."""
-    lines = []
-    if not output.meshes_are_finished():
+    """What the user is told about the view, in lines: what it lacks, and why."""
+    lines = output.damage()
+    if not output.document and (output.root / WORK).is_dir():
+        document = output.folder.run_document
+        lines.append(f"{document} is gone or damaged; the command of the run mends it")
+    elif not output.meshes_are_finished():
         lines.append("The meshes are not finished yet; reload the page to see more of them.")
-    if chosen.of > len(chosen.labels) and chosen.labels:
-        lines.append(f"The {len(chosen.labels):,} largest of {chosen.of:,} segments are selected.")
-    if not chosen.of:
-        lines.append("No segment is selected.")
+    lines += about(chosen)
     if volume_at(output, "") is None:
         lines.append(
             "The voxels are not shown: the viewer cannot read their folder or format, or cannot "
             "show it near 0; a table of bodies (label_map) changes their labels; or an older "
             "version made the output."
         )
-    if (zero := output.zero_nm()).any():
-        lines.append(
-            f"Positions in the viewer, which computes in 32 bits, count from {zero.tolist()} nm "
-            "(x y z): it would draw voxels and meshes in wrong places that far away."
-        )
-    return lines
+    return lines + far_away(output)
 
 
 def share(output: Output, url: str, volume: str | None, chosen: Chosen) -> None:
-    """Print a link that others can open. Raises UserError if there is nothing to share."""
-    if not output.meshes_are_finished():
-        raise UserError("--url needs finished meshes; when the run has ended, copy them there")
+    """Print a link that others can open. Raises UserError if the finished meshes are damaged."""
+    output.refuse_damage()
     print(f"Share\n  {viewer_link(shared_state(output, url, volume, chosen))}")
     print("The server has to answer requests of other origins, and for ranges: docs/output.md")
     if url.startswith("http://"):
@@ -76,24 +99,36 @@ def open_browser(url: str) -> None:
 
 
 def look(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Serve what the options of `snakemesh view` name until Ctrl-C, or print a link to a copy."""
-    output = _output(parser, options)
-    if options.volume and not options.url:
-        parser.error("--volume needs --url")
-    if not options.url:
+    """Serve what the options of `snakemesh view` name until Ctrl-C, publish it, or print a link."""
+    output = named_output(parser, options)
+    if options.volume and not (options.url or options.publish):
+        parser.error("--volume needs --url or --publish")
+    if not (options.url or options.publish):
         return _serve(parser, options, output, elsewhere=False)
     try:
-        share(output, options.url, options.volume, _chosen(output, options))
+        if options.url and not output.meshes_are_finished():
+            raise UserError("--url needs finished meshes; when the run has ended, copy them there")
+        if options.publish:
+            refuse_unfinished(output)
+        chosen = chosen_segments(output, selection_of(options))
+        if options.publish:
+            print(*publish(output, options.publish, options.volume, chosen), sep="\n")
+        else:
+            share(output, options.url, options.volume, chosen)
+        for line in about(chosen):
+            print(line)
     except UserError as error:
         parser.error(str(error))
+    except OSError as error:
+        parser.error(f"{error.filename or options.publish}: {error.strerror or error}")
 
 
 def look_from_elsewhere(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Serve what the options of `snakemesh serve` name until Ctrl-C."""
-    _serve(parser, options, _output(parser, options), elsewhere=True)
+    _serve(parser, options, named_output(parser, options), elsewhere=True)
 
 
-def _output(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Output:
+def named_output(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Output:
     """The output that is named. Ends the program if it is none."""
     if not os.path.isdir(options.directory):  # "" is not the working directory
         parser.error(f"{options.directory} is not a directory")
@@ -105,17 +140,18 @@ def _output(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Out
     return output
 
 
-def _chosen(output: Output, options: argparse.Namespace) -> Chosen:
-    return chosen_segments(output, options.ids, options.where)
+def selection_of(options: argparse.Namespace) -> Selection:
+    """The segments that the options ask for."""
+    return Selection(options.ids, options.where, options.all, color_by=options.color_by)
 
 
 def _serve(
     parser: argparse.ArgumentParser, options: argparse.Namespace, output: Output, elsewhere: bool
 ) -> None:
     """Serve an output until Ctrl-C. elsewhere: to pages of other sites too."""
-    state: dict[str, object] = {}
+    state: dict[str, Any] = {}
     try:
-        chosen = _chosen(output, options)
+        chosen = chosen_segments(output, selection_of(options))
         site = Site(output.root, client_folder(), state, secrets.token_urlsafe(12))
         server = Server(site.find, options.host, options.port, elsewhere)
     except UserError as error:
@@ -126,12 +162,15 @@ def _serve(
     with server:
         name = socket.gethostname() if options.host == ANY_HOST else options.host
         url = f"http://{name}:{server.port}"
-        state |= site_state(output, f"{url}/{site.secret}", chosen)
+        try:
+            state |= site_state(output, f"{url}/{site.secret}", chosen)
+        except UserError as error:
+            parser.error(str(error))
         link = page_link(url, site.secret)
         print(f"Open\n  {link}")
         if elsewhere:
             print("In a viewer elsewhere, add these sources to one layer of segmentation")
-            print(*(f"  {source}" for source in sources_of(state)), sep="\n")
+            print(*(f"  {source}" for source in state["layers"][0]["source"]), sep="\n")
             print(f"or open\n  {viewer_link(state)}")
         if options.host != ANY_HOST:
             host = f"{getpass.getuser()}@{socket.getfqdn()}"
@@ -139,6 +178,6 @@ def _serve(
             print(f"  ssh -L {server.port}:{options.host}:{server.port} {host}")
         print(*remarks(output, chosen), sep="\n")
         print("Stop with Ctrl-C.", flush=True)
-        if not elsewhere:
+        if not elsewhere and options.browser:
             open_browser(link)
         server.wait()

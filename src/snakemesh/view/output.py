@@ -4,18 +4,24 @@ The run's document (`snakemesh.json`) says which levels and meshes there will be
 they are made from. Markers of these names say what is there.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import worldarray as wa
 
+from snakemesh.errors import UserError
 from snakemesh.job_records import Sharding
 from snakemesh.multires.documents import multires_info
 from snakemesh.output.folder import RUN_DOCUMENT, WORK, OutputFolder
 from snakemesh.output.markers import read_marker
+from snakemesh.output.served import what_is_wrong
+from snakemesh.output.served_products import Documents
+from snakemesh.source.array_shape import format_and_shape
+from snakemesh.tables.table import query_name
+
+# How many numbers the `transform` of an `info` has.
+_TRANSFORM = 12
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,10 @@ class Output:
         has_run = not self.document.keys().isdisjoint(("products", "view"))
         return has_run or Path(self.folder.info).is_file()
 
+    def segment_colors(self) -> str | None:
+        """The column that colours the segments, by the configuration that made the meshes."""
+        return colour_column(Path(self.folder.served_document))
+
     def product(self, name: str) -> str:
         """The hash of what a product is made from; one that no file has if it is not known."""
         return str(self.document.get("products", {}).get(name, "unknown"))
@@ -62,22 +72,58 @@ class Output:
         return list(self.view.get("voxel_size_nm", [1.0, 1.0, 1.0]))[::-1]
 
     def zero_nm(self) -> np.ndarray:
-        """What the viewer is to take for 0, x y z in nm; 0 itself unless the volume is far away.
+        """The place that the viewer takes for 0, x y z in nm; 0 unless the volume is far away.
 
         The viewer computes in 32 bits. So levels and meshes are served, and framed, as if this
         place were 0.
         """
-        # older versions know of no other place
+        # the document of an older version does not say it
         return np.array(self.view.get("zero_nm", (0, 0, 0)))
 
-    def info(self) -> dict[str, Any] | None:
-        """The `info` of the meshes as it is served; None where there is no such thing yet.
+    def damage(self, *names: str) -> list[str]:
+        """How finished documents and tables differ from what was written, a line for each file.
 
-        Before a run writes it, it has no segment properties. Files of a label that are no shard are
-        not shown before the end: no marker says which of them are finished.
+        names: of those in `multires` that are looked at; all if there is none. What shows at a
+        glance is found. Files without a record are taken as they are: those of an older version,
+        and of a copy of the meshes alone.
+        """
+        if not (self.root / WORK).is_dir() or not self.meshes_are_finished():
+            return []
+        documents = Documents(self.folder, self.product("documents"))
+        recorded = documents.record("files")
+        known = [name for name in names or recorded if name in recorded]
+        wrong = documents.wrong(what_is_wrong, known) if known else []
+        return [f"{line}; the command of the run mends it" for line in wrong]
+
+    def refuse_damage(self, *names: str) -> None:
+        """Raise UserError if one of these files in `multires` is damaged (see `damage`)."""
+        if wrong := self.damage(*names):
+            raise UserError(wrong[0])
+
+    def refuse_changed(self) -> None:
+        """Raise UserError if a run has begun to change finished meshes since they were opened."""
+        now = read_output(self.root)
+        is_same = now.document.get("products") == self.document.get("products")
+        if not is_same or not now.meshes_are_finished():
+            raise UserError(f"a run has changed {self.root} meanwhile: give the same command again")
+
+    def stored_info(self) -> dict[str, Any]:
+        """The `info` of finished meshes. Raises UserError if it cannot be read."""
+        path = self.folder.info
+        found = read_marker(path)
+        if found is None or len(found.get("transform", ())) != _TRANSFORM:
+            raise UserError(f"{path} is gone or damaged; the command of the run mends it")
+        return found
+
+    def info(self) -> dict[str, Any] | None:
+        """The `info` of the meshes as it is served; None if a run has not written it yet.
+
+        Before a run writes it, it has no segment properties. Unsharded meshes are not shown before
+        the run ends, because no marker says which of their files are finished.
+        Raises UserError for one that cannot be read.
         """
         if self.meshes_are_finished():
-            info: dict[str, Any] = json.loads(Path(self.folder.info).read_text(encoding="utf-8"))
+            info = self.stored_info()
         elif self.view.get("sharding") is None:
             return None
         else:
@@ -145,9 +191,19 @@ def read_output(root: Path) -> Output:
     return Output(root, read_marker(root / RUN_DOCUMENT) or {})
 
 
+def colour_column(served_document: Path) -> str | None:
+    """The name of the column that colours segments, by the document beside the meshes, or None.
+
+    The configuration that made the meshes may have the column's heading.
+    """
+    found = (read_marker(served_document) or {}).get("configuration")
+    column = found.get("segment_colors") if isinstance(found, dict) else None
+    return query_name(column) if isinstance(column, str) else None
+
+
 def _axes(path: str) -> int:
     """The number of axes of a zarr array; a group has levels that have the same one."""
-    return int(wa.metadata(path, open=False).ndim)
+    return len(format_and_shape(path)[1])
 
 
 def levels_group(levels: list[dict[str, Any]], format: str) -> tuple[str, dict[str, Any]]:

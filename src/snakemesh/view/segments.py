@@ -1,12 +1,8 @@
-"""Which segments are shown: the largest ones, or those that the user names or asks for."""
+"""Which segments are shown: a choice of long ones, or those that the user names or asks for."""
 
-import ast
-import operator
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import reduce
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,150 +10,140 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from snakemesh.errors import UserError
+from snakemesh.tables.column_colours import ColumnColours
+from snakemesh.tables.condition import expression
 from snakemesh.tables.measures import SUMMARY
+from snakemesh.tables.readable import readable
 from snakemesh.tables.summaries import largest
+from snakemesh.view.first_choice import Choice, first_choice
+from snakemesh.view.limits import MOST_SELECTED
 
-_OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.And: operator.and_,
-    ast.Or: operator.or_,
-}
-# What Python and pyarrow raise for texts that are no expression, too deep, or of huge numbers.
-_ODD = (SyntaxError, ValueError, LookupError, OverflowError, RecursionError, MemoryError)
-_COLUMNS = ["label", "volume", *(f"{axis}_{end}" for end in ("min", "max") for axis in "xyz")]
+_COLUMNS = [
+    "label",
+    "volume",
+    "area",
+    *(f"{axis}_{end}" for end in ("min", "max") for axis in "xyz"),
+]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The segments that a user asks for; without any of these, the choice of `first_choice`.
+
+    ids: labels, and names of the column `name`. where: an expression over the columns (see
+    `expression`). every: all segments. most: how many of them are taken, the largest ones.
+    color_by: the column that colours them, instead of the one that the configuration names.
+    """
+
+    ids: Sequence[int | str] | None = None
+    where: str | None = None
+    every: bool = False
+    most: int = MOST_SELECTED
+    color_by: str | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the user asks for nothing."""
+        return self.ids is None and self.where is None and not self.every
 
 
 @dataclass(frozen=True)
 class Chosen:
     """The segments that are selected, largest first, and how many were meant.
 
-    lower, upper: the box around them all in nm, x y z; None if it is not known.
+    boxes_nm: the bounding boxes of those that are known, (n, 2, 3), lower and upper end, x y z.
+    with_others: whether the view shows the other segments too, because nobody named these.
+    crossings: then, as in `Choice`.
+    colours: None for those that the viewer chooses.
     """
 
     labels: list[int]
     of: int
-    lower: np.ndarray | None = None
-    upper: np.ndarray | None = None
+    boxes_nm: np.ndarray = field(default_factory=lambda: np.empty((0, 2, 3)))
+    with_others: bool = False
+    crossings: float = 0.0
+    colours: ColumnColours | None = None
 
 
-def from_table(
-    path: Path, most: int, ids: Iterable[int] | None = None, where: str | None = None
-) -> Chosen:
-    """The `most` largest segments of `segments.parquet`, of all or of those that are meant.
+def from_table(path: Path, selection: Selection) -> Chosen:
+    """The segments of `segments.parquet` of a selection: at most `selection.most`, the largest.
 
-    ids: labels. where: an expression over the columns (see `expression`). Raises UserError, one
-    line, for a label that is not there, or an expression that is none.
+    Raises UserError, one line, for a label or name that is not there, an invalid expression, or a
+    table that cannot be read.
     """
-    try:
+    with readable(path):
         table = ds.dataset(path, format="parquet")
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-    chosen, what = None, f"{where!r}"
-    if ids is not None:
-        listed = pa.array(sorted(set(ids)), pa.uint64())
-        chosen, what = pc.field("label").isin(listed), str(path)
-    elif where is not None:
-        chosen = expression(where, table.schema.names)
-    try:
-        batches = table.to_batches(columns=_COLUMNS, filter=chosen)
-        found = _largest(map(_summary, batches), most)
-        if ids is not None and found.of < len(listed):
-            known = table.to_table(columns=["label"], filter=chosen)["label"].combine_chunks()
-            missing = listed.filter(pc.invert(pc.is_in(listed, known))).to_pylist()
-            named = ", ".join(map(str, missing))
-            raise UserError(f"these labels are not in {path}: {named}")
-    except (pa.ArrowException, TypeError) as error:
-        raise UserError(f"{what} cannot be computed: {str(error).splitlines()[0]}") from error
-    return found
+        rows, what = None, str(path)
+        if selection.ids is not None:
+            rows = _named(table, path, selection.ids)
+        elif selection.where is not None:
+            rows, what = expression(selection.where, table.schema.names), f"{selection.where!r}"
+        try:
+            batches = map(_summary, table.to_batches(columns=_COLUMNS, filter=rows))
+            return _found(batches, selection)
+        except (pa.ArrowException, TypeError) as error:
+            raise UserError(f"{what} cannot be computed: {str(error).splitlines()[0]}") from error
 
 
-def from_summaries(
-    summaries: list[np.ndarray], most: int, ids: Iterable[int] | None = None
-) -> Chosen:
+def _named(table: ds.Dataset, path: Path, ids: Sequence[int | str]) -> pc.Expression:
+    """The filter for labels and names. Raises UserError for those that are not in the table."""
+    labels = pa.array(sorted({i for i in ids if isinstance(i, int)}), pa.uint64())
+    names = pa.array(sorted({i for i in ids if isinstance(i, str)}), pa.string())
+    chosen = pc.field("label").isin(labels) | pc.field("name").isin(names)
+    found = table.to_table(columns=["label", "name"], filter=chosen)
+    if missing := _missing(labels, found["label"]):
+        raise UserError(f"these labels are not in {path}: {missing}")
+    if missing := _missing(names, found["name"]):
+        raise UserError(f"these names are not in {path}: {missing}")
+    return chosen
+
+
+def _missing(listed: pa.Array, known: pa.ChunkedArray) -> str:
+    """Which of some values are not known, as a list in words."""
+    is_known = pc.is_in(listed, known.combine_chunks())
+    return ", ".join(map(str, listed.filter(pc.invert(is_known)).to_pylist()))
+
+
+def from_summaries(summaries: list[np.ndarray], selection: Selection) -> Chosen:
     """As `from_table`, from the summaries of the shards that are finished (dtype SUMMARY).
 
-    Labels of `ids` that are not there yet are selected all the same.
+    Labels of `ids` that are not there yet are selected all the same. Raises UserError for a
+    condition or a name: only the table has them.
     """
-    if ids is None:
-        return _largest(summaries, most)
-    listed = sorted(set(ids))
+    if selection.where is not None:
+        raise UserError("--where needs segments.parquet, which a run writes at its end")
+    for name in (i for i in selection.ids or () if isinstance(i, str)):
+        raise UserError(f"the name {name!r} needs segments.parquet, which a run writes at its end")
+    if selection.ids is None:
+        return _found(summaries, selection)
+    listed = sorted({i for i in selection.ids if isinstance(i, int)})
     are_listed = (rows[np.isin(rows["label"], np.array(listed, np.uint64))] for rows in summaries)
-    return replace(_largest(are_listed, most), labels=listed, of=len(listed))
-
-
-def expression(text: str, columns: Iterable[str]) -> pc.Expression:
-    """The filter that a text such as "volume > 1e9 and not lods < 3" means.
-
-    It may compare columns, numbers and texts in quotes, compute with + - * /, and join comparisons
-    by and, or, not. Nothing in it is run. Raises UserError, one line, for anything else.
-    """
-    names = set(columns)
-
-    def meaning(node: ast.AST) -> Any:
-        match node:
-            case ast.Name() if node.id in names:
-                return pc.field(node.id)
-            case ast.Name():
-                known = ", ".join(sorted(names))
-                raise UserError(f"{node.id!r} in {text!r} is not a column, expected one of {known}")
-            case ast.Constant(value=int(number)) if number >= 1 << 63:
-                return pc.scalar(pa.scalar(number, pa.uint64()))
-            case ast.Constant(value=bool() | int() | float() | str()):
-                return pc.scalar(node.value)
-            case ast.UnaryOp(op=ast.USub()):
-                return pc.negate(meaning(node.operand))
-            case ast.BinOp():
-                return _OPERATORS[type(node.op)](meaning(node.left), meaning(node.right))
-        return condition(node)
-
-    def condition(node: ast.AST) -> pc.Expression:
-        match node:
-            case ast.UnaryOp(op=ast.Not()):
-                return ~condition(node.operand)
-            case ast.BoolOp():
-                return reduce(_OPERATORS[type(node.op)], map(condition, node.values))
-            case ast.Compare():
-                sides = [meaning(side) for side in (node.left, *node.comparators)]
-                pairs = zip(node.ops, sides, sides[1:], strict=False)
-                return reduce(operator.and_, [_OPERATORS[type(op)](a, b) for op, a, b in pairs])
-        raise ValueError
-
-    try:
-        return condition(ast.parse(text.strip(), mode="eval").body)
-    except UserError:
-        raise
-    except (*_ODD, pa.ArrowException) as error:
-        raise UserError(
-            f"{text!r} is not a condition such as 'volume > 1e9 and lods >= 2'"
-        ) from error
+    return replace(_found(are_listed, selection), labels=listed, of=len(listed))
 
 
 def _summary(batch: pa.RecordBatch) -> np.ndarray:
-    """Rows of the table, dtype SUMMARY, of which only label, volume and bounds are set."""
+    """Rows of the table, dtype SUMMARY, of which label, volume, area and bounds are set."""
     rows = np.zeros(len(batch), SUMMARY)
-    rows["label"], rows["volume"] = batch["label"], batch["volume"]
+    for name in ("label", "volume", "area"):
+        rows[name] = batch[name]
     for i, axis in enumerate("xyz"):
         rows["lower"][:, i], rows["upper"][:, i] = batch[f"{axis}_min"], batch[f"{axis}_max"]
     return rows
 
 
-def _largest(parts: Iterable[np.ndarray], most: int) -> Chosen:
-    """The `most` rows with the largest volumes. parts: dtype SUMMARY."""
+def _found(parts: Iterable[np.ndarray], selection: Selection) -> Chosen:
+    """The segments to select among these rows, dtype SUMMARY."""
+    choice = first_choice(parts) if selection.is_none else _largest(parts, selection.most)
+    rows = choice.rows[np.lexsort((choice.rows["label"], -choice.rows["volume"]))]
+    boxes_nm = np.stack([rows["lower"], rows["upper"]], axis=1)
+    labels = rows["label"].tolist()
+    return Chosen(labels, choice.count, boxes_nm, selection.is_none, choice.crossings)
+
+
+def _largest(parts: Iterable[np.ndarray], most: int) -> Choice:
+    """The `most` rows with the largest volumes, and how many there are. dtype SUMMARY."""
     rows, count = np.empty(0, SUMMARY), 0
     for part in parts:
         count += len(part)
         rows = largest(np.concatenate([rows, part]), most)
-    if not len(rows):
-        return Chosen([], count)
-    rows = rows[np.lexsort((rows["label"], -rows["volume"]))]
-    ends = rows["lower"].min(axis=0), rows["upper"].max(axis=0)
-    return Chosen(rows["label"].tolist(), count, *ends)
+    return Choice(rows, count)

@@ -18,6 +18,7 @@ ANY_HOST = "0.0.0.0"
 # A connection is closed if it is idle for so long, or if a request takes so long to arrive.
 PATIENCE_S = 60
 EVENTS = "events"  # the viewer listens to events under this path
+GIVEN_UP = 499  # the status of requests that a browser took back, as nginx notes it
 MAX_REQUEST_BYTES = 1 << 16  # of the head of a request; none has a body that is read
 # As snakemesh names files that are being written (`snakemesh.output.atomic`).
 UNFINISHED = re.compile(r"\..+\.tmp")
@@ -170,7 +171,7 @@ def _refuse_other_hosts(handler: RequestHandler, is_ours: Callable[[str, str], b
     hosts = ",".join(handler.request.headers.get_list("Host"))  # two of them are none of ours
     connected = handler.request.connection.stream.socket  # type: ignore[union-attr]
     if connected is None:
-        raise HTTPError(400)  # nobody waits for the answer any more
+        raise HTTPError(GIVEN_UP, reason="nobody waits for the answer any more")
     if not is_ours(hosts, connected.getsockname()[0]):
         raise HTTPError(421)
 
@@ -210,6 +211,7 @@ class Server:
         self._sockets = bind_sockets(port, host)
         self.port: int = self._sockets[0].getsockname()[1]
         self._loop = asyncio.new_event_loop()
+        self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def is_ours(self, host: str, address: str) -> bool:
@@ -218,7 +220,7 @@ class Server:
         return name in self._names or name == address
 
     def _serve(self) -> None:
-        async def listen() -> HTTPServer:
+        async def serve() -> None:
             server = HTTPServer(
                 self._application,
                 max_header_size=MAX_REQUEST_BYTES,
@@ -227,12 +229,11 @@ class Server:
                 body_timeout=PATIENCE_S,
             )
             server.add_sockets(self._sockets)
-            return server
+            await self._ended.wait()
+            server.stop()
+            await server.close_all_connections()
 
-        server = self._loop.run_until_complete(listen())
-        self._loop.run_forever()
-        server.stop()
-        self._loop.run_until_complete(server.close_all_connections())
+        self._loop.run_until_complete(serve())
         self._loop.close()
 
     def __enter__(self) -> "Server":
@@ -240,7 +241,7 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()
 
     def wait(self) -> None:

@@ -21,10 +21,10 @@ main()
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("snakemesh ", {"plan", "view", "serve", "export"}),
+        ("snakemesh ", {"plan", "view", "serve", "shot", "export"}),
         ("snakemesh v", {"view"}),
         ("snakemesh export --form", {"--format"}),
-        ("snakemesh export --format ", {"ply", "obj", "stl", "glb"}),
+        ("snakemesh export --format ", {"ply", "obj", "stl", "glb", "vtp", "webknossos"}),
         ("snakemesh plan --c", {"--configfile"}),
     ],
 )

@@ -1,6 +1,7 @@
 """`snakemesh plan`: which configuration it plans, and what it says of a wrong one."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -61,15 +62,23 @@ def test_a_volume_is_planned_for_a_new_output_and_nothing_is_written(folder, cap
     text = said(capsys, "input_path=seg.zarr")
     assert text.startswith("The plan for seg.zarr (sizes are z y x")
     assert "level s0 16 x 16 x 16 voxels of 8 x 8 x 8 nm" in text
-    assert "in the end, in meshes\n" in text
-    assert " left " not in text
+    assert "in meshes at the end, " in text
+    assert "to run" not in text
     assert files(folder) == before
+
+
+def test_the_times_are_those_of_this_machine(folder, capsys, monkeypatch):
+    monkeypatch.setattr("snakemesh.run.plan_in_words.kept_ratio", lambda: None)
+    usual = re.search(r"about (\d+) CPU seconds", said(capsys, "input_path=seg.zarr"))
+    monkeypatch.setattr("snakemesh.run.plan_in_words.kept_ratio", lambda: 10.0)
+    slow = re.search(r"about (\d+) CPU seconds", said(capsys, "input_path=seg.zarr"))
+    assert 9 <= int(slow[1]) / int(usual[1]) <= 15
 
 
 def test_the_configuration_of_the_working_directory_is_planned(configured, capsys):
     text = said(capsys)
     assert text.startswith("The plan for example/segmentation.zarr")
-    assert "in the end, in results/example\n" in text
+    assert "in results/example at the end, " in text
     assert "LOD 0" in text and "LOD 1" not in text
 
 
@@ -77,7 +86,7 @@ def test_keys_of_the_command_line_replace_those_of_files(configured, capsys):
     """And those of a file that is named replace those of the working directory."""
     (configured / "own.json").write_text('{"num_lods": 2, "cell_size": 32}')
     named = said(capsys, "--configfile", "own.json", "input_path=seg.zarr")
-    assert "LOD 1" in named and "32 x 32 x 32" in named and "in the end, in meshes" in named
+    assert "LOD 1" in named and "32 x 32 x 32" in named and "in meshes at the end, " in named
     typed = said(
         capsys,
         "--configfile",
@@ -86,7 +95,7 @@ def test_keys_of_the_command_line_replace_those_of_files(configured, capsys):
         "num_lods=1",
         "output_directory=o",
     )
-    assert "LOD 1" not in typed and "32 x 32 x 32" in typed and "in the end, in o\n" in typed
+    assert "LOD 1" not in typed and "32 x 32 x 32" in typed and "in o at the end, " in typed
 
 
 @pytest.mark.parametrize(

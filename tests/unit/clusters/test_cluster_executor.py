@@ -256,10 +256,11 @@ def test_logs_that_the_run_before_could_not_remove():
     assert sorted(path.name for path in folder.iterdir()) == ["1.log", "failed.log"]
 
 
-def test_nothing_can_be_kept(monkeypatch):
+def test_nothing_can_be_kept():
     """A full disk or a quota does not end a run for this."""
-    monkeypatch.setattr(OutputFolder, "submitted", "/proc/nothing/submitted.jsonl")
     a, run = Job("a"), executor(Cluster(), [])
+    run.folder = OutputFolder("out")
+    run.folder.submitted = "/proc/nothing/submitted.jsonl"
     run.run_jobs([a])
     run.report_job_submission(SubmittedJobInfo(a, "17", {}))
     assert run.new == [a]

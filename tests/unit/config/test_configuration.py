@@ -44,7 +44,8 @@ def test_what_is_not_required_has_a_default_that_is_allowed():
     for key, rule in KEYS.items():
         if "default" in rule:
             jsonschema.validate(rule["default"], rule)
-            assert getattr(read_settings(NEEDED), key) == rule["default"]
+            default = tuple(rule["default"]) if rule["default"] == [] else rule["default"]
+            assert getattr(read_settings(NEEDED), key) == default
 
 
 def test_the_example_says_only_where():
@@ -90,10 +91,20 @@ def test_the_example_says_only_where():
         ({"exclude_ids": ""}, "exclude_ids", "or a path"),
         ({"min_voxels": -1}, "min_voxels", "at least 0"),
         ({"min_voxels": 1.5}, "min_voxels", "a value of type integer"),
+        ({"contacts": "all"}, "contacts", "background"),
         ({"segment_properties_csv": 3}, "segment_properties_csv", "expected a path; Snakemake"),
+        ({"segment_colors": ""}, "segment_colors", "a text of at least 1 character"),
+        ({"segment_colors": 7}, "segment_colors", "a value of type string or null"),
         ({"max_properties": -1}, "max_properties", "null or a whole number, 0 or more"),
         ({"max_properties": 2.5}, "max_properties", "null or a whole number, 0 or more"),
         ({"max_properties": "all"}, "max_properties", "null or a whole number, 0 or more"),
+        (
+            {"measures": ["thicknes"]},
+            "measures",
+            "one of components, thickness, curvature, did you mean thick",
+        ),
+        ({"measures": "thickness"}, "measures", "a list of components, thickness and curv"),
+        ({"measures": ["thickness"] * 2}, "measures", "a list of components, thickness and"),
         ({"cell_size": 2048}, "cell_size", "one of 32, 64, 128, 256, 512, 1024"),
         ({"verify": "all"}, "verify", "a value of type boolean"),
         ({"max_jobs": 99}, "max_jobs", "at least 100"),
@@ -387,6 +398,16 @@ def test_paths_of_an_input(path, expected):
 def test_paths_that_no_input_can_have(path, expected):
     with pytest.raises(UserError, match=f"^config key input_path: found .*{expected}[^\n]*$"):
         read_settings({**NEEDED, "input_path": path})
+
+
+@pytest.mark.parametrize("path", ["$DATA/seg", "/data/${DATA}/seg", "$UNKNOWN/seg"])
+@pytest.mark.parametrize("key", ["input_path", "output_directory", "segment_properties_csv"])
+def test_variables_in_paths_are_refused(key, path, monkeypatch):
+    """The shell replaces them on the command line, and nobody does in a file."""
+    monkeypatch.setenv("DATA", "/elsewhere")
+    found = f"^config key {key}: found '[^\n]*, expected a path with its variables written out$"
+    with pytest.raises(UserError, match=found):
+        read_settings({**NEEDED, key: path})
 
 
 @pytest.mark.parametrize("path", [".", "/dev/zero"])

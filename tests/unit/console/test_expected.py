@@ -7,8 +7,9 @@ import pytest
 
 from snakemesh.console import expected
 from snakemesh.console.expected import expected_steps, levels_there, planned_facts
-from snakemesh.cost.estimates import START_S, plan_work
+from snakemesh.cost.estimates import MEASURED_EXAMPLE_S, START_S, plan_work
 from snakemesh.output.folder import OutputFolder
+from snakemesh.plan.job_counts import job_counts
 from snakemesh.products.fingerprints import Fingerprints
 from snakemesh.survey.input_state import InputState
 from volumes import plan_of, volume
@@ -31,12 +32,23 @@ def test_every_job_once(fingerprints):
         "shard",
         "multires_index",
     ]
-    # the index is no job of a plan's number
-    assert sum(step.count for step in made) == fingerprints.plan.num_jobs + 1
+    counts = job_counts(fingerprints.plan)
+    only_markers = {"example", "pyramid_levels", "mesh_blocks_done", "cleanup", "all"}
+    assert sum(step.count for step in made) == sum(
+        n for rule, n in counts.items() if rule not in only_markers
+    )
     paths = [path for step in steps for path, _ in step.jobs]
     assert len(set(paths)) == len(paths) == sum(step.count for step in steps)
     seconds = sum(seconds for step in made for _, seconds in step.jobs)
-    assert seconds == pytest.approx(plan_work(fingerprints.plan).seconds + START_S, rel=0.01)
+    example = MEASURED_EXAMPLE_S + START_S * len(only_markers)
+    assert seconds == pytest.approx(plan_work(fingerprints.plan).seconds - example, rel=0.01)
+
+
+def test_shards_to_measure_are_a_step():
+    plan = plan_of(volume((900, 800, 700)), num_lods=3, cell_size=64, measures=("curvature",))
+    steps = expected_steps(Fingerprints(plan, InputState(plan, {})), FOLDER)
+    (step,) = (step for step in steps if step.name.startswith("measure"))
+    assert (step.name, step.count) == ("measure_shard", plan.sharding.num_shards)
 
 
 def test_small_lods_are_a_step():
@@ -49,8 +61,8 @@ def test_small_lods_are_a_step():
 
 
 def test_bundles_are_a_step(monkeypatch):
-    monkeypatch.setattr("snakemesh.plan.bundles.MAX_SECTIONS", 0)
-    monkeypatch.setattr("snakemesh.plan.bundles.BUNDLED_SECTIONS", 9)
+    monkeypatch.setattr("snakemesh.plan.blocks.MAX_SECTIONS", 0)
+    monkeypatch.setattr("snakemesh.plan.blocks.BUNDLED_SECTIONS", 9)
     plan = plan_of(volume((900, 800, 700)), num_lods=3, cell_size=64)
     steps = expected_steps(Fingerprints(plan, InputState(plan, {})), FOLDER)
     (bundles,) = (step for step in steps if step.name == "mesh_bundle")
@@ -72,7 +84,7 @@ def test_the_facts_fit_into_json_and_name_the_levels_that_stay(fingerprints):
     found = json.loads(json.dumps(planned_facts(fingerprints, FOLDER)))
     assert [level["number"] for level in levels_there(fingerprints.plan)] == [0]
     assert found["plan"].startswith("The plan for")
-    assert "of these jobs" not in found["plan"]
+    assert "to run" not in found["plan"]
     plan = plan_of(volume((90, 80, 70)), num_lods=2, delete_intermediate_scales=False)
     kept = levels_there(plan)
     assert [level["number"] for level in kept] == [0, 1]

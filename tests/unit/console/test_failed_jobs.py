@@ -230,7 +230,7 @@ def test_jobs_of_another_workflow(run):
 
 def test_a_disk_that_is_full(run, monkeypatch):
     """The list cannot be written, but the failure is told."""
-    monkeypatch.setattr(OutputFolder, "failures", "/dev/full")
+    monkeypatch.setattr(run.folder, "failures", "/dev/full")
     run.start(3, "0_0_0")
     run.fail(3, "0_0_0", raised="returned non-zero exit status 1.")
     assert len(run.failures) == 1

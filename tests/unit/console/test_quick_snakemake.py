@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ import snakemake.cli  # the modules of snakemake import each other: this one com
 import snakemake.rules
 from snakemake.common import get_function_params, overwrite_function_params
 from snakemake.resources import Resource
+from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.sourcecache import infer_source_file
 
-from snakemesh.console.quick_snakemake import skip_notebooks, use_quick_planning
+from snakemesh.console.quick_snakemake import end_at_once, skip_notebooks, use_quick_planning
 
+AGAIN = "_schedule_reevalutation"
 REPOSITORY = Path(__file__).resolve().parents[3]
 ENVIRONMENT = os.environ | {"PYTHONPATH": "src"}
 # Plans a run and prints how often signatures are taken and files of the workflow are opened.
@@ -56,7 +59,7 @@ def dry_run(folder: Path, side: int) -> str:
 def planned(folder: Path, side: int) -> tuple[int, int, int]:
     """Jobs of a dry run, signatures that were taken for it, and files that were opened."""
     said = dry_run(folder, side)
-    jobs = re.search(r"^total +(\d+)$", said, re.MULTILINE)
+    jobs = re.search(r"^Dry run: (\d+) jobs would run", said, re.MULTILINE)
     found = re.search(r"{'signatures': (\d+), 'files': (\d+)}", said)
     return int(jobs[1]), int(found[1]), int(found[2])
 
@@ -128,3 +131,20 @@ def test_short_jobs_form_groups_on_a_cluster(tmp_path, monkeypatch):
     bench.environment["IDLE_JOBS"] = "3"
     submitted = bench.submissions(4096, "--profile", "lsf")
     assert [line["jobs"] for line in submitted] == [8] * len(submitted) != []
+
+
+@pytest.mark.parametrize("delay", [0.01, 3600])
+def test_a_look_at_jobs_after_some_time_does_not_hold_up_the_end(delay, monkeypatch):
+    """Snakemake's own timer would: a process waits for all threads that are no daemons."""
+    monkeypatch.setattr(JobScheduler, AGAIN, getattr(JobScheduler, AGAIN))
+    end_at_once()
+    scheduler = JobScheduler.__new__(JobScheduler)
+    scheduler._open_jobs = threading.Semaphore(0)
+    before = set(threading.enumerate())
+    getattr(scheduler, AGAIN)(delay)
+    new = set(threading.enumerate()) - before
+    assert all(thread.daemon for thread in new)
+    if delay < 1:
+        assert scheduler._open_jobs.acquire(timeout=60)
+    else:
+        assert len(new) == 1

@@ -133,7 +133,7 @@ def test_of_many_failures_the_first_are_told(run):
     assert len(lines) == watch.MOST_TOLD + 1
     assert lines[-1] == "more jobs fail; out/logs/failures.jsonl lists them all"
     run.log.error("Exiting because a job execution failed. Look above for error messages")
-    verdict = "50 jobs failed, all are listed in out/logs/failures.jsonl; the same command tries"
+    verdict = "50 jobs failed; out/logs/failures.jsonl lists all failures. The same command tries"
     assert run.said.splitlines()[-1].startswith(verdict)
     with open("out/logs/failures.jsonl") as file:
         assert len(file.readlines()) == 50

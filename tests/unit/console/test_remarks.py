@@ -73,6 +73,8 @@ def test_what_is_said_before_a_run(tmp_path):
         "changed",
     ]
     assert lines[2] == "  damaged  0.shard is gone: made again"
+    lines = remarks_before(fingerprints(unitless, num_lods=2), folder, damage, ["other"])
+    assert lines[2] == "  damaged  0.shard is gone: not made again by this target"
     assert lines[7] == "           and 3 more"
 
 
@@ -119,7 +121,7 @@ def test_a_run_says_where_its_result_is():
     assert result_lines(None, folder) == []
     whole = result_lines({"labels": 2523, "listed": 2523}, folder)
     assert whole == [
-        "  meshes   out/multires, to be served",
+        "  meshes   out/multires, the folder to serve",
         "  table    out/multires/segments.parquet of all 2,523 segments",
     ]
     part = result_lines({"labels": 2523, "listed": 10}, folder)

@@ -29,8 +29,8 @@ class Shown:
         self.screen.flush()
 
     def wait_for(self, text):
-        """Read until a text comes. It fails by the time limit of pytest if none does."""
-        while text not in self.text:
+        """Read until a text comes, and no control character is read in part."""
+        while text not in self.text or self.text.endswith(("\x1b", "\x1b[")):
             self.text += self.terminal.read()
 
     @property
@@ -54,7 +54,7 @@ def test_the_line_moves_below_what_is_written(shown):
     shown.print("first\nsecond\n")
     shown.wait_for("second")
     shown.line = "7 %"  # shorter than before
-    shown.wait_for("7 %")
+    shown.wait_for("7 %\x1b[K")
     assert shown.rows == ["first", "second", "7 %"]
 
 

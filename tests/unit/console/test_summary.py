@@ -6,6 +6,7 @@ from snakemesh.console.summary import lengths
 from snakemesh.console.summary import plan_summary as summary_of
 from snakemesh.cost.estimates import Work, level_bytes
 from snakemesh.cost.resources import mesh_mem_mb
+from snakemesh.plan.job_counts import job_counts
 from volumes import plan_of, volume
 
 COUNTED = """\
@@ -28,7 +29,8 @@ def anisotropic(**changes):
 
 def plan_summary(plan):
     """Of a run that has done nothing yet."""
-    return summary_of(plan, [("mesh_block", Work(10, 1))] * plan.num_jobs)
+    counts = job_counts(plan).items()
+    return summary_of(plan, [(rule, Work(10, 1)) for rule, n in counts for _ in range(n)])
 
 
 def test_what_is_there_what_is_built_and_how_it_is_divided():
@@ -38,13 +40,12 @@ def test_what_is_there_what_is_built_and_how_it_is_divided():
     last = text.splitlines()[-2:]
     largest = max(mesh_mem_mb(plan, lod) for lod in range(3)) / 1000
     assert re.fullmatch(
-        rf"  in all   549 jobs, about \d+ CPU minutes; the largest job asks for {largest:.1f} GB "
+        rf"  in all   555 jobs, about \d+ CPU minutes; the largest job asks for {largest:.1f} GB "
         r"of memory",
         last[0],
     )
-    assert re.fullmatch(
-        r"  disk     about \d+ MB between .* \d+ MB in the end, in /meshes", last[1]
-    )
+    disk = r"  disk     about \d+ MB in /meshes at the end, and \d+ MB more while the run goes on"
+    assert re.fullmatch(disk, last[1])
 
 
 def megabytes(text):
@@ -52,8 +53,8 @@ def megabytes(text):
 
 
 def test_levels_that_are_kept_are_there_in_the_end():
-    between, end = megabytes(plan_summary(anisotropic()))
-    kept_between, kept_end = megabytes(plan_summary(anisotropic(delete_intermediate_scales=False)))
+    end, between = megabytes(plan_summary(anisotropic()))
+    kept_end, kept_between = megabytes(plan_summary(anisotropic(delete_intermediate_scales=False)))
     levels = level_bytes(anisotropic()) / 1e6
     assert abs(between - kept_between - levels) <= 1
     assert abs(kept_end - end - levels) <= 1
@@ -63,7 +64,7 @@ def test_a_large_volume_is_counted_in_hours_and_terabytes():
     text = plan_summary(plan_of(volume((32_768,) * 3, chunks=(128,) * 3), num_lods=5))
     assert "2,097,152 cells of 256 x 256 x 256 voxels of s0, in 8,192 blocks" in text
     assert re.search(r"about \d+,\d+ CPU hours;", text)
-    assert re.search(r"about [\d.]+ TB between jobs and [\d.]+ TB in the end", text)
+    assert re.search(r"about [\d.]+ TB in /meshes at the end, and [\d.]+ TB more while", text)
 
 
 def test_nothing_to_be_built():
@@ -105,9 +106,11 @@ def test_what_is_left_of_a_run():
     blocks = [("mesh_block", Work(3600, 1))] * 11
     rest = [("shard", Work(3600, 1)), ("cleanup", Work(2, 0))]
     left = summary_of(plan, blocks + rest, ["  and more"]).splitlines()
-    assert left.pop(-3) == "  left     12 of these jobs, about 12 CPU hours: 11 blocks, 1 shard"
+    assert left.pop(-3) == (
+        "  to run   13 jobs, about 12 CPU hours: 11 blocks, 1 shard, 1 short job"
+    )
     assert left == [*whole, "  and more"]
-    assert "  left     0 of these jobs, about 0 CPU seconds" in summary_of(plan, []).splitlines()
+    assert "  to run   nothing, everything is there" in summary_of(plan, []).splitlines()
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakemesh.cost import mesh_memory
-from snakemesh.cost.content import alike, dense_faces, expected, number_of_labels
-from snakemesh.cost.resources import mesh_mem_mb, shard_mem_mb, small_lods_mem_mb, verify_mem_mb
+from snakemesh.cost.content import (
+    alike,
+    dense_faces,
+    expected,
+    number_of_labels,
+    surfaces_of_blocks,
+)
+from snakemesh.cost.resources import mesh_mem_mb, resources_of
 from snakemesh.mesh import surface
 from snakemesh.plan.box_figures import BoxFigures, Sample
-from snakemesh.plan.together import blocks_together
+from snakemesh.plan.together import MAX_PROCESSES, blocks_together
 from volumes import plan_of, volume
 
 # Voxels a side of a box.
@@ -50,6 +56,22 @@ def test_no_part_has_more_if_all_boxes_are_read(faces, data):
         assert found == pytest.approx(np.mean(faces))
 
 
+def test_the_surface_of_a_block_is_that_of_its_boxes():
+    """Blocks of 256 voxels at LOD 0, of 512 at LOD 1."""
+    places = {(0, 0, 0): 1.0, (0, 0, 192): 3.0, (256, 448, 64): 5.0}
+    plan = planned(
+        [replace(box(faces), place=place) for place, faces in places.items()],
+        cell_size=256,
+        num_lods=2,
+    )
+    assert surfaces_of_blocks(plan) == {
+        (0, (0, 0, 0)): pytest.approx(2 / 3),
+        (0, (1, 1, 0)): pytest.approx(5 / 3),
+        (1, (0, 0, 0)): pytest.approx(1),
+    }
+    assert surfaces_of_blocks(planned([])) == surfaces_of_blocks(planned([box(0.0)])) == {}
+
+
 @given(faces=st.lists(st.floats(0.1, 12), min_size=1, max_size=20), seen=st.floats(0.01, 1))
 def test_small_parts_may_have_more(faces, seen):
     plan = planned([box(n) for n in faces], seen=seen)
@@ -84,11 +106,11 @@ def test_more_surface_asks_for_more(strategy, cell_size):
     changes = {"multires_strategy": strategy, "cell_size": cell_size}
     plans = [planned(boxes, **changes) for boxes in (ORGANELLES, TISSUE, LUMPS)]
     for lod in range(4):
-        asked = [mesh_mem_mb(plan, lod) for plan in plans]
-        assert asked == sorted(asked) and asked[0] >= 600
+        found = [mesh_mem_mb(plan, lod) for plan in plans]
+        assert found == sorted(found) and found[0] >= 600
     assert mesh_mem_mb(plans[0], 0) < 0.8 * mesh_mem_mb(plans[1], 0) < mesh_mem_mb(plans[2], 0)
-    shards = [shard_mem_mb(plan) for plan in plans]
-    assert shards == sorted(shards) and shards[0] < 610 < shards[2]
+    shards = [resources_of(plan, "shard").mem_mb for plan in plans]
+    assert shards == sorted(shards) and shards[0] < 680 < shards[2]
 
 
 def test_lumps_ask_for_what_they_take():
@@ -115,8 +137,8 @@ def test_large_chunks_are_decoded_beside_the_labels():
 
 def test_jobs_of_several_blocks_ask_for_the_largest():
     plan = planned(TISSUE, (256, 256, 256), multires_strategy="auto")
-    assert small_lods_mem_mb(plan) == max(
-        mesh_mem_mb(plan, lod) for lod, _ in blocks_together(plan)
+    assert resources_of(plan, "mesh_small_lods").mem_mb == max(
+        mesh_mem_mb(plan, lod, MAX_PROCESSES) for lod, _ in blocks_together(plan)
     )
 
 
@@ -124,7 +146,8 @@ def test_volumes_without_a_sample_ask_as_tissue():
     plan = plan_of(volume((512, 512, 512), dtype="uint32"))
     tissue = replace(plan, sample=Sample((box(1.2, 2e-5, 0.012),) * 4, 1.0, 1.0))
     assert mesh_mem_mb(plan, 0) == mesh_mem_mb(tissue, 0)
-    assert verify_mem_mb(plan) == pytest.approx(verify_mem_mb(tissue), abs=2)
+    one, other = (resources_of(each, "verify_shard").mem_mb for each in (plan, tissue))
+    assert one == pytest.approx(other, abs=2)
 
 
 def test_batches_are_those_of_the_meshing():

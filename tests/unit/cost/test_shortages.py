@@ -25,7 +25,7 @@ def test_each_rule_asks_for_itself():
     n_asked = 0
     for path in RULES:
         for text in re.split(r"^ *rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            asked = set(re.findall(r"=RUN\.(?:mem_mb|runtime)\(\"(\w+)\"", text))
+            asked = set(re.findall(r"RUN\.resources\(\"(\w+)\"", text))
             if not asked:
                 continue
             n_asked += 1

@@ -8,17 +8,21 @@ from test_container import ORIGIN, SHARDING, random_records, read_back
 
 from snakemesh.errors import DamagedError
 from snakemesh.fragments.bundle import write_bundle
+from snakemesh.fragments.contact import CONTACT
 from snakemesh.fragments.container import (
+    CONTACTS,
     COUNT,
+    COUNTS,
     FRAGMENT,
-    read_counts,
+    opened,
     read_origin,
     read_section,
+    rows_of,
     write_container,
 )
 from snakemesh.fragments.container_table import read_table, table_bytes
 from snakemesh.job_records import OctreeGrid, Sharding
-from snakemesh.multires.counts import label_counts
+from snakemesh.multires.counts import counts_and_contacts
 from snakemesh.multires.shard import write_shard
 
 GRID = OctreeGrid((0.0, 0.0, 0.0), (64.0, 64.0, 64.0), (1.0, 2.0))
@@ -32,16 +36,31 @@ def random_counts(labels, seed):
     return counts
 
 
+def random_contacts(labels, seed):
+    rng = np.random.default_rng(seed)
+    contacts = np.zeros(2 * len(labels), CONTACT)
+    contacts["label"] = np.repeat(labels, 2)
+    for field in ("other", "face", "link", "area"):
+        contacts[field] = rng.integers(0, 1 << 40, len(contacts))
+    return contacts
+
+
 def write_parts(folder, sizes, sharding=SHARDING, lod=0):
-    """Containers of so many fragments each, none of the same cell, and counts of their labels."""
+    """Containers of so many fragments each, none of the same cell, and rows of their labels."""
     paths = []
     for number, size in enumerate(sizes):
         records, blobs = random_records(size, seed=number)
         records["cell"][:, 0] += 7 * number
-        counts = random_counts(np.unique(records["label"]), number)
+        labels = np.unique(records["label"])
+        counts, contacts = random_counts(labels, number), random_contacts(labels, number)
         paths.append(str(folder / f"part{number}"))
-        write_container(paths[-1], lod, records, blobs, sharding, ORIGIN, counts)
+        write_container(paths[-1], lod, records, blobs, sharding, ORIGIN, counts, contacts)
     return paths
+
+
+def rows_in(path, shard, kind):
+    with opened(path) as container:
+        return rows_of(container, shard, kind).tobytes()
 
 
 @settings(max_examples=25, deadline=None)
@@ -58,8 +77,9 @@ def test_a_bundle_holds_what_its_parts_hold(tmp_path_factory, sizes, block):
         expected = np.concatenate([part[1] for part in of_parts])
         for field in set(FRAGMENT.names) - {"offset"}:
             assert np.array_equal(records[field], expected[field])
-        counts = np.concatenate([read_counts(part, shard) for part in parts])
-        assert read_counts(folder / "bundle", shard).tobytes() == counts.tobytes()
+        for kind in (COUNTS, CONTACTS):
+            rows = b"".join(rows_in(part, shard, kind) for part in parts)
+            assert rows_in(folder / "bundle", shard, kind) == rows
     assert len(list(folder.iterdir())) == len(parts) + 1
 
 
@@ -77,7 +97,7 @@ def test_shards_are_the_same_from_any_bundles(tmp_path, cuts):
     for shard in range(SHARDING.num_shards):
         found = []
         for paths in ([*fine, *coarse], bundles):
-            counts = label_counts(paths, shard)
+            counts = counts_and_contacts(paths, shard)[0]
             written = write_shard(tmp_path / "shard", shard, paths, GRID, SHARDING, counts)
             found.append(((tmp_path / "shard").read_bytes(), written.summary.tobytes()))
         assert found[0] == found[1]

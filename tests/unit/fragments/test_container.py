@@ -109,7 +109,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         (lambda data: b"\x89PNG" + data[4:], "not a fragment container"),
         (lambda data: data[:-1], "its header says"),
         (lambda data: data + b"!", "its header says"),
-        (lambda data: data[:8] + b"\x07" + data[9:], "version 7"),
+        (lambda data: data[:8] + b"\x63" + data[9:], "version 99"),
         (lambda data: data[:30] + b"\xff" + data[31:], "does not fit its table"),
         (lambda data: data[:100] + b"\xff" + data[101:], "damaged table"),
         (lambda data: data[:-5000] + data[-4900:] + data[-100:], "damaged records"),

@@ -7,13 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from snakemesh.compiling.compile import compile_parts
-from snakemesh.compiling.stages import STAGES
 from snakemesh.kernels import compile_first, kernel_files
 
 SOURCE = Path(kernel_files.__file__).parents[2]
+# What a run does before its first job. What it finds in the usual folders or compiles is kept in
+# another folder too, which then holds nothing else.
+STAGES = """
+import sys
+from pathlib import Path
+
+from snakemesh.compiling.compile import compile_parts
+from snakemesh.compiling.stages import STAGES
+from snakemesh.kernels import kernel_files
+
+usual = kernel_files.folders()
+kernel_files.folders = lambda: [Path(sys.argv[1]), *usual]
+compile_parts(list(STAGES), 2)
+"""
 # What jobs call: tiles with and without seams, bodies that collapse, every type of labels.
 PROGRAM = """
+import sys
 import tempfile
 from pathlib import Path
 
@@ -31,12 +44,18 @@ class Listener(event.Listener):
 
 event.register("numba:compile", Listener())
 
+from snakemesh.kernels import kernel_files
+
+kernel_files.folders = lambda: [Path(sys.argv[1])]
+
 from snakemesh.tables import mapping
 from snakemesh.job_records import FinerBlocks, LabelMap, LevelPart, MeshBlockJob, Sharding
 from snakemesh.label_list import NO_LISTS
+from snakemesh.measure.thickness import thickness_of
 from snakemesh.mesh.block import make_block
 from snakemesh.mesh.compact_labels import compact_labels
 from snakemesh.mesh.tile import Tile, mesh_tile
+from snakemesh.mesh.contacts import contacts_of
 from snakemesh.mesh.wanted import Lists, count_voxels
 from snakemesh.fragments.container import write_container
 from snakemesh.fragments.container_table import Origin
@@ -49,6 +68,7 @@ labels[2:20, 2:22, 2:12], labels[2:20, 2:22, 12:22], labels[3, 3, 22] = 1, 2, 3
 for kind in ("u1", "u2", "u4", "u8", ">u2", ">u4"):
     voxels = labels.astype(kind)
     components(voxels, 2)
+    components(voxels, 3)
     every = Lists(None, None)
     count_voxels(compact_labels(voxels), (0, 0, 0), (24, 24, 24), every, (0, 0, 0), (32, 32, 32))
     for lod in range(2):
@@ -56,8 +76,12 @@ for kind in ("u1", "u2", "u4", "u8", ">u2", ">u4"):
             tile = Tile(lod, (0, 0, 0), (2, 2, 2), (12, 12, 12), (100.0, 100.0, 300.0), seams, ENDS)
             for voxels_of_tile in (voxels, np.pad(voxels, 4)[2:, 2:, 2:]):
                 numbered = compact_labels(voxels_of_tile)
-                records, _, _ = mesh_tile(numbered, (0, 0, 0), tile, 20, 0.3, 0.5)
-                assert len(records)
+                place = (0, 0, 0), (0, 0, 0), (20, 24, 24), (24, 24, 24)
+                contacts = contacts_of(numbered, *place, (1.0, 1.0, 3.0), False)
+                records, _, _ = mesh_tile(numbered, (0, 0, 0), tile, 20, 0.3, 0.5, contacts)
+                assert len(records) and len(contacts.rows())
+for begin, shape in (((0, 0, 0), (24, 24, 24)), ((2, 3, 4), (20, 12, 9))):
+    assert len(thickness_of(compact_labels(labels.astype("u8")), begin, shape, (40, 8, 8)))
 path = tempfile.mkdtemp() + "/0.fragments"
 tile = Tile(0, (0, 0, 0), (2, 2, 2), (12, 12, 12), (100.0, 100.0, 300.0), ((None, None),) * 3, ENDS)
 records, blobs, _ = mesh_tile(compact_labels(labels.astype("u8")), (0, 0, 0), tile, 5, 0.3, 0.5)
@@ -85,16 +109,20 @@ print(*compiled)
 """
 
 
-def test_jobs_compile_nothing():
-    compile_parts(list(STAGES), 2)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=os.environ | {"PYTHONPATH": str(SOURCE)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == []
+def test_jobs_compile_nothing(tmp_path):
+    """Jobs find only what the stages compile, whatever earlier tests and runs have kept."""
+
+    def printed(program):
+        return subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)],
+            env=os.environ | {"PYTHONPATH": str(SOURCE)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout.split()
+
+    printed(STAGES)
+    assert printed(PROGRAM) == []
 
 
 @pytest.mark.parametrize(
@@ -104,6 +132,7 @@ def test_jobs_compile_nothing():
         (["example", "pyramid_super_chunk"], False, ["pyramid"]),
         (["mesh_block"], True, ["mesh", "bodies"]),
         (["verify_voxels", "verify_shard"], False, ["verify"]),
+        (["measure_block", "measure_labels"], True, ["measure", "bodies"]),
         (["shard", "multires_index", "label_map"], True, []),
     ],
 )

@@ -1,10 +1,9 @@
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import tensorstore as ts
 
+from formats import Placed, write_zarr
 from in_process import listed
 from small_blocks import small_blocks
 from snakemesh.boxes import box_name, indices
@@ -27,21 +26,9 @@ FACTOR = (1, 2, 2)
 
 def write_levels(path, *levels):
     """Write an OME-NGFF group of levels (z y x), each FACTOR times coarser than the one before."""
-    datasets = []
-    for k, labels in enumerate(levels):
-        spec = {"driver": "zarr", "kvstore": {"driver": "file", "path": f"{path}/s{k}"}}
-        spec["metadata"] = {"shape": labels.shape, "chunks": [32] * 3, "dtype": labels.dtype.str}
-        ts.open(spec, create=True).result().write(labels).result()
-        size = np.multiply(VOXEL_NM, np.power(FACTOR, k))
-        placement = [
-            {"type": "scale", "scale": size.tolist()},
-            {"type": "translation", "translation": (CORNER_NM + size / 2).tolist()},
-        ]
-        datasets.append({"path": f"s{k}", "coordinateTransformations": placement})
-    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
-    scales = [{"version": "0.4", "axes": axes, "datasets": datasets}]
-    (path / ".zgroup").write_text('{"zarr_format": 2}')
-    (path / ".zattrs").write_text(json.dumps({"multiscales": scales}))
+    sizes = [np.multiply(VOXEL_NM, np.power(FACTOR, k)).tolist() for k in range(len(levels))]
+    placed = zip(levels, sizes, strict=True)
+    write_zarr(path, [Placed(labels, size, CORNER_NM, (32, 32, 32)) for labels, size in placed])
 
 
 def plan_of(tmp_path, *levels, **config):

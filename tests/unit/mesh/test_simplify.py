@@ -7,7 +7,7 @@ from manifold import border, components, directed
 from snakemesh.mesh.pieces import planes_of_tile
 from snakemesh.mesh.quadrics import MAX_MOVE
 from snakemesh.mesh.seam_curves import thin_curves
-from snakemesh.mesh.simplify import MIN_CLOSED_FACES, MIN_PIECE_FACES, simplify
+from snakemesh.mesh.simplify import MIN_FACES, simplify
 from snakemesh.mesh.vertex_states import DROPPED, FREE, HELD, KEPT
 from snakemesh.verify.checks import volume_and_centroid
 from surfaces import (
@@ -139,7 +139,7 @@ def test_what_is_small_is_left_as_it_is():
     labels[2, 2, 2] = 1
     surfaces = closed(labels, 0)
     faces = surfaces[0].faces.copy()
-    assert 0 < len(faces) <= MIN_CLOSED_FACES
+    assert 0 < len(faces) <= MIN_FACES
     _, kept, _ = simplified(surfaces, 0.01, FAR)
     assert rolled(kept) == rolled(faces)
 
@@ -171,7 +171,7 @@ def test_every_label_stays_closed_and_to_itself(labels_of, keep, max_error):
     assert (np.diff(kept_pieces) >= 0).all()
     assert len(unbalanced(kept)) == 0
     if labels_of is voronoi and max_error == FAR:
-        wanted = np.maximum(np.bincount(owners) * keep, MIN_CLOSED_FACES)
+        wanted = np.maximum(np.bincount(owners) * keep, MIN_FACES)
         assert (np.bincount(kept_owners) <= wanted).all()
 
 
@@ -296,9 +296,8 @@ def test_pieces_stay_manifolds_and_keep_their_topology(labels_of, positions, kee
         left = after[piece]
         assert set(directed(left).values()) == {1}
         assert len({frozenset(face) for face in left}) == len(left)
-        assert min(len(faces), MIN_PIECE_FACES if border(faces) else MIN_CLOSED_FACES) - 1 <= len(
-            left
-        )
+        # what a curve drops takes faces with it
+        assert min(len(faces), 4 if border(faces) else MIN_FACES) - 1 <= len(left)
         was = fans(faces)
         assert all(n == was[vertex] for vertex, n in fans(left).items())
         assert topology(left) == topology(faces)

@@ -9,8 +9,8 @@ import tensorstore as ts
 from box_meshes import STEPS, box_fragments
 from snakemesh.errors import UserError
 from snakemesh.job_records import OctreeGrid
-from snakemesh.meshes.export import _is_blurred
 from snakemesh.meshes.mesh_folder import MeshFolder
+from snakemesh.meshes.part import is_blurred
 from snakemesh.meshes.stored_meshes import StoredMesh
 from snakemesh.meshes.whole_mesh import _without_pairs, whole_mesh
 from snakemesh.multires.manifests import Manifest, parse_manifest
@@ -91,9 +91,9 @@ def test_faces_back_to_back():
 
 def test_vertices_that_float32_cannot_tell_apart():
     near = np.array([[0, 0, 0], [0.01, 0, 0], [0, 1, 0]])
-    assert not _is_blurred(near, 0.01)
-    assert _is_blurred(near + 1e6, 0.01)
-    assert not _is_blurred(100 * near + 1e6, 0.01)
+    assert not is_blurred(near, 0.01)
+    assert is_blurred(near + 1e6, 0.01)
+    assert not is_blurred(100 * near + 1e6, 0.01)
 
 
 def words_of(counts):

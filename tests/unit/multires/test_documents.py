@@ -16,15 +16,23 @@ from snakemesh.tables.properties import (
     NO_PROPERTIES,
     RESERVED_NAMES,
     read_properties,
+    rows_of,
 )
 
-MEASURES = ["volume", "area", "faces", "x_min", "y_min", "z_min", "x_max", "y_max", "z_max"]
+MEASURES = [
+    "volume_um3",
+    "area_um2",
+    "faces",
+    *(f"{axis}_{end}" for end in ("min", "max") for axis in "xyz"),
+    "sphericity",
+    "border_voxels",
+]
 
 
 def summary(*labels):
     rows = np.zeros(len(labels), SUMMARY)
     rows["label"], rows["faces"], rows["lods"] = labels, np.arange(len(labels)) + 100, 2
-    rows["volume"], rows["area"] = np.arange(len(labels)) + 0.1, 1e12 / 3
+    rows["volume"], rows["area"] = 1e9 * (np.arange(len(labels)) + 0.1), 1e12 / 3
     rows["lower"], rows["upper"] = [1.5, 2.5, 3.5], [4, 5, 2**24 + 1]
     return rows
 
@@ -54,7 +62,7 @@ def check(doc):
     assert ids == sorted(set(ids))
     names = [found["id"].lower() for found in inline["properties"]]
     assert len(set(names)) == len(names)
-    assert [found["type"] for found in inline["properties"]].count("label") == 1
+    assert [found["type"] for found in inline["properties"]].count("label") <= 1
     for found in inline["properties"]:
         assert len(found["values"]) == len(ids)
         assert found["id"].isascii() and found["id"].isidentifier()
@@ -98,12 +106,12 @@ def test_measures():
     check(doc)
     assert doc["inline"]["ids"] == ["9", "10", str(2**64 - 1)]
     found = by_id(doc)
-    assert list(found) == ["label", *MEASURES]
-    assert found["label"]["values"] == doc["inline"]["ids"]
+    assert list(found) == MEASURES
     assert found["faces"]["values"] == [100, 101, 102]
     # Not all digits of the float64, but the shortest decimals of the nearest float32.
-    assert found["volume"]["values"] == [0.1, 1.1, 2.1]
-    assert found["area"]["values"] == [3.3333333e11] * 3
+    assert found["volume_um3"]["values"] == [0.1, 1.1, 2.1]
+    assert found["area_um2"]["values"] == [333333.34] * 3
+    assert found["area_um2"]["description"] == "Surface area in square micrometres"
     assert found["z_max"]["values"] == [2.0**24] * 3
     assert found["x_min"]["values"] == [1.5] * 3
     assert {found[name]["data_type"] for name in MEASURES} == {"float32", "uint32"}
@@ -114,16 +122,17 @@ def test_segments_that_are_left_out_are_said():
     rows = summary(3, 4)
     whole, part = segment_properties(rows, 2), segment_properties(rows, 12345)
     check(part)
-    assert by_id(whole)["volume"]["description"] == "Volume in cubic nanometres"
-    said = by_id(part)["volume"]["description"]
+    assert by_id(whole)["volume_um3"]["description"] == "Volume in cubic micrometres"
+    said = by_id(part)["volume_um3"]["description"]
     assert "the 2 largest of 12,345 segments" in said and "segments.parquet" in said
-    by_id(part)["volume"]["description"] = by_id(whole)["volume"]["description"]
+    by_id(part)["volume_um3"]["description"] = by_id(whole)["volume_um3"]["description"]
     assert part == whole
 
 
 def test_every_measure_has_a_reserved_name():
     """No column of a user's table can have the name of a measure."""
-    assert {*(measure.name for measure in ALL_MEASURES), "label", "name"} <= RESERVED_NAMES
+    names = {name for m in ALL_MEASURES for name in (m.name, m.viewer_name)}
+    assert {*names, "label", "name"} <= RESERVED_NAMES
 
 
 def test_no_labels_at_all():
@@ -138,7 +147,7 @@ labels = st.integers(0, 9) | st.integers(2**64 - 3, 2**64 - 1)
 @given(st.lists(labels, unique=True), st.lists(labels))
 def test_the_row_of_a_label(rows, asked):
     table = dataclasses.replace(NO_PROPERTIES, labels=np.array(sorted(rows), np.uint64))
-    found = table.rows_of(np.array(asked, np.uint64)).to_pylist()
+    found = rows_of(table.labels, np.array(asked, np.uint64)).to_pylist()
     assert found == [sorted(rows).index(label) if label in rows else None for label in asked]
 
 
@@ -157,11 +166,12 @@ def test_columns_of_a_csv(tmp_path):
     # must not depend on which labels are in the region that is meshed.
     found = by_id(properties(summary(10, 11, 12), path))
     assert found["Length_nm"]["type"] == "string"
+    assert "label" not in by_id(properties(summary(11), path))  # which has no name
     path.write_text(path.read_text(encoding="utf-8").replace("Dora,x", "Dora,3"), encoding="utf-8")
     doc = properties(summary(10, 11, 12, 13), path)
     check(doc)
     found = by_id(doc)
-    assert list(found)[10:] == [
+    assert list(found)[12:] == [
         "kind",
         "Length_nm",
         "parent",
@@ -171,7 +181,7 @@ def test_columns_of_a_csv(tmp_path):
         "big",
         "code",
     ]
-    assert found["label"]["values"] == ["Anna", "11", "Cleo", "13"]
+    assert found["label"]["values"] == ["Anna", "", "Cleo", ""]
     assert found["kind"] == {"id": "kind", "type": "string", "values": ["a, b", "é", "", ""]}
     assert found["Length_nm"] == {
         "id": "Length_nm",
@@ -233,7 +243,7 @@ def test_which_column_holds_the_labels(tmp_path, header, labels):
             read_properties(path)
     else:
         values = [found["values"] for found in by_id(properties(summary(7), path)).values()]
-        assert len(values) == 11 and values[-1] != [""]
+        assert len(values) == 12 and values[-1] != [""]
 
 
 @pytest.mark.parametrize(

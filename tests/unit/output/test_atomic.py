@@ -53,6 +53,22 @@ def test_nothing_written_is_an_error(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path):
+    """A full disk names none at all."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OSError) as raised, replacing(tmp_path / "info"):
+        raise full
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, f"{tmp_path}/info")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as raised, replacing(tmp_path / "folder") as temporary:
+        temporary.write_text("new")
+    assert raised.value.filename == f"{tmp_path}/folder" and raised.value.filename2 is None
+    with pytest.raises(FileNotFoundError) as raised, replacing(tmp_path / "info"):
+        Path(tmp_path, "other").read_text()
+    assert raised.value.filename == f"{tmp_path}/other"
+    assert names(tmp_path) == ["folder"]
+
+
 def test_a_killed_job_leaves_only_what_looks_unfinished(tmp_path):
     (tmp_path / "0.shard").write_text("old")
     code = (
@@ -109,7 +125,7 @@ def test_the_folder_above_is_synced_unless_it_must_not_be_read(tmp_path, monkeyp
         if path == tmp_path:
             raise PermissionError(path)
 
-    monkeypatch.setattr("snakemesh.output.atomic._sync", sync)
+    monkeypatch.setattr("snakemesh.output.atomic.sync", sync)
     (tmp_path / "out").mkdir()
     with replacing(tmp_path / "out" / "info") as temporary:
         temporary.write_text("new")

@@ -2,13 +2,13 @@
 
 import errno
 import fcntl
+import gc
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,7 @@ from pathlib import Path
 from snakemesh.errors import UserError
 from snakemesh.output import lease
 from snakemesh.output.lock import acquire
-lease.STALE_S, lease._LOOK_S = 1, 0.1
+lease.STALE_S, lease._LOOK_S = 5, 0.1
 try:
     acquire(Path(sys.argv[1]), print, print)
     print("taken")
@@ -91,10 +91,9 @@ def test_one_run_at_a_time_and_none_after_a_kill(holder, environment):
     process.send_signal(signal.SIGKILL)
     process.wait()
     os.kill(child, 0)  # signal 0: the child still runs. It does not hold the lock.
-    begin = time.monotonic()
+    # neither waits: who waits says so before
     assert attempt(folder, environment) == "taken"
     assert attempt(folder, environment) == "taken"  # the process above has ended, with its lock
-    assert time.monotonic() - begin < 5
 
 
 @pytest.mark.parametrize("environment", [0], indirect=True, ids=["local"])
@@ -115,7 +114,7 @@ def test_from_another_node(holder, environment):
     there = lease.read_text().replace('"machine": "', '"machine": "that of ')
     process.send_signal(signal.SIGSTOP)
     lease.write_text(there)
-    who = rf"process {process.pid} on {socket.gethostname()}, last sign of life \d s ago"
+    who = rf"process {process.pid} on {socket.gethostname()}, last sign of life \d+ s ago"
     line = rf"{folder} was in use by {who}; waiting up to \d+ s to see whether it is alive"
     assert re.fullmatch(rf"{line}\ntaken", attempt(folder, environment))
 
@@ -147,6 +146,7 @@ def test_this_process_has_it_already(tmp_path):
 @pytest.mark.parametrize("environment", [None, 0], indirect=True, ids=["flock", "local"])
 def test_nothing_is_left_open_after_a_refusal(holder):
     folder, _, _ = holder
+    gc.collect()  # what earlier tests have left open is not closed meanwhile
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(UserError):
         acquire(folder, pytest.fail, pytest.fail)

@@ -53,7 +53,7 @@ def test_folders_and_other_errors_are_left_alone(tmp_path):
 def test_every_folder_that_loses_a_marker_is_synced(tmp_path, monkeypatch):
     """And the folder of the markers even where Snakemake has removed them before."""
     synced = []
-    monkeypatch.setattr("snakemesh.output.markers.sync_folder", synced.append)
+    monkeypatch.setattr("snakemesh.output.markers.sync", synced.append)
     for name in ("levels.aa.done", "stage0/0_0_1.aa.done", "stage1/0_0_1.aa.done"):
         write_marker(tmp_path / name, {})
     remove_markers(tmp_path, "**/*.done")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snakemesh.errors import UserError
-from snakemesh.output.remove import remove_leftovers, remove_tree
+from snakemesh.output.remove import remove_leftovers, remove_tree, remove_views, view_files
 
 
 @pytest.fixture
@@ -183,3 +183,31 @@ def test_leftovers(tmp_path, user_data, wanted, stale):
     (tmp_path / "99").symlink_to(user_data / "notes.txt")
     remove_leftovers(tmp_path, wanted)
     assert set(os.listdir(tmp_path)) == kept | {"segment_properties", user_data.name}
+
+
+def test_the_views_are_removed_and_nothing_else(tmp_path, user_data):
+    """A folder of ours that has become a link is a link: what it points to stays."""
+    ours = ["overview/mesh.vtk.gz", "centroids/info", "centroids/spatial10/0.shard"]
+    ours += ["centroids/by_id/0f.shard", "centroids/spatial0/0.shard"]
+    others = ["info", "0.shard", "overview/notes.txt", "centroids/by_id/notes", "centroids/0.shard"]
+    half = [f"centroids/segment/{temporary('0.shard')}", f"overview/{temporary('mesh.vtk.gz')}"]
+    for name in (*ours, *others, *half):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "centroids" / "spatial1").symlink_to(user_data)
+    (tmp_path / "centroids" / "other").symlink_to(user_data)
+    assert view_files(tmp_path) == sorted(tmp_path / name for name in ours)
+    remove_views(tmp_path)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left - {
+        f"{user_data.name}/{name}" for name in ("notes.txt", "s0/.zarray", "s0/0/1")
+    } == {*others}
+    assert not (tmp_path / "centroids" / "segment").exists()
+    assert not (tmp_path / "centroids" / "spatial1").is_symlink()
+    assert (tmp_path / "centroids" / "other").is_symlink()
+
+
+def test_views_behind_a_link_are_left_as_they_are(tmp_path, user_data):
+    (tmp_path / "overview").symlink_to(user_data)
+    with pytest.raises(UserError, match="overview is not a folder but a link"):
+        remove_views(tmp_path)

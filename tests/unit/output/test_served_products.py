@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from damaging import flip
 from snakemesh.output.folder import OutputFolder
 from snakemesh.output.served import differs, what_is_wrong
 from snakemesh.output.served_products import Documents, Shard
@@ -17,17 +18,10 @@ def write_all(paths: list[str]) -> None:
         Path(path).write_bytes(path.encode() * 20_000)
 
 
-def garble_middle(path: str) -> None:
-    """Changes a byte that is far from both ends."""
-    found = bytearray(Path(path).read_bytes())
-    found[len(found) // 2] ^= 1
-    Path(path).write_bytes(found)
-
-
 @pytest.fixture(params=[True, False], ids=["sharded", "unsharded"])
 def shard(request, tmp_path):
     made = Shard(OutputFolder(str(tmp_path)), "0" * 16, "0a", request.param)
-    write_all([*made.files(LABELS), made.summary])
+    write_all([*made.files(LABELS), made.summary, made.lod_summary, made.pairs])
     made.finish(LABELS, {"left_out": {"small": 1}})
     return made
 
@@ -36,9 +30,23 @@ def shard(request, tmp_path):
 def documents(tmp_path):
     folder = OutputFolder(str(tmp_path))
     made = Documents(folder, "0" * 16)
-    write_all([folder.info, folder.segment_properties, folder.segments, folder.served_document])
+    write_all(files_beside(folder))
     made.finish({"labels": 2})
     return made
+
+
+def files_beside(folder: OutputFolder) -> list[str]:
+    """What a run writes beside the shards."""
+    return [
+        folder.info,
+        folder.segment_properties,
+        folder.segments,
+        folder.lods,
+        folder.served_document,
+        f"{folder.multires}/overview/mesh.vtk.gz",
+        f"{folder.multires}/centroids/info",
+        f"{folder.multires}/centroids/spatial1/0.shard",
+    ]
 
 
 def test_the_files_of_a_shard(shard):
@@ -48,6 +56,7 @@ def test_the_files_of_a_shard(shard):
     assert sorted(shard.files(LABELS)) == sorted(str(multires / name) for name in names)
     assert shard.facts()["left_out"] == {"small": 1}
     assert shard.record("summary")["size"] == Path(shard.summary).stat().st_size
+    assert shard.record("lod_summary")["size"] == Path(shard.lod_summary).stat().st_size
 
 
 def test_a_sound_shard(shard):
@@ -58,7 +67,7 @@ def test_a_sound_shard(shard):
 def test_every_file_of_a_shard_is_read(shard):
     for path in shard.files(LABELS):
         before = Path(path).read_bytes()
-        garble_middle(path)
+        flip(path)
         assert "not what" in shard.differs(LABELS)
         Path(path).unlink()
         assert shard.differs(LABELS)
@@ -70,10 +79,10 @@ def test_every_file_of_a_shard_is_read(shard):
 
 def test_at_a_glance_a_cut_shard_shows_and_its_middle_does_not(tmp_path):
     shard = Shard(OutputFolder(str(tmp_path)), "0" * 16, "0a", True)
-    write_all([*shard.files(()), shard.summary])
+    write_all([*shard.files(()), shard.summary, shard.lod_summary, shard.pairs])
     shard.finish((), {})
     (path,) = shard.files(())
-    garble_middle(path)
+    flip(path)
     assert shard.what_is_wrong() is None and shard.differs(()) is not None
     Path(path).write_bytes(b"1")
     assert "has 1 bytes" in shard.what_is_wrong()
@@ -90,11 +99,10 @@ def test_a_marker_that_says_nothing_vouches_for_nothing(shard, documents, conten
 
 
 def test_each_document_has_a_record(documents):
-    folder = documents.folder
-    files = (folder.info, folder.segment_properties, folder.segments, folder.served_document)
+    files = files_beside(documents.folder)
     assert documents.wrong(what_is_wrong) == documents.wrong(differs) == []
     for count, path in enumerate(files, 1):
-        garble_middle(path)
+        flip(path)
         assert len(documents.wrong(differs)) == count
     assert documents.facts()["labels"] == 2
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorstore as ts
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from by_hand import ome_group, scale, translation, write_n5
+from formats import Placed, write_precomputed
 from snakemesh.config.configuration import read_settings, typed
 from snakemesh.config.settings import Settings
 from snakemesh.console.summary import plan_summary
@@ -87,29 +88,15 @@ def memory_is_bounded():
 # -- small volumes of every format ------------------------------------------------------------
 
 
-def scales():
-    return [
-        {
-            "path": f"s{k}",
-            "coordinateTransformations": [
-                {"type": "scale", "scale": [8.0 * 2**k] * 3},
-                {"type": "translation", "translation": [4.0 * 2**k] * 3},
-            ],
-        }
-        for k in range(2)
-    ]
-
-
 def write_zarr(path, version):
-    group = zarr.create_group(path, zarr_format=version)
+    placed = {f"s{k}": [scale(*[8.0 * 2**k] * 3), translation(*[4.0 * 2**k] * 3)] for k in range(2)}
+    ome_group(path, placed, version="0.4" if version == 2 else "0.5")
     for k in range(2):
         more = {"shards": (12, 12, 12)} if version == 3 and k == 0 else {}
         step = 2**k
         data = LABELS[::step, ::step, ::step]
-        group.create_array(f"s{k}", data=data, chunks=(12 // (1 + len(more)),) * 3, **more)
-    axes = [{"name": n, "type": "space", "unit": "nanometer"} for n in "zyx"]
-    multiscales = {"multiscales": [{"version": "0.4", "axes": axes, "datasets": scales()}]}
-    group.attrs.update(multiscales if version == 2 else {"ome": {"version": "0.5", **multiscales}})
+        chunks = (12 // (1 + len(more)),) * 3
+        zarr.create_array(path / f"s{k}", data=data, chunks=chunks, zarr_format=version, **more)
 
 
 def write_funlib(path):
@@ -120,54 +107,27 @@ def write_funlib(path):
     )
 
 
-def write_n5(path):
-    document = path / "s0" / "attributes.json"
-    core = {"dimensions": [24] * 3, "blockSize": [12] * 3, "dataType": "uint32"}
-    spec = {
-        "driver": "n5",
-        "kvstore": {"driver": "file", "path": str(document.parent)},
-        "metadata": {**core, "compression": {"type": "gzip"}},
-    }
-    ts.open(spec, create=True).result()[...].write(LABELS).result()
-    placed = {
-        "pixelResolution": {"dimensions": [8.0, 8.0, 8.0], "unit": "nm"},
-        "downsamplingFactors": [1, 1, 1],
-        "offset": [0, 80, 0],
-    }
-    document.write_text(json.dumps(json.loads(document.read_text()) | placed))
+def write_n5_group(path):
+    pixel = {"dimensions": [8.0, 8.0, 8.0], "unit": "nm"}
+    placed = {"pixelResolution": pixel, "downsamplingFactors": [1, 1, 1], "offset": [0, 80, 0]}
+    write_n5(path / "s0", LABELS, 12, **placed)
     transform = {"scale": [8.0] * 3, "translate": [4.0] * 3, "units": ["nm"] * 3, "axes": [*"zyx"]}
     datasets = [{"path": "s0", "transform": transform}]
     (path / "attributes.json").write_text(json.dumps({"multiscales": [{"datasets": datasets}]}))
 
 
-def write_precomputed(path):
-    for step in (1, 2):
-        data = LABELS[::step, ::step, ::step]
-        spec = {
-            "driver": "neuroglancer_precomputed",
-            "kvstore": {"driver": "file", "path": str(path)},
-            "multiscale_metadata": {
-                "type": "segmentation",
-                "data_type": "uint32",
-                "num_channels": 1,
-            },
-            "scale_metadata": {
-                "size": list(data.shape),
-                "resolution": [8 * step] * 3,
-                "encoding": "raw",
-                "chunk_size": [12] * 3,
-                "voxel_offset": [6 // step, 4 // step, 0],
-            },
-        }
-        ts.open(spec, create=True, open=True).result()[..., 0].write(data).result()
+def write_scales(path):
+    corner, chunks = (0, 32, 48), (12, 12, 12)
+    steps = [(step, LABELS[::step, ::step, ::step]) for step in (1, 2)]
+    write_precomputed(path, [Placed(data, (8 * n,) * 3, corner, chunks) for n, data in steps])
 
 
 WRITERS = {
     "zarr2": lambda path: write_zarr(path, 2),
     "zarr3": lambda path: write_zarr(path, 3),
     "funlib": write_funlib,
-    "n5": write_n5,
-    "precomputed": write_precomputed,
+    "n5": write_n5_group,
+    "precomputed": write_scales,
 }
 DOCUMENTS = [
     *(("zarr2", name) for name in (".zattrs", ".zgroup", "s0/.zarray", "s1/.zarray", "s1/.zattrs")),

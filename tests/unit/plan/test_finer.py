@@ -56,7 +56,7 @@ def test_levels_of_the_input_that_no_lod_needs_are_not_verified_and_the_plan_say
     text = plan_summary(plan, None)
     assert "s1, s2 of the input are not meshed; multires_strategy: downsample meshes them" in text
     assert "downsample_method nearest changes no mesh" in text
-    assert "LOD 2    1 cell of 1024 x 1024 x 1024 voxels of s0, made of LOD 1, in 1 block" in text
+    assert "LOD 2    1 cell of 1024 x 1024 x 1024 voxels of s0, made from LOD 1, in 1 block" in text
     usual = plan_summary(plan_of(levels), None)
     assert "not meshed" not in usual and "made of" not in usual
 

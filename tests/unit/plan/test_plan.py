@@ -196,9 +196,9 @@ def test_num_jobs_counts_jobs(plan):
 @pytest.mark.parametrize("changes", [{}, {"num_lods": 10}, {"cell_size": 32}, {"max_jobs": 5000}])
 def test_jobs_grow_with_the_volume(n, changes):
     levels = volume((n, n, n), chunks=(32, 32, 32))
-    start = time.perf_counter()
+    start = time.process_time()
     plan = make_plan(settings_with(**changes), levels)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     bundles = sum(plan.bundles(lod) for lod in range(plan.num_lods))
     assert plan.num_jobs <= plan.settings.max_jobs + bundles
     assert bundles <= 256 + plan.num_lods
@@ -283,13 +283,13 @@ def test_a_roi_outside_is_refused():
     ],
 )
 def test_more_than_the_octree_and_the_shards_have_room_for(shape, key):
-    start = time.monotonic()
+    start = time.process_time()
     if key is None:
         assert plan_of(volume(shape)).num_jobs <= 20_000
     else:
         with pytest.raises(UserError, match=f"^config key {key}: [^\n]*$"):
             plan_of(volume(shape))
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 # -- blocks of one job -------------------------------------------------------------------------
@@ -347,8 +347,8 @@ def test_shards_open_few_files(n, max_jobs):
 
 @pytest.mark.parametrize("limit", [0, 100, 1 << 40])
 def test_every_block_is_in_one_bundle(limit, monkeypatch):
-    monkeypatch.setattr("snakemesh.plan.bundles.MAX_SECTIONS", limit)
-    monkeypatch.setattr("snakemesh.plan.bundles.BUNDLED_SECTIONS", 30)
+    monkeypatch.setattr("snakemesh.plan.blocks.MAX_SECTIONS", limit)
+    monkeypatch.setattr("snakemesh.plan.blocks.BUNDLED_SECTIONS", 30)
     plan = plan_of(volume((2000, 1800, 900), chunks=(64, 64, 64)), num_lods=3)
     for lod in range(plan.num_lods):
         bundled = [i for n in range(plan.bundles(lod)) for i in blocks_of_bundle(plan, lod, n)]

@@ -23,10 +23,10 @@ def served(tmp_path):
         plan = plan_of(volume((100, 100, 100)), cell_size=64, num_lods=1, sharded=sharded)
         folder = OutputFolder(str(tmp_path))
         products = Products(Fingerprints(plan, InputState(plan, {})), folder)
-        documents = (folder.info, folder.segment_properties, folder.segments)
+        documents = (folder.info, folder.segment_properties, folder.segments, folder.lods)
         write([*documents, folder.served_document])
         for shard in products.shards:
-            write([*shard.files(LABELS), shard.summary])
+            write([*shard.files(LABELS), shard.summary, shard.lod_summary, shard.pairs])
             shard.finish(LABELS, {})
         products.documents.finish({})
         return products

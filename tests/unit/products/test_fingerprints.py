@@ -48,6 +48,7 @@ OTHER = {
     "target_reduction": (0.9, "blocks"),
     "decimation_factor": (5, "blocks"),
     "max_error": (0.5, "blocks"),
+    "contacts": (False, "blocks"),
     "label_map": ("/data/table.csv", "documents"),
     "label_map_rest": ("background", "documents"),
     "target_ids": ([3], "blocks"),
@@ -55,7 +56,9 @@ OTHER = {
     "min_voxels": (9, "shards"),
     "sharded": (False, "blocks"),
     "segment_properties_csv": (None, None),
+    "segment_colors": ("volume", "documents"),
     "max_properties": (10, "documents"),
+    "measures": (["components"], "documents"),
     "verify": (True, None),
     "cell_size": (128, "blocks"),
     "max_jobs": (19999, None),
@@ -88,6 +91,13 @@ def test_what_a_key_changes(key):
     jobs = [all_jobs(fingerprints.plan) for fingerprints in (before, after)]
     if key not in ("output_directory", "input_path") and jobs[0] != jobs[1]:
         assert "blocks" in changed
+
+
+def test_curvature_is_of_shards_and_leaves_blocks_as_they_are():
+    both, one = unwatched(measures=("components", "curvature")), unwatched(measures=("components",))
+    assert both.measured_block((0, 0, 0)) == one.measured_block((0, 0, 0))
+    assert both.measured != one.measured
+    assert unwatched(min_voxels=9).measured_shards != one.measured_shards == both.measured_shards
 
 
 def test_a_number_of_lods_counts_alike_whether_given_or_chosen():
@@ -220,10 +230,10 @@ def test_a_chunk_that_changes_renames_what_hangs_on_it_alone(plan, data):
 
 def test_a_bundle_is_named_after_its_blocks(monkeypatch):
     """The marker that lists what shards read is named after the size of bundles, too."""
-    monkeypatch.setattr("snakemesh.plan.bundles.MAX_SECTIONS", 0)
+    monkeypatch.setattr("snakemesh.plan.blocks.MAX_SECTIONS", 0)
     bundles, markers = [], {unwatched().blocks}
     for sections in (2, 3):
-        monkeypatch.setattr("snakemesh.plan.bundles.BUNDLED_SECTIONS", sections)
+        monkeypatch.setattr("snakemesh.plan.blocks.BUNDLED_SECTIONS", sections)
         fingerprints = unwatched()
         numbers = range(fingerprints.plan.bundles(0))
         bundles.append({fingerprints.bundle(0, number) for number in numbers})

@@ -9,7 +9,7 @@ from products import product_names
 from small_blocks import small_blocks
 from snakemesh.boxes import indices, slices
 from snakemesh.console.summary import plan_summary
-from snakemesh.cost.resources import mesh_mem_mb, pyramid_mem_mb
+from snakemesh.cost.resources import mesh_mem_mb, resources_of
 from snakemesh.errors import UserError
 from snakemesh.output.folder import OutputFolder
 from snakemesh.plan.jobs import block_box, super_chunk_box
@@ -209,4 +209,5 @@ def test_the_type_of_the_levels(source, largest, expected):
     if source == expected:
         assert 0 < mesh_mem_mb(plan, 0) - mesh_mem_mb(plain, 0) < 300
         assert mesh_mem_mb(plan, 1) == mesh_mem_mb(plain, 1)
-        assert 0 < pyramid_mem_mb(plan) - pyramid_mem_mb(plain) < 300
+        super_chunks = [resources_of(each, "pyramid_super_chunk").mem_mb for each in (plan, plain)]
+        assert 0 < super_chunks[0] - super_chunks[1] < 300

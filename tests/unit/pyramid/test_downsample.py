@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from levels import BY_METHOD
 from snakemesh.pyramid.downsample import METHODS, downsample
 
 ISOTROPIC = ((2, 2, 2),) * 3
@@ -22,25 +23,7 @@ DTYPES = (np.uint8, np.uint16, np.uint32, np.uint64)
 
 def brute_force(block, steps, method):
     """What `downsample` promises, from its definition: look at the voxels of every cube."""
-    levels = []
-    for factor in np.cumprod(steps, axis=0):
-        level = np.empty(-(-np.array(block.shape) // factor), block.dtype)
-        for index in np.ndindex(*level.shape):
-            cube = block[tuple(slice(i * f, i * f + f) for i, f in zip(index, factor, strict=True))]
-            level[index] = winner(cube, method)
-        levels.append(level)
-    return levels
-
-
-def winner(cube, method):
-    if method == "nearest":
-        return cube[0, 0, 0]
-    if method == "binary":
-        return 2 * np.count_nonzero(cube) > cube.size
-    if method == "mode_suppress_zero" and cube.any():
-        cube = cube[cube != 0]
-    labels, counts = np.unique(cube, return_counts=True)  # sorted: argmax takes the smallest
-    return labels[counts.argmax()]
+    return [BY_METHOD[method](block, factor) for factor in np.cumprod(steps, axis=0).tolist()]
 
 
 def assert_equal(found, expected):

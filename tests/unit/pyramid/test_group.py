@@ -200,6 +200,15 @@ def test_a_source_with_more_axes_is_not_linked(tmp_path):
     create_group(group)
 
 
+def test_a_source_whose_own_sizes_are_outdated_is_linked(source, tmp_path):
+    """The OME-NGFF metadata of the group count."""
+    path = Path(source, "s0", ".zattrs")
+    path.write_text(json.dumps({"resolution": [1, 1, 1], "offset": [5, 5, 5]}))
+    group = group_of(source, tmp_path)
+    create_group(group)
+    assert listed(group.path) == expected("s0", "s1", "s2")
+
+
 # -- a group that is there already ------------------------------------------------------------
 
 

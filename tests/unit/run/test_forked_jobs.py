@@ -8,7 +8,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -16,8 +15,7 @@ import snakemake.cli  # noqa: F401 the modules of snakemake import each other: t
 from snakemake.benchmark import BenchmarkRecord
 from snakemake.shell import shell
 
-from snakemesh.run import forked_jobs
-from snakemesh.run.forked_jobs import SERVER, ForkServer
+from snakemesh.run.forked_jobs import SERVER, ForkServer, environment_of
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 # What a script can learn of the Python that runs it.
@@ -43,10 +41,19 @@ told = {
 with open(sys.argv[0] + ".json", "w") as file:
     json.dump(told, file)
 """
+PATIENCE_S = 120  # for what happens soon, on the slowest machine
 # Python runs this before the server.
 SECOND_THREAD = (
     "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ctrl_c():
+    """What starts here is ended by Ctrl-C, also where a shell has started the tests with `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
@@ -139,18 +146,37 @@ def test_a_job_that_fails_raises_like_subprocess(run, text, status):
     assert run("pass")  # the server lives
 
 
-def test_jobs_run_side_by_side(run):
-    text = "import time; time.sleep(1)"
-    begin = time.monotonic()
+def test_jobs_run_side_by_side(run, tmp_path):
+    """Each ends only when all have begun."""
+    text = f"""
+import os, time
+from pathlib import Path
+begun = Path({str(tmp_path)!r})
+(begun / f"{{os.getpid()}}.begun").touch()
+for _ in range(3000):
+    if len(list(begun.glob("*.begun"))) == 8:
+        break
+    time.sleep(0.02)
+else:
+    raise SystemExit("the others have not begun")
+"""
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda _: run(text), range(8)))
-    assert time.monotonic() - begin < 7
 
 
-def test_a_job_is_measured_as_others_are(run):
+def test_a_job_is_measured_as_others_are(run, tmp_path):
     """Its memory and time go into Snakemake's record, even of one that ends at once."""
     record = BenchmarkRecord()
-    assert run("import time; kept = bytearray(150 << 20); time.sleep(1)", record)
+    seen = tmp_path / "seen"
+    text = f"import os, time; kept = bytearray(150 << 20)\nwhile not os.path.exists({str(seen)!r}):"
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(run, f"{text} time.sleep(0.02)", record)
+        begin = time.monotonic()
+        try:
+            wait_for(lambda: time.monotonic() > begin + 1 and (record.max_rss or 0) > 150)
+        finally:
+            seen.touch()
+        assert job.result(PATIENCE_S)
     assert record.max_rss > 150 and record.running_time > 1
     for _ in range(5):
         assert run("pass", BenchmarkRecord())
@@ -180,9 +206,40 @@ def test_the_environment_is_that_of_a_script_of_snakemake(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", refuse)
     resources = {"tmpdir": "/some/folder", "mem_mb": 500}
     with pytest.raises(OSError, match="seen enough"):
-        shell("true", threads=3, resources=resources)
-    script = SimpleNamespace(threads=3, resources=resources)
-    assert forked_jobs._environment(script) == given[0]
+        shell("true", threads=1, resources=resources)
+    assert environment_of(resources["tmpdir"]) == given[0]
+
+
+def test_a_server_that_starts_early_has_loaded_what_jobs_need(tmp_path):
+    server, loaded = ForkServer(SERVER), tmp_path / "loaded"
+    process = process_of(lambda: server.start(ENVIRONMENT, ["bodies"]))
+    text = "import sys; assert sys.modules['snakemesh.tables.mapping'].number.signatures"
+    assert run_by(server, tmp_path, f"{text}; open({str(loaded)!r}, 'w')")
+    assert loaded.exists() and process.is_running()
+    server.end()
+    assert is_over(process.pid)
+
+
+@pytest.mark.parametrize("changed", ["environment", "folder"])
+def test_a_server_that_starts_early_for_other_jobs_starts_anew(tmp_path, monkeypatch, changed):
+    server, given = ForkServer(SERVER), ENVIRONMENT | {"CHANGED": "1"}
+    process = process_of(lambda: server.start(given if changed == "environment" else ENVIRONMENT))
+    if changed == "folder":
+        monkeypatch.chdir(tmp_path)
+    text = f"import os; assert 'CHANGED' not in os.environ and os.getcwd() == {os.getcwd()!r}"
+    assert run_by(server, tmp_path, text)
+    assert is_over(process.pid)
+    # its jobs may still run, so it stays what it is
+    assert not run_by(server, tmp_path, "1 / 0", environment=given)
+
+
+def test_a_server_without_jobs_does_not_delay_the_end(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(60)")
+    server = ForkServer(SERVER)
+    server.start(ENVIRONMENT | {"PYTHONPATH": str(tmp_path)})
+    begin = time.monotonic()
+    server.end()
+    assert time.monotonic() - begin < 30
 
 
 def test_a_server_that_cannot_start(tmp_path):
@@ -201,7 +258,7 @@ def test_a_server_that_is_killed(tmp_path):
         wait_for(lambda: pid.exists() and pid.read_text())
         process.kill()
         with pytest.raises(ChildProcessError, match="forked from has ended"):
-            job.result(30)
+            job.result(PATIENCE_S)
     wait_for(lambda: is_over(int(pid.read_text())))
     assert not run_by(server, tmp_path, "1 / 0")
 
@@ -246,7 +303,7 @@ def is_over(pid):
         return True
 
 
-def wait_for(moment, seconds=30):
+def wait_for(moment, seconds=PATIENCE_S):
     end = time.monotonic() + seconds
     while not moment():
         assert time.monotonic() < end

@@ -10,9 +10,10 @@ from snakemake.iocontainers import Wildcards
 
 from snakemesh.boxes import box_index, box_name
 from snakemesh.cost.failure_reasons import MEMORY, TIME
-from snakemesh.cost.resources import mesh_mem_mb, mesh_runtime
+from snakemesh.cost.resources import resources_of
 from snakemesh.output.folder import OutputFolder
 from snakemesh.products.fingerprints import Fingerprints
+from snakemesh.run.measuring import Measuring
 from snakemesh.run.meshing import Meshing
 from snakemesh.run.pyramid import Pyramid
 from snakemesh.run.result import Result
@@ -107,12 +108,13 @@ def test_a_second_attempt_asks_for_what_was_short(opened):
     run = opened()
     one, other = wildcards(lod=1, box="0_0_0"), wildcards(lod=1, box="1_0_0")
     run.shortages.note("mesh_block", one, [MEMORY])
-    mem_mb, runtime = run.mem_mb("mesh_block"), run.runtime("mesh_block")
-    assert (mem_mb(one), mem_mb(other)) == (2 * mesh_mem_mb(run.plan, 1), mesh_mem_mb(run.plan, 1))
-    assert runtime(one) == runtime(other) == mesh_runtime(run.plan, 1)
+    mem_mb, runtime = run.resources("mesh_block").values()
+    first = resources_of(run.plan, "mesh_block", 1)
+    assert (mem_mb(one), mem_mb(other)) == (2 * first.mem_mb, first.mem_mb)
+    assert runtime(one) == runtime(other) == first.runtime
     run.shortages.note("mesh_block", one, [TIME])
-    assert runtime(one) == 2 * mesh_runtime(run.plan, 1)
-    assert mem_mb(wildcards(lod=0, box="0_0_0")) == mesh_mem_mb(run.plan, 0)
+    assert runtime(one) == 2 * first.runtime
+    assert mem_mb(wildcards(lod=0, box="0_0_0")) == resources_of(run.plan, "mesh_block", 0).mem_mb
 
 
 def test_only_short_jobs_form_groups_and_only_on_a_cluster(opened):
@@ -129,9 +131,9 @@ def test_a_result_has_what_was_to_be_kept(opened):
     def products(**changes: object) -> set[str]:
         run = opened(**changes)
         pyramid, meshing = Pyramid(run), Meshing(run)
-        result = Result(run, pyramid, meshing)
+        result = Result(run, pyramid, meshing, Measuring(run))
         assert not result.is_done
-        assert result.before_cleanup(None) == result.products()
+        assert run.missing(result.products()) == result.products()
         assert result.target(None) == [result.marker]
         assert result.marker in run.workflow.dag.forcefiles
         assert Verification(run, result).finished(None) == [result.marker]
@@ -146,12 +148,12 @@ def test_a_result_has_what_was_to_be_kept(opened):
 
 def test_one_that_is_done_makes_nothing(opened):
     run = opened()
-    result = Result(run, Pyramid(run), Meshing(run))
+    result = Result(run, Pyramid(run), Meshing(run), Measuring(run))
     for path in [*result.products(), result.marker]:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).touch()
     run.__dict__["damage"] = {}  # markers that say nothing would count as damaged
     assert result.is_done
     run.damage[result.products()[0]] = "it is damaged"
-    again = Result(run, Pyramid(run), Meshing(run))
+    again = Result(run, Pyramid(run), Meshing(run), Measuring(run))
     assert not again.is_done

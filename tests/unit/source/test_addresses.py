@@ -1,16 +1,16 @@
 """Addresses as Neuroglancer and web servers give them: prefixes, archives, redirects, denials."""
 
-import threading
+import gzip
 import zipfile
-from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from by_hand import (
+    ABSENT,
+    json_file,
     ome_group,
     scale,
     translation,
@@ -22,6 +22,7 @@ from by_hand import (
 from in_process import level_labels, planned
 from snakemesh.errors import UserError
 from source_reading import placements, read_source, voxels
+from web_server import Denying, Moved, Plain, served
 
 LABELS = np.arange(1, 10 * 12 * 14 + 1, dtype=np.uint32).reshape(10, 12, 14)
 LABELS[:8, :8, :8] = 0  # the first chunk, which is not stored
@@ -110,6 +111,33 @@ def test_an_archive_that_holds_a_folder(tmp_path):
         np.testing.assert_array_equal(voxels(given, tmp_path / "out"), LABELS)
 
 
+def test_what_file_managers_add_to_an_archive(tmp_path):
+    path = zipped(write_zarr(tmp_path / "v"), tmp_path / "v.zip", "v.zarr/")
+    with zipfile.ZipFile(path, "a") as file:
+        for name in ("__MACOSX/v.zarr/._s0", "v.zarr/.DS_Store", "README.txt"):
+            file.writestr(name, "x")
+    assert placements(path) == [WHOLE]
+    np.testing.assert_array_equal(voxels(path, tmp_path / "out"), LABELS)
+
+
+def test_an_archive_of_several_volumes_names_them(tmp_path):
+    for name in ("b.zarr", "a.zarr"):
+        write_zarr(tmp_path / "in" / name)
+    path = zipped(tmp_path / "in", tmp_path / "v.zip")
+    with pytest.raises(UserError, match=f"^config key input_path: {path} [^\n]*: a.zarr, b.zarr;"):
+        read_source(path)
+    assert placements(f"{path}/a.zarr") == [WHOLE]
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_an_archive_without_its_ending(is_link, tmp_path):
+    path = zipped(write_zarr(tmp_path / "v"), tmp_path / "v.ozx")
+    other = tmp_path / "seg"
+    other.symlink_to(path) if is_link else Path(path).rename(other)
+    with pytest.raises(UserError, match="^config key input_path: [^\n]*/seg is a zip[^\n]*rename"):
+        read_source(str(other))
+
+
 def test_a_file_is_called_a_file(tmp_path):
     for name, content in (("v.zip", b"PK no archive"), ("v.tif", b"II*"), ("v.zarr", b"")):
         (tmp_path / name).write_bytes(content)
@@ -121,42 +149,6 @@ def test_a_file_is_called_a_file(tmp_path):
 # -- servers ----------------------------------------------------------------------------------
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-class Denying(Quiet):
-    """Answers 403 for what is not there, as a bucket does whose keys nobody may list."""
-
-    def send_error(self, code, *_):
-        super().send_error(403 if code == 404 else code)
-
-
-class Moved(Quiet):
-    """Sends all who ask for /old to /new."""
-
-    code = 302
-
-    def send_head(self):
-        if not self.path.startswith("/old"):
-            return super().send_head()
-        self.send_response(self.code)
-        self.send_header("Location", self.path.replace("/old", "/new", 1))
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-        return None
-
-
-@contextmanager
-def served(folder, handler):
-    handler = partial(handler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
 @pytest.mark.parametrize("format", WRITERS)
 def test_missing_keys_that_are_denied_are_missing(format, tmp_path):
     """Chunks that are not stored are background, also where the server says 403."""
@@ -164,6 +156,41 @@ def test_missing_keys_that_are_denied_are_missing(format, tmp_path):
     with served(tmp_path, Denying) as url:
         assert placements(f"{url}/v") == placements(path)
         np.testing.assert_array_equal(voxels(f"{url}/v", tmp_path / "out"), LABELS)
+
+
+@pytest.mark.parametrize("handler", [Plain, Denying])
+@pytest.mark.parametrize("stored", ["/", "."])
+def test_chunks_of_zarr_2_whose_separator_is_left_open(stored, handler, tmp_path):
+    write_zarr2(tmp_path / "v/s0", LABELS, separator=stored, dimension_separator=ABSENT)
+    ome_group(tmp_path / "v", {"s0": [scale(*WHOLE[0]), translation(*WHOLE[1])]})
+    with served(tmp_path, handler) as url:
+        assert placements(f"{url}/v") == [WHOLE]
+        np.testing.assert_array_equal(voxels(f"{url}/v", tmp_path / "out"), LABELS)
+
+
+@pytest.mark.parametrize("handler", [Plain, Denying])
+def test_compressed_files_that_a_server_gives_as_they_are(handler, tmp_path):
+    """Neuroglancer's names, which the server has to map to these files."""
+    write_precomputed(tmp_path / "v", LABELS, encode=gzip.compress, suffix=".gz")
+    match = r"^config key input_path: [^\n]* 8_8_8/8-14_8-12_8-10\.gz, which[^\n]*$"
+    with served(tmp_path, handler) as url, pytest.raises(UserError, match=match):
+        read_source(f"{url}/v")
+
+
+def test_the_group_of_labels_on_a_server(tmp_path):
+    """Nobody can list a server, but this group lists what is in it."""
+    write_zarr(tmp_path / "v/labels/cells")
+    json_file(tmp_path / "v/labels/.zgroup", {"zarr_format": 2})
+    json_file(tmp_path / "v/labels/.zattrs", {"labels": ["cells"]})
+    match = "^config key input_path: [^\n]*labels is not a volume but contains volumes: cells;"
+    with served(tmp_path) as url, pytest.raises(UserError, match=match):
+        read_source(f"{url}/v/labels")
+
+
+def test_an_archive_on_a_server(tmp_path):
+    zipped(write_zarr(tmp_path / "v"), tmp_path / "v.ozx")
+    with served(tmp_path, Plain) as url, pytest.raises(UserError, match="[^\n]*v.ozx; [^\n]* copy"):
+        read_source(f"{url}/v.ozx")
 
 
 @pytest.mark.parametrize("code", [301, 302, 307])

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import zlib
+from functools import partial
 
 import brotli
 import numpy as np
@@ -22,6 +23,7 @@ from by_hand import (
     write_zarr2,
     write_zarr3,
 )
+from snakemesh.chunk_files import stamps
 from snakemesh.errors import UserError
 from source_reading import placements, read_source, voxels
 
@@ -43,11 +45,7 @@ def zarr2(path, name="s0", array=LABELS, **options):
 @pytest.mark.parametrize("name", [0, 7, "0", "s0", "./s0", "s0/", "a/b/s0", "./a/s0", "scale 0"])
 def test_names_of_levels(name, tmp_path):
     path = tmp_path / "v"
-    write_zarr2(path / str(name), LABELS)
-    json_file(path / ".zgroup", {"zarr_format": 2})
-    entry = {"path": name, "coordinateTransformations": PLACE}
-    axes = [{"name": axis, "type": "space", "unit": "nanometer"} for axis in "zyx"]
-    json_file(path / ".zattrs", {"multiscales": [{"axes": axes, "datasets": [entry]}]})
+    zarr2(path, name)
     for given in (path, path / str(name)):
         assert placements(str(given)) == [WHOLE]
         np.testing.assert_array_equal(voxels(str(given), tmp_path / "out"), LABELS)
@@ -130,6 +128,34 @@ def test_documents_of_zarr(name, tmp_path):
     np.testing.assert_array_equal(voxels(path, tmp_path / "out"), LABELS)
 
 
+SHORT = {
+    "names alone": {"chunk_key_encoding": "default", "codecs": ["bytes"]},
+    "objects": {"data_type": {"name": "uint8"}, "codecs": [{"name": "bytes"}]},
+    "an extension that may be ignored": {"tool": {"name": "x", "must_understand": False}},
+    "an entry of a program": {"tool": "x"},
+    "no storage transformers": {"storage_transformers": []},
+    "null": dict.fromkeys(("dimension_names", "attributes", "storage_transformers", "fill_value")),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_documents_of_zarr_3(name, tmp_path):
+    """Names may stand for objects. Links in the group of built levels would mislead others."""
+    labels = LABELS.astype(np.uint8)
+    path = write_zarr3(tmp_path / "v", labels, **SHORT[name])
+    np.testing.assert_array_equal(voxels(path, tmp_path / "out", voxel_size_nm=[20, 8, 8]), labels)
+    (level,) = read_source(path, (20, 8, 8))
+    assert level.stored.is_plain is (name not in ("names alone", "objects"))
+
+
+def test_a_broken_document_is_named(tmp_path):
+    path = zarr2(tmp_path / "v")
+    (tmp_path / "v/s0/.zattrs").write_text("{")
+    with pytest.raises(UserError, match=REFUSED) as error:
+        read_source(path)
+    assert f"{path}/s0/.zattrs is not JSON: " in str(error.value)
+
+
 def test_bytes_and_chunks_in_another_order(tmp_path):
     turned = np.ascontiguousarray(LABELS.astype(">u4"))
     path = zarr2(tmp_path / "v", array=turned)
@@ -150,13 +176,57 @@ def test_chunks_are_found_where_they_lie(stored, said, tmp_path):
     np.testing.assert_array_equal(voxels(path, tmp_path / "out"), LABELS)
 
 
+def test_chunks_of_zarr_2_of_both_kinds(tmp_path):
+    """Two programs wrote one array: half of it would be background."""
+    path = zarr2(tmp_path / "v")
+    moved(tmp_path / "v/s0", "1.1.1", "1/1/1")
+    with pytest.raises(UserError, match="^config key input_path: [^\n]*1/1/1[^\n]*one kind"):
+        read_source(path)
+
+
+@pytest.mark.parametrize("changes", [{"chunk_sizes": [[6] * 3]}, {"voxel_offset": [1, 2, 3]}])
+def test_chunks_of_another_grid_are_refused(changes, tmp_path):
+    """The names of precomputed chunks say which voxels they hold."""
+    path = write_precomputed(tmp_path / "v", LABELS[:8, :8, :8])
+    assert read_source(path)
+    info = json.loads((tmp_path / "v/info").read_text())
+    info["scales"][0] |= changes
+    json_file(tmp_path / "v/info", info)
+    with pytest.raises(UserError, match="^config key input_path: [^\n]*background[^\n]*$"):
+        read_source(path)
+
+
+@pytest.mark.parametrize("size", [[14, 12, 9], [13, 12, 10], [15, 12, 10]])
+def test_one_chunk_of_another_size_of_the_volume_is_refused(size, tmp_path):
+    """The last chunks end where the volume ended when they were written: they would be lost."""
+    path = write_precomputed(tmp_path / "v", LABELS)
+    info = json.loads((tmp_path / "v/info").read_text())
+    info["scales"][0]["size"] = size
+    json_file(tmp_path / "v/info", info)
+    match = "^config key input_path: [^\n]* holds the chunk [0-9_-]*, which [^\n]* remove the file$"
+    with pytest.raises(UserError, match=match):
+        read_source(path)
+
+
+def test_chunks_of_several_sizes(tmp_path):
+    """The first size counts; Neuroglancer chooses among all."""
+    path = write_precomputed(tmp_path / "v", LABELS)
+    write_precomputed(tmp_path / "w", LABELS, chunk=4)
+    for file in (tmp_path / "w/8_8_8").iterdir():
+        file.rename(tmp_path / "v/8_8_8" / file.name)
+    info = json.loads((tmp_path / "v/info").read_text())
+    info["scales"][0]["chunk_sizes"] = [[8] * 3, [4] * 3]
+    json_file(tmp_path / "v/info", info)
+    np.testing.assert_array_equal(voxels(path, tmp_path / "out"), LABELS)
+
+
 ONE = LABELS[:8, :8, :8]
-# What writes a volume of one chunk, and where that lies.
+# What writes a volume, and where its first chunk lies.
 WRITERS = {
-    "zarr2": (lambda p: write_zarr2(p, ONE), "0.0.0"),
-    "zarr3": (lambda p: write_zarr3(p, ONE), "c/0/0/0"),
-    "n5": (lambda p: write_n5(p, ONE, resolution=[8] * 3), "0/0/0"),
-    "precomputed": (lambda p: write_precomputed(p, ONE), "8_8_8/0-8_0-8_0-8"),
+    "zarr2": (write_zarr2, "0.0.0"),
+    "zarr3": (write_zarr3, "c/0/0/0"),
+    "n5": (partial(write_n5, resolution=[8] * 3), "0/0/0"),
+    "precomputed": (write_precomputed, "8_8_8/0-8_0-8_0-8"),
 }
 ELSEWHERE = [
     *[("zarr2", name) for name in ("chunk_0_0_0.bin", "0.0", "0/0", "c/0/0/0")],
@@ -174,7 +244,7 @@ def moved(path, chunk, name):
 @pytest.mark.parametrize(("writer", "name"), ELSEWHERE)
 def test_files_that_nothing_explains_are_refused(writer, name, tmp_path):
     write, chunk = WRITERS[writer]
-    path = write(tmp_path / "v")
+    path = write(tmp_path / "v", ONE)
     assert read_source(path, (8, 8, 8))
     moved(tmp_path / "v", chunk, name)
     with pytest.raises(UserError, match="^config key input_path: [^\n]*background[^\n]*$"):
@@ -184,9 +254,27 @@ def test_files_that_nothing_explains_are_refused(writer, name, tmp_path):
 @pytest.mark.parametrize("writer", WRITERS)
 def test_a_volume_without_any_file_is_empty(writer, tmp_path):
     write, chunk = WRITERS[writer]
-    path = write(tmp_path / "v")
+    path = write(tmp_path / "v", ONE)
     moved(tmp_path / "v", chunk, "../gone")
     assert not voxels(path, tmp_path / "out", voxel_size_nm=[8, 8, 8]).any()
+
+
+@pytest.mark.parametrize("array", [ONE, LABELS], ids=["all chunks", "one chunk"])
+@pytest.mark.parametrize(
+    ("writer", "link"), [*((w, chunk) for w, (_, chunk) in WRITERS.items()), ("n5", "0")]
+)
+def test_links_to_missing_files(writer, link, array, tmp_path):
+    """git-annex keeps files that are not fetched as such links: they are not background."""
+    path = WRITERS[writer][0](tmp_path / "v", array)
+    moved(tmp_path / "v", link, "../fetched")
+    (tmp_path / "v" / link).symlink_to(tmp_path / "fetched")
+    found = voxels(path, tmp_path / "out", voxel_size_nm=[8, 8, 8])
+    np.testing.assert_array_equal(found, array)
+    (tmp_path / "fetched").rename(tmp_path / "gone")
+    match = f"^config key input_path: {path}/{link} is a link to a missing file[^\n]*$"
+    with pytest.raises(UserError, match=match):
+        (level,) = read_source(path, (8, 8, 8))
+        stamps(level.files, ((0, 0, 0), level.files.grid))
 
 
 SUFFIXES = {".gz": gzip.compress, ".br": brotli.compress}
@@ -245,6 +333,39 @@ def test_codecs_of_zarr_3(codec, tmp_path):
     codecs = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": codec}]
     write_zarr3(tmp_path / "v/s0", LABELS, codecs=codecs)
     refused(ome_group(tmp_path / "v", {"s0": PLACE}, version="0.5"), codec)
+
+
+@pytest.mark.parametrize("codec", ["delta", "shuffle", "vlen-utf8"])
+def test_filters_of_zarr_2(codec, tmp_path):
+    path = zarr2(tmp_path / "v", filters=[{"id": codec, "dtype": "<u4"}])
+    refused(path, f"'{codec}'")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"tool": {"name": "x"}}, {"storage_transformers": [{"name": "tool"}]}],
+    ids=["an entry", "a storage transformer"],
+)
+def test_extensions_of_zarr_3(changes, tmp_path):
+    path = write_zarr3(tmp_path / "v/s0", LABELS, **changes)
+    ome_group(tmp_path / "v", {"s0": PLACE}, version="0.5")
+    refused(path, "'tool'")
+
+
+@pytest.mark.parametrize("key", ["./8_8_8", "8_8_8/", "/8_8_8"])
+def test_keys_of_scales_that_are_not_read(key, tmp_path):
+    json_file(tmp_path / "v/info", precomputed_info((8, 8, 8), 8, "uint64", key=key))
+    with pytest.raises(UserError, match=f"{REFUSED[:-1]}'{key}'[^\n]*`info`$"):
+        read_source(str(tmp_path / "v"))
+
+
+def test_a_graph_of_supervoxels(tmp_path):
+    """It has the `info` of its supervoxels, whose chunks are elsewhere."""
+    info = precomputed_info((8, 8, 8), 8, "uint64")
+    graph = {"data_dir": "gs://bucket/supervoxels", "graph": {"chunk_size": [256] * 3}}
+    json_file(tmp_path / "v/info", info | graph)
+    with pytest.raises(UserError, match=f"{REFUSED[:-1]}; give gs://bucket/supervoxels "):
+        read_source(str(tmp_path / "v"))
 
 
 @pytest.mark.parametrize("dtype", ["<c8", "<M8[s]", "|S4"])

@@ -2,14 +2,15 @@
 
 import bz2
 import gzip
+import json
 import lzma
 import zlib
 
 import numpy as np
 import pytest
-from numcodecs import Blosc
+from numcodecs import Blosc, Zstd
 
-from by_hand import ABSENT, json_file, write_n5
+from by_hand import ABSENT, json_file, write_n5, write_zarr2, write_zarr3
 from snakemesh.errors import UserError
 from source_reading import placements, read_source, voxels
 
@@ -121,11 +122,58 @@ def test_cosem(where, tmp_path):
     np.testing.assert_array_equal(voxels(path, tmp_path / "out"), LABELS)
 
 
+@pytest.mark.parametrize("key", ["order", "ordering"])
+@pytest.mark.parametrize("writer", [write_n5, write_zarr2, write_zarr3])
+def test_cosem_with_the_fastest_axis_first(writer, key, tmp_path):
+    """Older programs call the order of the axes `ordering`, cellmap-schemas calls it `order`."""
+    size, centre = FINE
+    found = cosem(size[::-1], centre[::-1]) | {"axes": ["x", "y", "z"], key: "F"}
+    given = {"transform": found}
+    path = writer(tmp_path / "v", LABELS, **(given if writer is write_n5 else {}))
+    if writer is write_zarr2:
+        json_file(tmp_path / "v/.zattrs", given)
+    if writer is write_zarr3:
+        writer(tmp_path / "v", LABELS, attributes=given)
+    assert placements(path) == [FINE]
+    np.testing.assert_array_equal(voxels(path, tmp_path / "out"), LABELS)
+
+
 def test_nothing_about_the_size_asks_for_it(tmp_path):
     path = write(tmp_path / "v", {"multiScale": True}, {}, HALVED)
     with pytest.raises(UserError, match="^config key voxel_size_nm: [^\n]*$"):
         read_source(path)
     assert placements(path, voxel_size_nm=(20, 8, 8)) == [FINE_AT_0]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"resolution": [8, 8]},
+        {"pixelResolution": {"unit": "nm", "dimensions": [8, 8]}},
+        {"resolution": RESOLUTION, "offset": [3000, 2000]},
+        {"resolution": RESOLUTION, "downsamplingFactors": [2, 2]},
+        {"transform": {"axes": ["z", "y", "x"], "scale": [8, 8], "translate": [4, 4]}},
+    ],
+)
+def test_numbers_of_some_axes(attributes, tmp_path):
+    """Nothing takes the place of a number that is missing."""
+    path = write_n5(tmp_path / "v", LABELS, **attributes)
+    with pytest.raises(UserError, match="^config key voxel_size_nm: [^\n]*axes z y x[^\n]*$"):
+        read_source(path)
+    assert placements(path, voxel_size_nm=(20, 8, 8)) == [FINE_AT_0]
+
+
+def test_numbers_of_other_axes(tmp_path):
+    """Three numbers are those of the last three axes, which are z y x only in this order."""
+    path = write_n5(tmp_path / "v", LABELS[None], axes=["x", "y", "z", "c"], resolution=RESOLUTION)
+    assert placements(path) == [FINE_AT_0]
+    path = write_n5(
+        tmp_path / "w", LABELS[..., None], axes=["c", "x", "y", "z"], resolution=RESOLUTION
+    )
+    with pytest.raises(UserError, match="^config key voxel_size_nm: [^\n]*axes z y x c[^\n]*$"):
+        read_source(path)
+    found = voxels(path, tmp_path / "out", voxel_size_nm=[20, 8, 8])
+    np.testing.assert_array_equal(found, LABELS)
 
 
 @pytest.mark.parametrize("unit", ["pixel", "second", "a.u."])
@@ -145,6 +193,7 @@ JAVA = {
     "zlib": ({"compression": {"type": "gzip", "level": -1, "useZlib": True}}, zlib.compress),
     "bzip2": ({"compression": {"type": "bzip2", "blockSize": 9}}, bz2.compress),
     "xz": ({"compression": {"type": "xz", "preset": 6}}, lzma.compress),
+    "zstd": ({"compression": {"type": "zstd", "level": 3, "nbWorkers": 0}}, Zstd(3).encode),
     "blosc": (
         {
             "compression": {
@@ -170,6 +219,22 @@ def test_blocks_of_java(name, tmp_path):
         file.write_bytes(header + bytes(encode(body)))
     assert placements(path) == [FINE_AT_0, COARSE_AT_0]
     np.testing.assert_array_equal(voxels(path, tmp_path / "out"), LABELS)
+
+
+@pytest.mark.parametrize("is_padded", [False, True])
+def test_blocks_of_another_size(is_padded, tmp_path):
+    """The header of a block says how large it is; zarr-python writes whole ones at the end."""
+    array = np.pad(LABELS, ((0, 6), (0, 4), (0, 2))) if is_padded else LABELS
+    path = write_n5(tmp_path / "v", array, resolution=RESOLUTION, dimensions=[14, 12, 10])
+    np.testing.assert_array_equal(voxels(path, tmp_path / "out"), LABELS)
+    document = tmp_path / "v/attributes.json"
+    json_file(document, json.loads(document.read_text()) | {"blockSize": [16, 16, 16]})
+    with pytest.raises(UserError, match="^config key input_path: [^\n]*background[^\n]*$"):
+        read_source(path)
+    for file in (tmp_path / "v").rglob("[0-9]"):
+        if file.is_file():
+            file.write_bytes(b"\0\0")
+    assert read_source(path)  # who reads it says that it is broken
 
 
 # -- what cannot be read ----------------------------------------------------------------------

@@ -215,6 +215,19 @@ def test_a_unit_of_each_axis(tmp_path):
     assert size == pytest.approx((20, 8, 8)) and centre == pytest.approx((110, 104, 204))
 
 
+@pytest.mark.parametrize("lacking", ["z", "zy"])
+def test_a_unit_of_some_axes(lacking, tmp_path):
+    """Nobody knows whether the others are nanometres too, unless the known ones are."""
+    axes = space(unit="micrometer")
+    axes[: len(lacking)] = space(lacking, unit=None)
+    path = group_of(tmp_path, [scale(0.02, 0.008, 0.008)], axes)
+    with pytest.raises(UserError, match=ASKS) as error:
+        read_source(path)
+    assert f"none for {', '.join(lacking)};" in str(error.value)
+    axes[len(lacking) :] = space("zyx"[len(lacking) :])
+    assert placed(group_of(tmp_path, [scale(20, 8, 8)], axes)) == ((20, 8, 8), (0, 0, 0))
+
+
 def test_a_unit_in_a_transformation(tmp_path):
     own = [scale(200, 80, 80) | {"unit": "angstrom"}]
     assert placed(group_of(tmp_path, own, space(unit=None))) == (WHOLE[0], (0, 0, 0))
@@ -276,3 +289,43 @@ def test_fewer_than_three_axes_of_space_are_refused(names, tmp_path):
         read_source(path)
     with pytest.raises(UserError, match="^config key input_path: [^\n]* axes [^\n]*$"):
         read_source(path, voxel_size_nm=(8, 8, 8))
+
+
+# -- sizes of levels that contradict each other -----------------------------------------------
+
+
+def levels_of(path, *sizes):
+    """A group of s0 and the levels that are half and a quarter of it, of these sizes in nm."""
+    datasets = {f"s{k}": [scale(*size)] for k, size in enumerate(sizes)}
+    for k, name in enumerate(datasets):
+        array(path / name, [n // 2**k for n in (16, 16, 16)])
+    # some programs list the coarsest first
+    return [ome_group(path, found) for found in (datasets, dict(reversed(datasets.items())))]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [(8, 8, 8), (16, 16, 1.5)],
+        [(8, 8, 8), (4, 4, 4), (2, 2, 2)],
+        [(8, 8, 8), (16, 16, 16), (32, 32, 0.1)],
+    ],
+)
+def test_a_coarser_level_is_never_taken_for_s0(sizes, tmp_path):
+    for path in levels_of(tmp_path / "v", *sizes):
+        with pytest.raises(UserError, match="^config key [^\n]*$"):
+            read_source(path)
+        assert placements(f"{path}/s0", voxel_size_nm=(8, 8, 8)) == [((8, 8, 8), (4, 4, 4))]
+
+
+def test_a_first_level_of_impossible_size_is_not_left_out(tmp_path):
+    path, _ = levels_of(tmp_path / "v", (8, 8, 1e20), (16, 16, 16))
+    ome_group(tmp_path / "v", {"s0": [scale(8, 8, 1e20)], "s1": [scale(16, 16, 16)]})
+    with pytest.raises(UserError, match=ASKS):
+        read_source(path)
+
+
+def test_levels_of_one_size(tmp_path):
+    """A program wrote the size of s0 for all levels: s0 is the one with the most voxels."""
+    for path in levels_of(tmp_path / "v", (8, 8, 8), (8, 8, 8)):
+        assert read_source(path)[0].path == f"{path}/s0"

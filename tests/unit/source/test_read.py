@@ -1,15 +1,13 @@
 import json
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorstore as ts
 import zarr
 from cloudvolume import CloudVolume
 
+from by_hand import ome_group, scale, space, translation
+from formats import Placed, write_n5, write_precomputed
 from object_store import credentials
 from snakemesh.chunk_files import stamps
 from snakemesh.errors import UserError
@@ -17,40 +15,21 @@ from snakemesh.job_records import LevelPart
 from snakemesh.source.open_array import open_stored
 from snakemesh.source.read import is_local, read_source
 from snakemesh.source.voxels import open_part
+from web_server import Plain, served
 
 LABELS = np.arange(10 * 20 * 30, dtype=np.uint32).reshape(10, 20, 30)
 
 
-def multiscales(levels, version, axes="zyx", unit="nanometer"):
-    """OME-NGFF metadata of a group. levels: (path, scale, translation), ordered as `axes`."""
-    kinds = {"t": "time", "c": "channel"}
-    axis_list = [
-        {"name": a, "type": kinds.get(a.lower(), "space")}
-        | ({} if a.lower() in kinds else {"unit": unit})
-        for a in axes
-    ]
-    datasets = [
-        {
-            "path": path,
-            "coordinateTransformations": [
-                {"type": "scale", "scale": scale},
-                {"type": "translation", "translation": translation},
-            ],
-        }
-        for path, scale, translation in levels
-    ]
-    scales = [{"axes": axis_list, "datasets": datasets, "name": "", "version": "0.4"}]
-    if version == 2:
-        return {"multiscales": scales}
-    return {"ome": {"version": "0.5", "multiscales": scales}}
+def write_zarr(path, arrays, levels, version=2, axes="zyx", unit="nanometer"):
+    """A group with its arrays, written with zarr-python. Returns its path.
 
-
-def write_zarr(path, arrays, levels, version=2, **axes):
-    """A group with its arrays, written with zarr-python. arrays: by name. Returns its path."""
-    group = zarr.create_group(path, zarr_format=version)
-    group.attrs.update(multiscales(levels, version, **axes))
+    arrays: by name. levels: (path, scale, translation), ordered as `axes`.
+    """
+    datasets = {name: [scale(*sizes), translation(*place)] for name, sizes, place in levels}
+    ome_group(Path(path), datasets, space(axes, unit), "0.4" if version == 2 else "0.5")
     for name, array in arrays.items():
-        group.create_array(name, data=array, chunks=tuple(min(8, n) for n in array.shape))
+        chunks = tuple(min(8, n) for n in array.shape)
+        zarr.create_array(f"{path}/{name}", data=array, chunks=chunks, zarr_format=version)
     return str(path)
 
 
@@ -105,10 +84,9 @@ def test_no_voxel_is_read(tmp_path):
 
 
 def test_shards_are_not_chunks(tmp_path):
-    group = zarr.create_group(tmp_path / "seg.zarr", zarr_format=3)
-    group.attrs.update(multiscales([S0], 3))
-    group.create_array("s0", data=LABELS, chunks=(4, 4, 4), shards=(16, 16, 16))
-    (level,) = read_source(str(tmp_path / "seg.zarr"))
+    path = write_zarr(tmp_path / "seg.zarr", {}, [S0], version=3)
+    zarr.create_array(f"{path}/s0", data=LABELS, chunks=(4, 4, 4), shards=(16, 16, 16))
+    (level,) = read_source(path)
     assert level.chunks == (4, 4, 4)
 
 
@@ -130,52 +108,23 @@ def test_a_voxel_size_replaces_what_the_metadata_say(tmp_path):
 
 
 def test_n5(tmp_path):
-    spec = {
-        "driver": "n5",
-        "kvstore": {"driver": "file", "path": f"{tmp_path}/seg.n5/s0"},
-        "metadata": {
-            "dimensions": [30, 20, 10],
-            "blockSize": [16, 8, 4],
-            "dataType": "uint32",
-            "compression": {"type": "gzip"},
-        },
-    }
-    ts.open(spec, create=True).result()[...].write(LABELS.T).result()
-    document = tmp_path / "seg.n5" / "s0" / "attributes.json"
-    placed = {"resolution": [8, 8, 40], "units": ["nm"] * 3}
-    document.write_text(json.dumps(json.loads(document.read_text()) | placed))
+    write_n5(tmp_path / "seg.n5", [Placed(LABELS, (40, 8, 8), (0, 0, 0), (4, 8, 16))])
     (level,) = read_source(str(tmp_path / "seg.n5"))
     assert (level.shape, level.chunks, level.format) == ((10, 20, 30), (4, 8, 16), "n5")
     assert (level.voxel_size, level.translation) == ((40, 8, 8), (20, 4, 4))
     np.testing.assert_array_equal(open_stored(level.stored).read().result(), LABELS)
 
 
-def write_precomputed(path):
-    for step, offset in ((1, [6, 4, 7]), (2, [3, 2, 7])):
-        array = LABELS[:, ::step, ::step]
-        spec = {
-            "driver": "neuroglancer_precomputed",
-            "kvstore": {"driver": "file", "path": str(path)},
-            "multiscale_metadata": {
-                "type": "segmentation",
-                "data_type": "uint32",
-                "num_channels": 1,
-            },
-            "scale_metadata": {
-                "size": list(array.shape[::-1]),
-                "resolution": [8 * step, 8 * step, 40],
-                "encoding": "raw",
-                "chunk_size": [16, 8, 4],
-                "voxel_offset": offset,
-            },
-        }
-        ts.open(spec, create=True, open=True).result()[..., 0].write(array.T).result()
-    return str(path)
+CORNER = (7 * 40, 4 * 8, 6 * 8)
+SCALES = [
+    Placed(LABELS, (40, 8, 8), CORNER, (4, 8, 16)),
+    Placed(LABELS[:, ::2, ::2], (40, 16, 16), CORNER, (4, 8, 16)),
+]
 
 
 @pytest.mark.parametrize("prefix", ["", "precomputed://"])
 def test_precomputed(tmp_path, prefix):
-    path = write_precomputed(tmp_path / "seg")
+    path = write_precomputed(tmp_path / "seg", SCALES)
     fine, coarse = read_source(prefix + path)
     assert (fine.shape, fine.chunks, fine.format) == ((10, 20, 30), (4, 8, 16), "precomputed")
     assert fine.voxel_size == (40, 8, 8)
@@ -207,7 +156,7 @@ def test_precomputed_chunks_that_are_compressed_files(tmp_path, compress):
 
 
 def test_one_scale_of_precomputed(tmp_path):
-    path = write_precomputed(tmp_path / "seg")
+    path = write_precomputed(tmp_path / "seg", SCALES)
     assert read_source(f"{path}/16_16_40") == read_source(path)[1:]
     with pytest.raises(UserError, match="config key input_path"):
         read_source(f"{path}/mesh")
@@ -215,33 +164,24 @@ def test_one_scale_of_precomputed(tmp_path):
 
 def test_over_http(tmp_path):
     write_zarr(tmp_path / "seg.zarr", PYRAMID, [S0, S1])
-    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
-    handler.log_message = lambda *_: None
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        levels = read_source(f"http://127.0.0.1:{server.server_port}/seg.zarr")
+    with served(tmp_path) as url:
+        levels = read_source(f"{url}/seg.zarr")
         voxels = open_stored(levels[1].stored).read().result()
-        server.shutdown()
     assert [level.voxel_size for level in levels] == [(40, 8, 8), (40, 16, 16)]
     assert not is_local(levels[0])
     np.testing.assert_array_equal(voxels, PYRAMID["s1"])
 
 
-class Closed(SimpleHTTPRequestHandler):
+class Closed(Plain):
     """A server that allows nobody to read."""
 
     def do_GET(self):
         self.send_error(403)
 
-    def log_message(self, *_):
-        pass
-
 
 @pytest.mark.parametrize("address", ["{}/seg.zarr", "s3://closed/seg.zarr"])
-def test_what_may_not_be_read_is_said_in_a_line(monkeypatch, address):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Closed) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
+def test_what_may_not_be_read_is_said_in_a_line(monkeypatch, tmp_path, address):
+    with served(tmp_path, Closed) as url:
         for name, value in credentials(url).items():
             monkeypatch.setenv(name, value)
         path = address.format(url)
@@ -249,7 +189,6 @@ def test_what_may_not_be_read_is_said_in_a_line(monkeypatch, address):
             UserError, match=f"^config key input_path: access to {path} was denied[^\n]*$"
         ):
             read_source(path)
-        server.shutdown()
 
 
 # -- axes -------------------------------------------------------------------------------------
@@ -365,12 +304,12 @@ def test_a_level_that_is_listed_but_absent(tmp_path):
         read_source(path, (40, 8, 8))
 
 
-@pytest.mark.parametrize("scale", [0, 1])
-def test_a_scale_of_an_encoding_that_is_not_read(tmp_path, scale):
-    path = write_precomputed(tmp_path / "seg")
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_scale_of_an_encoding_that_is_not_read(tmp_path, number):
+    path = write_precomputed(tmp_path / "seg", SCALES)
     document = Path(path, "info")
     info = json.loads(document.read_text())
-    info["scales"][scale]["encoding"] = "crackle"
+    info["scales"][number]["encoding"] = "crackle"
     document.write_text(json.dumps(info))
     with pytest.raises(UserError, match="in the encoding 'crackle'"):
         read_source(path)
@@ -411,26 +350,6 @@ def test_a_folder_of_volumes_names_them(tmp_path, is_group):
         UserError, match="^config key input_path: .*/all is not .* contains volumes: a, b; "
     ):
         read_source(str(tmp_path / "all"))
-
-
-class Unlisted(SimpleHTTPRequestHandler):
-    """Forbids what is not there, as a bucket does whose keys nobody may list."""
-
-    def send_error(self, code, *_):
-        super().send_error(403 if code == 404 else code)
-
-    def log_message(self, *_):
-        pass
-
-
-def test_what_a_server_forbids_may_just_not_be_there(tmp_path):
-    write_zarr(tmp_path / "seg.zarr", PYRAMID, [S0, S1])
-    handler = partial(Unlisted, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        levels = read_source(f"http://127.0.0.1:{server.server_port}/seg.zarr")
-        server.shutdown()
-    assert len(levels) == 2
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,22 @@ def test_files_that_nothing_explains_are_refused(tmp_path, writer):
         read_source(path)
 
 
+@pytest.mark.parametrize(("bits", "wrong"), [(0, "1"), (1, "00"), (3, "9"), (5, "1"), (9, "1f")])
+def test_shards_of_other_metadata_are_refused(tmp_path, bits, wrong):
+    """Their names have as many digits as the highest number needs."""
+    path, name = WRITERS["precomputed shards"](tmp_path / "seg")
+    info = json.loads(Path(path, "info").read_text())
+    info["scales"][0]["sharding"]["shard_bits"] = bits
+    Path(path, "info").write_text(json.dumps(info))
+    shard, *others = Path(path, name).glob("*.shard")
+    for other in others:
+        other.unlink()
+    shard.rename(shard.with_name(f"{wrong}.shard"))
+    match = rf"holds the shard {wrong}\.shard, but shard_bits {bits} [^\n]* correct shard_bits"
+    with pytest.raises(UserError, match=match):
+        read_source(path)
+
+
 @pytest.mark.parametrize("top", ["", "seg.zarr/"])
 @pytest.mark.parametrize("suffix", ["zip", "ozx"])
 def test_a_volume_in_a_zip_file(tmp_path, suffix, top):

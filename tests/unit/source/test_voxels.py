@@ -20,22 +20,33 @@ SPEC = {"hash": "murmurhash3_x86_128", "preshift_bits": 0, "minishard_bits": 1, 
 LARGEST = 2**64 - 1
 
 
-def counted(labels, corner=(0, 0, 0)):
-    """By label its voxels and the sums of their centres x y z, voxel by voxel."""
+def counted(labels, corner=(0, 0, 0), shape=None):
+    """By label, voxel by voxel: voxels, sums of centres x y z, second moments, and at the border.
+
+    shape: of the volume, which ends with `labels` if there is none.
+    """
     found = {}
     for index in np.ndindex(*labels.shape):
         label = int(labels[index])
         if label:
-            n, centre = found.get(label, (0, np.zeros(3)))
-            found[label] = (n + 1, centre + np.add(index, corner)[::-1] + 0.5)
+            n, centre, second, border = found.get(label, (0, np.zeros(3), np.zeros((3, 3)), 0))
+            place = np.add(index, corner)
+            middle = place[::-1] + 0.5
+            second = second + np.outer(middle, middle) + np.eye(3) / 12
+            is_at_end = place == np.array(labels.shape if shape is None else shape) - 1
+            border += bool(((place == 0) | is_at_end).any())
+            found[label] = n + 1, centre + middle, second, border
     return found
 
 
 def assert_same(counts, expected):
     assert counts["label"].tolist() == sorted(expected)
     for row in counts:
-        voxels, centre = expected[int(row["label"])]
-        assert (row["voxels"], row["centre"].tolist()) == (voxels, centre.tolist())
+        voxels, centre, second, border = expected[int(row["label"])]
+        assert (row["voxels"], row["border"]) == (voxels, border)
+        assert row["centre"].tolist() == centre.tolist()
+        pairs = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
+        np.testing.assert_allclose(row["second"], second[pairs], rtol=1e-12)
 
 
 @given(
@@ -44,10 +55,12 @@ def assert_same(counts, expected):
         npst.array_shapes(min_dims=3, max_dims=3, max_side=6),
         elements=st.sampled_from([0, 0, 1, 2, LARGEST]),
     ),
-    corner=st.tuples(*[st.integers(0, 1000)] * 3),
+    corner=st.tuples(*[st.integers(0, 2) | st.integers(0, 1000)] * 3),
+    more=st.tuples(*[st.integers(0, 2)] * 3),
 )
-def test_a_piece(labels, corner):
-    assert_same(count_piece(labels, corner), counted(labels, corner))
+def test_a_piece(labels, corner, more):
+    shape = tuple(np.add(np.add(labels.shape, corner), more).tolist())
+    assert_same(count_piece(labels, corner, shape), counted(labels, corner, shape))
 
 
 def test_boxes_together_are_the_part_that_is_meshed(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from snakemesh.console.summary import plan_summary
 from snakemesh.plan.plan import make_plan
 from snakemesh.source.read import read_source
 from snakemesh.survey.good_levels import unfit_levels
-from snakemesh.survey.input_state import InputState, kept_mismatches, write_state
+from snakemesh.survey.input_state import InputState, read_kept, write_state
 from snakemesh.tables.bodies import TableFacts
 from surfaces import voronoi
 from volumes import settings_with
@@ -57,7 +57,7 @@ def test_others_are_built_and_jobs_know_it(wrong, tmp_path):
     assert [level.is_built for level in plan.levels] == [False, True, False]
     assert f"{wrong}/s1 is not used: {found[path]}" in plan_summary(plan, None)
     write_state(str(tmp_path / "input.npz"), InputState(plan, {}), found)
-    kept = kept_mismatches(str(tmp_path / "input.npz"))
+    kept = read_kept(str(tmp_path / "input.npz")).mismatches
     assert make_plan(settings, levels, mismatches=kept) == plan
 
 

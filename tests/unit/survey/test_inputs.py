@@ -145,6 +145,17 @@ def test_a_csv_is_read_before_anything_runs():
             check_tables(settings_for("seg.zarr", segment_properties_csv=name))
 
 
+def test_the_column_of_colours_is_known_before_anything_runs():
+    """By its heading or its name in `segments.parquet`; the measures are columns, too."""
+    Path("types.csv").write_text("id,Cell type\n1,axon\n")
+    table = {"segment_properties_csv": "types.csv"}
+    for column, keys in (("Cell type", table), ("Cell_type", table), ("volume", {}), ("name", {})):
+        check_tables(settings_for("seg.zarr", segment_colors=column, **keys))
+    for column, keys in (("Cell type", {}), ("type", table), ("watertight", {})):
+        with pytest.raises(UserError, match=f"key segment_colors: found '{column}', [^\n]*label"):
+            check_tables(settings_for("seg.zarr", segment_colors=column, **keys))
+
+
 def test_what_a_user_writes_is_what_is_read():
     path = write_labels("seg.zarr")
     config = {"input_path": path, "output_directory": "out", "voxel_size_nm": [40, 8, 8]}
@@ -205,15 +216,25 @@ def test_an_output_that_cannot_be_looked_at(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("what", ["file", "link", "dangling link"])
-def test_a_pyramid_that_is_no_folder(tmp_path, what):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_intermediate_scales.zarr",
+        "multires/overview",
+        "multires/centroids",
+        "multires/segment_properties",
+    ],
+)
+def test_a_folder_of_ours_that_is_no_folder(tmp_path, name, what):
     """It is refused before any job starts: Snakemake removes outputs, even behind a link."""
     output = tmp_path / "out"
     acquire(output, print, print)
-    path = output / "_intermediate_scales.zarr"
+    path = output / name
+    path.parent.mkdir(exist_ok=True)
     if what == "file":
         path.write_text("mine")
     else:
         path.symlink_to(tmp_path if what == "link" else tmp_path / "nothing")
     settings = settings_with(input_path=EXAMPLE_PATH, output_directory=str(output))
-    with pytest.raises(UserError, match="output_directory.*_scales.zarr is a link or a file"):
+    with pytest.raises(UserError, match=f"output_directory.*{name} is a link or a file"):
         source_levels(settings)

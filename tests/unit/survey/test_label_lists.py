@@ -82,8 +82,8 @@ def test_what_the_plan_says():
     assert list_remarks(settings_with(**keys), listed(**keys)) == [
         "  labels   2 labels in target_ids (1 given more than once)",
         "  labels   1 label in exclude_ids",
-        "  labels   1 label of target_ids in exclude_ids too: left out",
-        "  labels   with fewer than 1,000 voxels: left out",
+        "  labels   without 1 label of target_ids that exclude_ids has too",
+        "  labels   with fewer than 1,000 voxels are left out",
     ]
     assert list_remarks(settings_with(), {}) == []
 

@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from damaging import flip
 from snakemesh.errors import DamagedError
 from snakemesh.output.served import served_file
-from snakemesh.tables.measures import MEASURES, SUMMARY
+from snakemesh.tables.measures import SUMMARY, measures_of
 from snakemesh.tables.merge import MIN_ROWS, in_groups, merged
 from snakemesh.tables.properties import NO_PROPERTIES, read_properties
 from snakemesh.tables.segments import ROWS_OF_A_GROUP, index_segments, write_segments
@@ -33,7 +34,8 @@ def rows_for(labels, seed=0):
     rows["voxels"] = rng.integers(1, 1 << 60, len(labels))
     rows["area"], rows["faces"] = rng.random(len(labels)), rng.integers(1, 1 << 32, len(labels))
     rows["lods"] = rng.integers(1, 17, len(labels))
-    for name in ("lower", "upper", "centroid"):
+    rows["sphericity"], rows["border"] = rng.random(len(labels)), rng.integers(0, 99, len(labels))
+    for name in ("lower", "upper", "centroid", "axes", "direction"):
         rows[name] = rng.normal(size=(len(labels), 3))
     return rows
 
@@ -45,7 +47,7 @@ def saved(folder, parts):
     for i, rows in enumerate(parts):
         path = str(folder / f"{i}.npy")
         np.save(path, rows)
-        found.append(checked_summary(path, asdict(served_file(path))))
+        found.append(checked_summary(path, asdict(served_file(path)), SUMMARY))
     return found
 
 
@@ -60,6 +62,7 @@ labels = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(labels=labels, shards=st.integers(1, 6), by_range=st.booleans())
 def test_a_stream_of_summaries_is_all_their_rows_by_label(
     tmp_path_factory, labels, shards, by_range
@@ -114,24 +117,18 @@ def test_a_damaged_summary_is_named(tmp_path, damage, says):
     record = asdict(served_file(summary.path))
     damage(summary.path)
     with pytest.raises(DamagedError) as caught:
-        checked_summary(str(summary.path), record)
+        checked_summary(str(summary.path), record, SUMMARY)
     assert says in str(caught.value) and str(summary.path) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def flip(path, at):
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    path.write_bytes(data)
 
 
 def test_a_summary_of_another_version_or_without_a_record(tmp_path):
     path = tmp_path / "0.npy"
     np.save(path, np.zeros(3, [("label", "<u8"), ("volume", "<f8")]))
     with pytest.raises(DamagedError, match="not a summary of this version"):
-        checked_summary(str(path), asdict(served_file(path)))
+        checked_summary(str(path), asdict(served_file(path)), SUMMARY)
     with pytest.raises(DamagedError, match="is not what was written"):
-        checked_summary(str(path), {})
+        checked_summary(str(path), {}, SUMMARY)
 
 
 @given(st.lists(st.integers(0, 5), max_size=40), st.none() | st.integers(0, 45))
@@ -158,12 +155,16 @@ def test_the_index_is_that_of_a_twin_in_memory(tmp_path, limit, monkeypatch):
     np.testing.assert_array_equal(seen.listed, rows[sorted(ranked[:limit])])
     found = pq.read_table(path)
     expected = {"label": rows["label"].tolist()}
-    for name in ("volume", "voxels", "area", "faces", "lods"):
+    for name in ("volume", "voxels", "area", "faces", "lods", "sphericity"):
         expected[name] = rows[name].tolist()
+    expected["border_voxels"] = rows["border"].tolist()
+    for i, name in enumerate(("major", "middle", "minor")):
+        expected[f"{name}_axis"] = rows["axes"][:, i].tolist()
     for i, axis in enumerate("xyz"):
         expected[f"{axis}_min"] = rows["lower"][:, i].tolist()
         expected[f"{axis}_max"] = rows["upper"][:, i].tolist()
         expected[f"{axis}_centroid"] = rows["centroid"][:, i].tolist()
+        expected[f"{axis}_direction"] = rows["direction"][:, i].tolist()
     given = [None] * 300
     given[::3] = rows["label"][::3].tolist()
     expected["name"] = [None if i is None else f"body {i}" for i in given]
@@ -192,7 +193,7 @@ def test_what_the_file_says_of_itself(tmp_path):
     assert {first.column(i).compression for i in range(first.num_columns)} == {"ZSTD"}
     assert first.sorting_columns == (pq.SortingColumn(0),)
     assert first.column(0).statistics.max == ROWS_OF_A_GROUP
-    for measure in MEASURES:
+    for measure in measures_of(SUMMARY):
         described = file.schema_arrow.field(measure.name).metadata[b"description"]
         assert described.decode() == measure.description
 

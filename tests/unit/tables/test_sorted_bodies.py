@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from damaging import flip
 from snakemesh.errors import DamagedError, UserError
 from snakemesh.output.markers import write_marker
 from snakemesh.tables import sorted_bodies as module
@@ -71,9 +72,7 @@ def test_damage_is_found(tmp_path):
     rows = [(label, label + 1) for label in range(20)]
     for path, at, found in (("sorted.npy", -1, "look"), ("sorted.index.npy", 3, "open")):
         table = made(tmp_path, rows)
-        data = bytearray((tmp_path / path).read_bytes())
-        data[at] ^= 1
-        (tmp_path / path).write_bytes(data)
+        flip(tmp_path / path, at)
         with pytest.raises(DamagedError):
             again = open_sorted(str(table.path), str(tmp_path / "sorted.done"))
             assert found == "look"

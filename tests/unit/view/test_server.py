@@ -20,6 +20,7 @@ from snakemesh.view import server as serving
 
 CONTENT = bytes(range(256)) * 40
 SIZE = len(CONTENT)
+PATIENCE_S = 60  # for an answer, on the slowest machine
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def ask(address):
 
     It returns the status, the headers and the body of the answer.
     """
-    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection = http.client.HTTPConnection(*address, timeout=PATIENCE_S)
 
     def ask(method: str, path: str, **headers: str):
         connection.request(method, path, headers=headers)
@@ -147,11 +148,18 @@ def test_head(ask):
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
 def test_read_only(address, root, method):
-    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection = http.client.HTTPConnection(*address, timeout=PATIENCE_S)
     connection.request(method, "/multires/info")
     assert connection.getresponse().status == 405
     connection.close()
     assert (root / "served" / "multires" / "info").is_file()
+
+
+def raw(address, text: str) -> bytes:
+    """The answer to a request that is sent as it stands; http.client would change paths."""
+    with socket.create_connection(address, timeout=PATIENCE_S) as connection:
+        connection.sendall(text.encode())
+        return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 @pytest.mark.parametrize(
@@ -176,12 +184,7 @@ def test_read_only(address, root, method):
     ],
 )
 def test_refused(address, path):
-    # Not http.client: the path must be sent as it stands.
-    with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
-        )
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    answer = raw(address, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
     assert re.match(rb"HTTP/1.1 40[04]", answer)
     assert b"secret" not in answer and b"root:" not in answer
 
@@ -198,7 +201,7 @@ def test_many_at_once(address):
     bodies = []
 
     def fetch():
-        connection = http.client.HTTPConnection(*address, timeout=10)
+        connection = http.client.HTTPConnection(*address, timeout=PATIENCE_S)
         for _ in range(20):
             connection.request("GET", "/multires/0.shard", headers={"Range": "bytes=256-511"})
             bodies.append(connection.getresponse().read())
@@ -210,13 +213,6 @@ def test_many_at_once(address):
     for thread in threads:
         thread.join()
     assert bodies == [CONTENT[256:512]] * 160
-
-
-def raw(address, text: str) -> bytes:
-    """The answer to a request that is sent as it stands."""
-    with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(text.encode())
-        return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 @pytest.mark.parametrize(
@@ -251,11 +247,11 @@ def test_a_request_that_arrives_slowly_loses_its_connection(root, monkeypatch):
     monkeypatch.setattr(serving, "PATIENCE_S", 1)
     with (
         server_of({"": root / "served"}) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow,
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as slow,
     ):
         slow.sendall(b"GET /multires/info HTTP/1.1\r\nX: ")
         with pytest.raises(ConnectionError):
-            for _ in range(50):
+            for _ in range(10 * PATIENCE_S):
                 slow.sendall(b"x")
                 time.sleep(0.1)
 
@@ -267,6 +263,12 @@ def test_a_refused_connection_is_closed(address):
     assert answer.startswith(b"HTTP/1.1 421 ") and answer.count(b"HTTP/1.1") == 1
 
 
+def test_a_server_that_ends_at_once_ends():
+    for _ in range(50):
+        with server_of({}):
+            pass
+
+
 def test_two_hosts_are_refused(address):
     text = "GET /multires/info HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n"
     assert raw(address, f"{text}Connection: close\r\n\r\n").startswith(b"HTTP/1.1 400 ")
@@ -275,9 +277,9 @@ def test_two_hosts_are_refused(address):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--port", "99999"], "expected a number from 0 to 65535"),
+        (["--port", "99999"], "expected 0 to 65535"),
         (["--port", "-1"], "port"),
-        (["--port", "abc"], "expected a number from 0 to 65535"),
+        (["--port", "abc"], "expected 0 to 65535"),
         (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
         (["--host", "\u00e9" * 99], "cannot listen on"),
         (["--volume", "https://host/seg"], "--volume needs --url"),
@@ -312,5 +314,5 @@ def test_a_browser_that_has_gone_away_is_no_error():
             return stream
 
         request.connection = SimpleNamespace(stream=asyncio.run(gone()))
-    with pytest.raises(HTTPError, match="400"):
+    with pytest.raises(HTTPError, match=str(serving.GIVEN_UP)):
         serving._refuse_other_hosts(SimpleNamespace(request=request), lambda *_: True)

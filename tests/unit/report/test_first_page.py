@@ -43,7 +43,8 @@ def text_of(tmp_path):
             rows = pa.table({"watertight": watertight}).replace_schema_metadata(facts)
             pq.write_table(rows, folder.verify_table)
         planned = {
-            "input": "/data/<a&b>_*x*.zarr",
+            "name": "<a&b>_*x*",
+            "view": "snakemesh view out_*x*",
             "plan": "The plan\n  LOD 0    1 cell_",
             "settings": SETTINGS,
             "voxel_nm": [40, 32, 32],
@@ -59,8 +60,9 @@ def text_of(tmp_path):
 def test_what_is_known(text_of):
     cost = Cost("shard", 3, np.ones(2), np.full(2, 5.0), np.full(2, np.nan), 600, 10)
     text = text_of(costs=[cost])
-    assert "Meshes of /data/<a&b>_*x*.zarr" in text
-    assert "100 x 200 x 300 of 40 x 32 x 32 nm" in text
+    assert "Meshes of <a&b>_*x* voxels" in text
+    assert "in the viewer snakemesh view out_*x*" in text
+    assert "100 x 200 x 300 size of a voxel 40 x 32 x 32 nm" in text
     assert "LOD 0 7 9 1,234 5,000 4.05" in text
     assert "3 with fewer voxels than min_voxels 5" in text
     assert "not in target_ids" not in text
@@ -77,7 +79,8 @@ def test_what_is_not_known_is_said(text_of):
     assert "Not known: an older version made some shards" in text
     assert "Not known: the output has no logs/failures.jsonl" in text
     assert "Not known: there are no benchmarks" in text
-    assert "These meshes were not verified" in text
+    assert "verification not verified: run snakemake verify" in text
+    assert "These meshes were not verified. snakemake verify reads them back" in text
     assert "No label of the volume was left out." in text
 
 

@@ -60,10 +60,10 @@ def together(meshes: Sequence[StoredMesh], max_bytes: int = MAX_BYTES) -> tuple[
 def with_most_lods(
     meshes: Sequence[StoredMesh], volumes: Sequence[float], max_bytes: int = MAX_BYTES
 ) -> StoredMesh | None:
-    """Of the meshes that fit into pictures at all of their LODs, a typical one of the most LODs.
+    """A typical mesh among those with the most LODs; None if no mesh fits into the pictures.
 
-    Of these it is the one in the middle, ordered by the bytes for their volume: balls have the
-    least, thin sheets the most.
+    Only meshes that fit at all of their LODs are looked at. The typical one is in the middle of
+    their order by bytes for their volume: balls have the least, thin sheets the most.
     """
     fitting = [
         (mesh.manifest.num_lods, size_at(mesh, 0) / max(volume, 1e-9) ** (2 / 3), i)

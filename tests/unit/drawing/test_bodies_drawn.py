@@ -2,11 +2,9 @@
 
 import numpy as np
 
+from snakemesh.drawing.bodies import finest_lod, size_at, together, with_most_lods
 from snakemesh.meshes.stored_meshes import StoredMesh
 from snakemesh.multires.manifests import Manifest
-from snakemesh.report.bodies import finest_lod, size_at, together, with_most_lods
-from snakemesh.report.meshes import bar_nm
-from snakemesh.report.style import colours_of
 
 
 def stored(label, *sizes):
@@ -43,15 +41,3 @@ def test_the_body_for_all_lods_is_a_typical_one():
     assert with_most_lods(meshes, [1.0] * 5, 100) is thin
     assert with_most_lods(meshes, [1.0] * 5, 3000) is huge
     assert with_most_lods(meshes, [1.0] * 5, 9) is None
-
-
-def test_bars_are_round_and_fit():
-    assert [bar_nm(width) for width in (1000, 6666, 6700, 17_000)] == [200, 1000, 2000, 5000]
-
-
-def test_colours_stay_and_differ():
-    labels = np.array([1, 2, 3, 2**64 - 1], np.uint64)
-    found = colours_of(labels)
-    assert (found[1:2] == colours_of(labels[1:2])).all()
-    assert ((found >= 0) & (found <= 1)).all()
-    assert min(np.abs(a - b).max() for i, a in enumerate(found) for b in found[:i]) > 0.1
