@@ -1,5 +1,6 @@
 """Rule multires_index: documents, the tables of all segments, and what shows them all at once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def summaries_of(shard: Shard) -> tuple[Run, Run, Run]:
         )
 
 
-def neighbours_of(summaries: list[Run], pairs: list[Run]) -> Neighbours:
+def neighbours_of(summaries: Sequence[Run], pairs: Sequence[Run]) -> Neighbours:
     """How many segments each touches. Writes the table of contacts."""
     labels, n = np.empty(sum(run.rows for run in summaries), np.uint64), 0
     for rows in all_rows(summaries):
