@@ -26,9 +26,9 @@ from pathlib import Path
 from snakemesh.output import lock
 lock.RENEW_S = lock._FIRST_S = 0.1
 lock.acquire(Path(sys.argv[1]), print, lambda line: print(line, flush=True))
-child = subprocess.Popen(["sleep", "60"])
+child = subprocess.Popen(["sleep", "600"])
 print(child.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 TRY = """
 import sys
