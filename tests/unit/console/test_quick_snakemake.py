@@ -140,11 +140,19 @@ def test_a_look_at_jobs_after_some_time_does_not_hold_up_the_end(delay, monkeypa
     end_at_once()
     scheduler = JobScheduler.__new__(JobScheduler)
     scheduler._open_jobs = threading.Semaphore(0)
-    before = set(threading.enumerate())
+    started, start, here = [], threading.Thread.start, threading.current_thread()
+
+    def noting(thread):
+        if threading.current_thread() is here:
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noting)
     getattr(scheduler, AGAIN)(delay)
-    new = set(threading.enumerate()) - before
-    assert all(thread.daemon for thread in new)
+    (timer,) = started
+    assert timer.daemon
     if delay < 1:
         assert scheduler._open_jobs.acquire(timeout=60)
     else:
-        assert len(new) == 1
+        assert timer.is_alive()
+        timer.cancel()

@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import gc
 import os
 import re
 import signal
@@ -27,9 +26,9 @@ from pathlib import Path
 from snakemesh.output import lock
 lock.RENEW_S = lock._FIRST_S = 0.1
 lock.acquire(Path(sys.argv[1]), print, lambda line: print(line, flush=True))
-child = subprocess.Popen(["sleep", "60"])
+child = subprocess.Popen(["sleep", "600"])
 print(child.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 TRY = """
 import sys
@@ -143,12 +142,19 @@ def test_this_process_has_it_already(tmp_path):
     assert attempt(tmp_path / "out").startswith("another run")
 
 
+def open_below(folder):
+    """The files below a folder that this process has open."""
+    links = (f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd"))
+    found = [os.readlink(link) for link in links if os.path.islink(link)]
+    return [path for path in found if path.startswith(f"{folder.resolve()}/")]
+
+
 @pytest.mark.parametrize("environment", [None, 0], indirect=True, ids=["flock", "local"])
 def test_nothing_is_left_open_after_a_refusal(holder):
     folder, _, _ = holder
-    gc.collect()  # what earlier tests have left open is not closed meanwhile
-    before = len(os.listdir("/proc/self/fd"))
+    with open(folder / "work" / "lock") as file:
+        assert open_below(folder) == [os.path.realpath(file.name)]
     with pytest.raises(UserError):
         acquire(folder, pytest.fail, pytest.fail)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(folder) == []
     assert folder.resolve() not in locks._held

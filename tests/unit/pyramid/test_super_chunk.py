@@ -1,12 +1,13 @@
 """The super-chunk jobs of a plan: stages, kills, missing chunks, broken chunks, memory."""
 
-import multiprocessing
 import os
 import pickle
+import signal
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,16 +15,19 @@ import worldarray as wa
 import zarr
 
 from levels import BY_METHOD
+from preloading import library
 from snakemesh.boxes import indices
 from snakemesh.cost.resources import resources_of
 from snakemesh.errors import UserError
 from snakemesh.plan.jobs import super_chunk_job
 from snakemesh.plan.levels_group import pyramid_group
 from snakemesh.plan.plan import make_plan
+from snakemesh.pyramid import super_chunk
 from snakemesh.pyramid.downsample import METHODS
 from snakemesh.pyramid.group import create_group
 from snakemesh.pyramid.super_chunk import build_super_chunk
 from snakemesh.source.read import read_source
+from snakemesh.source.voxels import is_background
 from volumes import settings_with
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
@@ -130,47 +134,43 @@ def noisy(tmp_path_factory):
     return made
 
 
-def killed(job, moment):
-    """Run a job in a new process, and kill it as soon as `moment` returns true.
+# A job that writes one chunk after another, so that it is known what was written before a chunk.
+IN_ORDER = """
+import pickle, sys
+from snakemesh.pyramid import fill, super_chunk
+fill.BYTES_WRITING = 0
+super_chunk.build_super_chunk(pickle.loads(sys.stdin.buffer.read()))
+"""
 
-    Returns whether the process was still running then.
-    """
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=build_super_chunk, args=(job,))
-    process.start()
-    while process.is_alive() and not moment():
-        time.sleep(0.0005)
-    was_alive = process.is_alive()
-    process.kill()
-    process.join()
-    return was_alive
+
+def killed(job, fault):
+    """The status of a job that is killed at a fault of tests/faults/kill_while_writing.c."""
+    with tempfile.TemporaryDirectory() as folder:
+        faults = {"KILL_WHILE_WRITING": fault, "KILL_DONE": folder}
+        preloaded = {"LD_PRELOAD": str(library("kill_while_writing")), "PYTHONPATH": str(SOURCE)}
+        line, environment = [sys.executable, "-c", IN_ORDER], os.environ | preloaded | faults
+        return subprocess.run(line, input=pickle.dumps(job), env=environment).returncode
 
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_killed_in_the_middle(noisy, tmp_path, version):
-    """A kill leaves whole chunks and lock files. The next run leaves the whole pyramid only."""
+    """A kill leaves whole chunks and a lock file. The next run leaves the whole pyramid only."""
     source, expected = noisy[version]
     plan = plan_for(source, tmp_path / "out", num_lods=4)
     create_group(pyramid_group(plan))
     (job,) = all_super_chunks(plan)
-    root = Path(plan.pyramid_path)
-    caught, tries = set(), iter(range(30))
-    # a job may be over before it is killed: then another one is
-    while len(caught) < 2 and next(tries, None) is not None:
-        wanted = 4 if 1 in caught else 1
-        started = time.time()
-
-        def moment(wanted=wanted, started=started):
-            chunks = (p for p in root.glob("s[12]/**/*") if p.name.isdigit() and p.is_file())
-            return sum(p.stat().st_mtime > started for p in chunks) >= wanted
-
-        if killed(job, moment):
-            caught.add(wanted)
-        for name, data in files(root).items():
-            assert name.endswith(".__lock") or data == expected[name], name
-    assert len(caught) == 2
+    s1 = "s1/c" if version == 3 else "s1"
+    # in the middle of a chunk, and before a whole one gets its name
+    for fault, before in (("write:{}/0/0/1", ["0/0/0"]), ("rename:{}/1/0/0", ["0/0/0", "0/1/1"])):
+        assert killed(job, fault.format(s1)) == -signal.SIGKILL
+        found = files(plan.pyramid_path)
+        (lock,) = (name for name in found if name.endswith(".__lock"))
+        chunk = fault.format(s1).partition(":")[2]
+        assert lock.startswith(f"{chunk}_") and found.pop(lock) and chunk not in found
+        assert {f"{s1}/{index}" for index in before} <= set(found)
+        assert all(data == expected[name] for name, data in found.items())
     build_super_chunk(job)
-    assert files(root) == expected
+    assert files(plan.pyramid_path) == expected
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -198,7 +198,7 @@ def test_unfinished_files_go(noisy, tmp_path, version):
 # -- what is not there, and what is broken ----------------------------------------------------
 
 
-def test_a_job_costs_what_is_in_it_not_what_the_volume_spans(tmp_path):
+def test_a_job_costs_what_is_in_it_not_what_the_volume_spans(tmp_path, monkeypatch):
     """Of 4096^3 voxels, two chunks are stored. Only the chunks that cover them are written."""
     source = make_source(tmp_path / "seg.zarr", (4096,) * 3, chunk=64, dtype="uint64")
     source[1024:1088, 64:128, :64].write(7).result()
@@ -208,12 +208,14 @@ def test_a_job_costs_what_is_in_it_not_what_the_volume_spans(tmp_path):
     empty = set(files(plan.pyramid_path))
     (stage,) = plan.stages
     assert stage.super_chunk == (512, 512, 512) and len(empty) < 8
-    started = time.process_time()
-    build_super_chunk(super_chunk_job(plan, stage, (0, 0, 0)))
-    assert time.process_time() - started < 20
+    asked = mock.Mock(wraps=is_background)
+    monkeypatch.setattr(super_chunk, "is_background", asked)
+    with mock.patch.object(super_chunk, "fill_super_chunk", None):  # nothing is read
+        build_super_chunk(super_chunk_job(plan, stage, (0, 0, 0)))
     assert set(files(plan.pyramid_path)) == empty
     assert not list(Path(plan.pyramid_path).glob("s1/*/"))
     build_super_chunk(super_chunk_job(plan, stage, (2, 0, 0)))
+    assert [call.args[0].shape for call in asked.call_args_list] == [stage.super_chunk] * 2
     assert set(files(plan.pyramid_path)) - empty == {"s1/8/0/0", "s2/4/0/0", "s3/2/0/0"}
     found = zarr.open_array(f"{plan.pyramid_path}/s3", mode="r")[128:144, :16, :8]
     assert np.unique(found[:8, 8:]).tolist() == [7] and np.unique(found[8:, 8:]).tolist() == [8]

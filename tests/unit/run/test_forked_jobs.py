@@ -44,7 +44,7 @@ with open(sys.argv[0] + ".json", "w") as file:
 PATIENCE_S = 120  # for what happens soon, on the slowest machine
 # Python runs this before the server.
 SECOND_THREAD = (
-    "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
 )
 
 
@@ -171,9 +171,9 @@ def test_a_job_is_measured_as_others_are(run, tmp_path):
     text = f"import os, time; kept = bytearray(150 << 20)\nwhile not os.path.exists({str(seen)!r}):"
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(run, f"{text} time.sleep(0.02)", record)
-        begin = time.monotonic()
         try:
-            wait_for(lambda: time.monotonic() > begin + 1 and (record.max_rss or 0) > 150)
+            wait_for(lambda: (record.max_rss or 0) > 150)
+            time.sleep(1)  # time for the record
         finally:
             seen.touch()
         assert job.result(PATIENCE_S)
@@ -234,12 +234,12 @@ def test_a_server_that_starts_early_for_other_jobs_starts_anew(tmp_path, monkeyp
 
 
 def test_a_server_without_jobs_does_not_delay_the_end(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(60)")
+    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(600)")
     server = ForkServer(SERVER)
     server.start(ENVIRONMENT | {"PYTHONPATH": str(tmp_path)})
     begin = time.monotonic()
     server.end()
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 300
 
 
 def test_a_server_that_cannot_start(tmp_path):
