@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from holding import Hold
+from lsf.processes import sessions
 from snakemake_server import run_snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,16 +31,30 @@ SMALL = {"cell_size": 64, "num_lods": 3, "target_reduction": 0.5, "decimation_fa
 def copy_repository(target: Path) -> Path:
     """Copy what a run needs to `target`, which must not exist. Returns `target`.
 
-    The copy has the compiled functions too.
+    The copy has the compiled functions too. Another process may compile more of them meanwhile.
     """
     target.mkdir(parents=True)
     for part in PARTS:
         source = REPOSITORY / part
         if source.is_dir():
-            shutil.copytree(source, target / part)
+            shutil.copytree(
+                source, target / part, ignore=_half_written, copy_function=_copy_if_there
+            )
         else:
             shutil.copy2(source, target)
     return target
+
+
+def _half_written(folder: str, names: list[str]) -> list[str]:
+    """The temporary files of numba's and Python's compiled code: NAME.pyc.1234 and .tmpNAME."""
+    if "__pycache__" not in folder:
+        return []
+    return [name for name in names if name.startswith(".") or ".pyc." in name]
+
+
+def _copy_if_there(source: str, target: str) -> None:
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def command(config: dict, *arguments: str, cores: int = 2) -> list[str]:
@@ -126,12 +142,13 @@ def kill_when(
     whole_group: bool,
     held: str | None = r"/multires/\w+\.shard$",
     free: int = 0,
-) -> None:
+) -> int:
     """Start a run and kill it as soon as `moment()` is true.
 
-    whole_group: kill all its processes; otherwise only Snakemake's own. SIGKILL gives them no
-    chance to tidy up, as when a machine dies or a scheduler loses patience. held, free: how far the
-    run can come until then (see Hold), or it might be over before it is killed.
+    whole_group: kill all its processes, and wait until they are gone; otherwise kill only
+    Snakemake's own. SIGKILL gives them no chance to tidy up, as when a machine dies or a scheduler
+    loses patience. held, free: how far the run can come until then (see Hold), or it might be over
+    before it is killed. Returns the session of the run, for `has_processes`.
     """
     end = time.monotonic() + PATIENCE_S
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -155,6 +172,14 @@ def kill_when(
             else:
                 process.kill()
             process.wait()
+        while whole_group and has_processes(process.pid):
+            time.sleep(0.02)
+    return process.pid
+
+
+def has_processes(session: int) -> bool:
+    """Whether a process of a session is left."""
+    return bool(sessions()[session].pids)
 
 
 def meshes(multires: Path) -> dict[str, str]:
