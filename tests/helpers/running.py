@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
+
 from holding import Hold
-from lsf.processes import sessions
 from snakemake_server import run_snakemake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -178,8 +179,12 @@ def kill_when(
 
 
 def has_processes(session: int) -> bool:
-    """Whether a process of a session is left."""
-    return bool(sessions()[session].pids)
+    """Whether a process of a session still runs."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def meshes(multires: Path) -> dict[str, str]:
