@@ -10,8 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import psutil
 
 from holding import Hold
 from snakemake_server import run_snakemake
@@ -31,16 +34,21 @@ SMALL = {"cell_size": 64, "num_lods": 3, "target_reduction": 0.5, "decimation_fa
 def copy_repository(target: Path) -> Path:
     """Copy what a run needs to `target`, which must not exist. Returns `target`.
 
-    The copy has the compiled functions too.
+    The copy has the compiled functions too. Another process may compile more of them meanwhile.
     """
     target.mkdir(parents=True)
     for part in PARTS:
         source = REPOSITORY / part
         if source.is_dir():
-            shutil.copytree(source, target / part, ignore=UNFINISHED)
+            shutil.copytree(source, target / part, ignore=UNFINISHED, copy_function=_copy_if_there)
         else:
             shutil.copy2(source, target)
     return target
+
+
+def _copy_if_there(source: str, target: str) -> None:
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def command(config: dict, *arguments: str, cores: int = 2) -> list[str]:
@@ -128,12 +136,13 @@ def kill_when(
     whole_group: bool,
     held: str | None = r"/multires/\w+\.shard$",
     free: int = 0,
-) -> None:
+) -> int:
     """Start a run and kill it as soon as `moment()` is true.
 
-    whole_group: kill all its processes; otherwise only Snakemake's own. SIGKILL gives them no
-    chance to tidy up, as when a machine dies or a scheduler loses patience. held, free: how far the
-    run can come until then (see Hold), or it might be over before it is killed.
+    whole_group: kill all its processes, and wait until they are gone; otherwise kill only
+    Snakemake's own. SIGKILL gives them no chance to tidy up, as when a machine dies or a scheduler
+    loses patience. held, free: how far the run can come until then (see Hold), or it might be over
+    before it is killed. Returns the session of the run, for `has_processes`.
     """
     end = time.monotonic() + PATIENCE_S
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -157,6 +166,18 @@ def kill_when(
             else:
                 process.kill()
             process.wait()
+        while whole_group and has_processes(process.pid):
+            time.sleep(0.02)
+    return process.pid
+
+
+def has_processes(session: int) -> bool:
+    """Whether a process of a session still runs."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def meshes(multires: Path) -> dict[str, str]:

@@ -5,13 +5,14 @@ the cluster does not disturb the services of these packages or another cluster o
 """
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,9 +182,18 @@ def _where(name: str) -> str | None:
 
 
 def _free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("localhost", 0))
-        return server.getsockname()[1]
+    """A free port. It stays free until a daemon takes it.
+
+    Other programs get ports from a range of the system when they ask for any port. This one is not
+    in the range.
+    """
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = [port for port in range(10_000, 1 << 16) if not first <= port <= last]
+    while True:
+        port = random.SystemRandom().choice(ports)
+        with socket.socket() as server, suppress(OSError):
+            server.bind(("localhost", port))
+            return port
 
 
 def _daemon(stack: ExitStack, cluster: Slurm, name: str, *options: str) -> None:

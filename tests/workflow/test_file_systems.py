@@ -197,10 +197,10 @@ def test_a_run_that_has_lost_its_folder_ends(repository, ours, is_in_background,
     output = ours["output_directory"]
     ignore = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"] if is_in_background else []
     # or it could be done before it has lost its folder, or before it looks at its lease again
-    Hold(tmp_path, r"/multires/\w+\.shard$")
+    hold = Hold(tmp_path, r"/multires/\w+\.shard$")
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}src"}
     process = begin(repository, ours, environment, cores=1, before=ignore)
-    wait_for((output / "work" / "lock.1").exists, process)
+    wait_for(hold.is_reached, process)
     process.send_signal(signal.SIGSTOP)
     (output / "work" / "lock.2").write_text("{}")
     time.sleep(RENEW_S)
@@ -221,7 +221,8 @@ def test_killed_and_started_again_at_once(repository, ours):
     environment = refusing(**LACKS["all"])
     leases = ours["output_directory"] / "work"
     process = begin(repository, ours, environment)
-    wait_for((leases / "lock.1").exists, process)
+    # a lease that does not say yet whose it is would be watched for a minute
+    wait_for(lambda: any(lease.read_text() for lease in leases.glob("lock.1")), process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     said = run(repository, ours, environment, *ONE_JOB)

@@ -10,7 +10,7 @@ import pytest
 
 from neuroglancer_page import (
     PATIENCE,
-    answered,
+    assert_sent_once_or_twice,
     chromium,
     drawn,
     errors,
@@ -93,7 +93,7 @@ def test_the_overview_looks_like_all_segments(page, browser):
     url, shown, server, table = page
     overview = shown(overview_layer(url, (0, 0, 0), 1.0, False) | {"shader": OPAQUE})
     assert {request.path for request in server.asked} == {"/multires/overview/mesh.vtk.gz"}
-    assert len(answered(server)) <= 2, "the page may ask once for its list of layers, once to draw"
+    assert_sent_once_or_twice(server, "/overview/mesh.vtk.gz")
     server.asked.clear()
     segments = shown(segmentation(url, table["label"]))
     assert len(server.asked) > 2 * len(table["label"])

@@ -1,9 +1,11 @@
 """Runs that are killed go on where they stopped, and end with the same bytes."""
 
+import os
 import shutil
 import time
 
-from running import digests, finish, kill_when, planned
+from holding import Hold
+from running import begin, digests, finish, has_processes, kill_when, planned
 
 
 def leftovers(output):
@@ -42,8 +44,18 @@ def test_killed_again_and_again(repository, config, multires, tmp_path):
     at_most = {"held": r"\.fragments$", "free": 5}  # of six blocks
     kill_when(repository, config(output), meshed(output, 4), whole_group=True, **at_most)
     assert 0 < planned(repository, config(output))["mesh_block"] < 6
-    kill_when(repository, config(output), meshed(output, 1), whole_group=False)
-    assert digests(finish(repository, config(output))) == digests(multires)
+    session = kill_when(repository, config(output), meshed(output, 1), whole_group=False)
+    # the last jobs remove what killed ones have left: not before all of those have ended
+    hold = Hold(tmp_path, r"/work/documents\.\w+\.done$")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}src"}
+    last = begin(repository, config(output), environment)
+    while not hold.is_reached() or has_processes(session):
+        assert last.poll() is None, last.communicate()[0]
+        time.sleep(0.02)
+    hold.release()
+    said = last.communicate()[0]
+    assert last.returncode == 0, said
+    assert digests(output / "multires") == digests(multires)
     assert leftovers(output) == []
 
 
