@@ -28,7 +28,8 @@ def components(n, pairs):
 
     for a, b in pairs:
         parent[root(a)] = root(b)
-    return np.unique([root(i) for i in range(n)], return_inverse=True)[1]
+    numbers = {}
+    return np.array([numbers.setdefault(root(i), len(numbers)) for i in range(n)], int)
 
 
 def assert_manifold(faces):
@@ -37,21 +38,21 @@ def assert_manifold(faces):
     faces: (M, k), rows of vertices, or a list of such rows of any length. Every edge has two faces,
     which run along it in opposite directions, and the faces around a vertex form one fan.
     """
-    edge_faces, at_vertex = {}, {}
+    edge_faces, after = {}, {}  # after: by vertex and face, the vertex that follows in the face
     for f, face in enumerate(faces.tolist() if isinstance(faces, np.ndarray) else faces):
         assert len(set(face)) == len(face)
         for a, b in zip(face, face[1:] + face[:1], strict=True):
             assert (a, b) not in edge_faces
             edge_faces[a, b] = f
-            at_vertex.setdefault(a, []).append(f)
-    pairs = {vertex: [] for vertex in at_vertex}
-    for (a, b), f in edge_faces.items():
-        pairs[a].append((f, edge_faces[b, a]))
-        pairs[b].append((f, edge_faces[b, a]))
-    for vertex, around in at_vertex.items():
-        number = {f: i for i, f in enumerate(around)}
-        joined = [(number[f], number[g]) for f, g in pairs[vertex]]
-        assert components(len(around), joined).max() == 0
+            after.setdefault(a, {})[f] = b
+    assert all((b, a) in edge_faces for a, b in edge_faces)
+    for vertex, following in after.items():
+        # from face to face around the vertex, which leads back to the first one
+        first = face = next(iter(following))
+        fan = 1
+        while (face := edge_faces[following[face], vertex]) != first:
+            fan += 1
+        assert fan == len(following)
 
 
 def voxel_pieces(inside, max_steps):
