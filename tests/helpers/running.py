@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import psutil
-
 from holding import Hold
+from processes import sessions
 from snakemake_server import run_snakemake
+from snakemesh.clusters.submitted_jobs import read_submitted
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILES = ("profiles", "lsf", "slurm", "sge", "pbs", "htcondor")
@@ -142,7 +142,7 @@ def kill_when(
     whole_group: kill all its processes, and wait until they are gone; otherwise kill only
     Snakemake's own. SIGKILL gives them no chance to tidy up, as when a machine dies or a scheduler
     loses patience. held, free: how far the run can come until then (see Hold), or it might be over
-    before it is killed. Returns the session of the run, for `has_processes`.
+    before it is killed. Returns the session of the run, for `sessions`.
     """
     end = time.monotonic() + PATIENCE_S
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -166,18 +166,15 @@ def kill_when(
             else:
                 process.kill()
             process.wait()
-        while whole_group and has_processes(process.pid):
+        while whole_group and sessions()[process.pid].pids:
             time.sleep(0.02)
     return process.pid
 
 
-def has_processes(session: int) -> bool:
-    """Whether a process of a session still runs."""
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, ProcessLookupError):
-            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
-                return True
-    return False
+def is_kept(output: Path, number: object) -> bool:
+    """Whether the next run will know a cluster job, which may run before its number is written."""
+    known = read_submitted(str(output / "work" / "submitted.jsonl"))
+    return known is not None and str(number) in known.jobs
 
 
 def meshes(multires: Path) -> dict[str, str]:

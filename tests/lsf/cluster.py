@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from lsf import processes, records
+import processes
+from lsf import records
 from lsf.commands import Server
 from lsf.job import Job
 from lsf.syntax import Submission

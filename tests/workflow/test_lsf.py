@@ -23,9 +23,8 @@ from lsf.cluster import Cluster
 from lsf.job import Job
 from lsf.syntax import LONGEST, SyntaxRefusedError, read_bsub
 from preloading import library
-from running import command, digests, run
+from running import command, digests, is_kept, run
 from small_blocks import copy_with_small_blocks, small_blocks
-from snakemesh.clusters.submitted_jobs import read_submitted
 from snakemesh.config.configuration import read_settings
 from snakemesh.cost.resources import resources_of
 from snakemesh.plan.plan import Plan, make_plan
@@ -154,12 +153,6 @@ def ended(cluster: Cluster, name: str) -> list[Job]:
     return [job for job in jobs(cluster, name) if job.has_ended]
 
 
-def is_kept(place: Place, job: Job) -> bool:
-    """Whether a run after this one will know a job, which runs before its number is written."""
-    known = read_submitted(str(place.output / "work" / "submitted.jsonl"))
-    return known is not None and str(job.id) in known.jobs
-
-
 def short_of_memory(place: Place) -> Outcome:
     """The cluster has one slot, and the super-chunks ask for less memory than they take.
 
@@ -235,7 +228,7 @@ def lost_job_and_killed_driver(place: Place) -> Outcome:
             hold.release()
             driver.wait_for(lambda: running(cluster, "group_mesh_lod1"))
             (old,) = jobs(cluster, "group_mesh_lod1")
-            driver.wait_for(lambda: is_kept(place, old))
+            driver.wait_for(lambda: is_kept(place.output, old.id))
             driver.wait_for(lambda: "Unable to get the status of all active_jobs" in driver.said)
             driver.kill()
             is_waiting = not list(place.output.glob("work/mesh/blocks.*.done"))
@@ -264,7 +257,7 @@ def killed_driver_and_changed_configuration(place: Place) -> Outcome:
         with Driver(place, cluster, other, *options) as driver:
             for name in names:
                 driver.wait_for(partial(running, cluster, name))
-                driver.wait_for(partial(is_kept, place, jobs(cluster, name)[0]))
+                driver.wait_for(partial(is_kept, place.output, jobs(cluster, name)[0].id))
             driver.kill()
         submitted = place.output / "work" / "submitted.jsonl"
         with open(submitted, "a") as file:

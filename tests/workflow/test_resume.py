@@ -5,7 +5,8 @@ import shutil
 import time
 
 from holding import Hold
-from running import begin, digests, finish, has_processes, kill_when, planned
+from processes import sessions
+from running import begin, digests, finish, kill_when, planned
 
 
 def leftovers(output):
@@ -49,7 +50,7 @@ def test_killed_again_and_again(repository, config, multires, tmp_path):
     hold = Hold(tmp_path, r"/work/documents\.\w+\.done$")
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}src"}
     last = begin(repository, config(output), environment)
-    while not hold.is_reached() or has_processes(session):
+    while not hold.is_reached() or sessions()[session].pids:
         assert last.poll() is None, last.communicate()[0]
         time.sleep(0.02)
     hold.release()

@@ -20,10 +20,9 @@ import yaml
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from holding import Hold
-from running import REPOSITORY, digests, finish
+from running import REPOSITORY, digests, finish, is_kept
 from slurm.cluster import missing_programs, slurm_cluster
 from small_blocks import copy_with_small_blocks
-from snakemesh.clusters.submitted_jobs import read_submitted
 
 # Without a limit, Snakemake would wait for ever for a job that never ends
 AT_MOST_S = 900
@@ -130,12 +129,6 @@ def at_work(slurm, name: str, logs: Path):
 
 def has_ended(slurm, number: str) -> bool:
     return any(job.id == number and job.state in ENDED for job in slurm.jobs())
-
-
-def is_kept(out: Path, job) -> bool:
-    """Whether a run after this one will know a job, which Slurm takes before its id is written."""
-    known = read_submitted(str(out / "work" / "submitted.jsonl"))
-    return known is not None and job.id in known.jobs
 
 
 def test_ten_minutes_without_an_answer_are_bridged():
@@ -297,7 +290,7 @@ def test_killed_driver(slurm, repository, config, multires, tmp_path):
     with Driver(slurm, repository, before, tmp_path / "before", *options) as driver:
         wanted = {PYRAMID, MESH.format(lod=0)}
         driver.wait_until(
-            lambda: wanted <= {job.comment for job in slurm.jobs() if is_kept(out, job)}
+            lambda: wanted <= {job.comment for job in slurm.jobs() if is_kept(out, job.id)}
         )
         driver.process.kill()
         driver.process.wait()

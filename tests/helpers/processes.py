@@ -1,4 +1,4 @@
-"""The processes of a job: all processes of the session in which it was started."""
+"""The processes of a job or of a run: all those of the session in which it was started."""
 
 import os
 import signal
